@@ -1,0 +1,120 @@
+"""The contract of a policy: from what was seen and done so far to the next reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from ..actions.dialects import Reply
+from ..perception.observation import Observation, Screenshot
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier step as the policy sees it.
+
+    Attributes:
+        screenshot: what it looked at.
+        reply: its own raw reply.
+        feedback: what went wrong with it, in words (unreadable reply, refused or failed action), or None.
+    """
+
+    screenshot: Screenshot
+    reply: str
+    feedback: str | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a policy may base its next reply on: no DOM, no reward, no answer key."""
+
+    instruction: str
+    observation: Observation
+    turns: Sequence[Turn] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a prediction cost.
+
+    Attributes:
+        prompt_tokens: tokens in the prompt, image tokens included.
+        reply_tokens: tokens in the reply.
+        forwards: forwards of the target model after prefill.
+        accepted_tokens: reply tokens that came from drafts.
+        timings: seconds per phase (``encode``, ``prefill``, ``decode``, ``parse``).
+    """
+
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    forwards: int = 0
+    accepted_tokens: int = 0
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A reply and what it means.
+
+    Attributes:
+        reply: thought and actions, as the dialect read them.
+        raw: the reply as the model wrote it.
+        usage: what it cost.
+    """
+
+    reply: Reply
+    raw: str
+    usage: Usage = field(default_factory=Usage)
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Decides. One policy may serve many episodes; per-episode state is dropped in ``start``."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in records: a checkpoint's name, an endpoint."""
+
+    def start(self) -> None:
+        """Begin a new episode: forget the last one."""
+
+    def predict(self, context: Context) -> Prediction:
+        """Look at the newest screen and decide.
+
+        Raises:
+            ParseError: the model's reply cannot be read; it carries the raw reply.
+        """
+
+
+class ScriptedPolicy:
+    """Replies from a list, for demonstrations and tests; after the last one it finishes.
+
+    Args:
+        replies: raw replies in the dialect's text.
+        dialect: the name of the dialect the replies are written in.
+    """
+
+    def __init__(self, replies: Iterable[str], dialect: str = "uitars-1.0") -> None:
+        from ..actions.dialects import get_dialect
+
+        self._replies = tuple(replies)
+        self._dialect = get_dialect(dialect)
+        self._position = 0
+
+    @property
+    def name(self) -> str:
+        """Always ``scripted``."""
+        return "scripted"
+
+    def start(self) -> None:
+        """Begin again with the first reply."""
+        self._position = 0
+
+    def predict(self, context: Context) -> Prediction:
+        """The next reply, parsed for the size of the newest screenshot."""
+        done = self._position >= len(self._replies)
+        raw = "Action: finished()" if done else self._replies[self._position]
+        self._position += 1
+        reply = self._dialect.parse(raw, context.observation.screenshot.size)
+        return Prediction(reply, raw)

@@ -1,0 +1,62 @@
+"""The contract between an agent and the world it acts in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from ..actions.schema import Action
+from ..perception.observation import Observation
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What an action led to.
+
+    Attributes:
+        observation: the screen after it settled.
+        terminated: the task itself is over (solved or failed); acting on is wrong.
+        truncated: a limit of the environment cut the episode off.
+        reward: the environment's own reward for this step; 0.0 where it has none.
+        error: why the action had no effect, in words for the policy; None when it was executed.
+        timings: seconds spent per phase (``act``, ``settle``, ``capture``).
+    """
+
+    observation: Observation
+    terminated: bool = False
+    truncated: bool = False
+    reward: float = 0.0
+    error: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Environment(Protocol):
+    """A place to act in. ``env.check.check_environment`` tests an implementation against this text.
+
+    The pointer, the keyboard and the screen behind one environment belong to it alone.
+    """
+
+    @property
+    def instruction(self) -> str | None:
+        """The task the environment itself sets after ``reset`` (MiniWoB++), else None."""
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Start a fresh episode; the same seed gives the same first screen.
+
+        Raises:
+            EnvironmentFailure: it cannot be started; MissingPartError when something must be installed.
+        """
+
+    def step(self, action: Action) -> StepResult:
+        """Execute one action and wait until the screen has settled.
+
+        An action that cannot be executed here (an unsupported kind, a refused address) is reported in
+        ``StepResult.error`` and leaves the world unchanged.
+
+        Raises:
+            EnvironmentFailure: the environment broke; or it was stepped before ``reset`` or after ``close``.
+        """
+
+    def close(self) -> None:
+        """Release everything; may be called at any time and more than once."""

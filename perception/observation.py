@@ -1,0 +1,90 @@
+"""What the policy is given to look at: pixels, and nothing of the DOM."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..actions.geometry import Frame, Point, Size
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Screenshot:
+    """One picture of the screen.
+
+    Attributes:
+        pixels: height x width x 3, uint8, RGB, read-only by convention.
+        device_scale: screenshot pixels per input point (2.0 on a HiDPI screen).
+        origin: where the screenshot's corner lies on the screen, in input points.
+    """
+
+    pixels: Pixels
+    device_scale: float = 1.0
+    origin: Point = field(default=Point(0.0, 0.0))
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
+            raise ValueError(
+                f"pixels must be height x width x 3 uint8, not {self.pixels.shape} {self.pixels.dtype}"
+            )
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return Size(self.pixels.shape[1], self.pixels.shape[0])
+
+    @property
+    def screen_frame(self) -> Frame:
+        """The frame in which input is injected."""
+        return Frame.screen(self.device_scale, self.origin)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over size and pixels, in hexadecimal: equal pictures have equal digests."""
+        header = f"{self.size.width}x{self.size.height}:".encode()
+        return hashlib.sha256(header + self.pixels.tobytes()).hexdigest()
+
+    def image(self) -> Image.Image:
+        """The picture as a PIL image in mode RGB."""
+        return Image.fromarray(self.pixels)
+
+    def png(self) -> bytes:
+        """The picture as a PNG file, quickly rather than smallest."""
+        buffer = io.BytesIO()
+        self.image().save(buffer, format="PNG", compress_level=1)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_png(cls, data: bytes, device_scale: float = 1.0, origin: Point = Point(0.0, 0.0)) -> Screenshot:
+        """Decode any image file PIL can read.
+
+        Raises:
+            OSError: the bytes are not an image.
+        """
+        with Image.open(io.BytesIO(data)) as image:
+            return cls(np.asarray(image.convert("RGB")), device_scale, origin)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one step starts from.
+
+    Attributes:
+        screenshot: the settled screen.
+        captured_at: seconds since the epoch.
+        url: the address of the page, for people and records; a policy never gets it.
+        timings: seconds spent per phase (``settle``, ``capture``).
+    """
+
+    screenshot: Screenshot
+    captured_at: float
+    url: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)

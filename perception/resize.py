@@ -1,0 +1,85 @@
+"""From a screenshot to the patches a Qwen-VL vision tower takes, without torchvision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..actions.geometry import ResizeLimits, Size, smart_resize
+from .observation import Screenshot
+
+__all__ = ["ImageSpec", "Patches", "ResizeLimits", "smart_resize", "to_patches"]
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What a checkpoint's ``preprocessor_config.json`` says about images.
+
+    Attributes:
+        patch_size: side of a patch, in pixels of the resized image.
+        merge_size: patches per visual token along each side.
+        temporal_patch_size: frames per patch; a still image is repeated.
+        min_pixels: see ``ResizeLimits``.
+        max_pixels: see ``ResizeLimits``.
+        mean: per channel, after scaling to 0-1.
+        std: per channel, after scaling to 0-1.
+    """
+
+    patch_size: int = 14
+    merge_size: int = 2
+    temporal_patch_size: int = 2
+    min_pixels: int = 56 * 56
+    max_pixels: int = 28 * 28 * 1280
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+
+    @property
+    def limits(self) -> ResizeLimits:
+        """The bounds for ``smart_resize``."""
+        return ResizeLimits(self.patch_size * self.merge_size, self.min_pixels, self.max_pixels)
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Input of the vision tower for one image.
+
+    Attributes:
+        values: (grid_height * grid_width) x (3 * temporal * patch * patch) float32, in merge order.
+        grid: (time, height, width) in patches; time is 1 for a still image.
+        resized: size of the image after ``smart_resize``, in pixels.
+    """
+
+    values: NDArray[np.float32]
+    grid: tuple[int, int, int]
+    resized: Size
+
+
+def to_patches(screenshot: Screenshot, spec: ImageSpec) -> Patches:
+    """Resize (bicubic), scale, normalise and cut as ``Qwen2VLImageProcessor`` does.
+
+    Raises:
+        ValueError: the screenshot's sides are beyond a ratio of 200.
+    """
+    resized = smart_resize(screenshot.size, spec.limits)
+    image = screenshot.image()
+    if resized != screenshot.size:
+        image = image.resize(resized, resample=Image.Resampling.BICUBIC)
+    normal = (np.asarray(image, dtype=np.float32) / np.float32(255) - np.float32(spec.mean)) / np.float32(spec.std)
+    return Patches(_cut(normal, spec), _grid(resized, spec), resized)
+
+
+def _grid(resized: Size, spec: ImageSpec) -> tuple[int, int, int]:
+    return (1, resized.height // spec.patch_size, resized.width // spec.patch_size)
+
+
+def _cut(image: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:
+    """Height x width x 3 to one row per patch; the patches of one visual token lie side by side."""
+    patch, merge = spec.patch_size, spec.merge_size
+    rows, columns = image.shape[0] // (patch * merge), image.shape[1] // (patch * merge)
+    tiles = image.reshape(rows, merge, patch, columns, merge, patch, 3).transpose(0, 3, 1, 4, 6, 2, 5)
+    flat = tiles.reshape(rows * columns * merge * merge, 3, 1, patch * patch)
+    repeated = np.broadcast_to(flat, (*flat.shape[:2], spec.temporal_patch_size, patch * patch))
+    return np.ascontiguousarray(repeated.reshape(flat.shape[0], -1), dtype=np.float32)
