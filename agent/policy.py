@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from ..actions.dialects import Reply
+from ..actions.dialects import Reply, get_dialect
+from ..env.events import Usage
 from ..perception.observation import Observation, Screenshot
+
+__all__ = ["Context", "Policy", "Prediction", "ScriptedPolicy", "Turn", "Usage"]
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,6 @@ class Context:
     instruction: str
     observation: Observation
     turns: Sequence[Turn] = ()
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a prediction cost.
-
-    Attributes:
-        prompt_tokens: tokens in the prompt, image tokens included.
-        reply_tokens: tokens in the reply.
-        forwards: forwards of the target model after prefill.
-        accepted_tokens: reply tokens that came from drafts.
-        timings: seconds per phase (``encode``, ``prefill``, ``decode``, ``parse``).
-    """
-
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
-    forwards: int = 0
-    accepted_tokens: int = 0
-    timings: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,8 +80,6 @@ class ScriptedPolicy:
     """
 
     def __init__(self, replies: Iterable[str], dialect: str = "uitars-1.0") -> None:
-        from ..actions.dialects import get_dialect
-
         self._replies = tuple(replies)
         self._dialect = get_dialect(dialect)
         self._position = 0

@@ -1,0 +1,297 @@
+"""One run on disk: ``trajectory.jsonl`` (events, append-only) and ``screenshots/`` (files by hash).
+
+Killed at any moment, what is there is valid: the file appears with its first event already in it, every
+event is appended by one write, and a screenshot is complete before an event names it. A torn last line is
+dropped on reading, anything else that cannot be read is an error that names the line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..actions.errors import NewerSchemaError, TrajectoryError
+from ..perception.observation import Observation, Screenshot
+from .events import (
+    SCHEMA_VERSION,
+    ActionEvent,
+    EndEvent,
+    Event,
+    ObservationEvent,
+    PredictionEvent,
+    StartEvent,
+    event_adapter,
+)
+
+FILE_NAME = "trajectory.jsonl"
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""For each older schema version, what turns one of its events into the next version's."""
+
+Listener = Callable[[Event], None]
+
+
+class TrajectoryWriter:
+    """Appends events to a new trajectory in ``directory`` and tells the listeners.
+
+    Args:
+        directory: the run's folder; made if missing, must not hold a trajectory yet.
+        start: the first event.
+        listeners: called with each event after it is on disk.
+
+    Raises:
+        TrajectoryError: the folder already holds a trajectory or cannot be written.
+    """
+
+    def __init__(self, directory: Path, start: StartEvent, listeners: Iterable[Listener] = ()) -> None:
+        self.path = directory / FILE_NAME
+        self._images = directory / "screenshots"
+        self._listeners = tuple(listeners)
+        if self.path.exists():
+            raise TrajectoryError(f"{directory} already holds a trajectory; choose another folder with --out")
+        try:
+            self._images.mkdir(parents=True, exist_ok=True)
+            _write_whole(self.path, _line(start))
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        self._closed = False
+        self._tell(start)
+
+    def __enter__(self) -> TrajectoryWriter:
+        """Itself; closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def observe(self, step: int, observation: Observation) -> None:
+        """Keep the screenshot (once per digest) and append the observation."""
+        screenshot = observation.screenshot
+        target = self._images / f"{screenshot.digest}.png"
+        try:
+            if not target.exists():
+                _write_whole(target, screenshot.png())
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+        self.append(
+            ObservationEvent(
+                step=step,
+                screenshot=screenshot.digest,
+                size=screenshot.size,
+                device_scale=screenshot.device_scale,
+                origin=screenshot.origin,
+                url=observation.url,
+                timings=observation.timings,
+                time=observation.captured_at,
+            )
+        )
+
+    def append(self, event: Event) -> None:
+        """Write one event by one call of the operating system.
+
+        Raises:
+            TrajectoryError: the disk is full or the file cannot be written.
+        """
+        line = _line(event)
+        try:
+            written = os.write(self._descriptor, line)
+            if written != len(line):
+                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+                raise OSError(28, os.strerror(28))
+            if isinstance(event, EndEvent):
+                os.fsync(self._descriptor)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        self._tell(event)
+
+    def close(self) -> None:
+        """Close the file; may be called more than once."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._descriptor)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One look and what followed from it.
+
+    Attributes:
+        index: counts from 0.
+        observation: what was looked at.
+        prediction: what the policy replied; None when it was cut off before.
+        actions: what was executed, in order.
+    """
+
+    index: int
+    observation: ObservationEvent
+    prediction: PredictionEvent | None = None
+    actions: Sequence[ActionEvent] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A trajectory read from disk.
+
+    Attributes:
+        directory: the run's folder.
+        start: the task.
+        steps: in order; the last one may lack its prediction.
+        final: the screen after the last action, where there is one.
+        end: None when the run was cut off.
+    """
+
+    directory: Path
+    start: StartEvent
+    steps: Sequence[Step]
+    final: ObservationEvent | None
+    end: EndEvent | None
+
+    @classmethod
+    def load(cls, path: Path) -> Trajectory:
+        """Read a run's folder or its ``trajectory.jsonl``.
+
+        Raises:
+            NewerSchemaError: a newer version wrote it.
+            TrajectoryError: it is missing, or a line other than a torn last one cannot be read.
+        """
+        file = path / FILE_NAME if path.is_dir() else path
+        events = read_events(file)
+        if not events or not isinstance(events[0], StartEvent):
+            raise TrajectoryError(f"{file}:1: the first event must be 'start'")
+        end = events[-1] if isinstance(events[-1], EndEvent) else None
+        steps, final = _group(file, events[1 : len(events) - (end is not None)])
+        return cls(file.parent, events[0], steps, final, end)
+
+    def image_path(self, observation: ObservationEvent) -> Path:
+        """The file of an observation's screenshot."""
+        return self.directory / "screenshots" / f"{observation.screenshot}.png"
+
+    def screenshot(self, observation: ObservationEvent) -> Screenshot:
+        """Load an observation's screenshot and check it against its hash.
+
+        Raises:
+            TrajectoryError: it is missing, cannot be decoded, or is not the picture that was recorded.
+        """
+        path = self.image_path(observation)
+        try:
+            found = Screenshot.from_png(path.read_bytes(), observation.device_scale, observation.origin)
+        except OSError as error:
+            raise TrajectoryError(
+                f"{path}: screenshot of step {observation.step} is unreadable: {error}"
+            ) from error
+        if found.digest != observation.screenshot:
+            raise TrajectoryError(
+                f"{path}: screenshot of step {observation.step} was changed after recording"
+            )
+        return found
+
+    def check(self) -> None:
+        """Load every screenshot.
+
+        Raises:
+            TrajectoryError: one is missing or damaged.
+        """
+        for observation in self.observations():
+            self.screenshot(observation)
+
+    def observations(self) -> list[ObservationEvent]:
+        """Every observation, the final one included."""
+        return [step.observation for step in self.steps] + ([self.final] if self.final else [])
+
+
+def read_events(file: Path) -> list[Event]:
+    """All events of a file, upgraded to this version; a torn last line is left out.
+
+    Raises:
+        NewerSchemaError: a newer version wrote it.
+        TrajectoryError: the file is missing or a line cannot be read.
+    """
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise TrajectoryError(f"{file}: cannot be read: {error.strerror}") from error
+    version = SCHEMA_VERSION
+    events: list[Event] = []
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            data = json.loads(line)
+            if number == 1:
+                version = _version(file, data)
+            events.append(event_adapter.validate_python(_upgrade(data, version)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise TrajectoryError(f"{file}:{number}: {where}: {first['msg']}") from error
+        except ValueError as error:
+            raise TrajectoryError(f"{file}:{number}: not JSON: {error}") from error
+    return events
+
+
+def _version(file: Path, start: object) -> int:
+    version = start.get("schema_version") if isinstance(start, dict) else None
+    if not isinstance(version, int) or version < 1:
+        raise TrajectoryError(f"{file}:1: no schema_version; this is not a Saccade trajectory")
+    if version > SCHEMA_VERSION:
+        raise NewerSchemaError(
+            f"{file}: written with schema version {version}, this Saccade reads up to {SCHEMA_VERSION}; update it"
+        )
+    return version
+
+
+def _upgrade(data: dict[str, Any], version: int) -> dict[str, Any]:
+    for older in range(version, SCHEMA_VERSION):
+        data = UPGRADES[older](data)
+    return data
+
+
+def _group(file: Path, events: Sequence[Event]) -> tuple[list[Step], ObservationEvent | None]:
+    """Events between start and end as steps, refusing an order that no run writes."""
+    steps: list[Step] = []
+    for offset, event in enumerate(events, start=2):
+        last = steps[-1] if steps else None
+        if isinstance(event, ObservationEvent) and event.step == len(steps):
+            steps.append(Step(event.step, event))
+        elif isinstance(event, PredictionEvent) and last and last.index == event.step and not last.prediction:
+            steps[-1] = Step(last.index, last.observation, event)
+        elif isinstance(event, ActionEvent) and last and last.index == event.step and last.prediction:
+            steps[-1] = Step(last.index, last.observation, last.prediction, (*last.actions, event))
+        else:
+            raise TrajectoryError(f"{file}:{offset}: '{event.event}' is out of order")
+    final = steps.pop().observation if steps and steps[-1].prediction is None else None
+    return steps, final
+
+
+def _line(event: Event) -> bytes:
+    return event.model_dump_json().encode() + b"\n"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Make a file appear with all of its content or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _cannot_write(path: Path, error: OSError) -> TrajectoryError:
+    return TrajectoryError(
+        f"cannot write {path}: {error.strerror}; free some space or choose --out elsewhere"
+    )
