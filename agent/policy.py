@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from ..actions.dialects import Reply, get_dialect
+from ..actions.errors import ParseError
 from ..env.events import Usage
 from ..perception.observation import Observation, Screenshot
 
-__all__ = ["Context", "Policy", "Prediction", "ScriptedPolicy", "Turn", "Usage"]
+__all__ = ["Context", "Policy", "Prediction", "ScriptedPolicy", "Turn", "UnreadableReply", "Usage"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class Prediction:
     usage: Usage = field(default_factory=Usage)
 
 
+class UnreadableReply(ParseError):
+    """A reply that cannot be read, and what it cost all the same."""
+
+    def __init__(self, error: ParseError, usage: Usage) -> None:
+        super().__init__(error.reason, error.raw)
+        self.usage = usage
+
+
 @runtime_checkable
 class Policy(Protocol):
     """Decides. One policy may serve many episodes; per-episode state is dropped in ``start``."""
@@ -67,7 +76,8 @@ class Policy(Protocol):
         """Look at the newest screen and decide.
 
         Raises:
-            ParseError: the model's reply cannot be read; it carries the raw reply.
+            ParseError: the model's reply cannot be read; it carries the raw reply (``UnreadableReply`` also
+                what it cost).
         """
 
 

@@ -1,0 +1,127 @@
+"""The state of one run, and how each change of it is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..actions.errors import ParseError
+from ..actions.schema import Action
+from ..env.base import StepResult
+from ..env.events import ActionEvent, EndEvent, EndReason, PredictionEvent
+from ..env.trajectory import TrajectoryWriter
+from ..perception.observation import Observation
+from .policy import Context, Prediction, Turn, UnreadableReply, Usage
+
+
+@dataclass
+class Episode:
+    """One run in progress; nothing changes here that is not in the trajectory first.
+
+    Attributes:
+        instruction: the task.
+        observation: the newest screen.
+        trajectory: where everything is appended.
+        clock: seconds since the epoch.
+        started: when it began.
+        steps: predictions made.
+        turns: what the policy may look back on.
+        unreadable: replies in a row that could not be read.
+        reward: the environment's, so far.
+    """
+
+    instruction: str
+    observation: Observation
+    trajectory: TrajectoryWriter
+    clock: Callable[[], float]
+    started: float = field(init=False)
+    steps: int = 0
+    turns: list[Turn] = field(default_factory=list)
+    unreadable: int = 0
+    reward: float = 0.0
+    _recorded: Observation | None = None
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    @property
+    def context(self) -> Context:
+        """What the policy gets."""
+        return Context(self.instruction, self.observation, tuple(self.turns))
+
+    def observe(self) -> None:
+        """Record the newest screen as what the next step starts from."""
+        self.trajectory.observe(self.steps, self.observation)
+        self._recorded = self.observation
+
+    def predicted(self, prediction: Prediction, seconds: float) -> None:
+        """Record a reply that could be read."""
+        self.unreadable = 0
+        self._append_prediction(
+            PredictionEvent(
+                step=self.steps,
+                raw=prediction.raw,
+                thought=prediction.reply.thought,
+                actions=prediction.reply.actions,
+                usage=prediction.usage,
+                seconds=seconds,
+                time=self.clock(),
+            )
+        )
+
+    def misread(self, error: ParseError, seconds: float) -> None:
+        """Record a reply that could not be read; the policy will be told and asked again."""
+        self.unreadable += 1
+        self._append_prediction(
+            PredictionEvent(
+                step=self.steps,
+                raw=error.raw,
+                error=error.reason,
+                usage=error.usage if isinstance(error, UnreadableReply) else Usage(),
+                seconds=seconds,
+                time=self.clock(),
+            )
+        )
+        feedback = f"Your reply could not be read: {error.reason}. Reply again in the format asked for."
+        self.turns.append(Turn(self.observation.screenshot, error.raw, feedback))
+
+    def acted(self, action: Action, result: StepResult | None = None) -> None:
+        """Record an action of the newest prediction; one without a result was not executed."""
+        outcome = {} if result is None else _outcome(result)
+        event = {"step": self.steps - 1, "action": action, "time": self.clock(), **outcome}
+        self.trajectory.append(ActionEvent.model_validate(event))
+        if result is not None:
+            self.observation = result.observation
+            self.reward += result.reward
+
+    def end(self, reason: EndReason, message: str, judged: bool) -> EndEvent:
+        """Record the last screen and how it ended.
+
+        An environment that sets the task also judges it; elsewhere the policy's word is all there is.
+        """
+        if self.observation is not self._recorded:
+            self.observe()
+        event = EndEvent(
+            end=reason,
+            success=self.reward > 0 if judged else reason == "finished",
+            reward=self.reward if judged else None,
+            steps=self.steps,
+            message=message,
+            time=self.clock(),
+        )
+        self.trajectory.append(event)
+        return event
+
+    def _append_prediction(self, event: PredictionEvent) -> None:
+        self.trajectory.append(event)
+        self.steps += 1
+
+
+def _outcome(result: StepResult) -> dict[str, object]:
+    return {
+        "error": result.error,
+        "reward": result.reward,
+        "terminated": result.terminated,
+        "truncated": result.truncated,
+        "timings": result.timings,
+    }

@@ -1,0 +1,68 @@
+"""Bounds of one episode, checked before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..actions.schema import Action
+from ..env.events import EndReason
+
+
+class Interruption(Exception):
+    """Ends an episode on purpose; carries what to record.
+
+    Attributes:
+        end: why.
+        message: the policy's answer, or the limit that was reached.
+    """
+
+    def __init__(self, end: EndReason, message: str = "") -> None:
+        super().__init__(message or end)
+        self.end = end
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an episode may use.
+
+    Attributes:
+        steps: predictions.
+        seconds: wall time.
+        repeats: times in a row the same actions may leave the screen unchanged.
+        unreadable: times in a row the policy may be asked again after a reply that cannot be read.
+    """
+
+    steps: int = 30
+    seconds: float = 900.0
+    repeats: int = 5
+    unreadable: int = 3
+
+    def check_budget(self, steps: int, seconds: float) -> None:
+        """Raise ``Interruption`` when another step would go beyond the limits."""
+        if steps >= self.steps:
+            raise Interruption("step_limit", f"not done after {steps} steps")
+        if seconds >= self.seconds:
+            raise Interruption("time_limit", f"not done after {seconds:.0f} seconds")
+
+
+class RepeatCounter:
+    """Counts how often the same actions were tried in a row on a screen that stayed the same."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._last: tuple[Sequence[Action], str] | None = None
+        self._count = 0
+
+    def record(self, actions: Sequence[Action], before: str, after: str) -> None:
+        """Note one step by the digests of its screens.
+
+        Raises:
+            Interruption: the limit is reached.
+        """
+        same = before == after and self._last == (actions, before)
+        self._count = self._count + 1 if same else 1
+        self._last = (actions, before)
+        if before == after and self._count >= self._limit:
+            raise Interruption("stuck", f"the same actions changed nothing, {self._count} times in a row")
