@@ -63,14 +63,14 @@ class Screenshot:
         return buffer.getvalue()
 
     @classmethod
-    def from_png(cls, data: bytes, device_scale: float = 1.0, origin: Point = Point(0.0, 0.0)) -> Screenshot:
+    def from_png(cls, data: bytes, device_scale: float = 1.0, origin: Point | None = None) -> Screenshot:
         """Decode any image file PIL can read.
 
         Raises:
             OSError: the bytes are not an image.
         """
         with Image.open(io.BytesIO(data)) as image:
-            return cls(np.asarray(image.convert("RGB")), device_scale, origin)
+            return cls(np.asarray(image.convert("RGB")), device_scale, origin or Point(0.0, 0.0))
 
 
 @dataclass(frozen=True)

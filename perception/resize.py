@@ -67,7 +67,8 @@ def to_patches(screenshot: Screenshot, spec: ImageSpec) -> Patches:
     image = screenshot.image()
     if resized != screenshot.size:
         image = image.resize(resized, resample=Image.Resampling.BICUBIC)
-    normal = (np.asarray(image, dtype=np.float32) / np.float32(255) - np.float32(spec.mean)) / np.float32(spec.std)
+    scaled = np.asarray(image, dtype=np.float32) / np.float32(255)
+    normal = (scaled - np.array(spec.mean, dtype=np.float32)) / np.array(spec.std, dtype=np.float32)
     return Patches(_cut(normal, spec), _grid(resized, spec), resized)
 
 

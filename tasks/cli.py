@@ -1,0 +1,178 @@
+"""The command line. Heavy imports happen inside the commands, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="saccade",
+    help="A runtime for native GUI agents: it looks at the screen, thinks, acts, and looks again.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+bench = typer.Typer(help="Measure the runtime on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(bench, name="bench")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
+
+RUN_HELP = """Run the agent on a task and write its trajectory and report.
+
+Without arguments the embedded policy solves a MiniWoB++ task in a headless Chromium.
+
+\b
+Examples:
+  saccade run
+  saccade run --env miniwob:click-test-2 --seed 7
+  saccade run "Click the Login button" --url https://example.org --headed
+  saccade run "Find the price" --url https://example.org --model ByteDance-Seed/UI-TARS-1.5-7B
+
+Exit status: 0 achieved, 1 not achieved, 2 wrong usage or a missing part, 130 stopped by Ctrl-C."""
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options before the command."""
+    if version:
+        from .. import __version__
+
+        sys.stdout.write(f"saccade {__version__}\n")
+        raise typer.Exit
+
+
+@app.command(help=RUN_HELP)
+def run(
+    task: Annotated[str | None, typer.Argument(help="What to do, in words.")] = None,
+    url: Annotated[str | None, typer.Option(help="The page to start on.")] = None,
+    env: Annotated[
+        str | None, typer.Option(help="Where to act: browser, or miniwob:TASK.", metavar="ENV")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seeds the task and sampling.", min=0)] = 0,
+    model: Annotated[
+        str, typer.Option(help="'embedded', a checkpoint directory or a hub id (Qwen2-VL, 2.5-VL, 3-VL).")
+    ] = "embedded",
+    dialect: Annotated[
+        str | None, typer.Option(help="The model's language; by default what its checkpoint says.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="0 decodes greedily.", min=0.0)] = 0.0,
+    max_steps: Annotated[int, typer.Option(help="Stop after so many predictions.", min=1)] = 30,
+    max_seconds: Annotated[float, typer.Option(help="Stop after so much wall time.", min=0.0)] = 900.0,
+    viewport: Annotated[
+        str | None, typer.Option(help="Size of the page, WxH; by default what suits the model.")
+    ] = None,
+    headed: Annotated[bool, typer.Option("--headed", help="Show the browser.")] = False,
+    allow_file: Annotated[
+        bool, typer.Option("--allow-file", help="Let the browser open file:// pages.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of this run; by default a new one in runs/.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """See ``RUN_HELP``."""
+    from .run import RunRequest, run_and_print
+
+    request = RunRequest(
+        task=task,
+        url=url,
+        environment=env,
+        seed=seed,
+        model=model,
+        dialect=dialect,
+        temperature=temperature,
+        max_steps=max_steps,
+        max_seconds=max_seconds,
+        viewport=viewport,
+        headed=headed,
+        allow_file=allow_file,
+        out=out,
+    )
+    raise typer.Exit(run_and_print(request, json_output=json))
+
+
+@app.command()
+def parse(
+    dialect: Annotated[str, typer.Option(help="Name of the dialect, such as uitars-1.5.")],
+    size: Annotated[str, typer.Option(help="Size of the screenshot the model saw, WxH.")] = "1920x1080",
+) -> None:
+    """Read a model's raw reply on stdin and print its thought and actions as one line of JSON.
+
+    A reply that cannot be read gives {"error": ...}; points are in pixels of the screenshot.
+
+    \b
+    Example:
+      echo "Action: click(start_box='(500,500)')" | saccade parse --dialect uitars-1.0 --size 1280x720
+    """
+    from .parse import parse_line
+
+    raw = sys.stdin.buffer.read().decode(errors="replace")
+    sys.stdout.buffer.write(parse_line(raw, dialect, size).encode(errors="replace") + b"\n")
+
+
+@app.command()
+def view(
+    path: Annotated[Path, typer.Argument(help="A run's folder or its trajectory.jsonl.")],
+    check: Annotated[bool, typer.Option("--check", help="Only load and validate.")] = False,
+    open_it: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the web browser.")] = True,
+) -> None:
+    """Write a run's HTML report and open it.
+
+    \b
+    Examples:
+      saccade view runs/20260101-120000-click-test-2
+      saccade view --check runs/20260101-120000-click-test-2
+    """
+    from .view import check_trajectory, view_report
+
+    line = check_trajectory(path) if check else view_report(path, open_it)
+    sys.stdout.write(line + "\n")
+
+
+@bench.command("step")
+def bench_step(
+    tasks: Annotated[str, typer.Option(help="MiniWoB++ tasks, separated by commas.")] = (
+        "click-test,click-test-2,click-button,focus-text"
+    ),
+    steps: Annotated[int, typer.Option(help="Steps per task.", min=1)] = 25,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    json: Json = False,
+) -> None:
+    """Time one step of the runtime without a model on MiniWoB++: capture, settle, parse, act.
+
+    \b
+    Example:
+      saccade bench step --json
+    """
+    from .bench_step import bench_step as measure
+    from .console import print_timings
+
+    print_timings(measure(tasks.split(","), steps, seed), json_output=json)
+
+
+def main() -> None:
+    """Entry point: every error raised on purpose becomes one line on stderr and exit status 2.
+
+    A polite kill is treated as Ctrl-C, so that it leaves things as tidy.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except Exception as error:
+        from .failure import explain
+
+        line = explain(error)
+        if line is None:
+            raise
+        sys.stderr.write(f"saccade: {line}\n")
+        sys.exit(2)

@@ -1,0 +1,89 @@
+"""What a person sees in the terminal while a run goes on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+from pydantic import JsonValue
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..actions.schema import Action, Drag, points
+from ..env.events import ActionEvent, Event, PredictionEvent, StartEvent
+
+
+class Narrator:
+    """A trajectory listener that prints each step as it happens.
+
+    Args:
+        stream: where to print.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+
+    def __call__(self, event: Event) -> None:
+        """Print one event."""
+        if isinstance(event, StartEvent):
+            self._start(event)
+        elif isinstance(event, PredictionEvent):
+            self._prediction(event)
+        elif isinstance(event, ActionEvent):
+            self._action(event)
+
+    def note(self, message: str, style: str = "dim") -> None:
+        """Print one line that is no event."""
+        self._console.print(Text(message, style=style))
+
+    def _start(self, event: StartEvent) -> None:
+        self._console.print(Text.assemble(("task    ", "dim"), (event.instruction, "bold")))
+        where = f"{event.environment}, seed {event.seed}, policy {event.policy}"
+        self._console.print(Text.assemble(("on      ", "dim"), where))
+
+    def _prediction(self, event: PredictionEvent) -> None:
+        head = (f"step {event.step + 1:<3}", "bold cyan")
+        cost = (f"{event.seconds * 1000:6.0f} ms  ", "dim")
+        if event.error is not None:
+            said = Text.assemble(head, cost, (f"unreadable reply: {event.error}", "yellow"))
+        else:
+            said = Text.assemble(head, cost, event.thought or "(no thought)")
+        self._console.print(said)
+
+    def _action(self, event: ActionEvent) -> None:
+        seconds = sum(event.timings.values())
+        cost = (f"        {seconds * 1000:6.0f} ms  ", "dim")
+        line = Text.assemble(cost, (describe(event.action), "green"))
+        if event.error is not None:
+            line.append(f"  had no effect: {event.error}", "yellow")
+        self._console.print(line)
+
+
+def describe(action: Action) -> str:
+    """An action in a few words, for people: ``click (384, 324)``."""
+    where = " to ".join(f"({point.x:.0f}, {point.y:.0f})" for point in points(action))
+    skip = {"kind", "point", "start", "end"} if isinstance(action, Drag) else {"kind", "point"}
+    rest = [_word(value) for value in action.model_dump(exclude=skip, exclude_defaults=True).values()]
+    return " ".join(part for part in (action.kind, *rest, where) if part)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+
+
+def print_timings(result: Mapping[str, JsonValue], json_output: bool) -> None:
+    """A benchmark's result as a table, or as one line of JSON."""
+    if json_output:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    table = Table("phase", "median ms", "p90 ms", title="one step without a model")
+    phases = result["phases"]
+    for phase, numbers in phases.items() if isinstance(phases, dict) else ():
+        if isinstance(numbers, dict):
+            table.add_row(phase, f"{numbers['median_ms']:.1f}", f"{numbers['p90_ms']:.1f}")
+    Console().print(table)
