@@ -36,6 +36,28 @@ Examples:
 Exit status: 0 achieved, 1 not achieved, 2 wrong usage or a missing part, 130 stopped by Ctrl-C."""
 
 
+PARSE_HELP = """Read a model's raw reply on stdin and print its thought and actions as one line of JSON.
+
+A reply that cannot be read gives {"error": ...}; points are in pixels of the screenshot.
+
+\b
+Example:
+  echo "Action: click(start_box='(500,500)')" | saccade parse --dialect uitars-1.0 --size 1280x720"""
+
+VIEW_HELP = """Write a run's HTML report and open it.
+
+\b
+Examples:
+  saccade view runs/20260101-120000-click-test-2
+  saccade view --check runs/20260101-120000-click-test-2"""
+
+STEP_HELP = """Time one step of the runtime without a model on MiniWoB++: capture, settle, parse, act.
+
+\b
+Example:
+  saccade bench step --json"""
+
+
 @app.callback()
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """Options before the command."""
@@ -96,45 +118,32 @@ def run(
     raise typer.Exit(run_and_print(request, json_output=json))
 
 
-@app.command()
+@app.command(help=PARSE_HELP)
 def parse(
     dialect: Annotated[str, typer.Option(help="Name of the dialect, such as uitars-1.5.")],
     size: Annotated[str, typer.Option(help="Size of the screenshot the model saw, WxH.")] = "1920x1080",
 ) -> None:
-    """Read a model's raw reply on stdin and print its thought and actions as one line of JSON.
-
-    A reply that cannot be read gives {"error": ...}; points are in pixels of the screenshot.
-
-    \b
-    Example:
-      echo "Action: click(start_box='(500,500)')" | saccade parse --dialect uitars-1.0 --size 1280x720
-    """
+    """See ``PARSE_HELP``."""
     from .parse import parse_line
 
     raw = sys.stdin.buffer.read().decode(errors="replace")
     sys.stdout.buffer.write(parse_line(raw, dialect, size).encode(errors="replace") + b"\n")
 
 
-@app.command()
+@app.command(help=VIEW_HELP)
 def view(
     path: Annotated[Path, typer.Argument(help="A run's folder or its trajectory.jsonl.")],
     check: Annotated[bool, typer.Option("--check", help="Only load and validate.")] = False,
     open_it: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the web browser.")] = True,
 ) -> None:
-    """Write a run's HTML report and open it.
-
-    \b
-    Examples:
-      saccade view runs/20260101-120000-click-test-2
-      saccade view --check runs/20260101-120000-click-test-2
-    """
+    """See ``VIEW_HELP``."""
     from .view import check_trajectory, view_report
 
     line = check_trajectory(path) if check else view_report(path, open_it)
     sys.stdout.write(line + "\n")
 
 
-@bench.command("step")
+@bench.command("step", help=STEP_HELP)
 def bench_step(
     tasks: Annotated[str, typer.Option(help="MiniWoB++ tasks, separated by commas.")] = (
         "click-test,click-test-2,click-button,focus-text"
@@ -143,12 +152,7 @@ def bench_step(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     json: Json = False,
 ) -> None:
-    """Time one step of the runtime without a model on MiniWoB++: capture, settle, parse, act.
-
-    \b
-    Example:
-      saccade bench step --json
-    """
+    """See ``STEP_HELP``."""
     from .bench_step import bench_step as measure
     from .console import print_timings
 

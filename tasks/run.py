@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..actions.errors import TrajectoryError, UsageError
-from ..actions.geometry import Size
 from ..agent.limits import Limits
 from ..agent.loop import Agent
 from ..env.base import Environment
