@@ -1,0 +1,98 @@
+"""From what was seen and done to a prompt, so that each step's prompt begins like the last one.
+
+Two styles (``Card.prompt``), both in ChatML:
+
+* ``standard``: the dialect's prompt with the instruction as the first user message;
+* ``instruction-only``: the bare instruction as the first user message.
+
+Then, in both, per step a user message with the screenshot and the assistant's reply; feedback on a reply is a
+user message of text after it; the newest screenshot comes last. All texts are kept. Screenshots are kept
+until there would be more than ``max_images``; then the oldest go at once, down to half of that, so that the
+cached beginning of the conversation is lost once in many steps and not at every step. As UI-TARS was trained,
+a screenshot that goes takes its whole message with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..perception.resize import ImageSpec
+from .card import Card
+from .decoding.layout import Picture, Segment, Text
+from .policy import Context
+from .prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
+
+
+def dropped_images(seen: int, max_images: int) -> int:
+    """How many of the oldest of ``seen`` screenshots are left out; never leaves more than ``max_images``.
+
+    With 5 at most: 5 of 5 are kept, then 2 of 6, 3 of 7, 4 of 8, 5 of 9, then 2 of 10.
+    """
+    if seen <= max_images:
+        return 0
+    period = max_images - max(1, max_images // 2) + 1
+    return -(-(seen - max_images) // period) * period
+
+
+class PromptBuilder:
+    """Writes one episode's prompts.
+
+    Every message is tokenised on its own and a reply keeps the very tokens that the model chose, so the
+    prompt of a step is a prefix of the next one's until screenshots are dropped.
+
+    Args:
+        encode: text to ids, special tokens in the text included.
+        first_message: the text of the first user message, from the instruction.
+        card: how many images.
+        chat: what surrounds the messages.
+        spec: how screenshots are cut.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[str], Sequence[int]],
+        first_message: Callable[[str], str],
+        card: Card,
+        chat: ChatFormat,
+        spec: ImageSpec,
+    ) -> None:
+        self._encode = encode
+        self._first_message = first_message
+        self._max_images = card.max_images
+        self._chat = chat
+        self._spec = spec
+        self._texts: dict[str, Text] = {}
+        self._replies: dict[str, Text] = {}
+
+    def remember(self, reply: str, ids: Sequence[int]) -> None:
+        """From now on this reply stands for these tokens, however else it could be tokenised."""
+        self._replies[reply] = Text(tuple(ids))
+
+    def build(self, context: Context) -> list[Segment]:
+        """The whole prompt.
+
+        Raises:
+            ValueError: a screenshot's sides are beyond a ratio of 200.
+        """
+        first = message("user", self._first_message(context.instruction))
+        prompt: list[Segment] = [self._text(self._chat.preamble + first)]
+        dropped = dropped_images(len(context.turns) + 1, self._max_images)
+        for index, turn in enumerate(context.turns):
+            if index >= dropped:
+                prompt += self._picture(Picture.of(turn.screenshot, self._spec))
+            prompt += [self._text(ChatFormat.opening), self._reply(turn.reply), self._text(END)]
+            if turn.feedback is not None:
+                prompt.append(self._text(message("user", turn.feedback)))
+        prompt += self._picture(Picture.of(context.observation.screenshot, self._spec))
+        return [*prompt, self._text(self._chat.opening)]
+
+    def _picture(self, picture: Picture) -> list[Segment]:
+        return [self._text(PICTURE_BEFORE), picture, self._text(PICTURE_AFTER)]
+
+    def _text(self, text: str) -> Text:
+        if text not in self._texts:
+            self._texts[text] = Text(tuple(self._encode(text)))
+        return self._texts[text]
+
+    def _reply(self, reply: str) -> Text:
+        return self._replies.get(reply) or self._text(reply)

@@ -1,0 +1,168 @@
+"""One episode's memory: the keys and values of its conversation and the features of its screenshots."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...perception.resize import ImageSpec, to_patches
+from .layout import Layout, Segment, lay_out, text_positions
+from .network import Network
+from .vision import Features, FeatureStore
+
+_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Prefill:
+    """What reading a prompt took.
+
+    Attributes:
+        hidden: the state after its last token, from which the reply begins.
+        prompt_tokens: tokens in the prompt.
+        new_tokens: those of them that were not in the cache.
+        pictures_encoded: forwards of the vision tower.
+        timings: seconds in ``encode`` (pictures) and ``prefill`` (language model).
+    """
+
+    hidden: Tensor
+    prompt_tokens: int
+    new_tokens: int
+    pictures_encoded: int
+    timings: dict[str, float]
+
+
+class Session:
+    """A cache that only computes what it has not seen.
+
+    A prompt that begins like the cached conversation keeps that beginning; the rest is dropped and computed
+    anew. Cached keys are turned by their positions, so nothing after the first difference can be kept.
+
+    Args:
+        network: the model; other sessions may use it in between.
+        spec: how screenshots are cut for it.
+        features: how many screenshots' features to keep; the least recently used go first.
+    """
+
+    def __init__(self, network: Network, spec: ImageSpec, features: int = 16) -> None:
+        self.network = network
+        self._spec = spec
+        self._features = FeatureStore(features)
+        self._codes: dict[str, int] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the conversation; features of screenshots stay."""
+        self._cache = self.network.new_cache()
+        self._keys: list[int] = []
+        self._next_position = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens whose keys and values are cached."""
+        return len(self._keys)
+
+    def prefill(self, prompt: Sequence[Segment]) -> Prefill:
+        """Read a prompt, reusing what is cached of it.
+
+        Raises:
+            ValueError: the prompt is empty, or a screenshot cannot be resized.
+        """
+        layout = lay_out(prompt, self.network.image_token)
+        if not layout.ids:
+            raise ValueError("an empty prompt has no next token")
+        keys = self._key(layout)
+        # The last token is always computed: the reply begins from its state.
+        kept = min(_common_prefix(self._keys, keys), len(keys) - 1)
+        started = time.perf_counter()
+        encoded = self._encode(layout, kept)
+        self._synchronize()
+        encode_seconds, started = time.perf_counter() - started, time.perf_counter()
+        self._truncate(kept)
+        for begin in range(kept, len(keys), _CHUNK):
+            hidden = self._read(layout, keys, begin, min(begin + _CHUNK, len(keys)))
+        self._next_position = layout.next_position
+        self._synchronize()
+        timings = {"encode": encode_seconds, "prefill": time.perf_counter() - started}
+        return Prefill(hidden[-1], len(keys), len(keys) - kept, encoded, timings)
+
+    def extend(self, ids: Sequence[int]) -> Tensor:
+        """Append tokens of the reply; returns their states, tokens x hidden size."""
+        mask = self.network.causal_mask(self.length, len(ids))
+        positions = torch.from_numpy(text_positions(self._next_position, len(ids)))
+        hidden = self._forward(self.network.embed(ids), positions, mask, list(ids))
+        self._next_position += len(ids)
+        return hidden
+
+    def _read(self, layout: Layout, keys: Sequence[int], begin: int, end: int) -> Tensor:
+        """Run tokens ``begin`` to ``end`` of a prompt; those before are cached."""
+        embeddings = self.network.embed(layout.ids[begin:end])
+        visual = torch.zeros(end - begin, dtype=torch.bool, device=embeddings.device)
+        parts: list[Features] = []
+        for placed in layout.pictures:
+            first, last = max(placed.start, begin), min(placed.start + len(placed.picture), end)
+            if first < last:
+                features = self._features[placed.picture.screenshot.digest]
+                parts.append(features[first - placed.start : last - placed.start])
+                visual[first - begin : last - begin] = True
+        mask = self.network.causal_mask(begin, end - begin)
+        positions = torch.from_numpy(layout.positions[:, begin:end])
+        new_keys = list(keys[begin:end])
+        if not parts:
+            return self._forward(embeddings, positions, mask, new_keys)
+        features = Features.join(parts)
+        embeddings[visual] = features.tokens
+        return self._forward(embeddings, positions, mask, new_keys, (visual, features))
+
+    def _forward(
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        keys: list[int],
+        visual: tuple[Tensor, Features] | None = None,
+    ) -> Tensor:
+        try:
+            hidden = self.network.attend(embeddings, positions, mask, self._cache, visual)
+        except BaseException:
+            # Some layers may have grown and others not.
+            self.reset()
+            raise
+        self._keys += keys
+        return hidden
+
+    def _truncate(self, length: int) -> None:
+        if length < self.length:
+            self._cache.crop(length - self.length)
+            del self._keys[length:]
+
+    def _encode(self, layout: Layout, kept: int) -> int:
+        """Make sure that the features of all pictures that end after ``kept`` are there."""
+        needed = {
+            placed.picture.screenshot.digest: placed.picture.screenshot
+            for placed in layout.pictures
+            if placed.start + len(placed.picture) > kept
+        }
+        return self._features.ensure(needed, lambda shot: self.network.encode(to_patches(shot, self._spec)))
+
+    def _key(self, layout: Layout) -> list[int]:
+        """The prompt's ids, with a number of its own below zero for each different picture."""
+        keys = list(layout.ids)
+        for placed in layout.pictures:
+            code = self._codes.setdefault(placed.picture.screenshot.digest, -1 - len(self._codes))
+            keys[placed.start : placed.start + len(placed.picture)] = [code] * len(placed.picture)
+        return keys
+
+    def _synchronize(self) -> None:
+        if self.network.device.type == "cuda":
+            torch.cuda.synchronize(self.network.device)
+
+
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    return next(
+        (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
+    )

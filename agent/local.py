@@ -1,0 +1,139 @@
+"""The policy that runs a checkpoint in this process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from ..actions.dialects import Dialect, get_dialect
+from ..actions.errors import UsageError
+from ..actions.geometry import Size, smart_resize
+from .checkpoint import Checkpoint, load_checkpoint
+from .context import PromptBuilder
+from .decoding.engine import Generation, Rules, generate
+from .decoding.network import Network
+from .decoding.sampling import Sampling
+from .decoding.session import Session
+from .policy import Context, Prediction, Usage
+
+_STOP = ("<|im_end|>", "<|endoftext|>")
+_BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>")
+
+
+class LocalPolicy:
+    """Decides with a Qwen-VL checkpoint; keeps the conversation's keys and values from step to step.
+
+    Args:
+        checkpoint: a loaded one, or what ``load_checkpoint`` takes. Policies may share a loaded one.
+        dialect: the dialect's name; by default the card's.
+        temperature: 0 always takes the likeliest token.
+        top_p: draw only from the likeliest tokens that together reach this probability.
+        seed: replies are drawn from it and the number of the step.
+        max_new_tokens: a reply is cut off here; by default the card's.
+
+    Raises:
+        MissingPartError: the checkpoint, or a part of it, is missing.
+        UsageError: the checkpoint, the dialect or the way of sampling cannot be used.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint | str | Path,
+        dialect: str | None = None,
+        *,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        max_new_tokens: int | None = None,
+    ) -> None:
+        self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+        self._dialect = get_dialect(dialect or self._checkpoint.card.dialect)
+        self._network = Network(self._checkpoint.model)
+        self._rules = _rules(self._checkpoint, self._network, max_new_tokens)
+        try:
+            self._sampling = Sampling(temperature, top_p, seed)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        self._last_usage = Usage()
+        self.start()
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self._checkpoint.name
+
+    @property
+    def dialect(self) -> Dialect:
+        """What it speaks."""
+        return self._dialect
+
+    @property
+    def viewport(self) -> Size | None:
+        """The screen size the checkpoint was trained on; None for any."""
+        return self._checkpoint.card.viewport
+
+    @property
+    def last_usage(self) -> Usage:
+        """What the last reply cost, even if it could not be read."""
+        return self._last_usage
+
+    def start(self) -> None:
+        """Begin a new episode with an empty cache."""
+        checkpoint = self._checkpoint
+        self._session = Session(self._network, checkpoint.image_spec)
+        self._prompts = PromptBuilder(
+            lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
+            self._dialect.prompt if checkpoint.card.prompt == "standard" else str,
+            checkpoint.card,
+            checkpoint.chat,
+            checkpoint.image_spec,
+        )
+
+    def predict(self, context: Context) -> Prediction:
+        """Read the newest screen and reply.
+
+        Raises:
+            ParseError: the reply cannot be read; it carries the reply, ``last_usage`` what it cost.
+            UsageError: the screenshot is too narrow or too low for the model.
+        """
+        size = context.observation.screenshot.size
+        try:
+            resized = smart_resize(size, self._checkpoint.image_spec.limits)
+            prompt = self._prompts.build(context)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))
+        generation = generate(self._session, prompt, self._rules, sampling)
+        raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
+        self._prompts.remember(raw, generation.ids)
+        self._last_usage = _usage(generation)
+        started = time.perf_counter()
+        reply = self._dialect.parse(raw, size, resized)
+        self._last_usage.timings["parse"] = time.perf_counter() - started
+        return Prediction(reply, raw, self._last_usage)
+
+
+def _usage(generation: Generation) -> Usage:
+    return Usage(
+        prompt_tokens=generation.prompt_tokens,
+        reply_tokens=len(generation.ids),
+        forwards=generation.forwards,
+        timings=dict(generation.timings),
+    )
+
+
+def _rules(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> Rules:
+    """Stop at the ends the checkpoint knows; ban what no reply holds and ids without a text."""
+    vocabulary = checkpoint.tokenizer.get_vocab()
+    configured = getattr(checkpoint.model.generation_config, "eos_token_id", None)
+    stops = set(configured if isinstance(configured, list) else [configured]) - {None}
+    stops |= {vocabulary[token] for token in _STOP if token in vocabulary}
+    banned = set(range(network.vocabulary)) - set(vocabulary.values())
+    banned |= {vocabulary[token] for token in _BANNED if token in vocabulary} | {network.image_token}
+    if not stops:
+        raise UsageError(
+            f"{checkpoint.name} has no token that ends a reply; set eos_token_id in generation_config.json"
+        )
+    limit = max_new_tokens or checkpoint.card.max_new_tokens
+    return Rules(frozenset(stops), frozenset(banned - stops), limit)

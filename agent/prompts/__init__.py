@@ -1,0 +1,1 @@
+"""How a conversation is written down for a model."""
