@@ -61,8 +61,8 @@ class RepeatCounter:
         Raises:
             Interruption: the limit is reached.
         """
-        same = before == after and self._last == (actions, before)
-        self._count = self._count + 1 if same else 1
-        self._last = (actions, before)
-        if before == after and self._count >= self._limit:
+        tried = (actions, before) if before == after else None
+        self._count = self._count + 1 if tried is not None and tried == self._last else 1
+        self._last = tried
+        if tried is not None and self._count >= self._limit:
             raise Interruption("stuck", f"the same actions changed nothing, {self._count} times in a row")
