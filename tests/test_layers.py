@@ -1,0 +1,274 @@
+"""The house rules that can be read off the source: import order, no eval, no sleep, no giants, light imports.
+
+Each rule is a function from files to findings, and each is shown a bad snippet to prove that it can fail.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("actions", "perception", "env", "agent", "tasks")  # from the ground up
+MAY_SLEEP = {"perception/settle.py"}
+HEAVY = {"torch", "transformers", "pyautogui", "pynput", "playwright", "Xlib", "mss"}
+LIGHT_ROOMS = {"actions", "perception", "env"}
+SLEEPERS = {"sleep", "wait_for_timeout"}
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 40
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module: its path from the root, in parts, and its text."""
+
+    parts: tuple[str, ...]
+    text: str
+
+    @property
+    def name(self) -> str:
+        return "/".join(self.parts)
+
+    @property
+    def room(self) -> str:
+        return self.parts[0]
+
+    @property
+    def module(self) -> str:
+        """The dotted name under ``saccade``."""
+        inner = (
+            self.parts[:-1] if self.parts[-1] == "__init__.py" else (*self.parts[:-1], self.parts[-1][:-3])
+        )
+        return ".".join(("saccade", *inner))
+
+    def nodes(self) -> Iterator[ast.AST]:
+        return ast.walk(ast.parse(self.text, self.name))
+
+
+def sources() -> list[Source]:
+    """Every module of every room."""
+    found = [
+        Source(path.relative_to(ROOT).parts, path.read_text(encoding="utf-8"))
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+    ]
+    assert {source.room for source in found} == set(ROOMS)
+    return found
+
+
+def snippet(name: str, text: str) -> Source:
+    return Source(tuple(name.split("/")), text)
+
+
+# ---------------------------------------------------------------- the rules
+
+
+def imported_rooms(source: Source) -> Iterator[tuple[int, str]]:
+    """Line and room of each relative import; ``..`` for one that leads out of the rooms."""
+    package = ("saccade", *source.parts[:-1])
+    for node in source.nodes():
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = package[: len(package) - node.level + 1]
+        if not base:
+            yield node.lineno, ".."
+            continue
+        target = (*base, *(node.module.split(".") if node.module else ()))
+        names = [target] if len(target) > 1 else [(*target, alias.name) for alias in node.names]
+        for full in names:
+            if full[1] in ROOMS:
+                yield node.lineno, full[1]
+            elif full[1] != "__version__":
+                yield node.lineno, ".."
+
+
+def absolute_imports(source: Source) -> Iterator[tuple[int, str]]:
+    """Line and top name of each absolute import."""
+    for node in source.nodes():
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.lineno, node.module.split(".")[0]
+
+
+def upward_imports(source: Source) -> list[str]:
+    here = ROOMS.index(source.room)
+    return [
+        f"{source.name}:{line} imports {room}"
+        for line, room in imported_rooms(source)
+        if room == ".." or ROOMS.index(room) > here
+    ]
+
+
+def wrong_roots(source: Source) -> list[str]:
+    """Inside the rooms the imports of other rooms are relative."""
+    banned = {"saccade", *ROOMS}
+    return [f"{source.name}:{line} imports {top}" for line, top in absolute_imports(source) if top in banned]
+
+
+def evaluations(source: Source) -> list[str]:
+    return [
+        f"{source.name}:{node.lineno} calls {node.func.id}"
+        for node in source.nodes()
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"eval", "exec"}
+    ]
+
+
+def sleeps(source: Source) -> list[str]:
+    """``time.sleep`` in any form, also as a default argument, and its cousins in asyncio and Playwright."""
+    if source.name in MAY_SLEEP:
+        return []
+    found = []
+    for node in source.nodes():
+        if isinstance(node, ast.ImportFrom) and node.module in {"time", "asyncio"}:
+            names = {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            clock = node.value.id in {"time", "asyncio"}
+            names = {node.attr} if clock or node.attr != "sleep" else set()
+        else:
+            continue
+        found += [f"{source.name}:{node.lineno} uses {name}" for name in sorted(names & SLEEPERS)]
+    return found
+
+
+def long_files(source: Source) -> list[str]:
+    lines = source.text.count("\n")
+    return [f"{source.name} has {lines} lines"] if lines > MAX_FILE_LINES else []
+
+
+def function_lengths(source: Source) -> list[tuple[int, str]]:
+    return [
+        ((node.end_lineno or node.lineno) - node.lineno + 1, f"{source.name}:{node.name}")
+        for node in source.nodes()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def drives_browser(source: Source) -> bool:
+    """The modules that speak to the browser may import Playwright; nobody loads them for anything less."""
+    return source.name == "env/chromium.py" or source.name.startswith("env/browser")
+
+
+def heavy_after(module: str, extra_path: Path | None = None) -> list[str]:
+    """Which heavy packages importing ``module`` in a fresh interpreter has loaded."""
+    code = f"import sys, {module}\nprint(*sorted({HEAVY!r} & set(sys.modules)))"
+    path = os.pathsep.join(str(part) for part in (ROOT / "src", extra_path) if part)
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**environment, "PYTHONPATH": path},
+        timeout=120,
+    )
+    assert done.returncode == 0, f"import {module} failed:\n{done.stderr}"
+    return done.stdout.split()
+
+
+# ---------------------------------------------------------------- the house keeps them
+
+
+def test_rooms_import_only_from_rooms_below() -> None:
+    assert [finding for source in sources() for finding in upward_imports(source)] == []
+
+
+def test_rooms_import_each_other_relatively() -> None:
+    assert [finding for source in sources() for finding in wrong_roots(source)] == []
+
+
+def test_nothing_is_evaluated() -> None:
+    assert [finding for source in sources() for finding in evaluations(source)] == []
+
+
+def test_only_settling_sleeps() -> None:
+    assert [finding for source in sources() for finding in sleeps(source)] == []
+
+
+def test_files_stay_short() -> None:
+    assert [finding for source in sources() for finding in long_files(source)] == []
+
+
+def test_functions_stay_short() -> None:
+    lengths = sorted((length for source in sources() for length in function_lengths(source)), reverse=True)
+    long = [f"{name} has {length} lines" for length, name in lengths if length >= MAX_FUNCTION_LINES]
+    assert len(long) <= 0.05 * len(lengths), f"{len(long)} of {len(lengths)} functions are long: {long}"
+
+
+def test_imports_load_nothing_heavy() -> None:
+    """One interpreter imports them all; only when that loads something is the culprit looked for."""
+    light = [source for source in sources() if source.room in LIGHT_ROOMS or source.name == "tasks/cli.py"]
+    drivers = [source.module for source in light if drives_browser(source)]
+    others = ["saccade", *(source.module for source in light if not drives_browser(source))]
+    assert "saccade.tasks.cli" in others
+    if heavy_after(", ".join(others)):
+        culprits = {module: heavy_after(module) for module in others}
+        assert {module: loaded for module, loaded in culprits.items() if loaded} == {}
+    assert set(heavy_after(", ".join(drivers))) == {"playwright"}
+
+
+# ---------------------------------------------------------------- and the rules can fail
+
+
+def test_an_upward_import_is_noticed() -> None:
+    bad = [
+        "from ..agent.loop import Agent\n",
+        "from .. import agent\n",
+        "from ...x import y\n",
+        "import typing\nif typing.TYPE_CHECKING:\n    from ..tasks import cli\n",
+        "def f():\n    from ..tasks.cli import main\n",
+    ]
+    for text in bad:
+        assert upward_imports(snippet("env/deep.py", text)), text
+    assert upward_imports(snippet("env/inner/deep.py", "from ...agent import loop\n"))
+    good = "from .base import X\nfrom ..actions import y\nfrom .. import actions, __version__\nimport os\n"
+    assert upward_imports(snippet("env/__init__.py", good)) == []
+    assert upward_imports(snippet("agent/inner/deep.py", "from ..agent_things import x\n")) == []
+
+
+def test_an_absolute_import_is_noticed() -> None:
+    for text in (
+        "import agent\n",
+        "import saccade.actions\n",
+        "from saccade.actions import x\n",
+        "from env import x\n",
+    ):
+        assert wrong_roots(snippet("tasks/deep.py", text)), text
+    assert wrong_roots(snippet("tasks/deep.py", "from ..env import x\nimport environs\n")) == []
+
+
+def test_an_evaluation_is_noticed() -> None:
+    assert evaluations(snippet("env/deep.py", "eval('1')\nexec('x = 1')\n")) == [
+        "env/deep.py:1 calls eval",
+        "env/deep.py:2 calls exec",
+    ]
+    assert evaluations(snippet("agent/deep.py", "model.eval()\npage.evaluate('1')\n")) == []
+
+
+def test_a_sleep_is_noticed() -> None:
+    for text in (
+        "import time\ntime.sleep(1)\n",
+        "from time import sleep\n",
+        "import time\ndef f(sleep=time.sleep): ...\n",
+        "import asyncio\nasync def f(): await asyncio.sleep(1)\n",
+        "page.wait_for_timeout(100)\n",
+    ):
+        assert sleeps(snippet("env/deep.py", text)), text
+    assert sleeps(snippet("perception/settle.py", "import time\ntime.sleep(1)\n")) == []
+    assert sleeps(snippet("env/deep.py", "def f(sleep): sleep(1)\n")) == []
+
+
+def test_a_giant_is_noticed() -> None:
+    assert long_files(snippet("env/deep.py", "x = 1\n" * 401)) == ["env/deep.py has 401 lines"]
+    body = "    x = 1\n" * 50
+    assert function_lengths(snippet("env/deep.py", f"def f():\n{body}")) == [(51, "env/deep.py:f")]
+
+
+def test_a_heavy_import_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("", encoding="utf-8")
+    (tmp_path / "greedy.py").write_text("import torch\n", encoding="utf-8")
+    assert heavy_after("greedy", tmp_path) == ["torch"]
