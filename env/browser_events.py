@@ -1,0 +1,112 @@
+"""What a page does on its own: dialogs, downloads, requests. Each is handled by a stated rule and noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import BrowserContext, Dialog, Download, Error, Request
+
+DialogRule = Literal["accept", "dismiss"]
+Note = Callable[[str], None]
+
+# Requests of these kinds stay open for as long as the page does.
+_ENDLESS = frozenset({"websocket", "eventsource", "media", "ping"})
+
+
+class Dialogs:
+    """Answers native dialogs, which block the page and show in no screenshot.
+
+    ``alert`` and ``beforeunload`` are always accepted: there is no other way on. ``confirm`` and ``prompt``
+    are accepted (a prompt with its default text) or dismissed, by the rule.
+
+    Args:
+        rule: what is done with ``confirm`` and ``prompt``.
+        note: is told what was asked and answered.
+    """
+
+    def __init__(self, rule: DialogRule, note: Note) -> None:
+        self._rule = rule
+        self._note = note
+
+    def handle(self, dialog: Dialog) -> None:
+        """Answer one dialog."""
+        accept = self._rule == "accept" or dialog.type in ("alert", "beforeunload")
+        answer = "accepted" if accept else "dismissed"
+        self._note(f"{dialog.type} dialog {answer}: {dialog.message}")
+        try:
+            if accept:
+                dialog.accept(dialog.default_value) if dialog.type == "prompt" else dialog.accept()
+            else:
+                dialog.dismiss()
+        except Error:  # the page went away while it asked
+            self._note(f"{dialog.type} dialog closed by itself")
+
+
+class Downloads:
+    """Saves downloads to a folder, or refuses them where there is none.
+
+    Args:
+        folder: where to; made when first needed.
+        note: is told what was saved.
+    """
+
+    def __init__(self, folder: Path | None, note: Note) -> None:
+        self._folder = folder
+        self._note = note
+        self.pending = 0
+
+    def handle(self, download: Download) -> None:
+        """Save one download and wait until it is complete."""
+        name = Path(download.suggested_filename).name or "download"
+        if self._folder is None:
+            self._note(f"download refused, as there is no downloads folder: {name}")
+            return
+        self.pending += 1
+        try:
+            target = _free_path(self._folder, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            download.save_as(target)
+            self._note(f"download saved: {target.name}")
+        except Error as error:
+            self._note(f"download failed: {name}: {error.message.splitlines()[0]}")
+        finally:
+            self.pending -= 1
+
+
+class Traffic:
+    """Counts the requests begun since the last mark: older ones may be long polls, which never end."""
+
+    def __init__(self) -> None:
+        self._open: set[Request] = set()
+
+    @property
+    def pending(self) -> int:
+        """How many are in flight."""
+        return len(self._open)
+
+    def mark(self) -> None:
+        """Forget everything begun so far."""
+        self._open.clear()
+
+    def watch(self, context: BrowserContext) -> None:
+        """Count the requests of a context from now on."""
+        context.on("request", self._begin)
+        context.on("requestfinished", self._end)
+        context.on("requestfailed", self._end)
+
+    def _begin(self, request: Request) -> None:
+        if request.resource_type not in _ENDLESS:
+            self._open.add(request)
+
+    def _end(self, request: Request) -> None:
+        self._open.discard(request)
+
+
+def _free_path(folder: Path, name: str) -> Path:
+    path, number = folder / name, 1
+    while path.exists():
+        path = folder / f"{Path(name).stem} ({number}){Path(name).suffix}"
+        number += 1
+    return path
