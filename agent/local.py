@@ -26,7 +26,7 @@ class LocalPolicy:
 
     Args:
         checkpoint: a loaded one, or what ``load_checkpoint`` takes. Policies may share a loaded one.
-        dialect: the dialect's name; by default the card's.
+        dialect: the dialect or its name; by default the card's.
         temperature: 0 always takes the likeliest token.
         top_p: draw only from the likeliest tokens that together reach this probability.
         seed: replies are drawn from it and the number of the step.
@@ -40,7 +40,7 @@ class LocalPolicy:
     def __init__(
         self,
         checkpoint: Checkpoint | str | Path,
-        dialect: str | None = None,
+        dialect: str | Dialect | None = None,
         *,
         temperature: float = 0.0,
         top_p: float = 1.0,
@@ -48,7 +48,8 @@ class LocalPolicy:
         max_new_tokens: int | None = None,
     ) -> None:
         self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
-        self._dialect = get_dialect(dialect or self._checkpoint.card.dialect)
+        dialect = dialect or self._checkpoint.card.dialect
+        self._dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self._network = Network(self._checkpoint.model)
         self._rules = _rules(self._checkpoint, self._network, max_new_tokens)
         try:

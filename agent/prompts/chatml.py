@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 Role = Literal["system", "user", "assistant"]
 
@@ -64,9 +64,9 @@ def _render(template: str, task: str, reply: str) -> str | None:
         {"role": "assistant", "content": [{"type": "text", "text": reply}]},
     ]
     try:
-        rendered, _ = render_jinja_template(
+        rendered = cast("Any", render_jinja_template)(
             [conversation], chat_template=template, add_generation_prompt=True
-        )
+        )[0]
     except (TemplateError, ValueError, TypeError):
         return None
     return str(rendered[0])
