@@ -1,0 +1,158 @@
+"""Does an environment keep the contract of ``env.base``? Run this on your own before trusting results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..actions.errors import EnvironmentFailure
+from ..actions.geometry import Point, Size
+from ..actions.schema import Action, Click, Finished, Move, NavigateBack, OpenApp, PressHome
+from ..perception.observation import Observation
+from ..perception.settle import same_but_caret
+from .base import Environment, StepResult
+
+Findings = Iterator[str]
+
+
+def check_environment(environment: Environment, seed: int = 7) -> list[str]:
+    """Everything about an environment that breaks the contract, in words; an empty list means it conforms.
+
+    The environment must be fresh (not reset yet) and is closed afterwards. Nothing is clicked: the checks
+    use actions that must not change the screen.
+
+    Args:
+        environment: what to check.
+        seed: the seed that the first screen must be determined by.
+    """
+    findings: list[str] = []
+    try:
+        for check in (_before_reset, _first_screen, _instruction, _no_ops, _outside, _unsupported):
+            findings += _run(check, environment, seed)
+    finally:
+        findings += _run(_closing, environment, seed)
+    return findings
+
+
+def _run(check: Callable[[Environment, int], Findings], environment: Environment, seed: int) -> list[str]:
+    found: list[str] = []
+    try:
+        found.extend(check(environment, seed))
+    except Exception as error:  # a checker reports whatever an environment raises, and goes on
+        found.append(f"{check.__name__.strip('_')}: raised {type(error).__name__}: {error}")
+    return found
+
+
+def _before_reset(environment: Environment, _seed: int) -> Findings:
+    yield from _refuses_step(environment, "before reset")
+
+
+def _refuses_step(environment: Environment, when: str) -> Findings:
+    try:
+        environment.step(Move(point=Point(1, 1)))
+    except EnvironmentFailure:
+        return
+    except Exception as error:
+        yield f"step {when} raised {type(error).__name__}, not EnvironmentFailure"
+    else:
+        yield f"step {when} was accepted; it must raise EnvironmentFailure"
+
+
+def _first_screen(environment: Environment, seed: int) -> Findings:
+    first, second = environment.reset(seed), environment.reset(seed)
+    yield from _observation("reset", first)
+    if not _same_screen(first, second):
+        yield f"the first screen differs between two resets with seed {seed}"
+    if first.screenshot.size != second.screenshot.size:
+        yield f"the screen changed its size from {first.screenshot.size} to {second.screenshot.size}"
+
+
+def _instruction(environment: Environment, _seed: int) -> Findings:
+    instruction = environment.instruction
+    if instruction is not None and (not isinstance(instruction, str) or not instruction.strip()):
+        yield f"instruction must be None or words, not {instruction!r}"
+
+
+def _no_ops(environment: Environment, seed: int) -> Findings:
+    environment.reset(seed)
+    result = environment.step(Finished(answer="done"))
+    yield from _result("step(finished)", result)
+    if result.terminated:
+        yield "finished ended the environment's own task; whether it is done is not the policy's word"
+
+
+def _outside(environment: Environment, seed: int) -> Findings:
+    before = environment.reset(seed)
+    width, height = before.screenshot.size
+    beyond: tuple[Action, ...] = (
+        Click(point=Point(width + 50.0, height / 2)),
+        Click(point=Point(-5.0, -5.0)),
+    )
+    for action in beyond:
+        result = environment.step(action)
+        yield from _result("step(click outside)", result)
+        if result.error is None:
+            yield f"a click at {_point_of(action)}, outside {_size(before.screenshot.size)}, gave no error"
+        if not _same_screen(before, result.observation):
+            yield f"a click at {_point_of(action)}, outside the screenshot, changed the screen"
+
+
+def _unsupported(environment: Environment, seed: int) -> Findings:
+    before = environment.reset(seed)
+    foreign: tuple[Action, ...] = (OpenApp(name="no such program"), PressHome(), NavigateBack())
+    refused = 0
+    for action in foreign:
+        result = environment.step(action)
+        yield from _result(f"step({action.kind})", result)
+        if result.error is None:
+            before = result.observation
+            continue
+        refused += 1
+        if not _same_screen(before, result.observation):
+            yield f"{action.kind} gave the error {result.error!r}, but changed the screen"
+    if refused == 0:
+        yield "no action is refused: opening an unknown program, or a home button, must give an error"
+
+
+def _closing(environment: Environment, _seed: int) -> Findings:
+    environment.close()
+    try:
+        environment.close()
+    except Exception as error:
+        yield f"closing twice raised {type(error).__name__}: {error}"
+    yield from _refuses_step(environment, "after close")
+
+
+def _result(where: str, result: StepResult) -> Findings:
+    yield from _observation(where, result.observation)
+    if result.error is not None and not result.error.strip():
+        yield f"{where}: an error must say something"
+    if not isinstance(result.reward, float):
+        yield f"{where}: reward must be a float, not {type(result.reward).__name__}"
+    for name in ("terminated", "truncated"):
+        if not isinstance(getattr(result, name), bool):
+            yield f"{where}: {name} must be a bool, not {type(getattr(result, name)).__name__}"
+
+
+def _observation(where: str, observation: Observation) -> Findings:
+    width, height = observation.screenshot.size
+    if width < 1 or height < 1:
+        yield f"{where}: the screenshot is empty"
+    if observation.screenshot.device_scale <= 0:
+        yield f"{where}: device_scale must be positive"
+    if observation.captured_at < 1e9:
+        yield f"{where}: captured_at must be seconds since the epoch, not {observation.captured_at}"
+    if any(seconds < 0 for seconds in observation.timings.values()):
+        yield f"{where}: a timing is negative: {observation.timings}"
+
+
+def _same_screen(one: Observation, other: Observation) -> bool:
+    return same_but_caret(one.screenshot.pixels, other.screenshot.pixels)
+
+
+def _point_of(action: Action) -> str:
+    assert isinstance(action, Click)
+    return f"({action.point.x:g}, {action.point.y:g})"
+
+
+def _size(size: Size) -> str:
+    return f"{size.width} x {size.height}"

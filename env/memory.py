@@ -1,0 +1,233 @@
+"""An environment in memory: screens drawn from a short description, for tests, demonstrations, first tries.
+
+It keeps the whole contract (pixels, seeds, rewards, errors as text) and needs no browser and no display.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..actions.errors import EnvironmentFailure, UsageError
+from ..actions.geometry import Point, Size, inside
+from ..actions.schema import Action, Click, DoubleClick, Move, Press, Type, Wait, ends_episode, points
+from ..perception.observation import Observation, Screenshot
+from .base import StepResult
+
+
+class Box(NamedTuple):
+    """A rectangle in screenshot pixels; left and top are inside, right and bottom are not."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def holds(self, point: Point) -> bool:
+        """Whether a point lies in it."""
+        return self.left <= point.x < self.right and self.top <= point.y < self.bottom
+
+    @property
+    def middle(self) -> Point:
+        """Its centre."""
+        return Point((self.left + self.right) / 2, (self.top + self.bottom) / 2)
+
+
+@dataclass(frozen=True)
+class Button:
+    """Something to click.
+
+    Attributes:
+        label: what is written on it.
+        box: where it is.
+        to: name of the screen it leads to; None stays.
+        reward: what clicking it earns.
+        ends: whether it ends the episode.
+        needs_text: what must have been typed for it to work; None asks for nothing.
+    """
+
+    label: str
+    box: Box
+    to: str | None = None
+    reward: float = 0.0
+    ends: bool = False
+    needs_text: str | None = None
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One picture of a little program.
+
+    Attributes:
+        title: written at the top.
+        buttons: what can be clicked.
+        field: where typed text appears; None shows none.
+    """
+
+    title: str
+    buttons: tuple[Button, ...] = ()
+    field: Box | None = None
+
+
+class MemoryEnvironment:
+    """A little program of screens and buttons.
+
+    Args:
+        screens: by name.
+        start: name of the first screen.
+        instruction: the task it sets, if any.
+        size: of its screen, in pixels.
+        shuffle: whether a seed deals the buttons of each screen out over their boxes anew.
+
+    Raises:
+        UsageError: a screen that is named does not exist.
+    """
+
+    def __init__(
+        self,
+        screens: Mapping[str, Screen],
+        start: str,
+        *,
+        instruction: str | None = None,
+        size: Size = Size(320, 240),
+        shuffle: bool = False,
+    ) -> None:
+        named = {start} | {button.to for screen in screens.values() for button in screen.buttons if button.to}
+        if missing := sorted(named - set(screens)):
+            raise UsageError(f"no screen is called {', '.join(missing)}; there are {', '.join(screens)}")
+        self._given = dict(screens)
+        self._start = start
+        self._instruction = instruction
+        self._size = size
+        self._shuffle = shuffle
+        self._screens = self._given
+        self._state = "new"
+        self.screen = start
+        self.text = ""
+
+    @property
+    def instruction(self) -> str | None:
+        """The task it was given."""
+        return self._instruction
+
+    def button(self, label: str) -> Button:
+        """The button of the current screen with this label, where it lies now.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for button in self._screens[self.screen].buttons:
+            if button.label == label:
+                return button
+        raise UsageError(f"screen {self.screen} has no button {label!r}")
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Back to the first screen; with ``shuffle``, the seed says which button lies where."""
+        if self._state == "closed":
+            raise EnvironmentFailure("the environment was closed; make a new one")
+        dealer = random.Random(seed)
+        deal = self._shuffle
+        self._screens = {
+            name: _dealt(screen, dealer) if deal else screen for name, screen in self._given.items()
+        }
+        self.screen, self.text, self._state = self._start, "", "running"
+        return self._look()
+
+    def step(self, action: Action) -> StepResult:
+        """Execute one action; it knows clicks, typing, moving and waiting."""
+        if self._state != "running":
+            raise EnvironmentFailure(f"no episode is running ({self._state}); call reset before step")
+        for point in points(action):
+            if not inside(point, self._size):
+                return StepResult(self._look(), error=f"({point.x:g}, {point.y:g}) is outside the screenshot")
+        match action:
+            case Click() | DoubleClick():
+                return self._click(action.point)
+            case Type():
+                return self._type(action)
+            case Press(key="backspace"):
+                self.text = self.text[:-1]
+            case Press() | Wait() | Move():
+                pass
+            case _ if not ends_episode(action):
+                return StepResult(self._look(), error=f"this environment cannot execute {action.kind}")
+        return StepResult(self._look())
+
+    def close(self) -> None:
+        """Nothing is held; stepping is over."""
+        self._state = "closed"
+
+    def _click(self, point: Point) -> StepResult:
+        for button in self._screens[self.screen].buttons:
+            if button.box.holds(point) and button.needs_text in (None, self.text):
+                self.screen = button.to or self.screen
+                if button.ends:
+                    self._state = "over"
+                return StepResult(self._look(), terminated=button.ends, reward=button.reward)
+        return StepResult(self._look())
+
+    def _type(self, action: Type) -> StepResult:
+        if action.point is not None:
+            result = self._click(action.point)
+            if result.terminated:
+                return result
+        self.text += action.text
+        return StepResult(self._look())
+
+    def _look(self) -> Observation:
+        begun = time.perf_counter()
+        screenshot = draw(self._screens[self.screen], self.text, self._size)
+        timings = {"settle": 0.0, "capture": time.perf_counter() - begun}
+        return Observation(screenshot, time.time(), None, timings)
+
+
+def draw(screen: Screen, text: str, size: Size) -> Screenshot:
+    """A screen as pixels: the same screen and text always give the same ones."""
+    image = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(image)
+    font = ImageFont.load_default(12)
+    pen.text((6, 4), screen.title, fill="black", font=font)
+    for button in screen.buttons:
+        pen.rectangle(_edges(button.box), fill="#d0d8ff", outline="black")
+        pen.text(button.box.middle, button.label, fill="black", font=font, anchor="mm")
+    if screen.field is not None:
+        pen.rectangle(_edges(screen.field), fill="white", outline="black")
+        pen.text((screen.field.left + 4, screen.field.top + 3), text, fill="black", font=font)
+    return Screenshot(np.asarray(image))
+
+
+def demo(shuffle: bool = False) -> MemoryEnvironment:
+    """A form to fill in: start, type a name, save."""
+    start = Button("Start", Box(20, 40, 140, 80), to="form")
+    help_ = Button("Help", Box(180, 40, 300, 80), to="help")
+    save = Button("Save", Box(20, 150, 140, 190), to="saved", reward=1.0, ends=True, needs_text="Ada")
+    screens = {
+        "start": Screen("Welcome", (start, help_)),
+        "help": Screen(
+            "Press Start, type the name, press Save.", (replace(help_, label="Back", to="start"),)
+        ),
+        "form": Screen(
+            "Name:", (save, Button("Back", Box(180, 150, 300, 190), to="start")), Box(20, 60, 300, 90)
+        ),
+        "saved": Screen("Saved."),
+    }
+    return MemoryEnvironment(screens, "start", instruction="Save the name Ada.", shuffle=shuffle)
+
+
+def _dealt(screen: Screen, dealer: random.Random) -> Screen:
+    boxes = [button.box for button in screen.buttons]
+    dealer.shuffle(boxes)
+    return replace(
+        screen,
+        buttons=tuple(replace(button, box=box) for button, box in zip(screen.buttons, boxes, strict=True)),
+    )
+
+
+def _edges(box: Box) -> tuple[int, int, int, int]:
+    return (box.left, box.top, box.right - 1, box.bottom - 1)
