@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..actions.errors import TrajectoryError, UsageError
+from ..actions.geometry import Size
 from ..agent.limits import Limits
 from ..agent.loop import Agent
 from ..env.base import Environment
@@ -122,14 +123,13 @@ def run_task(request: RunRequest, narrator: Narrator) -> Outcome:
     """
     place = request.place
     directory = _folder(request.out, place)
-    given = parse_size(request.viewport) if request.viewport else None
     narrator.note(f"loading {request.model} ...")
     policy = _load_policy(request)
     environment = make_environment(
         place,
         url=request.url,
         headed=request.headed,
-        viewport=given or policy.viewport,
+        viewport=_viewport(request, policy),
         downloads=directory / "downloads",
         allow_file=request.allow_file,
     )
@@ -140,6 +140,13 @@ def run_task(request: RunRequest, narrator: Narrator) -> Outcome:
         environment.close()
     report = write_report(Trajectory.load(directory))
     return Outcome(end, instruction, directory / FILE_NAME, report, time.monotonic() - started)
+
+
+def _viewport(request: RunRequest, policy: LocalPolicy) -> Size | None:
+    """The page's size as asked for, else what the model was trained on; MiniWoB++ keeps its own."""
+    if request.viewport is not None:
+        return parse_size(request.viewport)
+    return policy.viewport if request.place == "browser" else None
 
 
 def _run_episode(
@@ -159,7 +166,7 @@ def _run_episode(
         seed=request.seed,
         settings={
             "url": request.url,
-            "dialect": policy.dialect,
+            "dialect": policy.dialect.name,
             "temperature": request.temperature,
             "screen": list(first.screenshot.size),
             "max_steps": request.max_steps,
