@@ -7,6 +7,7 @@ dropped on reading, anything else that cannot be read is an error that names the
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -16,9 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from PIL import Image
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
-from ..actions.errors import NewerSchemaError, TrajectoryError
+from ..actions.errors import NewerSchemaError, TrajectoryError, UnknownKeyError
 from ..perception.observation import Observation, Screenshot
 from .events import (
     SCHEMA_VERSION,
@@ -54,9 +57,11 @@ class TrajectoryWriter:
         self.path = directory / FILE_NAME
         self._images = directory / "screenshots"
         self._listeners = tuple(listeners)
-        if self.path.exists():
-            raise TrajectoryError(f"{directory} already holds a trajectory; choose another folder with --out")
         try:
+            if self.path.exists():
+                raise TrajectoryError(
+                    f"{directory} already holds a trajectory; choose another folder with --out"
+                )
             self._images.mkdir(parents=True, exist_ok=True)
             _write_whole(self.path, _line(start))
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
@@ -102,12 +107,14 @@ class TrajectoryWriter:
         Raises:
             TrajectoryError: the disk is full or the file cannot be written.
         """
+        if self._closed:
+            raise TrajectoryError(f"{self.path}: written to after it was closed")
         line = _line(event)
         try:
             written = os.write(self._descriptor, line)
             if written != len(line):
                 os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
-                raise OSError(28, os.strerror(28))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if isinstance(event, EndEvent):
                 os.fsync(self._descriptor)
         except OSError as error:
@@ -132,7 +139,7 @@ class Step:
     Attributes:
         index: counts from 0.
         observation: what was looked at.
-        prediction: what the policy replied; None when it was cut off before.
+        prediction: what the policy replied.
         actions: what was executed, in order.
     """
 
@@ -149,8 +156,8 @@ class Trajectory:
     Attributes:
         directory: the run's folder.
         start: the task.
-        steps: in order; the last one may lack its prediction.
-        final: the screen after the last action, where there is one.
+        steps: in order, each with its prediction.
+        final: the last screen, where no prediction was made from it.
         end: None when the run was cut off.
     """
 
@@ -189,11 +196,12 @@ class Trajectory:
         path = self.image_path(observation)
         try:
             found = Screenshot.from_png(path.read_bytes(), observation.device_scale, observation.origin)
-        except OSError as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all PIL's
+            why = getattr(error, "strerror", None) or error
             raise TrajectoryError(
-                f"{path}: screenshot of step {observation.step} is unreadable: {error}"
+                f"{path}: screenshot of step {observation.step} is unreadable: {why}"
             ) from error
-        if found.digest != observation.screenshot:
+        if found.digest != observation.screenshot or found.size != observation.size:
             raise TrajectoryError(
                 f"{path}: screenshot of step {observation.step} was changed after recording"
             )
@@ -236,7 +244,9 @@ def read_events(file: Path) -> list[Event]:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise TrajectoryError(f"{file}:{number}: {where}: {first['msg']}") from error
-        except ValueError as error:
+        except UnknownKeyError as error:
+            raise TrajectoryError(f"{file}:{number}: {error}") from error
+        except (ValueError, RecursionError) as error:
             raise TrajectoryError(f"{file}:{number}: not JSON: {error}") from error
     return events
 
@@ -247,7 +257,7 @@ def _version(file: Path, start: object) -> int:
         raise TrajectoryError(f"{file}:1: no schema_version; this is not a Saccade trajectory")
     if version > SCHEMA_VERSION:
         raise NewerSchemaError(
-            f"{file}: written with schema version {version}, this Saccade reads up to {SCHEMA_VERSION}; update it"
+            f"{file}: schema version {version} is newer than this Saccade reads ({SCHEMA_VERSION}); update it"
         )
     return version
 
@@ -276,7 +286,10 @@ def _group(file: Path, events: Sequence[Event]) -> tuple[list[Step], Observation
 
 
 def _line(event: Event) -> bytes:
-    return event.model_dump_json().encode() + b"\n"
+    try:
+        return event.model_dump_json().encode() + b"\n"
+    except PydanticSerializationError:  # half a surrogate pair in a reply has no UTF-8, but escapes fine
+        return json.dumps(event.model_dump(mode="json")).encode() + b"\n"
 
 
 def _write_whole(path: Path, data: bytes) -> None:
