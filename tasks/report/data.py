@@ -1,0 +1,83 @@
+"""What the page shows, as plain JSON: the recorded events, and how the run went in plain words."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from ...env.events import EndEvent, EndReason
+from ...env.trajectory import Trajectory
+
+Tone = Literal["good", "bad", "open"]
+
+_WHY: dict[EndReason, str] = {
+    "terminated": "the environment ended the task",
+    "truncated": "the environment cut the task off",
+    "finished": "the policy said it was done",
+    "call_user": "the policy handed over to a person",
+    "step_limit": "the step limit was reached",
+    "time_limit": "the time limit was reached",
+    "stuck": "the same actions again and again, and the screen did not change",
+    "unreadable": "several replies in a row could not be read",
+    "interrupted": "a person stopped it",
+    "error": "something broke",
+}
+
+
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        tone: ``open`` where there is nothing to judge, as after an interruption.
+        word: one word for the badge.
+        why: the rest of the sentence.
+    """
+
+    tone: Tone
+    word: str
+    why: str
+
+
+def outcome(end: EndEvent | None) -> Outcome:
+    """How a run ended, in words; a run without an end was cut off."""
+    if end is None:
+        return Outcome(
+            "open", "Cut off", "the recording stops without an end: the run was killed or is going on"
+        )
+    why = _WHY[end.end]
+    if end.success:
+        return Outcome("good", "Success", why)
+    if end.end == "interrupted":
+        return Outcome("open", "Interrupted", why)
+    if end.end == "error":
+        return Outcome("bad", "Error", why)
+    return Outcome("bad", "Failure", why)
+
+
+def report_data(trajectory: Trajectory) -> dict[str, Any]:
+    """Everything the page needs except the pictures."""
+    return {
+        "outcome": outcome(trajectory.end)._asdict(),
+        "duration": duration(trajectory),
+        "start": trajectory.start.model_dump(mode="json"),
+        "steps": [
+            {
+                "index": step.index,
+                "observation": step.observation.model_dump(mode="json"),
+                "prediction": step.prediction.model_dump(mode="json") if step.prediction else None,
+                "actions": [event.model_dump(mode="json") for event in step.actions],
+            }
+            for step in trajectory.steps
+        ],
+        "final": trajectory.final.model_dump(mode="json") if trajectory.final else None,
+        "end": trajectory.end.model_dump(mode="json") if trajectory.end else None,
+    }
+
+
+def duration(trajectory: Trajectory) -> float:
+    """Seconds from the start to the last thing that was recorded."""
+    times = [trajectory.start.time, *(event.time for event in trajectory.observations())]
+    for step in trajectory.steps:
+        times += [event.time for event in (step.prediction, *step.actions) if event]
+    if trajectory.end:
+        times.append(trajectory.end.time)
+    return max(times) - trajectory.start.time

@@ -1,0 +1,87 @@
+const PHASES = ["settle", "capture", "encode", "prefill", "decode", "parse", "act"];
+
+// ---- what was said and done
+function chip(act, order) {
+  const { action, event } = act;
+  const outside = pointsOf(action).some(([x, y]) => x < 0 || y < 0 || x > act.size[0] || y > act.size[1]);
+  const parts = [el("span", {}, order ? `${order}. ${title(action)}` : title(action))];
+  const keys = keysOf(action);
+  parts.push(...keys.flatMap((key, index) => [index ? "+" : null, el("kbd", {}, key)]));
+  const said = action.text ?? gist(action);
+  if (said) parts.push(el("span", { class: "said" }, short(said, 300)));
+  if (pointsOf(action).length) parts.push(el("span", { class: "note" }, pointsOf(action).map(at).join(" → ")));
+  if (outside) parts.push("⚠ outside the screenshot");
+  return el("span", { class: `chip ${event?.error ? "failed" : ""}` }, parts);
+}
+
+/** An object as JSON on one line, with room to breathe: points stay together. */
+const spaced = (action) =>
+  `{${Object.entries(action).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`).join(", ")}}`;
+
+function actBlock(act) {
+  const { action, event, plan } = act;
+  const judged = [];
+  if (!event) judged.push(ends(action) ? "ends the run, nothing to execute" : "not executed");
+  if (event?.reward) judged.push(`reward ${event.reward}`);
+  if (event?.terminated) judged.push("the environment ended the task");
+  if (event?.truncated) judged.push("the environment cut the task off");
+  return el("div", {},
+    plan ? [pre(spaced(plan), "Planned action"), el("p", { class: "note" }, "executed instead:")] : null,
+    pre(spaced(action), "Action"),
+    event?.error ? el("p", { class: "trouble" }, event.error) : null,
+    judged.length ? el("p", { class: "note" }, judged.join(" · ")) : null);
+}
+
+function addTimings(total, timings) {
+  for (const [phase, value] of Object.entries(timings || {})) total[phase] = (total[phase] || 0) + value;
+  return total;
+}
+const timingsOf = (step) => [step.observation, step.prediction?.usage, ...step.actions].reduce((total, part) => addTimings(total, part?.timings), {});
+function timeBar(total) {
+  const known = PHASES.filter((phase) => phase in total);
+  const phases = [...known, ...Object.keys(total).filter((phase) => !PHASES.includes(phase))];
+  const all = phases.reduce((sum, phase) => sum + total[phase], 0) || 1;
+  const tone = (phase) => `tone-${PHASES.includes(phase) ? PHASES.indexOf(phase) : 7}`;
+  const bar = phases.map((phase) => {
+    const piece = el("i", { class: tone(phase) });
+    piece.style.width = `${(100 * total[phase]) / all}%`;
+    return piece;
+  });
+  const legend = phases.map((phase) => el("span", {}, el("i", { class: tone(phase) }), `${phase} ${seconds(total[phase])}`));
+  return phases.length ? section("Time", el("div", { class: "bar", "aria-hidden": "true" }, bar), el("p", { class: "legend" }, legend)) : null;
+}
+function cost(usage) {
+  if (!usage || !(usage.prompt_tokens || usage.reply_tokens || usage.forwards)) return null;
+  const facts = [["Prompt", plural(usage.prompt_tokens, "token")], ["Reply", plural(usage.reply_tokens, "token")]];
+  if (usage.forwards) facts.push(["Forwards", number(usage.forwards)], ["Tokens per forward", (usage.reply_tokens / usage.forwards).toFixed(1)]);
+  if (usage.reply_tokens) {
+    const share = Math.round((100 * usage.accepted_tokens) / usage.reply_tokens);
+    facts.push(["From drafts", `${number(usage.accepted_tokens)} (${share} %)`]);
+  }
+  return section("Tokens", el("dl", { class: "cost" }, facts.map(([name, value]) => pair(name, value))));
+}
+
+function stepDetails({ step, acts }) {
+  const said = step.prediction;
+  return [
+    step.observation.url ? el("p", { class: "note" }, step.observation.url) : null,
+    said?.error ? section("Reply could not be read", el("p", { class: "trouble" }, said.error)) : null,
+    said?.thought ? section("Thought", el("p", { class: "thought" }, said.thought)) : null,
+    acts.length ? section(acts.length > 1 ? "Actions" : "Action", el("div", { class: "acts" }, acts.map(actBlock))) : null,
+    said ? section("Reply, as it came", pre(said.raw, "Reply")) : null,
+    timeBar(timingsOf(step)),
+    cost(said?.usage),
+  ];
+}
+function endDetails() {
+  const total = run.steps.map(timingsOf).reduce(addTimings, {});
+  const usages = run.steps.map((step) => step.prediction?.usage).filter(Boolean);
+  const sum = (name) => usages.reduce((all, usage) => all + usage[name], 0);
+  const names = ["prompt_tokens", "reply_tokens", "forwards", "accepted_tokens"];
+  return [
+    section(run.outcome.word, el("p", { class: "thought" }, run.outcome.why)),
+    run.end?.message ? section("Message", pre(run.end.message, "Message")) : null,
+    timeBar(total),
+    cost(Object.fromEntries(names.map((name) => [name, sum(name)]))),
+  ];
+}

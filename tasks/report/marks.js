@@ -1,0 +1,62 @@
+// ---- marks, in pixels of the screenshot
+function overlay(acts, width, height) {
+  const layer = svg("svg", { class: "overlay", viewBox: `0 0 ${width} ${height}`, "data-width": width, "aria-hidden": "true" });
+  const drawn = acts.filter((act) => act.action.point || act.action.kind === "drag" || act.action.kind === "scroll");
+  const tags = [];
+  for (const act of drawn) {
+    const order = acts.length > 1 ? `${acts.indexOf(act) + 1} ` : "";
+    layer.append(svg("g", { class: act.event && !act.event.error ? "" : "failed" }, marksOf(act.action, order, [width, height], tags)));
+  }
+  return layer;
+}
+const twice = (tag, attributes) => ["halo", "ink"].map((name) => svg(tag, { ...attributes, class: `${name} ${attributes.class || ""}` }));
+const placed = ([x, y], children, turn) => svg("g", { "data-x": x, "data-y": y, "data-turn": turn }, children);
+const arrowHead = () => twice("path", { d: "M-11 -7 L0 0 L-11 7" });
+const TURNS = { right: 0, down: 90, left: 180, up: 270 };
+const NAMED = new Set(["double_click", "right_click", "middle_click", "move", "mouse_down", "mouse_up", "long_press"]);
+
+function marksOf(action, order, size, tags) {
+  if (action.kind === "drag") return dragMarks(action, order, size, tags);
+  const point = action.point || [size[0] / 2, size[1] / 2];
+  if (action.kind === "scroll") {
+    const arrow = [...twice("path", { d: "M-26 0 L26 0" }), svg("g", { transform: "translate(26 0)" }, arrowHead())];
+    return [placed(point, arrow, TURNS[action.direction]), tag(point, `${order}scroll ${gist(action)}`, size, tags)];
+  }
+  const rings = [...twice("circle", { r: 15, class: "ring" }), ...twice("path", { d: "M-24 0H-9 M9 0H24 M0 -24V-9 M0 9V24" })];
+  if (action.kind === "double_click") rings.push(...twice("circle", { r: 8 }));
+  rings.push(svg("circle", { r: 2.5, class: "dot" }));
+  const named = order || NAMED.has(action.kind) ? `${order}${title(action)} ${gist(action)}`.trim() : gist(action);
+  const words = short(named, 40);
+  return [placed(point, rings), ...(words ? [tag(point, words, size, tags)] : [])];
+}
+function dragMarks(action, order, size, tags) {
+  const [from, to] = [action.start, action.end];
+  const turn = (Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI;
+  const line = twice("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1] });
+  const start = placed(from, [...twice("circle", { r: 9, class: "ring" }), svg("circle", { r: 2.5, class: "dot" })]);
+  return [...line, start, placed(to, arrowHead(), turn), tag(from, `${order}drag`, size, tags)];
+}
+const short = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+/** A label on a bubble, on the side of the point where there is room, clear of earlier ones there. */
+function tag(point, words, [width, height], tags) {
+  const letters = [...words].length * 7.6 + 16;
+  const left = point[0] > width * 0.6 ? -letters - 24 : 24;
+  const upward = point[1] > height * 0.5;
+  const below = tags.filter((other) => Math.hypot(other[0] - point[0], other[1] - point[1]) < 8).length;
+  tags.push(point);
+  const top = upward ? -38 - 28 * below : 14 + 28 * below;
+  const box = svg("rect", { class: "tag", x: left, y: top, width: letters, height: 24, rx: 7 });
+  return placed(point, [box, svg("text", { x: left + letters / 2, y: top + 17, "text-anchor": "middle" }, words)]);
+}
+
+/** Marks keep their size on the page: each is scaled by picture pixels per page pixel. */
+function rescale() {
+  const layer = byId("stage").querySelector(".overlay");
+  if (!layer) return;
+  const ratio = Number(layer.dataset.width) / (layer.clientWidth || 1);
+  for (const mark of layer.querySelectorAll("[data-x]")) {
+    const { x, y, turn = 0 } = mark.dataset;
+    mark.setAttribute("transform", `translate(${x} ${y}) scale(${ratio}) rotate(${turn})`);
+  }
+}

@@ -1,0 +1,181 @@
+const run = JSON.parse(byId("data").textContent);
+const view = { index: 0, after: false, marks: true };
+
+// ---- what there is to look at: every step, and the end
+const entries = run.steps.map((step, position) => {
+  const next = run.steps[position + 1]?.observation || run.final;
+  const until = next?.time ?? run.end?.time ?? step.actions.at(-1)?.time ?? step.prediction?.time;
+  return {
+    id: `step-${step.index}`, step, next, acts: actsOf(step),
+    shown: step.observation, duration: Math.max(0, (until ?? step.observation.time) - step.observation.time),
+  };
+});
+entries.push({ id: "end", shown: run.final, acts: [], duration: 0 });
+
+/** Planned and executed actions side by side; the guard may have changed or dropped some. */
+function actsOf(step) {
+  const planned = step.prediction?.actions || [];
+  return Array.from({ length: Math.max(planned.length, step.actions.length) }, (_, index) => {
+    const event = step.actions[index];
+    const plan = planned[index];
+    const changed = event && plan && JSON.stringify(plan) !== JSON.stringify(event.action);
+    return { action: event?.action || plan, event, plan: changed ? plan : null };
+  });
+}
+const ends = (action) => action.kind === "finished" || action.kind === "call_user";
+function trouble(entry) {
+  if (entry.id === "end") return run.outcome.tone === "bad" ? run.outcome.word : null;
+  if (entry.step.prediction?.error) return "unreadable reply";
+  return entry.acts.some((act) => act.event?.error) ? "no effect" : null;
+}
+
+// ---- the picture
+const images = new Map();
+function collectImages() {
+  for (const block of document.querySelectorAll("script[data-image]")) images.set(block.dataset.image, block);
+}
+function picture(observation) {
+  const block = images.get(observation.screenshot);
+  if (block?.type.startsWith("image/")) {
+    const alt = `Screenshot of step ${observation.step}, ${observation.size[0]} by ${observation.size[1]} pixels`;
+    return el("img", { src: `data:${block.type};base64,${block.textContent}`, alt, decoding: "sync" });
+  }
+  const loading = document.readyState === "loading";
+  const reason = block ? JSON.parse(block.textContent) : loading ? "Loading …" : "This screenshot is not in the page.";
+  return el("div", { class: "missing", role: "img", "aria-label": reason }, reason);
+}
+
+function renderStage(entry) {
+  const stage = byId("stage");
+  const observation = view.after ? entry.next : entry.shown;
+  const [width, height] = observation?.size || [16, 9];
+  const natural = (width / (observation?.device_scale || 1)) * (width < 640 ? 2 : 1);
+  stage.style.aspectRatio = `${width} / ${height}`;
+  stage.style.maxWidth = observation ? `min(${natural}px, ${(78 * width) / height}vh)` : "";
+  const nothing = run.end ? "No screenshot was taken after this." : "The recording stops here.";
+  const shown = observation ? picture(observation) : el("div", { class: "missing" }, nothing);
+  stage.replaceChildren(shown, ...(view.marks && !view.after && observation ? [overlay(entry.acts, width, height)] : []));
+  rescale();
+}
+
+// ---- the page
+function renderHeader() {
+  const { start, end } = run;
+  byId("badge").textContent = run.outcome.word;
+  byId("badge").classList.add(run.outcome.tone);
+  byId("why").textContent = run.outcome.why;
+  byId("instruction").textContent = start.instruction || start.environment;
+  byId("message").textContent = end?.message || "";
+  byId("message").hidden = !end?.message;
+  const facts = [
+    ["Environment", start.environment], ["Policy", start.policy], ["Seed", start.seed ?? "none"],
+    ["Steps", number(run.steps.length)], ["Duration", seconds(run.duration)], ["Reward", end?.reward ?? "none"],
+    ["Started", new Date(start.time * 1000).toISOString().slice(0, 19).replace("T", " ") + " UTC"], ["Saccade", start.saccade_version],
+  ];
+  byId("facts").append(...facts.map(([name, value]) => pair(name, String(value))));
+  byId("settings").hidden = !Object.keys(start.settings).length;
+  byId("settings-json").textContent = JSON.stringify(start.settings, null, 2);
+}
+function renderList() {
+  byId("list").append(...entries.map((entry) => {
+    const wrong = trouble(entry);
+    const label = entry.step ? entry.acts.map((act) => summary(act.action)).join(", ") || wrong || "no action" : run.outcome.word;
+    const time = entry.step ? seconds(entry.duration) : "";
+    const status = wrong && label !== wrong ? el("span", { class: "status" }, `⚠ ${wrong} · `) : null;
+    entry.link = el("a", { href: `#${entry.id}`, title: short(label, 300), class: wrong ? "bad" : run.outcome.tone === "good" && !entry.step ? "good" : "" },
+      el("span", { class: "number" }, entry.step ? entry.step.index : "end"),
+      el("span", { class: "label" }, status, short(label, 120)), el("span", { class: "time" }, time));
+    return el("li", {}, entry.link);
+  }));
+}
+/** One bar per step, as high as the step was long; a click goes there. */
+function renderTimeline() {
+  const longest = Math.max(...entries.map((entry) => entry.duration), 1e-9);
+  const gap = entries.length > 150 ? 0.1 : 0.2;
+  byId("timeline").setAttribute("viewBox", `0 0 ${Math.max(entries.length, 12)} 100`);
+  entries.forEach((entry, position) => {
+    const height = 12 + 88 * (entry.duration / longest);
+    entry.bar = svg("rect", { x: position, y: 100 - height, width: 1 - gap, height, class: trouble(entry) ? "bad" : "" });
+    byId("timeline").append(entry.bar);
+  });
+  byId("timeline").addEventListener("click", (event) => {
+    const box = byId("timeline").getBoundingClientRect();
+    go(Math.floor(((event.clientX - box.left) / box.width) * Math.max(entries.length, 12)));
+  });
+}
+
+function render() {
+  const entry = entries[view.index];
+  view.after = view.after && Boolean(entry.step);
+  for (const other of entries) {
+    other.link.removeAttribute("aria-current");
+    other.bar.classList.remove("current");
+  }
+  entry.link.setAttribute("aria-current", "step");
+  entry.bar.classList.add("current");
+  byId("position").textContent = entry.step ? `Step ${entry.step.index}` : "End";
+  byId("previous").disabled = view.index === 0;
+  byId("next").disabled = view.index === entries.length - 1;
+  byId("moments").hidden = byId("marks").hidden = !entry.step;
+  byId("before").setAttribute("aria-pressed", String(!view.after));
+  byId("after").setAttribute("aria-pressed", String(view.after));
+  byId("marks").setAttribute("aria-pressed", String(view.marks));
+  const size = entry.shown?.size || [0, 0];
+  byId("caption").replaceChildren(...entry.acts.map((act, index) => chip({ ...act, size }, entry.acts.length > 1 ? index + 1 : 0)));
+  byId("details").replaceChildren(...(entry.step ? stepDetails(entry) : endDetails()).filter(Boolean));
+  renderStage(entry);
+}
+
+// ---- moving
+let addressTimer = 0;
+function go(index) {
+  view.index = Math.min(Math.max(index, 0), entries.length - 1);
+  view.after = false;
+  render();
+  keepInSight(entries[view.index].link);
+  // Browsers stop pages that change their address many times a second, as a held arrow key would.
+  clearTimeout(addressTimer);
+  addressTimer = setTimeout(() => location.replace(`#${entries[view.index].id}`), 120);
+}
+function keepInSight(link) {
+  const list = link.closest("nav");
+  if (list.scrollHeight <= list.clientHeight) return;
+  const [inner, outer] = [link.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (inner.top < outer.top || inner.bottom > outer.bottom) list.scrollTop += inner.top - outer.top - outer.height / 2;
+}
+function followAddress() {
+  const found = entries.findIndex((entry) => `#${entry.id}` === location.hash);
+  if (found >= 0 && found !== view.index) go(found);
+}
+function toggle(name, value = !view[name]) {
+  view[name] = value;
+  render();
+}
+const KEYS = {
+  ArrowRight: () => go(view.index + 1), j: () => go(view.index + 1),
+  ArrowLeft: () => go(view.index - 1), k: () => go(view.index - 1),
+  Home: () => go(0), End: () => go(entries.length - 1),
+  b: () => toggle("after"), m: () => toggle("marks"), "?": () => byId("keys").showModal(),
+};
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open || !Object.hasOwn(KEYS, event.key)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+}
+
+renderHeader();
+renderList();
+renderTimeline();
+collectImages();
+followAddress();
+render();
+byId("previous").addEventListener("click", () => go(view.index - 1));
+byId("next").addEventListener("click", () => go(view.index + 1));
+byId("before").addEventListener("click", () => toggle("after", false));
+byId("after").addEventListener("click", () => toggle("after", true));
+byId("marks").addEventListener("click", () => toggle("marks"));
+byId("help").addEventListener("click", KEYS["?"]);
+addEventListener("keydown", onKey);
+addEventListener("hashchange", followAddress);
+new ResizeObserver(rescale).observe(byId("stage"));
+document.addEventListener("DOMContentLoaded", () => { collectImages(); render(); });
