@@ -65,9 +65,9 @@ class LocalPolicy:
         return self._checkpoint.name
 
     @property
-    def dialect(self) -> Dialect:
-        """What it speaks."""
-        return self._dialect
+    def dialect(self) -> str:
+        """The name of the dialect it speaks."""
+        return self._dialect.name
 
     @property
     def viewport(self) -> Size | None:

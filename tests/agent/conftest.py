@@ -8,7 +8,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-import torch
 
 from saccade.actions.geometry import Size
 from saccade.agent.card import Family
@@ -19,9 +18,11 @@ from saccade.perception.observation import Screenshot
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def one_thread() -> Iterator[None]:
     """Tiny models only lose time to a second thread."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -29,7 +30,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny_directories(tmp_path_factory: pytest.TempPathFactory) -> dict[Family, Path]:
+def tiny_directories(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> dict[Family, Path]:
     root = tmp_path_factory.mktemp("tiny")
     return {
         family: tiny_checkpoint(family, root / family, max_images=4, max_new_tokens=12) for family in FAMILIES

@@ -1,0 +1,70 @@
+"""What a prompt looks like as text."""
+
+from dataclasses import replace
+from typing import Any
+
+from saccade.agent.card import Card
+from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.context import PromptBuilder
+from saccade.agent.decoding.layout import Picture, Segment, Text
+from saccade.agent.policy import Context, Turn
+from saccade.agent.prompts.chatml import ChatFormat
+from saccade.perception.observation import Observation
+
+CARD = Card(dialect="uitars-1.0", max_images=2)
+
+
+def builder(checkpoint: Checkpoint, chat: ChatFormat = ChatFormat(), **changes: Any) -> PromptBuilder:
+    def encode(text: str) -> list[int]:
+        return checkpoint.tokenizer.encode(text, add_special_tokens=False)
+
+    card = CARD.model_copy(update=changes)
+    return PromptBuilder(encode, "Do: {}".format, card, chat, checkpoint.image_spec)
+
+
+def written(checkpoint: Checkpoint, prompt: list[Segment]) -> str:
+    parts = [
+        f"[{segment.screenshot.digest[:4]}]"
+        if isinstance(segment, Picture)
+        else checkpoint.tokenizer.decode(segment.ids)
+        for segment in prompt
+    ]
+    return "".join(parts)
+
+
+def test_a_prompt_word_by_word(checkpoint: Checkpoint, shoot: Any) -> None:
+    shots = [shoot(number) for number in range(3)]
+    marks = [f"[{shot.digest[:4]}]" for shot in shots]
+    turns = [Turn(shots[0], "Action: wait()"), Turn(shots[1], "Eh?", "Write an action.")]
+    context = Context("buy", Observation(shots[2], 0.0), turns)
+    chat = ChatFormat("<|im_start|>system\nBe good.<|im_end|>\n", "<|im_start|>assistant\n<think>")
+    assert written(checkpoint, builder(checkpoint, chat, max_images=3).build(context)) == (
+        "<|im_start|>system\nBe good.<|im_end|>\n<|im_start|>user\nDo: buy<|im_end|>\n"
+        f"<|im_start|>user\n<|vision_start|>{marks[0]}<|vision_end|><|im_end|>\n"
+        "<|im_start|>assistant\nAction: wait()<|im_end|>\n"
+        f"<|im_start|>user\n<|vision_start|>{marks[1]}<|vision_end|><|im_end|>\n"
+        "<|im_start|>assistant\nEh?<|im_end|>\n<|im_start|>user\nWrite an action.<|im_end|>\n"
+        f"<|im_start|>user\n<|vision_start|>{marks[2]}<|vision_end|><|im_end|>\n"
+        "<|im_start|>assistant\n<think>"
+    )
+
+
+def test_a_dropped_image_takes_its_message_and_leaves_the_reply(checkpoint: Checkpoint, shoot: Any) -> None:
+    shots = [shoot(number) for number in range(3)]
+    turns = [Turn(shots[0], "one"), Turn(shots[1], "two")]
+    context = Context("buy", Observation(shots[2], 0.0), turns)
+    assert written(checkpoint, builder(checkpoint).build(context)) == (
+        "<|im_start|>user\nDo: buy<|im_end|>\n<|im_start|>assistant\none<|im_end|>\n"
+        "<|im_start|>assistant\ntwo<|im_end|>\n"
+        f"<|im_start|>user\n<|vision_start|>[{shots[2].digest[:4]}]<|vision_end|><|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_a_remembered_reply_keeps_its_tokens(checkpoint: Checkpoint, shoot: Any) -> None:
+    prompts = builder(checkpoint)
+    context = Context("buy", Observation(shoot(0), 0.0), [Turn(shoot(0), "\ufffd")])
+    prompts.remember("\ufffd", [200, 201])
+    assert Text((200, 201)) in prompts.build(context)
+    other = replace(context, turns=[Turn(shoot(0), "plain")])
+    assert Text(tuple(checkpoint.tokenizer.encode("plain"))) in prompts.build(other)
