@@ -51,6 +51,15 @@ _ALIASES = {
     "backslash": "\\",
 }
 
+_TWO_WORDS = frozenset(
+    (
+        *("page up", "page down", "caps lock", "num lock", "scroll lock", "print screen", "back space"),
+        *("space bar", "context menu", "volume up", "volume down", "volume mute"),
+        *(f"arrow {way}" for way in ("up", "down", "left", "right")),
+        *(f"{way} arrow" for way in ("up", "down", "left", "right")),
+    )
+)
+
 
 def canonical_key(name: str) -> str:
     """The canonical name of a key.
@@ -79,39 +88,48 @@ def parse_chord(text: str) -> tuple[str, ...]:
     Raises:
         UnknownKeyError: a part is no key, or there is none.
     """
-    keys = _whole(text) or tuple(canonical_key(part) for part in _split(text))
+    if text in _ALIASES:
+        return (_ALIASES[text],)
+    parts = _join_words(text.split())
+    keys = tuple(key for index, part in enumerate(parts) for key in _keys_of(part, index, len(parts)))
     if not keys:
         raise UnknownKeyError("a hotkey needs at least one key")
     if len(keys) > 1:
-        keys = tuple(key.lower() if len(key) == 1 else key for key in keys)
+        keys = tuple(key.lower() if len(key) == 1 and key.isascii() else key for key in keys)
     return keys
 
 
-def _whole(text: str) -> tuple[str, ...] | None:
-    """The text as one single key, such as ``page down`` or ``+``; None when it is a chord."""
+def _keys_of(part: str, index: int, count: int) -> tuple[str, ...]:
+    """Keys of a part without spaces; a ``+`` between two parts joins them and is no key."""
+    if part == "+" and 0 < index < count - 1:
+        return ()
+    if index < count - 1 and len(part) > 1:
+        part = part.removesuffix(",")
     try:
-        return (canonical_key(text),)
+        return (canonical_key(part),)
     except UnknownKeyError:
-        return None
+        for joint in "+-,":
+            if joint in part[:-1]:
+                return _split(part, joint)
+        raise
 
 
-def _split(text: str) -> list[str]:
-    """Parts between spaces, commas of lists, or plus signs; a trailing plus is the key itself."""
-    stripped = text.strip()
-    if stripped.endswith("+") and len(stripped) > 1:
-        return [*_split(stripped[:-1].rstrip("+ ")), "+"]
-    parts = [part for part in re.split(r"[\s+]+", stripped) if part]
-    return _join_words(parts)
+def _split(part: str, joint: str) -> tuple[str, ...]:
+    """Keys between joints; a doubled joint at the end is the key itself: ``ctrl++``."""
+    names = part.split(joint)
+    if names[-2:] == ["", ""]:
+        names[-2:] = [joint]
+    elif names[-1] == "" or names[0] == "":
+        names = [name for name in names if name]
+    return tuple(canonical_key(name) for name in names)
 
 
 def _join_words(parts: list[str]) -> list[str]:
     """``["ctrl", "page", "down"]`` names two keys, not three."""
     joined: list[str] = []
     for part in parts:
-        pair = f"{joined[-1]}{part}".lower() if joined else ""
-        if pair in {"pageup", "pagedown", "capslock", "numlock", "printscreen", "scrolllock"} or (
-            joined and joined[-1].lower() == "arrow"
-        ):
+        pair = f"{joined[-1]} {part}".lower() if joined else ""
+        if pair in _TWO_WORDS:
             joined[-1] = pair
         else:
             joined.append(part)

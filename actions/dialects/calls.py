@@ -1,0 +1,236 @@
+"""Reads ``name(argument='value', ...)`` calls out of a reply, tolerant of form and strict about meaning.
+
+Forms that are read: one or more ``Action:`` labels, none, full-width and lower-case ones, code fences,
+special tokens, wrapper tags, several calls, prose behind the last, a missing parenthesis or quote.
+Anything that could be read in two ways, or not at all, is a ``Fault``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from .coordinates import QUOTES, scan
+from .faults import Fault, UnknownName, clip
+from .strings import (
+    ARGUMENTS,
+    COORDINATE_ARGUMENTS,
+    WORD_ARGUMENTS,
+    Surroundings,
+    read_text,
+    read_word,
+)
+from .thoughts import LABEL
+
+Value = object
+"""Numbers where a reader found some, text or JSON values otherwise; ``words`` gives them a meaning."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as written: the action's name and its arguments."""
+
+    name: str
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A reply's calls, and all prose around them."""
+
+    calls: tuple[Call, ...]
+    prose: str
+
+
+class CallReader:
+    """Reads calls of one vocabulary.
+
+    Args:
+        names: action names, in lower case.
+        positional: the argument that an unnamed value stands for, by action.
+        bare: actions that a line may name without parentheses.
+    """
+
+    _CALL = re.compile(r"([A-Za-z_][\w.]*)[ \t]*\(")
+    _LABEL = re.compile(LABEL, re.IGNORECASE)
+    _JUNK = re.compile(
+        r"[\s;,]+|```\w*|<\|\w+\|>|</?(?:computer_env|action|output|answer)>|\d{1,2}\.[ \t]+|[-*`]+[ \t]*",
+        re.IGNORECASE,
+    )
+    _ARGUMENT = re.compile(r"([A-Za-z_]\w*)\s*[=＝]\s*")
+    _WRAPPER = r"(?:<(?:computer_env|action|answer|output)>[ \t]*)?"
+
+    def __init__(self, names: Collection[str], positional: Mapping[str, str], bare: Collection[str]) -> None:
+        self._names = frozenset(names)
+        self._positional = positional
+        known = "|".join(sorted(names, key=len, reverse=True))
+        self._known = re.compile(rf"(?<![\w.])(?:{known})[ \t]*\(", re.IGNORECASE)
+        self._bare = re.compile(rf"({'|'.join(sorted(bare))})[ \t.]*(?=\n|$)", re.IGNORECASE)
+        line = rf"[ \t]*(?:(?:{known})[ \t]*\(|{LABEL})"
+        self._anchor = re.compile(rf"^{self._WRAPPER}{line}|^[ \t]*<answer>", re.IGNORECASE | re.MULTILINE)
+        self._label_line = re.compile(rf"^[ \t]*{self._WRAPPER}{LABEL}", re.IGNORECASE | re.MULTILINE)
+        self._inline = re.compile(
+            rf"(?<=[\s.!?。）)>])action[ \t]*[:：][ \t]*(?=(?:{known})\()", re.IGNORECASE
+        )
+
+    def read(self, text: str) -> Calls:
+        """Every call of a reply, in order.
+
+        Raises:
+            Fault: there is none, or a part of the reply cannot be read.
+        """
+        start, inline = self._first_action(text)
+        around = Surroundings(text, self._anchor, self._known)
+        calls: list[Call] = []
+        prose = [text[:start]]
+        position, labelled = start, False
+        while (position := self._skip_junk(text, position)) < len(text):
+            if (label := self._LABEL.match(text, position)) is not None:
+                position, labelled = label.end(), True
+                continue
+            step = self._step(around, position, labelled or not calls)
+            if step is not None:
+                calls.append(step[0])
+                position, labelled = step[1], False
+                continue
+            stop = self._end_of_prose(text, position)
+            self._check_prose(text[position:stop], labelled or inline or not calls)
+            prose.append(text[position:stop])
+            position = stop
+        if not calls or labelled:
+            raise Fault("an action is announced and none follows")
+        return Calls(tuple(calls), "\n".join(part.strip() for part in prose if part.strip()))
+
+    def _first_action(self, text: str) -> tuple[int, bool]:
+        """Where the first action begins, and whether its label stands inside a line."""
+        last_label = 0
+        for label in self._label_line.finditer(text):
+            if self._is_action(text, label.end()):
+                return label.start(), False
+            last_label = label.end()
+        anchor = self._anchor.search(text, last_label)
+        if anchor is not None:
+            return anchor.start(), False
+        inline = self._inline.search(text) if not last_label else None
+        if inline is not None:
+            return inline.start(), True
+        start = self._skip_junk(text, 0)
+        if self._bare.match(text, start) or self._CALL.match(text, start):
+            return start, False
+        raise Fault("no action is found; end the reply with a line such as Action: wait()")
+
+    def _is_action(self, text: str, position: int) -> bool:
+        """Whether a label is followed by what is meant to be an action, rather than by prose."""
+        position = self._skip_junk(text, position)
+        line_end = text.find("\n", position)
+        line = text[position : line_end if line_end >= 0 else len(text)]
+        return bool(set("(=<{[") & set(line)) or self._bare.match(text, position) is not None
+
+    def _step(self, around: Surroundings, position: int, expected: bool) -> tuple[Call, int] | None:
+        """The action at a position and where it ends; None where there is only prose."""
+        text = around.text
+        if text[max(0, position - 8) : position].lower() == "<answer>":
+            closing = text.find("</answer>", position)
+            if closing < 0:
+                raise Fault("<answer> is never closed")
+            return Call("finished", {"content": text[position:closing].strip()}), closing + len("</answer>")
+        if (call := self._CALL.match(text, position)) is not None:
+            name = call[1].lower()
+            if name in self._names:
+                return self._arguments(around, name, call.end())
+            if call[0][-2] not in " \t":
+                raise UnknownName(f"no action is called {clip(call[1])}; known are {self._listing()}")
+        if expected and (bare := self._bare.match(text, position)) is not None:
+            return Call(bare[1].lower()), bare.end()
+        return None
+
+    def _arguments(self, around: Surroundings, name: str, position: int) -> tuple[Call, int]:
+        text = around.text
+        arguments: dict[str, Value] = {}
+        sure = False
+        while True:
+            position = _skip_spaces(text, position)
+            if text[position : position + 1] == ")":
+                return Call(name, arguments), _behind_parentheses(text, position)
+            if arguments and sure and around.resumes(_before_spaces(text, position)):
+                return Call(name, arguments), position
+            if arguments and text[position : position + 1] in (",", "，"):
+                position = _skip_spaces(text, position + 1)
+                if text[position : position + 1] == ")":
+                    continue
+            elif arguments or position == len(text):
+                raise Fault(f"{name}(…) cannot be read at {clip(text[position:])}")
+            key, position = self._key(text, name, position)
+            value, position, sure = self._value(around, key, position)
+            if arguments.setdefault(key, value) != value:
+                raise Fault(f"{name} is given two different values for {key}")
+
+    def _key(self, text: str, name: str, position: int) -> tuple[str, int]:
+        named = self._ARGUMENT.match(text, position)
+        if named is not None:
+            key = named[1].lower()
+            if key not in ARGUMENTS:
+                raise Fault(f"{name} has no argument {clip(named[1])}")
+            return key, named.end()
+        if name not in self._positional:
+            raise Fault(f"{name} needs named arguments, not {clip(text[position:])}")
+        return self._positional[name], position
+
+    @staticmethod
+    def _value(around: Surroundings, key: str, position: int) -> tuple[Value, int, bool]:
+        """A value, where it ends, and whether no part of it can be missing."""
+        if key in COORDINATE_ARGUMENTS:
+            numbers = scan(around.text, position)
+            if not numbers.values:
+                raise Fault(f"{key} holds no coordinates at {clip(around.text[position:])}")
+            return numbers.values, numbers.end, numbers.closed
+        read = read_word if key in WORD_ARGUMENTS else read_text
+        string = read(around, position)
+        return string.value, string.end, around.text[string.end - 1 : string.end] in QUOTES
+
+    def _skip_junk(self, text: str, position: int) -> int:
+        """Behind separators, fences, special tokens and wrapper tags."""
+        while (junk := self._JUNK.match(text, position)) is not None:
+            position = junk.end()
+            if junk[0].lower() == "<answer>" and self._is_answer(text, position):
+                break
+        return position
+
+    def _is_answer(self, text: str, position: int) -> bool:
+        """Whether ``<answer>`` wraps a final answer, not an action."""
+        begin = _skip_spaces(text, position)
+        return not (self._LABEL.match(text, begin) or self._known.match(text, begin))
+
+    def _end_of_prose(self, text: str, position: int) -> int:
+        line_end = text.find("\n", position)
+        anchor = self._anchor.search(text, line_end + 1) if line_end >= 0 else None
+        return anchor.start() if anchor else len(text)
+
+    def _check_prose(self, prose: str, expected: bool) -> None:
+        """Refuse prose where an action belongs, and prose that hides one."""
+        if expected:
+            raise Fault(f"{clip(prose)} is not an action")
+        if self._known.search(prose) or re.search(r"['\"][ \t]*\)", prose):
+            raise Fault(f"{clip(prose)} cannot be read as an action or as prose")
+
+    def _listing(self) -> str:
+        return ", ".join(sorted(self._names))
+
+
+def _skip_spaces(text: str, position: int) -> int:
+    while position < len(text) and text[position].isspace():
+        position += 1
+    return position
+
+
+def _before_spaces(text: str, position: int) -> int:
+    while position and text[position - 1].isspace():
+        position -= 1
+    return position
+
+
+def _behind_parentheses(text: str, position: int) -> int:
+    while text[position : position + 1] == ")":
+        position += 1
+    return position

@@ -1,0 +1,87 @@
+"""Coordinate spaces that models answer in: range checks around ``Frame``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..geometry import Frame, Point, ResizeLimits, Size, inside, smart_resize
+from .faults import Fault
+
+SPAN = 1000
+EDGE = 1.0
+"""Models that count pixels may name the one just past the last."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """A frame with its bounds.
+
+    Attributes:
+        frame: how its numbers relate to screenshot pixels.
+        extent: the largest x and y it has.
+        slack: how far past the extent a number may lie before it is an error.
+    """
+
+    frame: Frame
+    extent: Size
+    slack: float = 0.0
+
+    def read(self, numbers: Sequence[float]) -> Point:
+        """The screenshot point that two numbers name, or the centre of the box that four numbers name.
+
+        Raises:
+            Fault: another count, or a number outside of the frame.
+        """
+        if len(numbers) not in (2, 4):
+            raise Fault(f"a point needs 2 numbers and a box 4, not {len(numbers)}")
+        for index, number in enumerate(numbers):
+            limit = self.extent[index % 2]
+            if not 0 <= number <= limit + self.slack:
+                raise Fault(f"coordinate {number:g} lies outside of the frame, 0 to {limit}")
+        if self.extent == (SPAN, SPAN) and all(0 < number < 1 for number in numbers):
+            raise Fault(f"coordinates are 0 to {SPAN}, not fractions of 1")
+        xs, ys = numbers[0::2], numbers[1::2]
+        x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+        return self.frame.to_pixels(Point(min(x, self.extent.width), min(y, self.extent.height)))
+
+    def write(self, point: Point) -> tuple[int, int]:
+        """The whole numbers of this frame nearest to a screenshot point.
+
+        Raises:
+            UsageError: the point is not on the screenshot.
+        """
+        x, y = self.frame.to_frame(point)
+        if not inside(Point(round(x), round(y)), self.extent):
+            raise UsageError(f"({point.x:g}, {point.y:g}) is not on the screenshot")
+        return round(x), round(y)
+
+
+SpaceOf = Callable[[Size, Size | None], Space]
+
+
+def relative(screenshot: Size, resized: Size | None = None) -> Space:
+    """0 to 1000 over both sides."""
+    _check(screenshot)
+    return Space(Frame.relative(screenshot, SPAN), Size(SPAN, SPAN))
+
+
+def absolute(limits: ResizeLimits) -> SpaceOf:
+    """Pixels of the resized image; ``limits`` say which size that is where the caller does not."""
+
+    def space(screenshot: Size, resized: Size | None = None) -> Space:
+        _check(screenshot)
+        try:
+            size = resized or smart_resize(screenshot, limits)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        _check(size)
+        return Space(Frame.resized(screenshot, size), size, EDGE)
+
+    return space
+
+
+def _check(size: Size) -> None:
+    if min(size) <= 0:
+        raise UsageError(f"an image of {size[0]} x {size[1]} has no points")

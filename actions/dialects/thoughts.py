@@ -1,0 +1,87 @@
+"""Splits what a model thinks from what it does, and knows the marks that belong to neither."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .faults import Fault
+
+_OPENING = re.compile(r"<(?:think\w*|thought)>", re.IGNORECASE)
+_CLOSING = re.compile(r"</(?:think\w*|thought)>", re.IGNORECASE)
+_LEADING = re.compile(r"(?:\s+|<\|im_start\|>(?:assistant)?|<s>|```\w*\n)")
+_HEADER = re.compile(r"^[ \t*#]*thought[ \t*]*[:：][ \t*]*", re.IGNORECASE)
+LABEL = r"[ \t*#]*(?:next )?actions?[ \t]*(?:\*\*)?[ \t]*[:：](?:\*\*)?"
+"""``Action:`` as models write it, to be anchored at the start of a line."""
+_LABEL_LINE = re.compile(rf"^{LABEL}", re.IGNORECASE | re.MULTILINE)
+_MARKUP = re.compile(
+    r"<(?=/?(?:think|thought|tool_call|seed:|function|parameter|answer|computer_env|action|output))",
+    re.IGNORECASE,
+)
+TRAILERS = (
+    *("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "</s>", "<eos>", "```", "</output>"),
+    *("</computer_env>", "</action>", "</seed:tool_call>", "</tool_call>"),
+)
+"""Marks that may end a reply without being a part of an action."""
+
+
+class Split(NamedTuple):
+    """A reply's thought, and where the rest of it begins and ends."""
+
+    thought: str
+    start: int
+    end: int
+
+
+def split_thought(raw: str) -> Split:
+    """Take ``<think>`` blocks off the front and end-of-reply marks off the back.
+
+    Raises:
+        Fault: a thought was begun and never ended, so nothing says what is thought and what is done.
+    """
+    thoughts: list[str] = []
+    position = _skip_leading(raw, 0)
+    while (opening := _OPENING.match(raw, position)) is not None:
+        closing = _CLOSING.search(raw, opening.end())
+        if closing is None:
+            raise Fault("the thought is begun and never ended; no action follows it")
+        thoughts.append(raw[opening.end() : closing.start()].strip())
+        position = _skip_leading(raw, closing.end())
+    if not thoughts and (tail := _CLOSING.search(raw, position)) is not None:
+        label = _LABEL_LINE.search(raw, position)
+        if label is None or label.start() > tail.start():
+            thoughts.append(raw[position : tail.start()].strip())
+            position = _skip_leading(raw, tail.end())
+    return Split("\n".join(filter(None, thoughts)), position, trimmed_end(raw, position))
+
+
+def join_thoughts(*parts: str) -> str:
+    """One thought out of parts, without their ``Thought:`` headers."""
+    plain = (_HEADER.sub("", part.strip(), count=1).strip() for part in parts)
+    return "\n".join(filter(None, plain))
+
+
+def harmless(thought: str) -> str:
+    """A thought no part of which could be taken for an action when it is read again."""
+    return _LABEL_LINE.sub(lambda label: f"> {label[0]}", _MARKUP.sub("< ", thought))
+
+
+def trimmed_end(raw: str, start: int = 0) -> int:
+    """Where a reply ends once trailing marks and spaces are taken off."""
+    end = len(raw)
+    while end > start:
+        if raw[end - 1].isspace():
+            end -= 1
+            continue
+        tail = raw[max(start, end - 20) : end].lower()
+        mark = next((mark for mark in TRAILERS if tail.endswith(mark)), None)
+        if mark is None:
+            break
+        end -= len(mark)
+    return end
+
+
+def _skip_leading(raw: str, position: int) -> int:
+    while (mark := _LEADING.match(raw, position)) is not None:
+        position = mark.end()
+    return position

@@ -1,0 +1,116 @@
+"""Reads tool calls written as JSON, in the shapes that servers and checkpoints give them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .faults import Fault, clip
+
+_OPENING = re.compile(r"<tool_call>", re.IGNORECASE)
+_BETWEEN = re.compile(r"(?:[\s,;]+|</?tool_call>|```\w*)+", re.IGNORECASE)
+_LINE = re.compile(r"^[ \t]*(?=[{\[])", re.MULTILINE)
+_HIDDEN = re.compile(r"<tool_call|[{\[]\s*\"")
+_ARGUMENTS = ("arguments", "parameters", "args", "input")
+_LABELS = frozenset(("id", "type", "index"))
+
+
+class ToolCall(NamedTuple):
+    """A function's name and its arguments."""
+
+    name: str
+    arguments: Mapping[str, object]
+
+
+class ToolCalls(NamedTuple):
+    """A reply's calls, in order, and the prose around them."""
+
+    calls: tuple[ToolCall, ...]
+    prose: str
+
+
+def read_tool_calls(text: str) -> ToolCalls:
+    """Every JSON tool call of a reply, whether it stands in ``<tool_call>`` tags or alone in a line.
+
+    Raises:
+        Fault: there is none, or a part of the reply cannot be read.
+    """
+    first = _OPENING.search(text) or _LINE.search(text)
+    if first is None:
+        raise Fault("no tool call is found")
+    prose, position = [text[: first.start()]], first.start()
+    calls: list[ToolCall] = []
+    while (position := _behind(text, position)) < len(text):
+        if text[position] in "{[":
+            value, position = _decode(text, position)
+            calls.extend(_calls_of(value))
+            continue
+        again = _OPENING.search(text, position)
+        stop = again.start() if again else len(text)
+        if not calls or _HIDDEN.search(text, position, stop):
+            raise Fault(f"{clip(text[position:stop])} is not a tool call")
+        prose.append(text[position:stop])
+        position = stop
+    if not calls:
+        raise Fault("the tool call is empty")
+    return ToolCalls(tuple(calls), "\n".join(part.strip() for part in prose if part.strip()))
+
+
+def _behind(text: str, position: int) -> int:
+    match = _BETWEEN.match(text, position)
+    return match.end() if match else position
+
+
+def _decode(text: str, position: int = 0) -> tuple[object, int]:
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, strict=False)
+    try:
+        return decoder.raw_decode(text, position)
+    except (ValueError, RecursionError) as error:
+        raise Fault(f"the JSON of a tool call cannot be read: {str(error)[:80]}") from None
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for key, value in pairs:
+        if result.setdefault(key, value) != value:
+            raise Fault(f"a tool call gives two different values for {clip(key)}")
+    return result
+
+
+def _calls_of(value: object) -> list[ToolCall]:
+    """The calls in one JSON value: a call, a list of calls, or a message that holds some."""
+    values = value if isinstance(value, list) else [value]
+    calls: list[ToolCall] = []
+    for item in values:
+        if isinstance(item, dict) and isinstance(item.get("tool_calls"), list):
+            calls.extend(_call_of(call) for call in item["tool_calls"])
+        else:
+            calls.append(_call_of(item))
+    return calls
+
+
+def _call_of(value: object) -> ToolCall:
+    if isinstance(value, dict) and isinstance(value.get("function"), dict):
+        value = value["function"]
+    if not isinstance(value, dict):
+        raise Fault(f"{clip(str(value)[:80])} is not a tool call")
+    fields = {key: item for key, item in value.items() if key not in _LABELS}
+    name = fields.pop("name", None)
+    given = [fields.pop(key) for key in _ARGUMENTS if key in fields]
+    if name is None and not given and isinstance(fields.get("action"), str):
+        return ToolCall(str(fields.pop("action")), fields)
+    if not isinstance(name, str) or len(given) > 1 or fields:
+        raise Fault("a tool call needs a name and arguments, and nothing else")
+    return ToolCall(name, _arguments(given[0] if given else None))
+
+
+def _arguments(value: object) -> Mapping[str, object]:
+    if isinstance(value, str) and value.strip():
+        value, end = _decode(value.strip())
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, dict):
+        raise Fault(f"arguments are {clip(str(value)[:80])}, not an object")
+    return value
