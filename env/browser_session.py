@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Error, Page, Route
 
@@ -31,16 +29,14 @@ from ..actions.schema import (
 )
 from ..perception.observation import Observation, Screenshot
 from ..perception.page_settle import WATCH_SCRIPT, Busy, PageLimits, PageSettler
-from ..perception.settle import Clock, Sleep, pause
+from ..perception.settle import Clock, Sleep, pause, sleep_in
+from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
 from .base import StepResult
 from .browser_events import DialogRule, Dialogs, Downloads, Traffic
 from .browser_input import perform
 from .browser_tabs import Tab, TabOptions, Tabs
 from .chromium import Chromium, first_line
 from .watchdog import Watchdog, kill
-
-_OPEN_SCHEMES = ("http", "https", "about", "data", "blob")
-_FILE_ADDRESS = re.compile(r"^(view-source:)?file:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,8 @@ class SessionOptions:
         device_scale: screenshot pixels per CSS pixel.
         downloads: folder for downloads; None refuses them.
         allow_file: whether ``file://`` pages may be opened.
+        single_page: close every further tab at once instead of following it.
+        refused: kinds of action that are answered with an error.
         dialogs: what is done with ``confirm`` and ``prompt`` dialogs.
         limits: how long to wait for the page to come to rest.
         patience: seconds after which a page that does not answer is given up.
@@ -65,6 +63,8 @@ class SessionOptions:
     device_scale: float = 1.0
     downloads: Path | None = None
     allow_file: bool = False
+    single_page: bool = False
+    refused: tuple[type[Action], ...] = (OpenApp, PressHome)
     dialogs: DialogRule = "accept"
     limits: PageLimits = field(default_factory=PageLimits)
     patience: float = 60.0
@@ -220,7 +220,7 @@ class BrowserSession:
         context.on("page", lambda page: page.on("download", self._downloads.handle))
         self._traffic.watch(context)
         if not self._options.allow_file:
-            context.route(_FILE_ADDRESS, self._refuse_file)
+            context.route(FILE_ADDRESS, self._refuse_file)
 
     def _refuse_file(self, route: Route) -> None:
         self.notes.append(f"refused: {route.request.url}")
@@ -228,16 +228,17 @@ class BrowserSession:
 
     def _tab_options(self) -> TabOptions:
         view = self._options.clip or self._options.viewport
-        sleep = self._options.sleep or (lambda seconds: self.page.wait_for_timeout(seconds * 1000))
-        return TabOptions(view, self._options.clip is not None, self._options.device_scale, sleep)
+        sleep = self._options.sleep or sleep_in(lambda: self.page)
+        options = self._options
+        return TabOptions(view, options.clip is not None, options.device_scale, sleep, options.single_page)
 
     def _alive(self) -> bool:
         browser = self._context.browser
         return browser is not None and browser.is_connected()
 
     def _refusal(self, action: Action) -> str | None:
-        if isinstance(action, OpenApp | PressHome):
-            return f"a browser cannot execute {action.kind}"
+        if isinstance(action, self._options.refused):
+            return f"this environment cannot execute {action.kind}"
         if self._screenshot is None:
             raise EnvironmentFailure("nothing was looked at yet; observe before acting")
         for point in points(action):
@@ -258,7 +259,7 @@ class BrowserSession:
             case NavigateBack() | PressBack():
                 return self._back(tab)
             case _:
-                return f"a browser cannot execute {action.kind}"
+                return f"this environment cannot execute {action.kind}"
         return None
 
     def _at(self, point: Point) -> Point:
@@ -278,7 +279,7 @@ class BrowserSession:
                 return None
             if self._watchdog.bitten or not self._alive():
                 raise
-            return f"cannot open {url}: {_net_error(reason)}; check the address and that its server runs"
+            return f"cannot open {url}: {net_error(reason)}; check the address and that its server runs"
         return None
 
     def _back(self, tab: Tab) -> str | None:
@@ -287,29 +288,6 @@ class BrowserSession:
         with suppress(Error):  # a slow page is waited for by the settler
             tab.page.go_back(wait_until="commit", timeout=self._options.limits.navigation * 1000)
         return None
-
-
-def complete_address(address: str) -> str:
-    """An address as a person types it to a full one: ``example.org`` is ``https://example.org``."""
-    text = address.strip()
-    if re.match(r"^(about|data|blob|file|view-source|chrome|javascript|https?):", text, re.IGNORECASE):
-        return text
-    local = re.match(r"^(localhost|127\.|\[::1\])", text, re.IGNORECASE)
-    return f"{'http' if local else 'https'}://{text}"
-
-
-def refused_address(url: str, allow_file: bool) -> str | None:
-    """Why an address is not opened, in words for the policy; None when it may be."""
-    scheme = urlsplit(url).scheme.lower()
-    if scheme in _OPEN_SCHEMES or (scheme == "file" and allow_file):
-        return None
-    hint = "; allow it with allow_file" if scheme == "file" else ""
-    return f"addresses of kind {scheme}: are not opened here{hint}: {url}"
-
-
-def _net_error(reason: str) -> str:
-    found = re.search(r"net::\w+", reason)
-    return found.group() if found else "it took too long" if "Timeout" in reason else reason
 
 
 def _own_time(action: Action) -> float:

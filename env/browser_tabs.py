@@ -24,12 +24,14 @@ class TabOptions:
         clip: whether screenshots are cut to the view.
         device_scale: screenshot pixels per CSS pixel.
         sleep: lets time pass for an action.
+        single: whether every further tab is closed at once.
     """
 
     view: Size
     clip: bool
     device_scale: float
     sleep: Sleep
+    single: bool = False
 
 
 class Tab:
@@ -112,6 +114,10 @@ class Tabs:
 
     def _add(self, page: Page) -> None:
         if page.is_closed() or any(tab.page == page for tab in self._tabs):
+            return
+        if self._options.single and self._tabs:
+            self._opened()
+            page.close()
             return
         try:
             tab = Tab(page, self._options)

@@ -32,10 +32,6 @@ FLAGS = (
     "--no-pings",
 )
 
-# Chromium's compositor then draws as soon as it is asked to, so a picture of a page at rest takes 8 ms
-# instead of 33. Pages that animate frame by frame run faster and use more CPU: for known pages only.
-UNCAPPED_FRAMES = "--disable-frame-rate-limit"
-
 
 def find_browser(
     environ: Mapping[str, str] = os.environ,

@@ -7,30 +7,26 @@ because pages place dialogs relative to the window; the screenshot is cut to the
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
 import random
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from ..actions.errors import EnvironmentFailure, MissingPartError, UnknownTaskError
-from ..actions.geometry import Size
-from ..actions.schema import Action
+from ..actions.errors import EnvironmentFailure
+from ..actions.schema import Action, Navigate, NavigateBack, OpenApp, PressBack, PressHome
 from ..perception.observation import Observation
 from ..perception.page_settle import PageLimits
 from .base import StepResult
-from .browser import BrowserPlace
-from .browser_session import BrowserSession, SessionOptions
-from .chromium import UNCAPPED_FRAMES, Chromium
+from .miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of, view_of, window_of, words
+
+if TYPE_CHECKING:
+    from .browser_session import BrowserSession
+    from .chromium import Chromium
+
+__all__ = ["MiniWobEnvironment", "Outcome", "flight_tasks", "miniwob_tasks"]
 
 Mode = Literal["train", "test"]
-
-TASK_VIEW, TASK_WINDOW = Size(160, 210), Size(500, 320)
-FLIGHT_VIEW, FLIGHT_WINDOW = Size(375, 667), Size(600, 800)
 EPISODE_MS = 3_600_000
-FLAGS = (UNCAPPED_FRAMES, "--allow-file-access-from-files")
 
 # The page shows a START cover when an episode ends, and a click on it (the second of a double click, say)
 # would begin an unseeded one and wipe the reward: so starting again is taken out of the page.
@@ -69,20 +65,6 @@ class Outcome:
     reason: str
 
 
-def miniwob_tasks() -> list[str]:
-    """All tasks of the installed ``miniwob`` package, sorted; the four ``flight.*`` tasks are extra.
-
-    Raises:
-        MissingPartError: the package is not installed.
-    """
-    return sorted(page.stem for page in (_pages() / "miniwob").glob("*.html"))
-
-
-def flight_tasks() -> list[str]:
-    """The FlightWoB tasks, such as ``flight.AA``."""
-    return sorted(f"flight.{page.parent.name}" for page in (_pages() / "flight").glob("*/wrapper.html"))
-
-
 class MiniWobEnvironment:
     """One MiniWoB++ task.
 
@@ -109,17 +91,21 @@ class MiniWobEnvironment:
         chromium: Chromium | None = None,
         limits: PageLimits = PageLimits(motion=1.0),
     ) -> None:
+        from .browser import BrowserPlace
+        from .browser_session import SessionOptions
+
         self.task = task
         self.seed: int | None = None
         self.outcome = Outcome(False, 0.0, 0.0, "")
         self._mode = mode
-        self._address = _page_of(task).as_uri()
-        flight = task.startswith("flight.")
+        self._address = page_of(task).as_uri()
         self._options = SessionOptions(
-            viewport=FLIGHT_WINDOW if flight else TASK_WINDOW,
-            clip=FLIGHT_VIEW if flight else TASK_VIEW,
+            viewport=window_of(task),
+            clip=view_of(task),
             device_scale=device_scale,
             allow_file=True,
+            single_page=True,
+            refused=(OpenApp, PressHome, Navigate, NavigateBack, PressBack),
             limits=limits,
         )
         self._place = BrowserPlace(chromium, headless=headless, flags=FLAGS)
@@ -145,7 +131,7 @@ class MiniWobEnvironment:
         session.wait_for(_READY)
         session.evaluate(_START, [self.seed, self._mode, EPISODE_MS])
         session.wait_for("() => WOB_TASK_READY")
-        self._instruction = _words(session.evaluate("() => core.getUtterance()"))
+        self._instruction = words(session.evaluate("() => core.getUtterance()"))
         self.outcome = Outcome(False, 0.0, 0.0, "")
         return session.observe()
 
@@ -178,6 +164,8 @@ class MiniWobEnvironment:
         self.close()
 
     def _ready_session(self) -> BrowserSession:
+        from .browser_session import BrowserSession
+
         chromium = self._place.chromium()
         if self._session is not None and self._session.usable:
             self._session.release()
@@ -191,27 +179,3 @@ class MiniWobEnvironment:
         self._instruction = None
         if session is not None:
             session.close()
-
-
-def _pages() -> Path:
-    # find_spec does not import the package, which would pull in selenium and gymnasium.
-    spec = importlib.util.find_spec("miniwob")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingPartError("the MiniWoB++ pages are not installed; run `pip install miniwob`")
-    return Path(spec.submodule_search_locations[0]) / "html"
-
-
-def _page_of(task: str) -> Path:
-    known = [*miniwob_tasks(), *flight_tasks()]
-    if task not in known:
-        near = difflib.get_close_matches(task, known, n=3)
-        hint = f"; nearest: {', '.join(near)}" if near else f"; there are {len(known)}, such as click-test-2"
-        raise UnknownTaskError(f"MiniWoB++ has no task {task!r}{hint}")
-    if task.startswith("flight."):
-        return _pages() / "flight" / task.removeprefix("flight.") / "wrapper.html"
-    return _pages() / "miniwob" / f"{task}.html"
-
-
-def _words(utterance: Any) -> str:
-    """An utterance is a sentence, or an object with the sentence and its fields."""
-    return str(utterance["utterance"] if isinstance(utterance, dict) else utterance)

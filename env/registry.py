@@ -33,13 +33,13 @@ def make_environment(
         spec: the name.
         url: first page of a browser.
         headed: with a window.
-        viewport: size of a browser's page area.
+        viewport: size of a browser's page area; the other environments have their own.
         downloads: folder for a browser's downloads.
         allow_file: whether a browser may open ``file://`` pages.
 
     Raises:
         UnknownTaskError: no environment has this name; the message lists the nearest.
-        UsageError: an option does not go with it.
+        UsageError: a url was given for anything but a browser.
     """
     kind, _, task = spec.partition(":")
     if kind == "browser" and not task:
@@ -55,24 +55,23 @@ def make_environment(
     if kind == "miniwob":
         from .miniwob import MiniWobEnvironment
 
-        _only_for_browsers(spec, url, viewport)
+        _refuse_url(spec, url)
         return MiniWobEnvironment(task, headless=not headed)
     if spec == "memory":
         from .memory import demo
 
-        _only_for_browsers(spec, url, viewport)
+        _refuse_url(spec, url)
         return demo()
     raise _unknown(spec)
 
 
-def _only_for_browsers(spec: str, url: str | None, viewport: Size | None) -> None:
-    for option, value in (("--url", url), ("--viewport", viewport)):
-        if value is not None:
-            raise UsageError(f"{option} goes with the environment browser, not with {spec}; leave it out")
+def _refuse_url(spec: str, url: str | None) -> None:
+    if url is not None:
+        raise UsageError(f"--url goes with the environment browser, not with {spec}; leave it out")
 
 
 def _unknown(spec: str) -> UnknownTaskError:
-    from .miniwob import flight_tasks, miniwob_tasks
+    from .miniwob_pages import flight_tasks, miniwob_tasks
 
     tasks = [*miniwob_tasks(), *flight_tasks()]
     known = ["browser", "memory", *(f"miniwob:{task}" for task in tasks), *tasks]

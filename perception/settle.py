@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -116,3 +116,15 @@ def pause(seconds: float, sleep: Sleep = time.sleep) -> None:
     """Let time pass because an action asks for it (``Wait``, ``LongPress``)."""
     if seconds > 0:
         sleep(seconds)
+
+
+class WaitingPage(Protocol):
+    """A browser page, as far as it is used here."""
+
+    def wait_for_timeout(self, timeout: float) -> None:
+        """Let milliseconds pass while the browser's events go on being handled."""
+
+
+def sleep_in(page: Callable[[], WaitingPage]) -> Sleep:
+    """A sleep during which a browser's dialogs, downloads and new tabs are still attended to."""
+    return lambda seconds: page().wait_for_timeout(seconds * 1000)
