@@ -166,7 +166,7 @@ def _run_episode(
         seed=request.seed,
         settings={
             "url": request.url,
-            "dialect": policy.dialect.name,
+            "dialect": policy.dialect,
             "temperature": request.temperature,
             "screen": list(first.screenshot.size),
             "max_steps": request.max_steps,
