@@ -77,7 +77,7 @@ function renderHeader() {
   byId("settings-json").textContent = JSON.stringify(start.settings, null, 2);
 }
 function renderList() {
-  byId("list").append(...entries.map((entry) => {
+  byId("list").append(...entries.map((entry, position) => {
     const wrong = trouble(entry);
     const label = entry.step ? entry.acts.map((act) => summary(act.action)).join(", ") || wrong || "no action" : run.outcome.word;
     const time = entry.step ? seconds(entry.duration) : "";
@@ -85,6 +85,7 @@ function renderList() {
     entry.link = el("a", { href: `#${entry.id}`, title: short(label, 300), class: wrong ? "bad" : run.outcome.tone === "good" && !entry.step ? "good" : "" },
       el("span", { class: "number" }, entry.step ? entry.step.index : "end"),
       el("span", { class: "label" }, status, short(label, 120)), el("span", { class: "time" }, time));
+    entry.link.addEventListener("click", () => go(position));
     return el("li", {}, entry.link);
   }));
 }
@@ -135,7 +136,7 @@ function go(index) {
   keepInSight(entries[view.index].link);
   // Browsers stop pages that change their address many times a second, as a held arrow key would.
   clearTimeout(addressTimer);
-  addressTimer = setTimeout(() => location.replace(`#${entries[view.index].id}`), 120);
+  addressTimer = setTimeout(() => history.replaceState(null, "", `#${entries[view.index].id}`), 120);
 }
 function keepInSight(link) {
   const list = link.closest("nav");
