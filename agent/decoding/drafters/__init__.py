@@ -1,0 +1,1 @@
+"""Drafters: where guesses about the next tokens come from."""

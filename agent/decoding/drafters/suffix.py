@@ -1,0 +1,109 @@
+"""Drafts what followed the last time the same tokens were written (SuffixDecoding, arXiv 2411.04975).
+
+An agent repeats itself: it copies the instruction into text fields, scrolls again, clicks the next row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from ..draft import DraftState
+from ..tree import DraftTree
+from .automaton import Match, SuffixIndex
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class SuffixDrafter:
+    """Looks up the longest suffix of the conversation that was seen before, and how it went on.
+
+    It knows this run's prompts and replies as they come, and what ``add`` gives it, such as the replies of
+    earlier runs.
+
+    Args:
+        capacity: how many tokens to remember at least; up to twice as many, the oldest go first.
+        longest: longer matches count as this long.
+        shortest: shorter matches are not proposed.
+        branches: how many different next tokens to propose at most.
+        unknown: ids that text is split at: pictures' tokens.
+    """
+
+    name = "suffix"
+
+    def __init__(
+        self,
+        capacity: int = 32768,
+        longest: int = 64,
+        shortest: int = 1,
+        branches: int = 1,
+        unknown: Collection[int] = frozenset(),
+    ) -> None:
+        self._index = SuffixIndex(capacity, longest)
+        self._shortest = shortest
+        self._branches = branches
+        self._unknown = frozenset(unknown)
+        self._seen: list[int] = []
+        self._instruction: tuple[int, ...] = ()
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Remember a text on its own, such as a reply of an earlier run."""
+        self._index.cut()
+        self._extend(ids)
+        self._index.cut()
+
+    def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
+        """Read what is new in the prompt; what it shares with the conversation so far is known."""
+        if instruction and tuple(instruction) != self._instruction:
+            self._instruction = tuple(instruction)
+            self.add(instruction)
+        shared = 0
+        for old, new in zip(self._seen, prompt, strict=False):
+            if old != new:
+                break
+            shared += 1
+        if shared < len(self._seen):
+            self._index.cut()
+        self._extend(prompt[shared:])
+        self._seen = list(prompt)
+
+    def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
+        """Read what was committed."""
+        self._extend(ids)
+        self._seen += ids
+
+    def propose(self, state: DraftState, budget: int) -> DraftTree:
+        """What followed the longest match most recently, then what else followed it, by how often."""
+        tree = state.tree()
+        match = self._index.match()
+        if match is None or match.length < self._shortest:
+            return tree
+        self._chain(tree, 0, match.continuation(budget), match.length, 1.0)
+        self._alternatives(tree, match, budget)
+        return tree
+
+    def _alternatives(self, tree: DraftTree, match: Match, budget: int) -> None:
+        if self._branches < 2 or len(tree) == 1:
+            return
+        recent, others = tree.tokens[1], match.followers()
+        total = sum(count for _, count in others)
+        left = 1.0 - tree.confidence(1)
+        for token, count in others[: self._branches]:
+            if token != recent and len(tree) <= budget:
+                text = match.continuation(budget + 1 - len(tree), token)
+                self._chain(tree, 0, text, match.length, left * count / total)
+
+    def _chain(self, tree: DraftTree, parent: int, text: Sequence[int], length: int, first: float) -> None:
+        """Add a continuation; each token that comes true makes the match longer and the next one surer."""
+        sure = [(length + i) / (length + i + 2) for i in range(len(text))]
+        if sure and first < 1:
+            sure[0] = first
+        tree.add_chain(text, sure, self.name, parent)
+
+    def _extend(self, ids: Sequence[int]) -> None:
+        for token in ids:
+            if token in self._unknown:
+                self._index.cut()
+            else:
+                self._index.append(token)
