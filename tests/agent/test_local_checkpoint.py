@@ -180,6 +180,30 @@ class TestBrokenCheckpoints:
         self.check(tiny_directories["qwen2_vl"], "pip install transformers", MissingPartError)
 
 
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
+def test_the_layout_in_which_ui_tars_was_published(
+    copy: Callable[..., Path], family: Family, tiny_checkpoints: dict[Family, Checkpoint]
+) -> None:
+    directory = copy(family)
+    config = json.loads((directory / "config.json").read_text())
+    text = config.pop("text_config")
+    rope = text.pop("rope_parameters")
+    scaling = {"type": "mrope", "mrope_section": rope["mrope_section"]}
+    flat = text | {"rope_theta": rope["rope_theta"], "rope_scaling": scaling, "use_sliding_window": False}
+    kept = {key: value for key, value in flat.items() if key not in ("layer_types", "model_type", "dtype")}
+    config["vision_config"] |= {"model_type": family, "in_chans": 3, "spatial_patch_size": 14}
+    (directory / "config.json").write_text(json.dumps(kept | config | {"torch_dtype": "float32"}))
+    # transformers writes the old names of the weights itself.
+    names = load_file(directory / "model.safetensors").keys()
+    assert {name.split(".")[0] for name in names} == {"visual", "model", "lm_head"}
+    assert "model.layers.0.self_attn.q_proj.weight" in names
+    expected = tiny_checkpoints[family].model.state_dict()
+    loaded = load_checkpoint(directory, device="cpu")
+    assert all(torch.equal(loaded.model.state_dict()[key], value) for key, value in expected.items())
+    read = loaded.model.config.text_config.rope_parameters
+    assert {key: read[key] for key in rope} == rope
+
+
 class TestTokenizer:
     def without_tokenizer(self, directory: Path) -> Path:
         for path in directory.glob("tokenizer*"):

@@ -14,7 +14,7 @@ from saccade.agent.checkpoint import Checkpoint
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding import session as session_module
 from saccade.agent.decoding.engine import Generation, Rules, generate
-from saccade.agent.decoding.layout import Picture, Positions, Segment
+from saccade.agent.decoding.layout import Picture, Positions, Segment, lay_out
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context, Turn
@@ -134,6 +134,25 @@ def test_features_last_used_are_kept(checkpoint: Checkpoint, shoot: Any) -> None
         for number in (0, 1, 0, 2, 0, 1):
             episode.step(shoot(number))
     assert len(calls) == 4
+
+
+def test_pictures_in_the_cached_beginning_need_no_features(checkpoint: Checkpoint, shoot: Any) -> None:
+    episode = Episode(checkpoint)
+    episode.session = Session(Network(checkpoint.model), checkpoint.image_spec, features=1)
+    with counted_vision(checkpoint) as calls:
+        for number in range(4):
+            episode.step(shoot(number))
+    assert len(calls) == 4
+
+
+def test_a_picture_that_changed_is_read_again(checkpoint: Checkpoint, shoot: Any) -> None:
+    episode = Episode(checkpoint)
+    episode.step(shoot(0))
+    before, after = episode.prompt(shoot(1)), episode.prompt(shoot(4))
+    assert len(lay_out(before, 261).ids) == len(lay_out(after, 261).ids)
+    logits(episode.session, before)
+    expected = logits(fresh(checkpoint), after)
+    assert torch.allclose(logits(episode.session, after), expected, atol=1e-4, rtol=0)
 
 
 def test_sessions_of_one_model_do_not_disturb_each_other(checkpoint: Checkpoint, shoot: Any) -> None:
