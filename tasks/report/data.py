@@ -44,6 +44,8 @@ def outcome(end: EndEvent | None) -> Outcome:
             "open", "Cut off", "the recording stops without an end: the run was killed or is going on"
         )
     why = _WHY[end.end]
+    if end.success and end.reward is None:
+        return Outcome("good", "Success", f"{why}; the environment did not judge it")
     if end.success:
         return Outcome("good", "Success", why)
     if end.end == "interrupted":

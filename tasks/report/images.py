@@ -63,7 +63,10 @@ def embed(trajectory: Trajectory, observation: ObservationEvent) -> Embedded:
         image = trajectory.screenshot(observation).image()
         recorded = trajectory.image_path(observation).read_bytes()
     except (TrajectoryError, OSError) as error:
-        return Embedded(digest, PLACEHOLDER_TYPE, str(error))
+        reason = str(error).replace(
+            f"{trajectory.directory}{os.sep}", ""
+        )  # pages are passed on, paths are not
+        return Embedded(digest, PLACEHOLDER_TYPE, reason)
     mime, data = smallest(image, recorded)
     return Embedded(digest, mime, base64.b64encode(data).decode())
 

@@ -34,15 +34,16 @@ function dragMarks(action, order, size, tags) {
   const turn = (Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI;
   const line = twice("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1] });
   const start = placed(from, [...twice("circle", { r: 9, class: "ring" }), svg("circle", { r: 2.5, class: "dot" })]);
-  return [...line, start, placed(to, arrowHead(), turn), tag(from, `${order}drag`, size, tags)];
+  return [...line, start, placed(to, arrowHead(), turn), tag(from, `${order}drag`, size, tags, to)];
 }
 const short = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
-/** A label on a bubble, on the side of the point where there is room, clear of earlier ones there. */
-function tag(point, words, [width, height], tags) {
+/** A label on a bubble, on the side where there is room, clear of earlier ones there and of a line to `to`. */
+function tag(point, words, [width, height], tags, to) {
+  const leftward = point[0] > width * (!to ? 0.6 : to[0] > point[0] ? 0.2 : 0.8);
+  const upward = point[1] > height * (!to ? 0.5 : to[1] > point[1] ? 0.2 : 0.8);
   const letters = [...words].length * 7.6 + 16;
-  const left = point[0] > width * 0.6 ? -letters - 24 : 24;
-  const upward = point[1] > height * 0.5;
+  const left = leftward ? -letters - 24 : 24;
   const below = tags.filter((other) => Math.hypot(other[0] - point[0], other[1] - point[1]) < 8).length;
   tags.push(point);
   const top = upward ? -38 - 28 * below : 14 + 28 * below;

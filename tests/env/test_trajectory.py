@@ -408,6 +408,7 @@ def test_a_full_disk_is_said_clearly_and_the_file_stays_whole(tmp_path: Path) ->
     assert said.splitlines()[1].startswith(f"cannot write {tmp_path / 'run' / 'screenshots'}")
     loaded = Trajectory.load(tmp_path / "run")
     loaded.check()
+    assert len(list((tmp_path / "run" / "screenshots").iterdir())) == 1
     assert [step.prediction.raw for step in loaded.steps if step.prediction] == ["short"]
     assert loaded.end is not None
 

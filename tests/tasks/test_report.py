@@ -345,6 +345,7 @@ EVIL = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(2)>',
     "</script><script>alert(3)</script>",
+    "</SCRIPT x><script >alert(7)</script >",
     "<!--<script>",
     "'-alert(4)-'\u2028\u2029</title></style><svg onload=alert(5)>",
     "{{script}} {{data}} {{images}}",
@@ -365,6 +366,7 @@ def test_what_was_recorded_is_shown_and_never_run(tmp_path: Path, viewer: Viewer
         writer.append(end_event(len(EVIL), message=said))
     page = viewer.open(write_report(Trajectory.load(tmp_path)))
     assert page.locator("h1").evaluate("(node) => node.textContent") == said
+    assert EVIL[-2] in page.title()
     for text in EVIL:
         assert page.locator("pre[aria-label=Reply]").evaluate("(node) => node.textContent") == text
         assert page.locator(".thought").evaluate("(node) => node.textContent") == text
@@ -415,6 +417,7 @@ def test_a_missing_and_a_changed_screenshot_say_why(tmp_path: Path, viewer: View
         run.image_path(run.steps[2].observation).read_bytes()
     )
     page = viewer.open(write_report(run))
+    assert page.inner_text("#stage .missing").startswith("screenshots/")
     assert "screenshot of step 0 is unreadable: No such file" in page.inner_text("#stage .missing")
     page.keyboard.press("ArrowRight")
     assert "screenshot of step 1 was changed after recording" in page.inner_text("#stage .missing")
@@ -471,6 +474,11 @@ def test_the_outcome_in_words(end: EndReason, success: bool, word: str, tone: st
     told = outcome(end_event(1, end=end, success=success))
     assert (told.word, told.tone) == (word, tone)
     assert outcome(None).word == "Cut off"
+
+
+def test_a_success_that_only_the_policy_claims_is_told_apart() -> None:
+    assert "did not judge" in outcome(end_event(1, end="finished", reward=None)).why
+    assert "did not judge" not in outcome(end_event(1, end="finished", reward=1.0)).why
 
 
 def test_duration_of_a_run_without_an_end(tmp_path: Path) -> None:
