@@ -69,8 +69,10 @@ class Tab:
         self.opening = 0
 
     def can_go_back(self) -> bool:
-        """Whether there is an earlier page in its history."""
-        return int(self.devtools.send("Page.getNavigationHistory")["currentIndex"]) > 0
+        """Whether there is an earlier page than the first; the empty page every tab starts with is none."""
+        history = self.devtools.send("Page.getNavigationHistory")
+        earlier = history["entries"][: history["currentIndex"]]
+        return any(entry["url"] != "about:blank" for entry in earlier)
 
     def _crash(self, _page: Page) -> None:
         self.crashed = True

@@ -47,11 +47,24 @@ class PageCamera:
 
     def grab(self) -> Screenshot:
         """Take one picture."""
-        answer = self._devtools.send("Page.captureScreenshot", {"format": "png", "optimizeForSpeed": True})
-        pixels = decode(base64.b64decode(answer["data"]))
+        how: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
+        if self._device_scale != 1.0:
+            how["clip"] = self._scaled_view()
+        pixels = decode(base64.b64decode(self._devtools.send("Page.captureScreenshot", how)["data"]))
         if self._clip is not None:
             pixels = top_left(pixels, self._clip, self._device_scale)
         return Screenshot(pixels, self._device_scale)
+
+    def _scaled_view(self) -> dict[str, float]:
+        """What is in view, as a clip: without one, Chromium answers in CSS pixels whatever the scale."""
+        view = self._devtools.send("Page.getLayoutMetrics")["cssVisualViewport"]
+        return {
+            "x": view["pageX"],
+            "y": view["pageY"],
+            "width": view["clientWidth"],
+            "height": view["clientHeight"],
+            "scale": self._device_scale,
+        }
 
 
 def decode(data: bytes) -> Pixels:

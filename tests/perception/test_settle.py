@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saccade.perception.page_settle import Busy, PageLimits, PageSettler
+from saccade.perception.settle import SettleLimits, Settler, pause, same_but_caret, sleep_in
+
+LIMITS = SettleLimits(quiet=0.25, maximum=2.5, interval=0.125)
+
+
+class FakeTime:
+    """A clock that only moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.sleeps = 0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.sleeps += 1
+
+
+def settle(frames: Iterator[object], limits: SettleLimits = LIMITS) -> tuple[object, bool, int]:
+    time = FakeTime()
+    settled = Settler(limits, time.clock, time.sleep).wait(lambda: next(frames), lambda a, b: a == b)
+    assert time.sleeps == settled.looks - 1
+    return settled.frame, settled.quiet, settled.looks
+
+
+def test_a_still_screen_costs_the_quiet_time_only() -> None:
+    assert settle(repeat("still")) == ("still", True, 3)
+
+
+def test_it_waits_until_the_last_change_is_over() -> None:
+    assert settle(chain("abcd", repeat("e"))) == ("e", True, 7)
+
+
+def test_a_screen_that_never_rests_is_left_at_the_maximum() -> None:
+    frame, quiet, looks = settle(iter(range(1000)))
+    assert (quiet, looks) == (False, 21)
+    assert frame == 20
+
+
+def test_a_pause_shorter_than_the_quiet_time_does_not_count() -> None:
+    assert settle(chain("aabbcc", repeat("d")))[0] == "d"
+
+
+def picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.zeros((60, 80, 3), np.uint8)
+
+
+def test_a_blinking_caret_counts_as_still() -> None:
+    on, off = picture(), picture()
+    on[10:26, 30:32] = 255
+    assert same_but_caret(on, off)
+    time = FakeTime()
+    blink = chain.from_iterable(repeat((on, off)))
+    settled = Settler(LIMITS, time.clock, time.sleep).wait(lambda: next(blink), same_but_caret)
+    assert (settled.quiet, settled.looks) == (True, 3)
+
+
+def test_two_small_changes_far_apart_are_no_caret() -> None:
+    changed = picture()
+    changed[10:12, 5:7] = 255
+    changed[10:12, 60:62] = 255
+    assert not same_but_caret(picture(), changed)
+
+
+def test_a_thin_line_that_drifts_is_seen_as_motion() -> None:
+    def drifting() -> Iterator[object]:
+        for column in range(70):
+            frame = picture()
+            frame[:30, column] = 255
+            yield frame
+
+    frames, time = drifting(), FakeTime()
+    limits = SettleLimits(quiet=1.0, maximum=4.0, interval=0.125)
+    assert not Settler(limits, time.clock, time.sleep).wait(lambda: next(frames), same_but_caret).quiet
+
+
+def test_a_resized_screen_has_changed() -> None:
+    assert not same_but_caret(picture(), np.zeros((61, 80, 3), np.uint8))
+
+
+@given(st.integers(0, 59), st.integers(0, 79), st.integers(1, 60), st.integers(1, 80))
+def test_only_narrow_changes_are_carets(top: int, left: int, height: int, width: int) -> None:
+    changed = picture()
+    changed[top : top + height, left : left + width] = 1
+    assert same_but_caret(picture(), changed) == (min(width, 80 - left) <= 6)
+
+
+class FakePage:
+    """Tells a ``PageSettler`` what it was told; each look takes its time."""
+
+    def __init__(self, time: FakeTime, looks: list[tuple[bool, Busy | None]], seconds: float = 0.017) -> None:
+        self.time = time
+        self.looks = looks
+        self.seconds = seconds
+        self.seen = 0
+        self.asked: list[tuple[float, float, float]] = []
+
+    def busy(self) -> Busy | None:
+        return self.looks[min(self.seen, len(self.looks)) - 1][1]
+
+    def watch(self, quiet: float, suggestions: float, budget: float) -> bool:
+        self.asked.append((quiet, suggestions, budget))
+        self.time.now += self.seconds
+        self.seen += 1
+        return self.looks[min(self.seen, len(self.looks)) - 1][0]
+
+
+def page_settle(
+    looks: list[tuple[bool, Busy | None]], seconds: float = 0.017, typed: bool = False
+) -> FakePage:
+    time = FakeTime()
+    page = FakePage(time, looks, seconds)
+    page.at_rest = PageSettler(PageLimits(), time.clock).wait(page, typed=typed)  # type: ignore[attr-defined]
+    return page
+
+
+def test_a_page_at_rest_costs_one_look() -> None:
+    page = page_settle([(True, None)])
+    assert (page.seen, page.asked) == (1, [(0.016, 0.0, 2.0)])
+
+
+def test_a_navigation_is_waited_for_though_the_old_page_is_at_rest() -> None:
+    page = page_settle([(True, "navigation")] * 5 + [(False, "network"), (True, None)])
+    assert page.seen == 7
+
+
+def test_each_kind_of_business_has_its_own_limit() -> None:
+    looks = {kind: page_settle([(True, kind)], seconds=0.5).seen for kind in ("network", "navigation")}
+    assert looks == {"network": 10, "navigation": 30}
+
+
+def test_endless_motion_is_left_at_its_limit() -> None:
+    page = page_settle([(False, None)], seconds=2.0)
+    assert page.seen == 1
+    assert not page.at_rest  # type: ignore[attr-defined]
+
+
+def test_suggestions_are_waited_for_only_after_typing() -> None:
+    assert page_settle([(True, None)], typed=True).asked == [(0.016, 0.35, 2.0)]
+
+
+def test_pausing_uses_the_sleep_it_is_given() -> None:
+    time = FakeTime()
+    pause(3.0, time.sleep)
+    pause(0.0, time.sleep)
+    assert (time.now, time.sleeps) == (103.0, 1)
+
+
+def test_a_browser_sleeps_in_milliseconds() -> None:
+    class Page:
+        waited = 0.0
+
+        def wait_for_timeout(self, timeout: float) -> None:
+            self.waited += timeout
+
+    page = Page()
+    sleep_in(lambda: page)(0.25)
+    assert page.waited == 250.0
