@@ -103,6 +103,8 @@ def _keys_of(part: str, index: int, count: int) -> tuple[str, ...]:
     """Keys of a part without spaces; a ``+`` between two parts joins them and is no key."""
     if part == "+" and 0 < index < count - 1:
         return ()
+    if part == "++":
+        return ("+",)
     if index < count - 1 and len(part) > 1:
         part = part.removesuffix(",")
     try:

@@ -1,11 +1,11 @@
-"""The ``Action`` union: everything an agent can do, as data.
+r"""The ``Action`` union: everything an agent can do, as data.
 
 Every point is in pixels of the screenshot the policy saw (see ``geometry``). Serialised, an action is a
 flat JSON object told apart by ``kind``, a point a list ``[x, y]``::
 
     {"kind": "click", "point": [384.0, 324.0]}
     {"kind": "drag", "start": [10.0, 10.0], "end": [200.0, 10.0]}
-    {"kind": "type", "text": "hello\\n"}
+    {"kind": "type", "text": "hello\n"}
 """
 
 from __future__ import annotations

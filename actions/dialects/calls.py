@@ -58,6 +58,7 @@ class CallReader:
         r"[\s;,]+|```\w*|<\|\w+\|>|</?(?:computer_env|action|output|answer)>|\d{1,2}\.[ \t]+|[-*`]+[ \t]*",
         re.IGNORECASE,
     )
+    _TAGS = re.compile(r"</?(?:computer_env|action|output|answer)>", re.IGNORECASE)
     _ARGUMENT = re.compile(r"([A-Za-z_]\w*)\s*[=＝]\s*")
     _WRAPPER = r"(?:<(?:computer_env|action|answer|output)>[ \t]*)?"
 
@@ -68,7 +69,7 @@ class CallReader:
         self._known = re.compile(rf"(?<![\w.])(?:{known})[ \t]*\(", re.IGNORECASE)
         self._bare = re.compile(rf"({'|'.join(sorted(bare))})[ \t.]*(?=\n|$)", re.IGNORECASE)
         line = rf"[ \t]*(?:(?:{known})[ \t]*\(|{LABEL})"
-        self._anchor = re.compile(rf"^{self._WRAPPER}{line}|^[ \t]*<answer>", re.IGNORECASE | re.MULTILINE)
+        self.beginning = re.compile(rf"^{self._WRAPPER}{line}|^[ \t]*<answer>", re.IGNORECASE | re.MULTILINE)
         self._label_line = re.compile(rf"^[ \t]*{self._WRAPPER}{LABEL}", re.IGNORECASE | re.MULTILINE)
         self._inline = re.compile(
             rf"(?<=[\s.!?。）)>])action[ \t]*[:：][ \t]*(?=(?:{known})\()", re.IGNORECASE
@@ -81,7 +82,7 @@ class CallReader:
             Fault: there is none, or a part of the reply cannot be read.
         """
         start, inline = self._first_action(text)
-        around = Surroundings(text, self._anchor, self._known)
+        around = Surroundings(text, self.beginning, self._known)
         calls: list[Call] = []
         prose = [text[:start]]
         position, labelled = start, False
@@ -100,7 +101,8 @@ class CallReader:
             position = stop
         if not calls or labelled:
             raise Fault("an action is announced and none follows")
-        return Calls(tuple(calls), "\n".join(part.strip() for part in prose if part.strip()))
+        parts = (self._TAGS.sub("", part).strip() for part in prose)
+        return Calls(tuple(calls), "\n".join(filter(None, parts)))
 
     def _first_action(self, text: str) -> tuple[int, bool]:
         """Where the first action begins, and whether its label stands inside a line."""
@@ -109,7 +111,7 @@ class CallReader:
             if self._is_action(text, label.end()):
                 return label.start(), False
             last_label = label.end()
-        anchor = self._anchor.search(text, last_label)
+        anchor = self.beginning.search(text, last_label)
         if anchor is not None:
             return anchor.start(), False
         inline = self._inline.search(text) if not last_label else None
@@ -130,7 +132,7 @@ class CallReader:
     def _step(self, around: Surroundings, position: int, expected: bool) -> tuple[Call, int] | None:
         """The action at a position and where it ends; None where there is only prose."""
         text = around.text
-        if text[max(0, position - 8) : position].lower() == "<answer>":
+        if text[max(0, position - 8) : position].lower() == "<answer>" and self._is_answer(text, position):
             closing = text.find("</answer>", position)
             if closing < 0:
                 raise Fault("<answer> is never closed")
@@ -204,7 +206,7 @@ class CallReader:
 
     def _end_of_prose(self, text: str, position: int) -> int:
         line_end = text.find("\n", position)
-        anchor = self._anchor.search(text, line_end + 1) if line_end >= 0 else None
+        anchor = self.beginning.search(text, line_end + 1) if line_end >= 0 else None
         return anchor.start() if anchor else len(text)
 
     def _check_prose(self, prose: str, expected: bool) -> None:

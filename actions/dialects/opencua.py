@@ -7,7 +7,6 @@ drag. ``computer.triple_click`` is refused: no action stands for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,174 +16,37 @@ from ..schema import (
     Action,
     CallUser,
     Click,
-    DoubleClick,
     Drag,
     Finished,
     Hotkey,
     KeyDown,
     KeyUp,
-    MiddleClick,
     MouseDown,
     MouseUp,
-    Move,
     Press,
-    RightClick,
     Scroll,
     Type,
     Wait,
 )
 from .base import Reply
-from .faults import Fault, UnknownName, blame
-from .pycalls import PyCall, read_py_calls
+from .faults import Fault, blame
+from .pycalls import read_py_calls
+from .pywords import build
 from .spaces import Space, absolute
 from .spelling import number
 from .strings import quote
 from .thoughts import harmless, join_thoughts, split_thought
-from .words import Arguments, number_of
+from .words import join_drags
 
 OPENCUA_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
 
-_FENCE = re.compile(r"```(?:python|code)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_FENCE = re.compile(r"```(?:python|code)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _HEADER = re.compile(
     r"^#{1,3} *(?:Step \d+|Thought|Action|Code|Observation) *:? *$", re.MULTILINE | re.IGNORECASE
 )
 _THOUGHT = re.compile(r"^#{1,3} *Thought *:?[ \t]*\n", re.MULTILINE | re.IGNORECASE)
 _LINE = re.compile(r"^(?=(?:pyautogui|computer)\.\w+\()", re.MULTILINE)
-_TIMING = ("duration", "interval", "pause", "tween", "logScreenshot", "_pause")
-_CLICKS: Mapping[tuple[str, int], type[Click | DoubleClick | RightClick | MiddleClick]] = {
-    ("left", 1): Click,
-    ("left", 2): DoubleClick,
-    ("right", 1): RightClick,
-    ("middle", 1): MiddleClick,
-}
-
-
-def _click(given: Arguments) -> Action:
-    clicks, button = given.take(("clicks",)), given.button()
-    count = 1 if clicks is None else number_of(clicks)
-    kind = _CLICKS.get((button, int(count)))
-    if kind is None or count != int(count):
-        raise Fault(f"{count:g} clicks of the {button} button cannot be executed")
-    return kind(point=given.point())
-
-
-def _drag_to(given: Arguments) -> tuple[Action, ...]:
-    if given.button() != "left":
-        raise Fault("only the left button can drag")
-    return (MouseDown(), Move(point=given.point()), MouseUp())
-
-
-def _scroll(given: Arguments) -> Action:
-    clicks = number_of(given.take(("clicks",)))
-    if clicks == 0 or clicks != int(clicks):
-        raise Fault("scroll needs a whole number of clicks other than 0")
-    return Scroll(
-        direction="up" if clicks > 0 else "down", point=given.optional_point(), amount=abs(int(clicks))
-    )
-
-
-def _hscroll(given: Arguments) -> Action:
-    scroll = cast(Scroll, _scroll(given))
-    return Scroll(
-        direction="right" if scroll.direction == "up" else "left", point=scroll.point, amount=scroll.amount
-    )
-
-
-def _press(given: Arguments) -> tuple[Action, ...]:
-    presses = given.take(("presses",))
-    count = 1.0 if presses is None else number_of(presses)
-    if count not in range(1, 101):
-        raise Fault("presses is a whole number from 1 to 100")
-    return tuple(Press(key=key) for key in given.keys()) * int(count)
-
-
-def _terminate(given: Arguments) -> Action:
-    status = given.choice("status", ("success", "failure"))
-    if status == "failure":
-        return CallUser(message=given.optional_text() or "")
-    return Finished(answer=given.optional_text() or "")
-
-
-def _wait(given: Arguments) -> Action:
-    seconds = given.seconds()
-    return Wait() if seconds is None else Wait(seconds=seconds)
-
-
-class _Word:
-    """How a function's unnamed arguments are called, and what it builds."""
-
-    def __init__(self, names: str, build: Callable[[Arguments], Action | tuple[Action, ...]]) -> None:
-        self.names = tuple(names.split())
-        self.build = build
-
-
-_AT = "x y"
-WORDS: Mapping[str, _Word] = {
-    "pyautogui.click": _Word("x y clicks interval button", _click),
-    "pyautogui.leftClick": _Word(_AT, lambda given: Click(point=given.point())),
-    "pyautogui.doubleClick": _Word(_AT, lambda given: DoubleClick(point=given.point())),
-    "pyautogui.rightClick": _Word(_AT, lambda given: RightClick(point=given.point())),
-    "pyautogui.middleClick": _Word(_AT, lambda given: MiddleClick(point=given.point())),
-    "pyautogui.moveTo": _Word("x y duration", lambda given: Move(point=given.point())),
-    "pyautogui.dragTo": _Word("x y duration", _drag_to),
-    "pyautogui.mouseDown": _Word(
-        _AT, lambda given: MouseDown(point=given.optional_point(), button=given.button())
-    ),
-    "pyautogui.mouseUp": _Word(
-        _AT, lambda given: MouseUp(point=given.optional_point(), button=given.button())
-    ),
-    "pyautogui.scroll": _Word("clicks x y", _scroll),
-    "pyautogui.vscroll": _Word("clicks x y", _scroll),
-    "pyautogui.hscroll": _Word("clicks x y", _hscroll),
-    "pyautogui.write": _Word("message interval", lambda given: Type(text=given.text(("message", "text")))),
-    "pyautogui.typewrite": _Word(
-        "message interval", lambda given: Type(text=given.text(("message", "text")))
-    ),
-    "pyautogui.press": _Word("keys presses interval", _press),
-    "pyautogui.keyDown": _Word("key", lambda given: tuple(KeyDown(key=key) for key in given.keys())),
-    "pyautogui.keyUp": _Word("key", lambda given: tuple(KeyUp(key=key) for key in given.keys())),
-    "pyautogui.sleep": _Word("seconds", _wait),
-    "time.sleep": _Word("seconds", _wait),
-    "computer.wait": _Word("seconds", _wait),
-    "computer.terminate": _Word("status answer", _terminate),
-}
-
-
-def _build(call: PyCall, space: Space) -> tuple[Action, ...]:
-    if call.name == "pyautogui.hotkey":
-        return (_hotkey(call, space),)
-    word = WORDS.get(call.name)
-    if word is None:
-        raise UnknownName(f"no action is called {call.name}; known are {', '.join(sorted(WORDS))}")
-    if len(call.values) > len(word.names):
-        raise Fault(f"{call.name} takes at most {len(word.names)} unnamed arguments")
-    values = dict(zip(word.names, call.values, strict=False))
-    if twice := values.keys() & call.named.keys():
-        raise Fault(f"{call.name} is given {', '.join(sorted(twice))} twice")
-    merged = {key: value for key, value in {**values, **call.named}.items() if key not in _TIMING}
-    given = Arguments(call.name, merged, space)
-    built = word.build(given)
-    given.finish()
-    return built if isinstance(built, tuple) else (built,)
-
-
-def _hotkey(call: PyCall, space: Space) -> Action:
-    keys = [key for value in call.values for key in (value if isinstance(value, list) else [value])]
-    if set(call.named) - set(_TIMING):
-        raise Fault(f"{call.name} has no argument {', '.join(sorted(call.named))}")
-    return Hotkey(keys=Arguments(call.name, {"keys": keys}, space).keys())
-
-
-def _join_drags(groups: list[tuple[Action, ...]]) -> tuple[Action, ...]:
-    """A move followed by a drag from the pointer is a drag from where the move ended."""
-    actions: list[Action] = []
-    for group in groups:
-        last = actions[-1] if actions else None
-        if isinstance(last, Move) and len(group) == 3 and isinstance(group[1], Move):
-            actions[-1:] = [Drag(start=last.point, end=group[1].point)]
-        else:
-            actions.extend(group)
-    return tuple(actions)
+_BEGINNING = re.compile(rf"```|{_LINE.pattern}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -221,9 +83,9 @@ class OpenCuaDialect:
         """
         space = _SPACE(screenshot, resized)
         with blame(raw):
-            split = split_thought(raw)
-            prose, code = _split_code(raw[split.start :])
-            actions = _join_drags([_build(call, space) for call in read_py_calls(code)])
+            split = split_thought(raw, _BEGINNING)
+            prose, code = _split_code(raw[split.start :] if split.thought else raw)
+            actions = join_drags([build(call, space) for call in read_py_calls(code)])
             if not actions:
                 raise Fault("the code holds no action")
             return Reply(join_thoughts(split.thought, _thought_of(prose)), actions)
@@ -241,7 +103,7 @@ def _split_code(text: str) -> tuple[str, str]:
         behind = text[fences[0].end() :]
         if _LINE.search(behind):
             raise Fault("a call stands outside of the code")
-        return text[: fences[0].start()], fences[0][1]
+        return text[: fences[0].start()], fences[0][1].rstrip().removesuffix("```")
     line = _LINE.search(text)
     if line is None:
         raise Fault("no code is found")

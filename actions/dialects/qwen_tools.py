@@ -42,8 +42,8 @@ from .base import Reply
 from .faults import Fault, UnknownName, blame, clip
 from .spaces import Space, SpaceOf, absolute, relative
 from .thoughts import harmless, join_thoughts, split_thought
-from .toolcalls import ToolCall, read_tool_calls
-from .words import Arguments, number_of
+from .toolcalls import FIRST_CALL, ToolCall, read_tool_calls
+from .words import Arguments, join_drags, number_of
 
 QWEN25_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
 CLICK_PIXELS = 100
@@ -53,7 +53,7 @@ _AT = ("coordinate",)
 
 
 def _keys(given: Arguments) -> Action:
-    keys = given.keys()
+    keys = given.chord()
     return Press(key=keys[0]) if len(keys) == 1 else Hotkey(keys=keys)
 
 
@@ -113,8 +113,8 @@ WORDS: Mapping[str, Callable[[Arguments], Action | tuple[Action, ...]]] = {
     "hscroll": _scroll("right", "left"),
     "type": lambda given: Type(text=given.text(("text",))),
     "key": _keys,
-    "key_down": lambda given: tuple(KeyDown(key=key) for key in given.keys()),
-    "key_up": lambda given: tuple(KeyUp(key=key) for key in given.keys()),
+    "key_down": lambda given: tuple(KeyDown(key=key) for key in given.chord()),
+    "key_up": lambda given: tuple(KeyUp(key=key) for key in given.chord()),
     "wait": _wait,
     "terminate": _terminate,
     "answer": lambda given: Finished(answer=given.text(("text",))),
@@ -136,18 +136,6 @@ def _build(call: ToolCall, space: Space) -> tuple[Action, ...]:
     built = word(given)
     given.finish()
     return built if isinstance(built, tuple) else (built,)
-
-
-def _join_drags(groups: list[tuple[Action, ...]]) -> tuple[Action, ...]:
-    """A move followed by a drag from the pointer is a drag from where the move ended."""
-    actions: list[Action] = []
-    for group in groups:
-        last = actions[-1] if actions else None
-        if isinstance(last, Move) and len(group) == 3 and isinstance(group[1], Move):
-            actions[-1:] = [Drag(start=last.point, end=group[1].point)]
-        else:
-            actions.extend(group)
-    return tuple(actions)
 
 
 @dataclass(frozen=True)
@@ -183,10 +171,8 @@ class QwenDialect:
             raise UsageError("a reply needs at least one action")
         space = self.space(screenshot, resized)
         calls = [call for action in reply.actions for call in _written(action, space, self.name)]
-        blocks = [
-            f"<tool_call>\n{json.dumps({'name': 'computer_use', 'arguments': call}, ensure_ascii=False)}\n</tool_call>"
-            for call in calls
-        ]
+        bodies = ({"name": "computer_use", "arguments": call} for call in calls)
+        blocks = [f"<tool_call>\n{json.dumps(body, ensure_ascii=False)}\n</tool_call>" for body in bodies]
         return "\n".join((*filter(None, [harmless(reply.thought)]), *blocks))
 
     def parse(self, raw: str, screenshot: Size, resized: Size | None = None) -> Reply:
@@ -197,9 +183,9 @@ class QwenDialect:
         """
         space = self.space(screenshot, resized)
         with blame(raw):
-            split = split_thought(raw)
+            split = split_thought(raw, FIRST_CALL)
             read = read_tool_calls(raw[split.start : split.end])
-            actions = _join_drags([_build(call, space) for call in read.calls])
+            actions = join_drags([_build(call, space) for call in read.calls])
             if not actions:
                 raise Fault("no action is found")
             return Reply(join_thoughts(split.thought, read.prose), actions)

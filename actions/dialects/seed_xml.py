@@ -22,7 +22,7 @@ from .spaces import Space, relative
 from .spelling import Spelling, spell
 from .strings import TEXT_ARGUMENTS
 from .thoughts import harmless, join_thoughts, split_thought
-from .toolcalls import ToolCall, ToolCalls, read_tool_calls
+from .toolcalls import FIRST_CALL, ToolCall, ToolCalls, read_tool_calls
 from .words import build
 
 SUFFIX = "_never_used_51bce0c785ca2f68081bfa7d91973934"
@@ -35,7 +35,7 @@ _PARAMETER_END = re.compile(rf"</parameter{_MARK}>")
 _FUNCTION_END = re.compile(rf"\s*(?:</function{_MARK}>|(?=</seed:tool_call{_MARK}>|<function{_MARK}[\s=])|$)")
 _BLOCK = re.compile(rf"</?seed:tool_call{_MARK}>")
 _FIRST = re.compile(rf"<seed:tool_call{_MARK}>|<function{_MARK}[\s=]|<answer>")
-_ANSWER = re.compile(r"<answer>([^<]*(?:<(?!/answer>)[^<]*)*)</answer>")
+_BEGINNING = re.compile(rf"{_FIRST.pattern}|{FIRST_CALL.pattern}", re.IGNORECASE | re.MULTILINE)
 _TAG = re.compile(r"</?(?:function|parameter|seed:)")
 
 
@@ -54,9 +54,9 @@ def read_xml_calls(text: str) -> ToolCalls:
         if (function := _FUNCTION.match(text, position)) is not None:
             call, position = _function(text, function)
             calls.append(call)
-        elif (answer := _ANSWER.match(text, position)) is not None:
-            calls.append(ToolCall("finished", {"content": answer[1].strip()}))
-            position = answer.end()
+        elif text.startswith("<answer>", position):
+            call, position = _answer(text, position + len("<answer>"))
+            calls.append(call)
         elif (block := _BLOCK.match(text, position)) is not None:
             position = block.end()
         else:
@@ -67,6 +67,13 @@ def read_xml_calls(text: str) -> ToolCalls:
     if not calls:
         raise Fault("the tool call is empty")
     return ToolCalls(tuple(calls), "\n".join(part.strip() for part in prose if part.strip()))
+
+
+def _answer(text: str, start: int) -> tuple[ToolCall, int]:
+    end = text.find("</answer>", start)
+    if end < 0:
+        raise Fault("<answer> is never closed")
+    return ToolCall("finished", {"content": text[start:end].strip()}), end + len("</answer>")
 
 
 def _function(text: str, opening: re.Match[str]) -> tuple[ToolCall, int]:
@@ -153,9 +160,10 @@ class SeedDialect:
         """
         space = relative(screenshot)
         with blame(raw):
-            split = split_thought(raw)
-            xml = _FIRST.search(raw, split.start)
+            split = split_thought(raw, _BEGINNING)
             body = raw[split.start : split.end]
+            first = _BEGINNING.search(body)
+            xml = first is None or _FIRST.match(body, first.start())
             read = read_xml_calls(body) if xml else read_tool_calls(body)
             actions = tuple(
                 action for call in read.calls for action in build(call.name, call.arguments, space)

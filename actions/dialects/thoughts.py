@@ -33,8 +33,12 @@ class Split(NamedTuple):
     end: int
 
 
-def split_thought(raw: str) -> Split:
+def split_thought(raw: str, beginning: re.Pattern[str]) -> Split:
     """Take ``<think>`` blocks off the front and end-of-reply marks off the back.
+
+    Args:
+        raw: the reply.
+        beginning: where an action may begin; a thought that only ends must end before that.
 
     Raises:
         Fault: a thought was begun and never ended, so nothing says what is thought and what is done.
@@ -48,8 +52,8 @@ def split_thought(raw: str) -> Split:
         thoughts.append(raw[opening.end() : closing.start()].strip())
         position = _skip_leading(raw, closing.end())
     if not thoughts and (tail := _CLOSING.search(raw, position)) is not None:
-        label = _LABEL_LINE.search(raw, position)
-        if label is None or label.start() > tail.start():
+        action = beginning.search(raw, position)
+        if action is None or action.start() > tail.start():
             thoughts.append(raw[position : tail.start()].strip())
             position = _skip_leading(raw, tail.end())
     return Split("\n".join(filter(None, thoughts)), position, trimmed_end(raw, position))

@@ -12,6 +12,8 @@ from .faults import Fault, clip
 _OPENING = re.compile(r"<tool_call>", re.IGNORECASE)
 _BETWEEN = re.compile(r"(?:[\s,;]+|</?tool_call>|```\w*)+", re.IGNORECASE)
 _LINE = re.compile(r"^[ \t]*(?=[{\[])", re.MULTILINE)
+FIRST_CALL = re.compile(rf"{_OPENING.pattern}|{_LINE.pattern}", re.IGNORECASE | re.MULTILINE)
+"""Where JSON tool calls may begin."""
 _HIDDEN = re.compile(r"<tool_call|[{\[]\s*\"")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
 _LABELS = frozenset(("id", "type", "index"))
@@ -71,6 +73,13 @@ def _decode(text: str, position: int = 0) -> tuple[object, int]:
         raise Fault(f"the JSON of a tool call cannot be read: {str(error)[:80]}") from None
 
 
+def _decode_all(text: str) -> object:
+    value, end = _decode(text)
+    if end < len(text):
+        raise Fault(f"{clip(text[end:])} stands behind the arguments of a tool call")
+    return value
+
+
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result: dict[str, object] = {}
     for key, value in pairs:
@@ -108,7 +117,7 @@ def _call_of(value: object) -> ToolCall:
 
 def _arguments(value: object) -> Mapping[str, object]:
     if isinstance(value, str) and value.strip():
-        value, end = _decode(value.strip())
+        value = _decode_all(value.strip())
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):

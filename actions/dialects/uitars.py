@@ -79,7 +79,7 @@ class TextDialect:
         """
         space = self.space(screenshot, resized)
         with blame(raw):
-            split = split_thought(raw)
+            split = split_thought(raw, self._reader.beginning)
             read = self._reader.read(raw[split.start : split.end])
             actions = tuple(
                 action for call in read.calls for action in build(call.name, call.arguments, space)

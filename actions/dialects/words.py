@@ -106,7 +106,7 @@ class Arguments:
             raise Fault(f"{self._action} needs an argument {next(iter(names))}")
         return text
 
-    def keys(self) -> tuple[str, ...]:
+    def chord(self) -> tuple[str, ...]:
         """Key names of a chord, in one text or in a list."""
         value = self.take(_KEY)
         parts = value if isinstance(value, list) else [value]
@@ -197,11 +197,11 @@ def _drag(given: Arguments) -> Action:
 
 
 def _hold(given: Arguments) -> tuple[Action, ...]:
-    return tuple(KeyDown(key=key) for key in given.keys())
+    return tuple(KeyDown(key=key) for key in given.chord())
 
 
 def _release(given: Arguments) -> tuple[Action, ...]:
-    return tuple(KeyUp(key=key) for key in given.keys())
+    return tuple(KeyUp(key=key) for key in given.chord())
 
 
 def _finished(given: Arguments) -> Action:
@@ -234,7 +234,7 @@ WORDS: Mapping[str, Build] = {
     "mouse_up": lambda given: MouseUp(point=given.optional_point(), button=given.button()),
     "scroll": _scroll,
     "type": lambda given: Type(text=given.text(), point=given.optional_point()),
-    "hotkey": lambda given: Hotkey(keys=given.keys()),
+    "hotkey": lambda given: Hotkey(keys=given.chord()),
     "press": _hold,
     "release": _release,
     "wait": _wait,
@@ -279,3 +279,15 @@ def build(name: str, values: Mapping[str, object], space: Space) -> tuple[Action
     built = word(given)
     given.finish()
     return built if isinstance(built, tuple) else (built,)
+
+
+def join_drags(groups: list[tuple[Action, ...]]) -> tuple[Action, ...]:
+    """A move followed by a drag from the pointer is a drag from where the move ended."""
+    actions: list[Action] = []
+    for group in groups:
+        last = actions[-1] if actions else None
+        if isinstance(last, Move) and len(group) == 3 and isinstance(group[1], Move):
+            actions[-1:] = [Drag(start=last.point, end=group[1].point)]
+        else:
+            actions.extend(group)
+    return tuple(actions)
