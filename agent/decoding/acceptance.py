@@ -11,7 +11,7 @@ vocabulary is expensive to prepare and most nodes are never visited.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,21 +49,29 @@ class Accepted:
         return Accepted(self.nodes[: max(count - 1, 0)], self.tokens[:count])
 
 
-def greedy(tree: DraftTree, choices: Sequence[int] | NDArray[np.int64]) -> Accepted:
+def greedy(
+    tree: DraftTree, choices: Sequence[int] | NDArray[np.int64], stop_ids: Collection[int] = ()
+) -> Accepted:
     """Follow the likeliest token as long as it was drafted.
 
     Args:
         tree: what was verified.
         choices: nodes; the token the model finds likeliest after each.
+        stop_ids: nothing follows one of these.
     """
+    return _follow(tree, lambda node: int(choices[node]), stop_ids)
+
+
+def _follow(tree: DraftTree, decide: Callable[[int], int], stop_ids: Collection[int]) -> Accepted:
+    """Take tokens until one was not drafted or ends the reply."""
     node = 0
     nodes: list[int] = []
     tokens: list[int] = []
     while True:
-        token = int(choices[node])
+        token = decide(node)
         tokens.append(token)
         child = tree.children(node).get(token)
-        if child is None:
+        if child is None or token in stop_ids:
             return Accepted(tuple(nodes), tuple(tokens))
         nodes.append(child)
         node = child
@@ -82,7 +90,11 @@ def subtract(p: Row, draft: Row | int) -> Row:
 
 
 def rejection(
-    tree: DraftTree, target: Target, rng: np.random.Generator, residual: Residual = subtract
+    tree: DraftTree,
+    target: Target,
+    rng: np.random.Generator,
+    stop_ids: Collection[int] = (),
+    residual: Residual = subtract,
 ) -> Accepted:
     """Accept drafted tokens so that the reply is distributed as the model alone would have written it.
 
@@ -93,22 +105,15 @@ def rejection(
         tree: what was verified.
         target: vocabulary, after each node.
         rng: where chance comes from.
+        stop_ids: nothing follows one of these.
         residual: the residual rule; tests put a wrong one here.
 
     Raises:
         FloatingPointError: the model's probabilities are not numbers.
     """
-    node = 0
-    nodes: list[int] = []
-    tokens: list[int] = []
-    while True:
-        token = _decide(tree, node, _checked(target(node), node), rng, residual)
-        tokens.append(token)
-        child = tree.children(node).get(token)
-        if child is None:
-            return Accepted(tuple(nodes), tuple(tokens))
-        nodes.append(child)
-        node = child
+    return _follow(
+        tree, lambda node: _decide(tree, node, _checked(target(node), node), rng, residual), stop_ids
+    )
 
 
 def _decide(tree: DraftTree, node: int, p: Row, rng: np.random.Generator, residual: Residual) -> int:
@@ -138,6 +143,7 @@ def typical(
     tree: DraftTree,
     target: Target,
     rng: np.random.Generator,
+    stop_ids: Collection[int] = (),
     epsilon: float = 0.09,
     delta: float = 0.3,
 ) -> Accepted:
@@ -152,7 +158,7 @@ def typical(
     score = {0: 0.0}
     depths, best = tree.depths, 0
     for node in range(len(tree)):
-        if node not in score or not tree.children(node):
+        if node not in score or not tree.children(node) or (node and tree.tokens[node] in stop_ids):
             continue
         p = _checked(target(node), node)
         entropy = -float(np.sum(p * np.log(np.maximum(p, 1e-30))))
@@ -161,8 +167,10 @@ def typical(
             if p[token] > bound:
                 score[child] = score[node] + float(np.log(p[token]))
                 best = max(best, child, key=lambda index: (depths[index], score[index], -index))
-    token = sample(_checked(target(best), best), rng)
-    return Accepted(tree.path(best), (*tree.path_tokens(best), token))
+    path, tokens = tree.path(best), tree.path_tokens(best)
+    if tokens and tokens[-1] in stop_ids:
+        return Accepted(path[:-1], tokens)
+    return Accepted(path, (*tokens, sample(_checked(target(best), best), rng)))
 
 
 def sample(p: Row, rng: np.random.Generator) -> int:

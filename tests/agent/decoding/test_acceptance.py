@@ -248,6 +248,16 @@ def test_typical_takes_the_longest_then_the_likeliest_path():
     assert typical(tree, lambda node: one_hot(0), np.random.default_rng(0)).tokens == (0, 0)
 
 
+def test_nothing_follows_a_stop_token():
+    tree = DraftTree(0)
+    tree.add_chain([1, 2, 3], [1, 1, 1])
+    ended = Accepted((1,), (1, 2))
+    rng = np.random.default_rng(0)
+    assert greedy(tree, [1, 2, 3, 0], stop_ids={2}) == ended
+    assert rejection(tree, lambda node: one_hot([1, 2][node]), rng, stop_ids={2}) == ended
+    assert typical(tree, lambda node: one_hot([1, 2][node]), rng, stop_ids={2}) == ended
+
+
 @pytest.mark.parametrize("rule", [rejection, typical])
 @pytest.mark.parametrize("row", [[np.nan, 0.5, 0.5], [0.0, 0.0, 0.0]])
 def test_broken_probabilities_are_an_error(rule, row):

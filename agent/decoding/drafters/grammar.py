@@ -1,0 +1,73 @@
+"""Drafts what the action grammar forces: ``click(start_box='(`` takes one forward instead of eight.
+
+Forced text is proposed like any other draft and never pasted into the reply, because which tokens spell it
+is the model's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..draft import DraftState
+from ..grammar import GrammarConstraint
+from ..tree import DraftTree
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class GrammarDrafter:
+    """Follows the reply with a grammar; once a reply leaves the grammar, it has nothing more to say.
+
+    Decoding need not be constrained by the grammar for this.
+
+    Args:
+        constraint: the grammar of replies.
+        confidence: how sure it is that a forced token comes.
+        ending: how sure it is that a reply ends where it may.
+    """
+
+    name = "grammar"
+
+    def __init__(self, constraint: GrammarConstraint, confidence: float = 0.95, ending: float = 0.8) -> None:
+        self._constraint = constraint
+        self._confidence = confidence
+        self._ending = ending
+        self._state = constraint.start()
+        self._inside = True
+
+    def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
+        """A reply begins."""
+        self._state = self._constraint.start()
+        self._inside = True
+
+    def constrain(self, constraint: GrammarConstraint) -> None:
+        """Use another grammar from the next reply on, such as that of a screenshot of another size."""
+        self._constraint = constraint
+
+    def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
+        """Follow what was committed, as far as it is in the grammar."""
+        for token in ids:
+            if self._inside and self._state.accepts([token]) == 1:
+                self._state.advance(token)
+            else:
+                self._inside = False
+
+    def propose(self, state: DraftState, budget: int) -> DraftTree:
+        """What the grammar forces after the root, and the end of the reply where it may end."""
+        tree = state.tree()
+        if not self._inside or budget < 1:
+            return tree
+        forced = self._state.forced()[:budget]
+        last = tree.add_chain(forced, [self._confidence] * len(forced), self.name)
+        if len(forced) == len(tree) - 1 < budget:
+            for token in forced:
+                self._state.advance(token)
+            self._propose_end(tree, last)
+            self._state.rollback(len(forced))
+        return tree
+
+    def _propose_end(self, tree: DraftTree, parent: int) -> None:
+        if self._state.complete:
+            tree.add(parent, self._constraint.stop_id, self._ending, self.name)
