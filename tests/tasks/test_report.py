@@ -366,7 +366,7 @@ def test_what_was_recorded_is_shown_and_never_run(tmp_path: Path, viewer: Viewer
         writer.append(end_event(len(EVIL), message=said))
     page = viewer.open(write_report(Trajectory.load(tmp_path)))
     assert page.locator("h1").evaluate("(node) => node.textContent") == said
-    assert EVIL[-2] in page.title()
+    assert page.title() == " ".join(EVIL) + " · Saccade"
     for text in EVIL:
         assert page.locator("pre[aria-label=Reply]").evaluate("(node) => node.textContent") == text
         assert page.locator(".thought").evaluate("(node) => node.textContent") == text
