@@ -1,0 +1,1 @@
+"""Who decides: the loop, policies, prompts and the decoding engine."""

@@ -1,0 +1,1 @@
+"""Where it happens: environments, the guard, and the trajectory on disk."""
