@@ -7,10 +7,11 @@ from functools import cached_property
 
 from ..errors import UsageError
 from ..geometry import Point, ResizeLimits, Size
-from ..schema import Action, Wait
+from ..schema import Action, Click, Wait
 from . import prompts
 from .base import Reply
 from .calls import CallReader
+from .coordinates import scan
 from .faults import Fault, blame
 from .spaces import Space, SpaceOf, absolute, relative
 from .spelling import spell
@@ -72,7 +73,7 @@ class TextDialect:
         return f"Thought: {thought}\nAction: {calls}"
 
     def parse(self, raw: str, screenshot: Size, resized: Size | None = None) -> Reply:
-        """Read a model's reply into actions in screenshot pixels.
+        """Read a model's reply into actions in screenshot pixels; a bare point, as in grounding, is a click.
 
         Raises:
             ParseError: nothing in it can be read as an action, or a part of it is wrong.
@@ -80,7 +81,11 @@ class TextDialect:
         space = self.space(screenshot, resized)
         with blame(raw):
             split = split_thought(raw, self._reader.beginning)
-            read = self._reader.read(raw[split.start : split.end])
+            body = raw[split.start : split.end]
+            bare = scan(body)
+            if bare.values and bare.end == len(body):
+                return Reply(split.thought, (Click(point=space.read(bare.values)),))
+            read = self._reader.read(body)
             actions = tuple(
                 action for call in read.calls for action in build(call.name, call.arguments, space)
             )

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a reply stays on one line, as it came
 """Replies made to mislead a parser: each is read exactly, or refused as a whole."""
 
 from __future__ import annotations
@@ -70,6 +69,10 @@ READ: list[tuple[str, str, list[tuple[Any, ...]]]] = [
         "Action: scroll(start_box='(500,800)', end_box='(500,200)')",
         [("drag", (500.0, 800.0), (500.0, 200.0))],
     ),
+    # grounding: a bare point is a click
+    ("uitars-1.0", "(10,20)", [C(10, 20)]),
+    ("uitars-1.0", "<|box_start|>(10,20)<|box_end|><|im_end|>", [C(10, 20)]),
+    ("uitars-1.0", "(10,20) it is.\nAction: click(start_box='(1,2)')", [C(1, 2)]),
     # typed text
     ("uitars-1.5", "Action: type(content='It's done')", [T("It's done")]),
     ("uitars-1.5", "Action: type(content='rock 'n' roll')", [T("rock 'n' roll")]),
@@ -254,6 +257,8 @@ REFUSED = [
     ("uitars-1.5", "Action: click(start_box='(1,2)'.replace('1','2'))"),
     ("uitars-1.5", "Action: click(start_box=eval('(1,2)'))"),
     ("doubao-1.5", "Action: press()"),
+    ("uitars-1.0", "(10,2000)"),
+    ("uitars-1.0", "(10,20) or (30,40) or (50,60)"),
     ("seed-xml", "<think>x</think>All done."),
     ("seed-xml", "<seed:tool_call><function=click><parameter=point><point>1 2"),
     ("seed-xml", "<seed:tool_call><function=click></function></seed:tool_call>"),
