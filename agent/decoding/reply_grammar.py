@@ -93,9 +93,7 @@ def reply_grammar(
         UsageError: there is no grammar for this dialect.
     """
     if not isinstance(dialect, TextDialect):
-        raise UsageError(
-            f"replies of {dialect.name} cannot be constrained: it is not a Thought/Action dialect"
-        )
+        raise UsageError(f"replies of {dialect.name} cannot be constrained: there is no grammar for it")
     width, height = dialect.space(screenshot, resized).extent
     boxed = set(BOX_TOKENS) <= set(special)
     rules = [

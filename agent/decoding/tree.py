@@ -8,7 +8,7 @@ at once (SpecInfer, arXiv 2305.09781).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,6 +182,11 @@ class DraftTree:
         if source:
             self._sources[node][source] = max(self._sources[node].get(source, 0.0), confidence)
         return node
+
+    def rate(self, estimate: Callable[[Mapping[str, float]], float]) -> None:
+        """Replace confidences by what an estimate makes of each node's sources."""
+        for node in range(1, len(self)):
+            self._confidences[node] = min(max(estimate(self._sources[node]), 0.0), 1.0)
 
     def include(self, other: DraftTree) -> None:
         """Take over all nodes and draws of a tree with the same root."""

@@ -28,7 +28,7 @@ from saccade.agent.decoding.tree import DraftTree, Draws, merge
 
 VOCABULARY = 4
 LENGTH = 3
-SAMPLES = 8_000
+SAMPLES = 6_000
 FEW = 2_500
 Prefix = tuple[int, ...]
 

@@ -69,9 +69,10 @@ def start(dialect: str, tokenizer: str, size: Size = SIZE) -> GrammarState:
     return GrammarConstraint(table, grammar).start()
 
 
+OMNI = "</think>\n<computer_env>\nAction: "
 CLOSERS = (
     "\nAction: ",
-    "</think>\n<computer_env>\nAction: ",
+    OMNI,
     "'",
     "')",
     ")",
@@ -164,12 +165,15 @@ thoughts = texts | st.sampled_from(
 )
 
 
+replies = st.lists(actions, min_size=1, max_size=3)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(DIALECTS),
     st.sampled_from(sorted(TOKENIZERS)),
     thoughts,
-    st.lists(actions, min_size=1, max_size=3),
+    replies,
 )
 def test_whatever_a_dialect_renders_is_accepted(dialect, tokenizer, thought, values):
     spoken = []

@@ -1,0 +1,197 @@
+"""Drafting must pay for itself: budgets, calibration, and what a useless drafter costs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saccade.agent.decoding.acceptance import greedy
+from saccade.agent.decoding.adaptive import BINS, AdaptiveDrafter, CostCurve, Tally, best_size
+from saccade.agent.decoding.draft import DraftState
+
+BAD, GOOD = 1, 2
+FLAT = CostCurve((1, 64), (1.0, 1.0))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Guesser:
+    """Proposes a chain each token of which is right with some probability; drafting takes time."""
+
+    def __init__(
+        self, name: str, right: float, clock: Clock, seconds: float = 0.0, claims: float = 0.8
+    ) -> None:
+        self.name, self.right, self.seconds, self.claims = name, right, seconds, claims
+        self.asked = 0
+        self._clock = clock
+        self._rng = np.random.default_rng(0)
+
+    def start(self, prompt, instruction=()):
+        pass
+
+    def observe(self, ids, hidden=None):
+        pass
+
+    def propose(self, state, budget):
+        self.asked += 1
+        self._clock.now += self.seconds
+        tree = state.tree()
+        guesses = np.where(self._rng.random(budget) < self.right, GOOD, BAD)
+        tree.add_chain(guesses.tolist(), [self.claims] * budget, self.name)
+        return tree
+
+
+def tokens_per_second(guessers, rounds: int, clock: Clock, curve: CostCurve = CostCurve()) -> float:
+    """Decode a text of good tokens only; a forward of one token takes a second."""
+    drafter = AdaptiveDrafter(guessers, curve, clock)
+    return run(drafter, rounds, clock, curve)
+
+
+def run(drafter: AdaptiveDrafter, rounds: int, clock: Clock, curve: CostCurve) -> float:
+    started, tokens = clock.now, 0
+    drafter.start([0])
+    for _ in range(rounds):
+        tree = drafter.propose(DraftState([GOOD], 0), 16)
+        clock.now += curve(len(tree))
+        accepted = greedy(tree, [GOOD] * len(tree))
+        drafter.observe(accepted.tokens)
+        drafter.judge(tree, accepted, curve(len(tree)))
+        tokens += len(accepted.tokens)
+    return tokens / (clock.now - started)
+
+
+@pytest.mark.parametrize("rounds", [60, 300, 2000])
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.5, 3.0])
+@pytest.mark.parametrize("claims", [0.05, 0.5, 0.95])
+def test_a_useless_drafter_costs_at_most_a_twentieth(rounds, seconds, claims):
+    clock = Clock()
+    speed = tokens_per_second([Guesser("bad", 0.0, clock, seconds, claims)], rounds, clock)
+    first_try = (seconds + 1.0) / rounds
+    assert speed >= 1 / (1.05 + first_try)
+
+
+def test_a_useful_drafter_is_used_at_its_best_length():
+    clock = Clock()
+    curve = CostCurve()
+    speed = tokens_per_second([Guesser("good", 0.9, clock, 0.01)], 400, clock, curve)
+    ideal = max((1 - 0.9 ** (n + 1)) / 0.1 / (curve(1 + n) + 0.01) for n in range(17))
+    assert speed > 0.93 * ideal
+
+
+def test_a_bad_drafter_does_not_spoil_a_good_one():
+    clock = Clock()
+    alone = tokens_per_second([Guesser("good", 0.8, clock)], 500, clock)
+    clock = Clock()
+    both = tokens_per_second([Guesser("good", 0.8, clock), Guesser("bad", 0.1, clock, 0.05)], 500, clock)
+    assert both > 0.93 * alone
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.3])
+def test_drafters_that_change_are_noticed(seconds):
+    clock, curve = Clock(), CostCurve()
+    guesser = Guesser("moody", 0.0, clock, seconds)
+    drafter = AdaptiveDrafter([guesser], curve, clock)
+    run(drafter, 200, clock, curve)
+    guesser.right = 0.95
+    run(drafter, 600, clock, curve)
+    assert run(drafter, 100, clock, curve) > 2
+    guesser.right = 0.0
+    run(drafter, 30, clock, curve)
+    assert run(drafter, 300, clock, curve) > 0.93
+
+
+def test_a_useless_drafter_is_asked_ever_more_rarely():
+    clock = Clock()
+    guesser = Guesser("bad", 0.0, clock, seconds=1.0)
+    tokens_per_second([guesser], 4000, clock)
+    assert guesser.asked < 4000 * 0.05
+
+
+def test_decisions_depend_on_counts_alone():
+    def history() -> list[Tally]:
+        clock = Clock()
+        drafter = AdaptiveDrafter([Guesser("some", 0.5, clock, 0.1)], CostCurve(), clock)
+        run(drafter, 100, clock, CostCurve())
+        return [drafter.tallies["some"]]
+
+    assert history() == history()
+
+
+def test_drafters_need_names_of_their_own():
+    clock = Clock()
+    with pytest.raises(ValueError, match="different names"):
+        AdaptiveDrafter([Guesser("a", 0, clock), Guesser("a", 0, clock)])
+
+
+values = st.lists(st.floats(0, 1), max_size=12)
+costs = st.lists(st.floats(0, 1), min_size=1, max_size=5)
+
+
+@given(values, costs)
+def test_the_best_size_is_the_best(nodes, steps):
+    curve = CostCurve(tuple(range(1, len(steps) + 2)), tuple(np.cumsum([1.0, *steps])))
+    ordered = sorted(nodes, reverse=True)
+
+    def gain(count: int) -> float:
+        return (1 + sum(ordered[:count])) / curve(1 + count)
+
+    size = best_size(nodes, curve)
+    assert gain(size) >= max(gain(count) for count in range(len(nodes) + 1)) - 1e-9
+
+
+def test_free_nodes_are_all_taken_and_dear_ones_none():
+    assert best_size([0.5, 0.1, 0.9], FLAT) == 3
+    assert best_size([0.9, 0.9], CostCurve((1, 2), (1.0, 2.0))) == 0
+    assert best_size([], FLAT) == 0
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=200), st.floats(0, 1))
+def test_estimates_are_probabilities(tests, confidence):
+    tally = Tally().learn(tests)
+    assert 0 <= tally.estimate(confidence) <= 1
+    assert len(tally.tested) == BINS
+
+
+def test_estimates_follow_what_was_measured():
+    boaster = Tally().learn([(0.95, False)] * 50)
+    assert boaster.estimate(0.95) < 0.12
+    assert boaster.estimate(0.3) == 0.3
+    modest = Tally().learn([(0.1, True)] * 50)
+    assert modest.estimate(0.1) > 0.85
+
+
+def test_a_curve_is_measured_in_turns_and_rises():
+    clock = Clock()
+    seen = []
+
+    def forward(width: int) -> None:
+        seen.append(width)
+        clock.now += {1: 2.0, 4: 1.9, 8: 4.0}[width] + (5.0 if len(seen) < 4 else 0.0)
+
+    curve = CostCurve.measure(forward, (1, 4, 8), clock, rounds=2)
+    assert seen == [1, 4, 8, 1, 4, 8]
+    assert curve.costs == (1.0, 1.0, 2.0)
+    assert curve(6) == 1.5
+    assert curve(12) == 3.0
+    assert all(curve(a) <= curve(b) for a, b in pairwise(range(1, 40)))
+
+
+@pytest.mark.parametrize(
+    ("widths", "costs"), [((1,), (1.0,)), ((2, 3), (1.0, 1.0)), ((1, 1), (1.0, 1.0)), ((1, 2), (1.0,))]
+)
+def test_a_curve_that_is_none_is_refused(widths, costs):
+    with pytest.raises(ValueError, match="at least two widths"):
+        CostCurve(widths, costs)
+    with pytest.raises(ValueError, match="above 0"):
+        CostCurve((1, 2), (1.0, 0.0))
