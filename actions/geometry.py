@@ -11,7 +11,7 @@ x grows right, y grows down, (0, 0) is the outer corner of the top left pixel. T
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -43,7 +43,7 @@ class Frame:
 
     scale_x: float
     scale_y: float
-    origin: Point = Point(0.0, 0.0)
+    origin: Point = field(default=Point(0.0, 0.0))
 
     def __post_init__(self) -> None:
         if self.scale_x <= 0 or self.scale_y <= 0:
