@@ -67,8 +67,8 @@ def to_patches(screenshot: Screenshot, spec: ImageSpec) -> Patches:
     image = screenshot.image()
     if resized != screenshot.size:
         image = image.resize(resized, resample=Image.Resampling.BICUBIC)
-    scaled = np.asarray(image, dtype=np.float32) / np.float32(255)
-    normal = (scaled - np.array(spec.mean, dtype=np.float32)) / np.array(spec.std, dtype=np.float32)
+    mean, std = (np.array(channels, dtype=np.float32) for channels in (spec.mean, spec.std))
+    normal: NDArray[np.float32] = (np.asarray(image, dtype=np.float32) / np.float32(255) - mean) / std
     return Patches(_cut(normal, spec), _grid(resized, spec), resized)
 
 
