@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -69,7 +70,7 @@ def load_checkpoint(
     """
     directory = locate(model)
     config, family = _read_config(directory)
-    name = str(model) if not Path(model).exists() else directory.resolve().name
+    name = str(model) if model == EMBEDDED or not Path(model).exists() else directory.resolve().name
     image_spec = read_image_spec(directory, family, config)
     card = read_card(directory, family, name)
     tokenizer = read_tokenizer(directory, config)
@@ -152,15 +153,11 @@ def _read_weights(
 
     if not any(directory.glob("*.safetensors")) and not any(directory.glob("pytorch_model*.bin")):
         raise MissingPartError(f"{directory} has no weights (*.safetensors); download them into it")
+    options = {"config": config, "dtype": dtype, "attn_implementation": attention}
+    load = getattr(transformers, _CLASSES[family]).from_pretrained
     try:
-        network, info = getattr(transformers, _CLASSES[family]).from_pretrained(
-            directory,
-            config=config,
-            dtype=dtype,
-            attn_implementation=attention,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with _without_progress_bars():
+            network, info = load(directory, local_files_only=True, output_loading_info=True, **options)
     except Exception as error:
         raise UsageError(f"the weights in {directory} cannot be loaded: {_first_line(error)}") from error
     missing = sorted(info["missing_keys"])
@@ -169,6 +166,19 @@ def _read_weights(
             f"the weights in {directory} lack {len(missing)} tensors, {missing[0]} first; download them again"
         )
     return cast("PreTrainedModel", network.eval())
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _first_line(error: Exception) -> str:

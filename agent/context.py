@@ -62,11 +62,11 @@ class PromptBuilder:
         self._chat = chat
         self._spec = spec
         self._texts: dict[str, Text] = {}
-        self._replies: dict[str, Text] = {}
+        self._replies: dict[int, tuple[str, Text]] = {}
 
-    def remember(self, reply: str, ids: Sequence[int]) -> None:
-        """From now on this reply stands for these tokens, however else it could be tokenised."""
-        self._replies[reply] = Text(tuple(ids))
+    def remember(self, turn: int, reply: str, ids: Sequence[int]) -> None:
+        """The reply of a turn is made of these tokens, however else its text could be tokenised."""
+        self._replies[turn] = (reply, Text(tuple(ids)))
 
     def build(self, context: Context) -> list[Segment]:
         """The whole prompt.
@@ -80,7 +80,7 @@ class PromptBuilder:
         for index, turn in enumerate(context.turns):
             if index >= dropped:
                 prompt += self._picture(Picture.of(turn.screenshot, self._spec))
-            prompt += [self._text(ChatFormat.opening), self._reply(turn.reply), self._text(END)]
+            prompt += [self._text(ChatFormat.opening), self._reply(index, turn.reply), self._text(END)]
             if turn.feedback is not None:
                 prompt.append(self._text(message("user", turn.feedback)))
         prompt += self._picture(Picture.of(context.observation.screenshot, self._spec))
@@ -94,5 +94,6 @@ class PromptBuilder:
             self._texts[text] = Text(tuple(self._encode(text)))
         return self._texts[text]
 
-    def _reply(self, reply: str) -> Text:
-        return self._replies.get(reply) or self._text(reply)
+    def _reply(self, turn: int, reply: str) -> Text:
+        text, tokens = self._replies.get(turn, (None, None))
+        return tokens if tokens is not None and text == reply else self._text(reply)

@@ -107,7 +107,7 @@ class LocalPolicy:
         sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))
         generation = generate(self._session, prompt, self._rules, sampling)
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
-        self._prompts.remember(raw, generation.ids)
+        self._prompts.remember(len(context.turns), raw, generation.ids)
         self._last_usage = _usage(generation)
         started = time.perf_counter()
         reply = self._dialect.parse(raw, size, resized)

@@ -64,7 +64,16 @@ def test_a_dropped_image_takes_its_message_and_leaves_the_reply(checkpoint: Chec
 def test_a_remembered_reply_keeps_its_tokens(checkpoint: Checkpoint, shoot: Any) -> None:
     prompts = builder(checkpoint)
     context = Context("buy", Observation(shoot(0), 0.0), [Turn(shoot(0), "\ufffd")])
-    prompts.remember("\ufffd", [200, 201])
+    prompts.remember(0, "\ufffd", [200, 201])
     assert Text((200, 201)) in prompts.build(context)
     other = replace(context, turns=[Turn(shoot(0), "plain")])
     assert Text(tuple(checkpoint.tokenizer.encode("plain"))) in prompts.build(other)
+
+
+def test_replies_that_read_alike_keep_their_own_tokens(checkpoint: Checkpoint, shoot: Any) -> None:
+    prompts = builder(checkpoint)
+    turns = [Turn(shoot(0), "\ufffd"), Turn(shoot(0), "\ufffd")]
+    prompts.remember(0, "\ufffd", [200])
+    prompts.remember(1, "\ufffd", [201])
+    prompt = prompts.build(Context("buy", Observation(shoot(0), 0.0), turns))
+    assert prompt.index(Text((200,))) < prompt.index(Text((201,)))

@@ -45,7 +45,7 @@ class Episode:
     def step(self, shot: Screenshot, feedback: str | None = None) -> Generation:
         generation = generate(self.session, self.prompt(shot), RULES)
         reply = self.checkpoint.tokenizer.decode(generation.ids)
-        self.prompts.remember(reply, generation.ids)
+        self.prompts.remember(len(self.turns), reply, generation.ids)
         self.turns.append(Turn(shot, reply, feedback))
         return generation
 
@@ -176,6 +176,17 @@ def test_another_caller_of_the_model_does_not_disturb_a_session(checkpoint: Chec
         cast("Any", checkpoint.model).model.rope_deltas = torch.tensor([[-7 - i]])
         replies.append(episode.step(shoot(i)).ids)
     assert replies == expected
+
+
+def test_several_tokens_at_once_are_the_same_as_one_by_one(checkpoint: Checkpoint, shoot: Any) -> None:
+    prompt = Episode(checkpoint).prompt(shoot(0))
+    together, apart = fresh(checkpoint), fresh(checkpoint)
+    with torch.inference_mode():
+        together.prefill(prompt)
+        apart.prefill(prompt)
+        rows = torch.cat([apart.extend([token]) for token in (65, 66, 67, 68)])
+        assert torch.allclose(together.extend([65, 66, 67, 68]), rows, atol=1e-4, rtol=0)
+    assert together.length == apart.length
 
 
 def test_long_prompts_are_read_in_pieces(
