@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 from .tree import DraftTree, Draws, Row
 
 Target = Callable[[int], Row]
-"""The model's distribution after a node, final: temperature, top-p and masks are in it."""
+"""The model's distribution after a node, final: temperature, top-p and masks are in it.
+
+``rejection`` asks for accepted nodes only, once each, from the root downwards, so a grammar can follow it.
+"""
 Residual = Callable[[Row, "Row | int"], Row]
 """What remains of the model's distribution once a draw, or a token proposed for certain, was rejected."""
 
@@ -50,16 +53,20 @@ class Accepted:
 
 
 def greedy(
-    tree: DraftTree, choices: Sequence[int] | NDArray[np.int64], stop_ids: Collection[int] = ()
+    tree: DraftTree,
+    choices: Sequence[int] | NDArray[np.int64] | Callable[[int], int],
+    stop_ids: Collection[int] = (),
 ) -> Accepted:
     """Follow the likeliest token as long as it was drafted.
 
     Args:
         tree: what was verified.
-        choices: nodes; the token the model finds likeliest after each.
+        choices: nodes; the token the model finds likeliest after each. A function is asked for accepted
+            nodes only, from the root downwards, so that a grammar can follow it.
         stop_ids: nothing follows one of these.
     """
-    return _follow(tree, lambda node: int(choices[node]), stop_ids)
+    choose = choices if callable(choices) else choices.__getitem__
+    return _follow(tree, lambda node: int(choose(node)), stop_ids)
 
 
 def _follow(tree: DraftTree, decide: Callable[[int], int], stop_ids: Collection[int]) -> Accepted:

@@ -221,6 +221,7 @@ def test_greedy_is_what_greedy_decoding_writes(chains, seed):
     table = Chain(seed)
     choices = [int(table(tree.path_tokens(node)).argmax()) for node in range(len(tree))]
     accepted = greedy(tree, choices)
+    assert greedy(tree, np.array(choices).__getitem__) == accepted
     for i, token in enumerate(accepted.tokens):
         assert token == int(table(accepted.tokens[:i]).argmax())
     assert tree.path(accepted.last) == accepted.nodes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from functools import cache
 
 import numpy as np
 import pytest
@@ -63,10 +64,14 @@ TOKENIZERS = {
 TABLES = {name: TokenTable(tokenizer) for name, tokenizer in TOKENIZERS.items()}
 
 
-def start(dialect: str, tokenizer: str, size: Size = SIZE) -> GrammarState:
+@cache
+def constraint(dialect: str, tokenizer: str, size: Size) -> GrammarConstraint:
     table = TABLES[tokenizer]
-    grammar = reply_grammar(get_dialect(dialect), size, special=table.special)
-    return GrammarConstraint(table, grammar).start()
+    return GrammarConstraint(table, reply_grammar(get_dialect(dialect), size, special=table.special))
+
+
+def start(dialect: str, tokenizer: str, size: Size = SIZE) -> GrammarState:
+    return constraint(dialect, tokenizer, size).start()
 
 
 OMNI = "</think>\n<computer_env>\nAction: "
@@ -111,7 +116,7 @@ def walk(state: GrammarState, tokenizer: PreTrainedTokenizerFast, rng: np.random
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_whatever_the_grammar_accepts_can_be_parsed(dialect, tokenizer):
-    for seed in range(6):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         size = Size(int(rng.integers(300, 2000)), int(rng.integers(300, 2000)))
         ids = walk(start(dialect, tokenizer, size), TOKENIZERS[tokenizer], rng)
@@ -168,7 +173,7 @@ thoughts = texts | st.sampled_from(
 replies = st.lists(actions, min_size=1, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(DIALECTS),
     st.sampled_from(sorted(TOKENIZERS)),
