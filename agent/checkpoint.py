@@ -170,8 +170,9 @@ def _read_weights(
 
 @contextmanager
 def _without_progress_bars() -> Iterator[None]:
-    from transformers.utils import logging
+    from transformers.utils import logging as module
 
+    logging = cast("Any", module)
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
