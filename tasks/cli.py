@@ -12,7 +12,6 @@ import typer
 app = typer.Typer(
     name="saccade",
     help="A runtime for native GUI agents: it looks at the screen, thinks, acts, and looks again.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -58,14 +57,18 @@ Example:
   saccade bench step --json"""
 
 
-@app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Options before the command."""
     if version:
         from .. import __version__
 
         sys.stdout.write(f"saccade {__version__}\n")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
 
 
 @app.command(help=RUN_HELP)
@@ -166,7 +169,7 @@ def main() -> None:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        app(prog_name="saccade")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
