@@ -43,16 +43,23 @@ WATCH_SCRIPT = """
   let wanted = patientMs > 0 && suggests() ? patientMs : quietMs;
   const frame = () => {
     const now = performance.now();
-    if (changed || document.readyState !== 'complete' || animates()) {
+    if (changed || document.readyState !== 'complete' || window.closed || animates()) {
       wanted = Math.max(wanted, 2 * quietMs);
       quietSince = now;
     }
     changed = false;
     if (now - quietSince >= wanted) finish(true);
     else if (now - begun >= budgetMs) finish(false);
-    else requestAnimationFrame(frame);
+    else nextFrame();
   };
-  requestAnimationFrame(frame);
+  // A page that has gone behind another gets no frames: a timer looks after it.
+  const nextFrame = () => {
+    let called = false;
+    const once = () => { if (!called) { called = true; frame(); } };
+    requestAnimationFrame(once);
+    setTimeout(once, 100);
+  };
+  nextFrame();
   setTimeout(() => finish(false), budgetMs + 100);
 })
 """
