@@ -1,0 +1,1 @@
+"""What is seen: screenshots, capture, resizing, settling, redaction."""
