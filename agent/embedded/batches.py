@@ -1,0 +1,235 @@
+"""Training pictures and conversations as tensors."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from ...perception.observation import Screenshot
+from ...perception.resize import ImageSpec, to_patches
+from .architecture import IMAGE_SPEC
+from .dom import PageRecord
+from .questions import Reply
+from .sheets import Picture
+
+CHARS_PER_PATCH = 2
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A picture with its labels."""
+
+    picture: Picture
+    record: PageRecord
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A picture's number in the batch and the reply; a mistake stays in the context but is not learned."""
+
+    picture: int
+    reply: Reply
+    learn: bool = True
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """An instruction and what followed."""
+
+    instruction: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass
+class Batch:
+    """Tensors of one step. Sequences share the pictures; ``slots`` says where each picture's tokens go."""
+
+    patches: Tensor
+    grid: tuple[int, int]
+    chars: Tensor
+    ids: Tensor
+    positions: Tensor
+    labels: Tensor
+    pictures: Tensor
+    queries: Tensor
+    targets: Tensor
+    inside: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on another device."""
+        moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+
+class Shards:
+    """Every complete shard of a folder; pictures stay on disk until they are used.
+
+    Args:
+        folder: where the shards are.
+        patterns: which ones, by name.
+        shares: how often to draw a task's pages, relative to 1.
+    """
+
+    def __init__(self, folder: Path, *patterns: str, shares: Mapping[str, float] | None = None) -> None:
+        self.arrays: list[NDArray[np.uint8]] = []
+        self.records: list[list[PageRecord]] = []
+        found = {path for pattern in patterns or ("*",) for path in folder.glob(f"{pattern}.json")}
+        for labels in sorted(found):
+            self.arrays.append(np.load(labels.with_suffix(".npy"), mmap_mode="r"))
+            self.records.append(cast("list[PageRecord]", json.loads(labels.read_text(encoding="utf-8"))))
+        if not self.arrays:
+            raise FileNotFoundError(f"no training pages match {patterns} in {folder}; render some first")
+        self._by_size: dict[tuple[int, ...], tuple[list[tuple[int, int]], list[float]]] = {}
+        for shard, records in enumerate(self.records):
+            places, totals = self._by_size.setdefault(self.arrays[shard].shape[1:], ([], []))
+            for index, record in enumerate(records):
+                places.append((shard, index))
+                totals.append((totals[-1] if totals else 0.0) + (shares or {}).get(record["task"], 1.0))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.records))
+
+    def draw(self, rng: random.Random, count: int) -> list[Labelled]:
+        """Return random pages of one size."""
+        sizes = list(self._by_size.values())
+        places, totals = rng.choices(sizes, weights=[totals[-1] for _, totals in sizes])[0]
+        chosen = rng.choices(places, cum_weights=totals, k=count)
+        return [Labelled(np.array(self.arrays[s][i]), self.records[s][i]) for s, i in chosen]
+
+
+class Encoder:
+    """Builds batches for one tokenizer and image specification."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, spec: ImageSpec = IMAGE_SPEC) -> None:
+        self.tokenizer = tokenizer
+        self.spec = spec
+        vocab = tokenizer.get_vocab()
+        self.image_id = vocab["<|image_pad|>"]
+        self.pad_id = vocab["<|endoftext|>"]
+        letters = [chr(code) for code in range(33, 127)]
+        self.letters = {letter: index + 1 for index, letter in enumerate(letters)}
+
+    @property
+    def letter_count(self) -> int:
+        """Return how many classes the character loss knows; 0 is "no character"."""
+        return len(self.letters) + 2
+
+    def encode(self, pages: Sequence[Labelled], conversations: Sequence[Conversation]) -> Batch:
+        """Return the batch for conversations over pages of one size."""
+        cut = [to_patches(Screenshot(np.ascontiguousarray(p.picture)), self.spec) for p in pages]
+        grid = (cut[0].grid[1], cut[0].grid[2])
+        rows = [self._sequence(c, pages, grid) for c in conversations]
+        length = max((len(row.ids) for row in rows), default=0)
+        places = [_positions(row.ids, self.image_id, self._tokens(grid), length) for row in rows]
+        return Batch(
+            patches=torch.from_numpy(np.stack([p.values for p in cut])),
+            grid=grid,
+            chars=torch.from_numpy(np.stack([self.char_labels(p, grid) for p in pages])),
+            ids=_pad([row.ids for row in rows], length, self.pad_id),
+            labels=_pad([row.labels for row in rows], length, IGNORED),
+            positions=torch.stack(places, 1) if places else torch.zeros(3, 0, 0, dtype=torch.long),
+            pictures=torch.tensor(
+                [turn.picture for c in conversations for turn in c.turns], dtype=torch.long
+            ),
+            queries=torch.tensor([[n, *q] for n, row in enumerate(rows) for q in row.queries]).reshape(-1, 3),
+            targets=torch.tensor([t for row in rows for t in row.targets], dtype=torch.long),
+            inside=torch.from_numpy(np.array([i for row in rows for i in row.inside], dtype=np.float32)),
+        )
+
+    def char_labels(self, page: Labelled, grid: tuple[int, int]) -> NDArray[np.int64]:
+        """Return for each patch, in merge order, the characters whose centres lie in it."""
+        height, width = page.picture.shape[:2]
+        labels = np.zeros((grid[0], grid[1], CHARS_PER_PATCH), dtype=np.int64)
+        for letter, x, y in page.record["chars"]:
+            row, column = int(y / height * grid[0]), int(x / width * grid[1])
+            free = np.flatnonzero(labels[row, column] == 0)
+            if len(free):
+                labels[row, column, free[0]] = self.letters.get(letter, self.letter_count - 1)
+        merge = self.spec.merge_size
+        tiles = labels.reshape(grid[0] // merge, merge, grid[1] // merge, merge, -1).transpose(0, 2, 1, 3, 4)
+        return np.ascontiguousarray(tiles).reshape(-1, CHARS_PER_PATCH)
+
+    def _tokens(self, grid: tuple[int, int]) -> tuple[int, int]:
+        return grid[0] // self.spec.merge_size, grid[1] // self.spec.merge_size
+
+    def _sequence(self, conversation: Conversation, pages: Sequence[Labelled], grid: tuple[int, int]) -> _Row:
+        rows, columns = self._tokens(grid)
+        row = _Row([], [], [], [], [])
+        row.add(self._ids(f"<|im_start|>user\n{conversation.instruction}<|im_end|>\n"), learn=False)
+        for turn in conversation.turns:
+            reply, page = turn.reply, pages[turn.picture]
+            row.add(self._ids("<|im_start|>user\n<|vision_start|>"), learn=False)
+            start = len(row.ids)
+            row.add([self.image_id] * (rows * columns), learn=False)
+            row.add(self._ids("<|vision_end|><|im_end|>\n<|im_start|>assistant\n"), learn=False)
+            height, width = page.picture.shape[:2]
+            text = reply.text(width, height)
+            if turn.learn and reply.element is not None:
+                before = text.index(reply.place(width, height)) + 1
+                row.queries.append((len(row.ids) + len(self._ids(text[:before])) - 1, start))
+                x, y = reply.element["point"]
+                row.targets.append(int(y / height * rows) * columns + int(x / width * columns))
+                row.inside.append(_cover(reply.element["box"], (width, height), rows, columns))
+            row.add(self._ids(text + "<|im_end|>"), learn=turn.learn)
+            row.add(self._ids("\n"), learn=False)
+        return row
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+
+@dataclass
+class _Row:
+    ids: list[int]
+    labels: list[int]
+    queries: list[tuple[int, int]]
+    targets: list[int]
+    inside: list[NDArray[np.float32]]
+
+    def add(self, ids: list[int], learn: bool) -> None:
+        self.ids += ids
+        self.labels += ids if learn else [IGNORED] * len(ids)
+
+
+def _cover(box: list[float], size: tuple[int, int], rows: int, columns: int) -> NDArray[np.float32]:
+    """Return per visual token how much of it the box covers."""
+    width, height = size
+    left, right = (np.clip(v / width * columns, 0, columns) for v in (box[0], box[2]))
+    top, bottom = (np.clip(v / height * rows, 0, rows) for v in (box[1], box[3]))
+    across = np.clip(np.minimum(np.arange(columns) + 1, right) - np.maximum(np.arange(columns), left), 0, 1)
+    down = np.clip(np.minimum(np.arange(rows) + 1, bottom) - np.maximum(np.arange(rows), top), 0, 1)
+    return np.outer(down, across).reshape(-1).astype(np.float32)
+
+
+def _pad(rows: list[list[int]], length: int, value: int) -> Tensor:
+    return torch.tensor([row + [value] * (length - len(row)) for row in rows])
+
+
+def _positions(ids: list[int], image_id: int, tokens: tuple[int, int], length: int) -> Tensor:
+    """Return the 3-D positions of Qwen3-VL's ``get_rope_index``, without its loops."""
+    rows, columns = tokens
+    count, parts, at, now = rows * columns, [], 0, 0
+    while at < len(ids):
+        if ids[at] == image_id:
+            block = np.stack(
+                [np.zeros(count), np.repeat(range(rows), columns), np.tile(range(columns), rows)]
+            )
+            parts.append(block + now)
+            at, now = at + count, now + max(rows, columns)
+        else:
+            end = ids.index(image_id, at) if image_id in ids[at:] else len(ids)
+            parts.append(np.tile(np.arange(end - at) + now, (3, 1)))
+            at, now = end, now + end - at
+    parts.append(np.tile(np.arange(length - len(ids)) + now, (3, 1)))
+    return torch.from_numpy(np.concatenate(parts, axis=1).astype(np.int64))

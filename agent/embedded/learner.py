@@ -1,0 +1,156 @@
+"""One training step: the forward pass, the losses and the optimiser's state."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
+
+from .batches import Batch, Encoder
+from .losses import Heads, ReplyLoss, char_loss, extent_loss, kept, pointer_loss
+from .tokenizer import number_ids
+from .tower import BatchedLanguage, BatchedTower
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each loss counts; ``words`` of zero trains the tower alone, on reading.
+
+    ``seeing`` scales what the tower learns from all but the character loss: the language model's early
+    gradients are large and blunt, and at full strength they stop the tower from learning to read.
+    """
+
+    words: float = 1.0
+    places: float = 1.0
+    pointer: float = 0.5
+    extent: float = 1.0
+    chars: float = 0.5
+    seeing: float = 0.2
+
+
+class Learner:
+    """A model in training, with everything needed to go on after an interruption."""
+
+    def __init__(
+        self, model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, device: torch.device
+    ) -> None:
+        self.model: Any = model.to(device)  # type: ignore[arg-type]
+        self.tokenizer = tokenizer
+        self.device = device
+        self.encoder = Encoder(tokenizer)
+        config: Any = model.config
+        self.heads = Heads(
+            config.vision_config.hidden_size, config.text_config.hidden_size, self.encoder.letter_count
+        ).to(device)
+        self.tower = BatchedTower(model.model.visual)
+        self.language = BatchedLanguage(model.model.language_model)
+        self.reply_loss = ReplyLoss(number_ids(tokenizer), config.text_config.vocab_size)
+        parameters = [*model.parameters(), *self.heads.parameters()]
+        self.parameters = parameters
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": 0.01},
+                {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+            ],
+            lr=1e-3,
+            betas=(0.9, 0.98),
+        )
+        self.step = 0
+        self.stage: tuple[str, int] = ("", 0)
+
+    def learn(self, batch: Batch, weights: Weights, rate: float) -> dict[str, float]:
+        """Take one step and return the losses as numbers."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            losses = self.losses(batch.to(self.device), weights)
+        total = torch.stack([getattr(weights, n) * v for n, v in losses.items() if hasattr(weights, n)]).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        if math.isfinite(float(norm)):
+            self.optimizer.step()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()} | {"norm": float(norm)}
+
+    def losses(self, batch: Batch, weights: Weights) -> dict[str, Tensor]:
+        """Return every loss that ``weights`` asks for, and the accuracies that go with them."""
+        hidden, merged = self.tower(batch.patches, batch.grid)
+        found: dict[str, Tensor] = {}
+        if weights.chars:
+            found["chars"], found["read"] = char_loss(self.heads.char_logits(hidden), batch.chars)
+        if not weights.words:
+            return found
+        gently = merged.detach() + weights.seeing * (merged - merged.detach())
+        last, middle = self._language(batch, gently)
+        rows, columns = kept(batch.labels)
+        logits = self.model.lm_head(last[rows, columns])
+        coordinate = torch.zeros_like(batch.labels, dtype=torch.bool)
+        if len(batch.queries):
+            coordinate[batch.queries[:, 0], batch.queries[:, 1]] = True
+            coordinate[batch.queries[:, 0], batch.queries[:, 1] + 2] = True
+        found |= self.reply_loss(logits, batch.labels[rows, columns + 1], coordinate[rows, columns])
+        if len(batch.queries):
+            found |= self._grounding(batch, last, middle, merged.shape[1])
+        return found
+
+    def _language(self, batch: Batch, merged: Tensor) -> tuple[Tensor, Tensor]:
+        embedded = self.model.get_input_embeddings()(batch.ids)
+        places = (batch.ids == self.encoder.image_id)[..., None]
+        features = merged[batch.pictures].flatten(0, 1).to(embedded.dtype)
+        return self.language(embedded.masked_scatter(places, features), batch.positions)
+
+    def _grounding(self, batch: Batch, last: Tensor, middle: Tensor, count: int) -> dict[str, Tensor]:
+        row, place, start = batch.queries.unbind(1)
+        visual = middle[row[:, None], start[:, None] + torch.arange(count, device=self.device)]
+        pointer, pointed = pointer_loss(
+            self.heads.query(last[row, place]), self.heads.key(visual), batch.targets
+        )
+        extent = extent_loss(self.heads.extent(visual).squeeze(-1), batch.inside)
+        return {"pointer": pointer, "pointed": pointed, "extent": extent}
+
+    def compile(self) -> None:
+        """Compile both forward passes; the first steps then take a minute each."""
+        self.tower.compile()
+        self.language.compile()
+
+    def save(self, file: Path, rng: random.Random) -> None:
+        """Write the whole state; a crash while writing leaves the previous file."""
+        state = {
+            "model": self.model.state_dict(),
+            "heads": self.heads.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "stage": self.stage,
+            "rng": rng.getstate(),
+            "torch": torch.get_rng_state(),
+        }
+        fresh = file.with_suffix(".new")
+        torch.save(state, fresh)
+        fresh.replace(file)
+
+    def start_from(self, file: Path) -> None:
+        """Take over what fits from another run's state: its tower, say, for a new language model."""
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        for part, found in ((self.model, state["model"]), (self.heads, state["heads"])):
+            own = part.state_dict()
+            part.load_state_dict({k: v for k, v in found.items() if own[k].shape == v.shape}, strict=False)
+
+    def load(self, file: Path, rng: random.Random) -> None:
+        """Go on from a file written by ``save``."""
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.heads.load_state_dict(state["heads"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.stage = tuple(state.get("stage", ("", 0)))
+        version, numbers, gauss = state["rng"]
+        rng.setstate((version, tuple(numbers), gauss))
+        torch.set_rng_state(state["torch"])

@@ -1,0 +1,95 @@
+"""What training minimises: the reply, and three helpers whose heads are thrown away afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .batches import CHARS_PER_PATCH, IGNORED
+
+SIGMA = 12.0
+
+
+class Heads(nn.Module):
+    """Training-only heads: characters per patch, the pointer, the target's extent."""
+
+    def __init__(self, vision_width: int, width: int, letters: int) -> None:
+        super().__init__()
+        self.chars = nn.Linear(vision_width, CHARS_PER_PATCH * letters)
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.extent = nn.Linear(width, 1)
+
+    def char_logits(self, patches: Tensor) -> Tensor:
+        """Return per patch and slot a score for each character."""
+        scores: Tensor = self.chars(patches)
+        return scores.view(*scores.shape[:-1], CHARS_PER_PATCH, -1)
+
+
+def soft_numbers(sigma: float = SIGMA, count: int = 1000) -> Tensor:
+    """Return for each number its soft label over all numbers: a Gaussian, so that near misses cost little."""
+    values = torch.arange(count, dtype=torch.float32)
+    weights = torch.exp(-((values[:, None] - values[None, :]) ** 2) / (2 * sigma**2))
+    return weights / weights.sum(1, keepdim=True)
+
+
+def char_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the character loss, empty patches weighted down, and the accuracy on real characters."""
+    losses = functional.cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), reduction="none")
+    real = (labels.flatten() > 0).float()
+    weights = real + 0.05 * (1 - real)
+    hits = (logits.flatten(0, -2).argmax(-1) == labels.flatten()).float()
+    return (losses * weights).sum() / weights.sum(), (hits * real).sum() / real.sum().clamp(min=1)
+
+
+def pointer_loss(query: Tensor, keys: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy against the visual token that holds the target, and the accuracy."""
+    scores = torch.einsum("nd,nkd->nk", query.float(), keys.float()) / query.shape[-1] ** 0.5
+    return functional.cross_entropy(scores, targets), (scores.argmax(-1) == targets).float().mean()
+
+
+def extent_loss(logits: Tensor, inside: Tensor) -> Tensor:
+    """Return the binary cross-entropy of "this visual token belongs to the target"."""
+    weights = 1 + 4 * inside
+    losses = functional.binary_cross_entropy_with_logits(logits.float(), inside, reduction="none")
+    return (losses * weights).sum() / weights.sum()
+
+
+class ReplyLoss:
+    """Cross-entropy of the reply's tokens; coordinates against soft labels over the numbers."""
+
+    def __init__(self, numbers: list[int], vocab: int) -> None:
+        self.numbers = torch.tensor(numbers)
+        self.value = torch.full((vocab,), -1)
+        self.value[self.numbers] = torch.arange(len(numbers))
+        self.soft = soft_numbers()
+
+    def __call__(self, logits: Tensor, labels: Tensor, coordinates: Tensor) -> dict[str, Tensor]:
+        """Return the loss of words and of coordinates, and the coordinates' mean error.
+
+        Args:
+            logits: per kept position, scores over the vocabulary.
+            labels: per kept position, the next token.
+            coordinates: per kept position, whether that token is a coordinate.
+        """
+        words = functional.cross_entropy(logits[~coordinates].float(), labels[~coordinates])
+        if not bool(coordinates.any()):
+            return {"words": words}
+        value = self.value.to(labels.device)[labels[coordinates]]
+        scores = logits[coordinates].float().log_softmax(-1)[:, self.numbers.to(labels.device)]
+        places = -(self.soft.to(labels.device)[value] * scores).sum(-1).mean()
+        error = (scores.argmax(-1) - value).abs().float()
+        return {
+            "words": words,
+            "places": places,
+            "error": error.median(),
+            "near": (error < 30).float().mean(),
+        }
+
+
+def kept(labels: Tensor) -> Any:
+    """Return the index of every position whose next token is learned."""
+    return (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)

@@ -1,0 +1,106 @@
+"""How well a checkpoint does on MiniWoB++ from pixels, and how badly when it cannot see.
+
+``python -m saccade.agent.embedded.measure --model DIR [--screen blank]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...actions.errors import ParseError
+from ...actions.schema import CallUser, Finished
+from ...env.miniwob import MiniWobEnvironment
+from ...perception.observation import Observation, Screenshot
+from ..local import LocalPolicy
+from ..policy import Context, Policy, Turn
+from .demonstrations import FIRST_SEED, REQUIRED
+
+log = logging.getLogger(__name__)
+Screen = Callable[[Screenshot], Screenshot]
+
+
+def seen(screenshot: Screenshot) -> Screenshot:
+    """Return the screenshot as it is."""
+    return screenshot
+
+
+def blank(screenshot: Screenshot) -> Screenshot:
+    """Return a white picture of the same size."""
+    return replace(screenshot, pixels=np.full_like(screenshot.pixels, 255))
+
+
+class Other:
+    """Shows the first screenshot of another episode of the task: as rich to look at, and of no use."""
+
+    def __init__(self, task: str, seed: int) -> None:
+        with MiniWobEnvironment(task) as environment:
+            self._screenshot = environment.reset(seed).screenshot
+
+    def __call__(self, screenshot: Screenshot) -> Screenshot:
+        """Return the other episode's screenshot."""
+        return self._screenshot
+
+
+def succeeds(
+    policy: Policy, environment: MiniWobEnvironment, seed: int, screen: Screen = seen, steps: int = 10
+) -> bool:
+    """Say whether the policy earns a positive raw reward within some steps of one episode."""
+    observation = environment.reset(seed)
+    instruction = environment.instruction or ""
+    policy.start()
+    turns: list[Turn] = []
+    for _ in range(steps):
+        shown = screen(observation.screenshot)
+        context = Context(instruction, Observation(shown, observation.captured_at), turns)
+        try:
+            prediction = policy.predict(context)
+        except ParseError as error:
+            turns.append(Turn(shown, error.raw, str(error)))
+            continue
+        for action in prediction.reply.actions:
+            if isinstance(action, Finished | CallUser):
+                return False
+            result = environment.step(action)
+            if result.terminated:
+                return result.reward > 0
+            observation = result.observation
+        turns.append(Turn(shown, prediction.raw))
+    return False
+
+
+def success_rate(policy: Policy, task: str, seeds: Sequence[int], screen: Screen = seen) -> float:
+    """Return the share of held-out episodes that the policy solves."""
+    if any(seed >= FIRST_SEED for seed in seeds):
+        raise ValueError(f"seeds from {FIRST_SEED} on are for training")
+    with MiniWobEnvironment(task) as environment:
+        return sum(succeeds(policy, environment, seed, screen) for seed in seeds) / len(seeds)
+
+
+def main() -> None:
+    """Measure one checkpoint and log a line per task."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--tasks", nargs="*", default=list(REQUIRED))
+    parser.add_argument("--episodes", type=int, default=50)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--screen", choices=("seen", "blank", "other"), default="seen")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    policy = LocalPolicy(options.model)
+    seeds = range(options.first_seed, options.first_seed + options.episodes)
+    rates = []
+    for task in options.tasks:
+        screens = {"seen": seen, "blank": blank}
+        screen = screens.get(options.screen) or Other(task, seeds.stop)
+        rates.append(success_rate(policy, task, seeds, screen))
+        log.info("%-24s %.2f", task, rates[-1])
+    log.info("%-24s %.3f", "mean", sum(rates) / len(rates))
+
+
+if __name__ == "__main__":
+    main()

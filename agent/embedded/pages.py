@@ -1,0 +1,237 @@
+"""Synthetic pages: what MiniWoB++ does not show, such as other words, styles, sizes, and ends of jobs."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from .dom import SCAN_JS, PageRecord
+from .sheets import Picture, open_page, save_shard, screenshot
+from .words import ASKING, ENDINGS, name, names, sentence, word
+
+log = logging.getLogger(__name__)
+
+SIZES = ((160, 210), (160, 210), (240, 180), (320, 240), (240, 320), (480, 360))
+SHEET_WIDTH, SHEET_HEIGHT = 1600, 1050
+
+COLOURS = (("#06c", "#fff"), ("#eee", "#222"), ("#2a2", "#fff"), ("#c22", "#fff"), ("#fc3", "#000"))
+FONTS = ("Arial", "Arial", "Arial", "Liberation Sans", "DejaVu Sans", "Liberation Serif", "sans-serif")
+
+SHEET_JS = (
+    SCAN_JS
+    + r"""
+window.scanAll = () => Array.from(document.querySelectorAll('.cell')).map((cell) => {
+  const r = cell.getBoundingClientRect();
+  return scanPage(window, {x: r.x, y: r.y, w: r.width, h: r.height, root: cell});
+});
+"""
+)
+
+
+@dataclass
+class Sketch:
+    """A page to be: its HTML and what its own request wants."""
+
+    body: str
+    task: str
+    utterance: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def button(rng: random.Random, text: str, style: str = "") -> str:
+    """Return a button: plain, coloured, or a link made to look like one."""
+    pick, look = rng.random(), ""
+    if pick > 0.5:
+        fill, ink = rng.choice(COLOURS)
+        look = f"background:{fill};color:{ink};border:1px solid #888;border-radius:{rng.choice((0, 3, 8))}px;"
+        look += f"padding:{rng.randint(1, 8)}px {rng.randint(4, 16)}px;"
+    if rng.random() < 0.3:
+        look += f"font-size:{rng.choice((10, 11, 12, 14, 16))}px;"
+    return f'<button style="{look}{style}">{html.escape(text)}</button>'
+
+
+def form_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """Return a page of text, fields, links and buttons in reading order, as click-button has them."""
+    parts: list[str] = []
+    for text in names(rng, rng.randint(3, 8)):
+        kind = rng.random()
+        if kind < 0.2:
+            parts.append(f"<div>{sentence(rng)}</div>")
+        elif kind < 0.35:
+            label = f"<span>{sentence(rng, 3)} </span>" if rng.random() < 0.5 else ""
+            parts.append(f'{label}<input type="text" style="width:{rng.randint(40, size[0] - 40)}px"><br>')
+        elif kind < 0.5:
+            parts.append(
+                f'{word(rng)} <a href="#" onclick="return false">{html.escape(text)}</a> {sentence(rng, 4)} '
+            )
+        elif kind < 0.6:
+            parts.append(
+                f'<label data-role="checkbox"><input type="checkbox">{html.escape(text)}</label><br>'
+            )
+        else:
+            parts.append(button(rng, text) + rng.choice(("", " ", "<br>")))
+    return Sketch("".join(parts), "form")
+
+
+def scatter_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """Return buttons and fields anywhere on the page, possibly over one another."""
+    parts: list[str] = []
+    for text in names(rng, rng.randint(1, 5)):
+        x, y = rng.randint(0, size[0] - 70), rng.randint(45, size[1] - 40)
+        place = f"position:absolute;left:{x}px;top:{y}px;"
+        if rng.random() < 0.2:
+            parts.append(f'<input type="text" style="{place}width:{rng.randint(40, 130)}px">')
+        else:
+            square = (
+                f"width:{rng.randint(40, 100)}px;height:{rng.randint(20, 80)}px;"
+                if rng.random() < 0.5
+                else ""
+            )
+            parts.append(button(rng, text, place + square))
+    return Sketch("".join(parts), "scatter")
+
+
+def dialog_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """Return a dialog box with a title, a close mark and perhaps buttons."""
+    width, height = rng.randint(100, size[0] - 20), rng.randint(60, 120)
+    x, y = rng.randint(0, size[0] - width), rng.randint(45, max(46, size[1] - height))
+    fill = rng.choice(("#e9e9e9", "#06c", "#ddd", "#fff", "#444"))
+    ink = "#fff" if fill in ("#06c", "#444") else "#222"
+    mark = rng.choice(("×", "✕", "x", "X", "✖"))
+    close = (
+        '<span data-role="close" data-name="Close" style="float:right;border:1px solid #aaa;'
+        f"border-radius:3px;padding:0 {rng.randint(2, 5)}px;line-height:14px;color:#444;"
+        f'background:#f6f6f6;font-size:12px">{mark}</span>'
+    )
+    buttons = " ".join(button(rng, text) for text in names(rng, rng.randint(0, 2)))
+    title = sentence(rng, 2) if rng.random() < 0.6 else "&nbsp;"
+    body = (
+        f'<div style="position:absolute;left:{x}px;top:{y}px;width:{width}px;min-height:{height}px;'
+        f'background:#fff;border:1px solid #999;border-radius:{rng.choice((0, 3, 6))}px">'
+        f'<div style="background:{fill};color:{ink};margin:2px;padding:2px;height:16px;'
+        f'white-space:nowrap;overflow:hidden">{close}{title}</div><p style="margin:6px">{sentence(rng)}</p>'
+        f'<div style="text-align:right;margin:4px">{buttons}</div></div>'
+    )
+    return Sketch(body, "dialog")
+
+
+def wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """Return a page that asks for one click itself."""
+    choices = names(rng, rng.randint(2, 5))
+    wanted = rng.choice(choices)
+    utterance = rng.choice(ASKING).format(wanted)
+    buttons = [button(rng, text) for text in choices]
+    gap = rng.choice((" ", "<br>", "<div style='height:6px'></div>", "&nbsp; "))
+    heading = f"<h3 style='margin:4px 0'>{rng.choice(('Step', 'Page'))} {rng.randint(1, 9)}</h3>"
+    ask_it = f"<p style='margin:6px 0'>{html.escape(utterance)}</p>"
+    filler = f"<div>{sentence(rng)}</div>" if rng.random() < 0.3 else ""
+    body = (heading if rng.random() < 0.5 else "") + ask_it + filler + gap.join(buttons)
+    return Sketch(body, "wizard", utterance, {"wanted": wanted, "bare": True})
+
+
+def done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """Return a page that says the job is done."""
+    tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
+    align = rng.choice(("left", "center"))
+    filler = f"<p>{sentence(rng)}</p>" if rng.random() < 0.4 else ""
+    body = f'<{tag} style="text-align:{align};margin:{rng.randint(2, 60)}px 4px">{text}</{tag}>{filler}'
+    return Sketch(body, "done", "", {"done": True, "bare": True})
+
+
+KINDS: tuple[tuple[Callable[[random.Random, tuple[int, int]], Sketch], float], ...] = (
+    (form_page, 0.3),
+    (scatter_page, 0.25),
+    (dialog_page, 0.15),
+    (wizard_page, 0.22),
+    (done_page, 0.08),
+)
+
+
+def cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
+    """Return a page's HTML in a style of its own; unless it is bare, a bar on top asks for something."""
+    plain = rng.random() < 0.4
+    font = "Arial" if plain else rng.choice(FONTS)
+    points = 10 if plain and not sketch.extra.get("bare") else rng.choice((10, 11, 12, 13, 14))
+    back = "#fff" if plain else rng.choice(("#fff", "#fff", "#f4f4f8", "#eef", "#ffe", "#ddd", "#efe"))
+    bar = ""
+    if not sketch.extra.get("bare") and rng.random() < 0.7:
+        fill = "#ff0" if plain else rng.choice(("#ff0", "#cde", "#fff", "#eee"))
+        asked = rng.choice(ASKING).format(name(rng)) if rng.random() < 0.6 else sentence(rng)
+        look = f"background:{fill};height:44px;padding:3px;font-size:10px"
+        bar = f'<div style="{look}">{html.escape(asked)}</div>'
+    ink, padding = rng.choice(("000", "222", "333")), rng.choice((2, 2, 6, 12))
+    return (
+        f'<div class="cell" style="position:absolute;overflow:clip;width:{size[0]}px;height:{size[1]}px;'
+        f"background:{back};font-family:'{font}';font-size:{points}px;color:#{ink};"
+        f'left:LEFTpx;top:TOPpx">{bar}<div style="padding:{padding}px">{sketch.body}</div></div>'
+    )
+
+
+def sheet_of(rng: random.Random, size: tuple[int, int]) -> tuple[str, list[Sketch], list[tuple[int, int]]]:
+    """Return a sheet's HTML, what its pages are, and where they lie."""
+    width, height = size
+    places = [
+        (x, y)
+        for y in range(0, SHEET_HEIGHT - height + 1, height)
+        for x in range(0, SHEET_WIDTH - width + 1, width)
+    ]
+    makers, shares = zip(*KINDS, strict=True)
+    sketches = [rng.choices(makers, shares)[0](rng, size) for _ in places]
+    cells = [
+        cell(rng, sketch, size).replace("LEFT", str(x), 1).replace("TOP", str(y), 1)
+        for sketch, (x, y) in zip(sketches, places, strict=True)
+    ]
+    return f"<!DOCTYPE html><body style='margin:0'>{''.join(cells)}</body>", sketches, places
+
+
+def synthesize(rounds: int, seed: int) -> Iterator[tuple[tuple[int, int], list[Picture], list[PageRecord]]]:
+    """Yield per round one sheet of labelled pages of one size."""
+    rng = random.Random(seed)
+    with open_page(SHEET_WIDTH, SHEET_HEIGHT) as page:
+        for number in range(rounds):
+            width, height = SIZES[number % len(SIZES)]
+            content, sketches, places = sheet_of(rng, (width, height))
+            page.set_content(content)
+            page.add_script_tag(content=SHEET_JS)
+            found = cast("list[dict[str, Any]]", page.evaluate("scanAll()"))
+            records = [
+                PageRecord(
+                    task=sketch.task,
+                    utterance=sketch.utterance,
+                    extra=sketch.extra,
+                    elements=labels["elements"],
+                    chars=labels["chars"],
+                )
+                for sketch, labels in zip(sketches, found, strict=True)
+            ]
+            sheet = screenshot(page)
+            yield (width, height), [sheet[y : y + height, x : x + width] for x, y in places], records
+
+
+def main() -> None:
+    """Write shards of synthetic pages, one series per size."""
+    parser = argparse.ArgumentParser(description="Render synthetic training pages with labels.")
+    parser.add_argument("--out", type=Path, default=Path("runs/embedded/data"))
+    parser.add_argument("--name", default="pages")
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    series: dict[tuple[int, int], tuple[list[Picture], list[PageRecord]]] = {}
+    for size, new_pictures, new_records in synthesize(options.rounds, options.seed):
+        pictures, records = series.setdefault(size, ([], []))
+        pictures += new_pictures
+        records += new_records
+    for (width, height), (pictures, records) in series.items():
+        save_shard(options.out, f"{options.name}-{width}x{height}-{options.seed}", pictures, records)
+        log.info("%d pages of %dx%d", len(records), width, height)
+
+
+if __name__ == "__main__":
+    main()

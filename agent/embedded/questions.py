@@ -1,0 +1,169 @@
+"""From a labelled page to what one may ask of it, and the reply that solves it."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+from .dom import Element, PageRecord
+
+ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th")
+GENERIC = ("Do what the page asks.", "Do what the page asks.", "Follow the instruction on the page.")
+ENDED = ("Click the button.", 'Click the button "Next".', 'Click the button "Continue".', "Click button OK.")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to answer on one picture. ``element`` is None for an action without a place."""
+
+    thought: str
+    action: str
+    element: Element | None = None
+
+    def text(self, width: int, height: int) -> str:
+        """Return the reply in UI-TARS 1.0 syntax, with coordinates relative to the picture."""
+        return f"Thought: {self.thought}\nAction: {self.action.format(point=self.place(width, height))}"
+
+    def place(self, width: int, height: int) -> str:
+        """Return the point to click, 0-999 of each side."""
+        if self.element is None:
+            return ""
+        x, y = self.element["point"]
+        return f"({min(999, max(0, round(x / width * 1000)))},{min(999, max(0, round(y / height * 1000)))})"
+
+
+FINISHED = Reply("The page says that it is done.", "finished(content='Done.')")
+BLANK = Reply("The page is blank. Wait.", "wait()")
+
+
+@dataclass(frozen=True)
+class Question:
+    """An instruction for one picture and its reply."""
+
+    instruction: str
+    reply: Reply
+
+
+def click(thought: str, element: Element) -> Reply:
+    """Return the reply that clicks an element."""
+    return Reply(thought, "click(start_box='{point}')", element)
+
+
+def thought_of(element: Element, order: int = 0, count: int = 1) -> str:
+    """Return a short thought that names the element."""
+    role, text = element["role"], element["text"]
+    if role == "close":
+        return "Close the dialog."
+    if role == "textbox":
+        return "Click the textbox." if count == 1 else f"Click the {ORDINALS[order]} textbox."
+    names = {"link": "link", "tab": "tab", "checkbox": "checkbox", "radio": "option"}
+    return f"Click the {names.get(role, 'button')} {text}."
+
+
+def wordings(element: Element, count: int, order: int, of_role: int) -> list[str]:
+    """Return ways to ask for an element; ``count`` is how many of its role the page shows."""
+    role, text = element["role"], element["text"]
+    if role == "close":
+        return ['Close the dialog box by clicking the "x".', "Close the dialog.", "Close the dialog box."]
+    if role == "textbox":
+        if of_role == 1:
+            return ["Focus into the textbox.", "Click the text field.", "Click the textbox."]
+        if order >= len(ORDINALS):
+            return []
+        return [f"Focus into the {ORDINALS[order]} input textbox.", f"Click the {ORDINALS[order]} textbox."]
+    if role == "link":
+        return [f'Click on the link "{text}".', f'Click the link "{text}".']
+    if role == "tab":
+        return [f"Click on {text}.", f'Click the tab "{text}".']
+    asked = [f'Click on the "{text}" button.', f"Click button {text}.", f'Click the button "{text}".']
+    asked += [f'Press "{text}".', f"Click {text}."]
+    if count == 1:
+        asked += ["Click the button."] * 3
+    return asked
+
+
+def legible(element: Element, record: PageRecord) -> bool:
+    """Say whether most of an element's text can be seen."""
+    letters = len(element["text"].replace(" ", ""))
+    left, top, right, bottom = element["box"]
+    seen = sum(left <= x <= right and top <= y <= bottom for _, x, y in record["chars"])
+    return letters > 0 and seen >= 0.7 * letters
+
+
+def named(record: PageRecord, strict: bool = True) -> list[tuple[Element, int, int]]:
+    """Return each element that can be told apart, with its rank among its role and its role's count.
+
+    Unless ``strict``, elements whose text is covered by others count too.
+    """
+    by_role: dict[str, list[Element]] = {}
+    for element in sorted(record["elements"], key=lambda e: (round(e["box"][1] / 8), e["box"][0])):
+        by_role.setdefault(element["role"], []).append(element)
+    found: list[tuple[Element, int, int]] = []
+    for role, elements in by_role.items():
+        seen: set[str] = set()
+        for order, element in enumerate(elements):
+            alone = role in ("textbox", "close")
+            if not alone and (element["text"] in seen or (strict and not legible(element, record))):
+                continue
+            seen.add(element["text"])
+            found.append((element, order, len(elements)))
+    return found
+
+
+def ask(record: PageRecord, rng: random.Random) -> list[Question]:
+    """Return every question about a page, each element asked for once, in random order."""
+    questions: list[Question] = []
+    for element, order, count in named(record):
+        texts = wordings(element, count, order, count)
+        if texts:
+            questions.append(Question(rng.choice(texts), click(thought_of(element, order, count), element)))
+    own = own_question(record)
+    if record["extra"].get("done"):
+        asked = rng.choice(GENERIC) if rng.random() < 0.7 else rng.choice(ENDED)
+        questions.append(Question(asked, FINISHED))
+    elif record["extra"].get("bare") and own is not None:
+        questions.append(Question(rng.choice(GENERIC), own.reply))
+    elif own is not None:
+        instruction = rng.choice(GENERIC) if rng.random() < 0.15 else own.instruction
+        questions.append(Question(instruction, own.reply))
+    rng.shuffle(questions)
+    return questions
+
+
+def own_reply(record: PageRecord) -> Reply | None:
+    """Return what a page asks for by itself, or that it is done."""
+    if record["extra"].get("done"):
+        return FINISHED
+    own = own_question(record)
+    return own.reply if own is not None else None
+
+
+def own_question(record: PageRecord) -> Question | None:
+    """Return the page's own request with its reply, where one click (the first) settles it."""
+    utterance, elements = record["utterance"], named(record, strict=False)
+    if not utterance:
+        return None
+    role, text, order = _wanted(record["task"], utterance)
+    if "wanted" in record["extra"]:
+        role, text, order = "button", record["extra"]["wanted"], None
+    for element, rank, count in elements:
+        if element["role"] == role and (text is None or element["text"] == text) and order in (None, rank):
+            return Question(utterance, click(thought_of(element, rank, count), element))
+    return None
+
+
+def _wanted(task: str, utterance: str) -> tuple[str, str | None, int | None]:
+    quoted = re.search(r'"([^"]*)"', utterance)
+    name = quoted.group(1) if quoted else None
+    if task in ("click-test-2", "click-button-sequence"):
+        return "button", "ONE", None
+    if task == "click-dialog" or (task == "click-dialog-2" and name == "x"):
+        return "close", None, None
+    if task == "focus-text-2":
+        ordinal = re.search(r"the (\w+) input", utterance)
+        return "textbox", None, ORDINALS.index(ordinal.group(1)) if ordinal else None
+    if task == "click-tab":
+        return "tab", utterance.removeprefix("Click on ").removesuffix("."), None
+    roles = {"click-link": "link", "focus-text": "textbox", "enter-text": "textbox"}
+    return roles.get(task, "button"), None if task == "enter-text" else name, None

@@ -1,0 +1,73 @@
+"""The embedded policy's tokenizer: a token per character and per number up to 999, lossless for any text."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+SPECIAL: Final = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+NUMBERS: Final = 1000
+
+_LETTERS: Final = "".join(
+    [
+        "\n\t",
+        "".join(map(chr, range(32, 127))),
+        "".join(map(chr, range(0xA1, 0x180))),
+        "–—‘’“”•…€™←↑→↓✓✔✕✖×☰",
+    ]
+)
+
+# Without tools and videos this is the template of Qwen's chat models, so the same prompt code serves both.
+CHAT_TEMPLATE: Final = (
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}"
+    "{% if message.content is string %}{{ message.content }}{% else %}"
+    "{% for part in message.content %}"
+    "{% if part.type == 'image' or 'image' in part or 'image_url' in part %}"
+    "{{ '<|vision_start|><|image_pad|><|vision_end|>' }}"
+    "{% elif 'text' in part %}{{ part.text }}{% endif %}{% endfor %}{% endif %}"
+    "{{ '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
+def vocabulary() -> dict[str, int]:
+    """Return every token and its id: specials, bytes, characters, numbers of two and three digits."""
+    tokens = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))]
+    tokens += dict.fromkeys(_LETTERS)
+    tokens += [str(number) for number in range(10, NUMBERS)]
+    return {token: index for index, token in enumerate(tokens)}
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """Return the tokenizer; it has no learned part."""
+    core = Tokenizer(models.BPE(vocab=vocabulary(), merges=[], byte_fallback=True, ignore_merges=True))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(r"[1-9][0-9]{0,2}|[\s\S]"), behavior="isolated")
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    options: dict[str, Any] = {
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "additional_special_tokens": list(SPECIAL[1:]),
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
+        "model_max_length": 8192,
+    }
+    build: Any = PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerFast = build(tokenizer_object=core, **options)
+    return tokenizer
+
+
+def number_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Return the token id of each number from 0 to 999."""
+    vocab = tokenizer.get_vocab()
+    return [vocab[str(number)] for number in range(NUMBERS)]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from saccade.actions.geometry import Point
+from saccade.actions.schema import Click
+from saccade.agent.embedded.batches import Shards
+from saccade.agent.embedded.demonstrations import FIRST_SEED, FURTHER, REQUIRED, Sheet, demonstrate
+from saccade.agent.embedded.pages import synthesize
+from saccade.agent.embedded.questions import ask, legible, own_question, own_reply
+from saccade.agent.embedded.sheets import save_shard
+from saccade.env.miniwob import MiniWobEnvironment
+
+SEED = FIRST_SEED + 77
+
+
+def test_the_labels_of_a_training_page_solve_it() -> None:
+    pictures, records = next(demonstrate(REQUIRED, 1, SEED, Sheet(5, 1)))
+    for number, task in enumerate(REQUIRED):
+        own = own_question(records[number])
+        assert own is not None
+        assert own.reply.element is not None
+        x, y = own.reply.element["point"]
+        with MiniWobEnvironment(task, mode="train") as environment:
+            seen = environment.reset(SEED + number).screenshot.pixels
+            assert environment.instruction == own.instruction
+            # In a frame of a sheet a focused button is drawn a little differently.
+            assert np.mean(np.any(seen != pictures[number], axis=2)) < 0.01
+            assert environment.step(Click(point=Point(x, y))).reward > 0
+
+
+def test_every_further_task_has_a_first_click() -> None:
+    _, records = next(demonstrate(FURTHER, 1, SEED, Sheet(len(FURTHER), 1)))
+    assert [own_question(record) is not None for record in records] == [True] * len(FURTHER)
+
+
+def test_training_never_touches_held_out_seeds() -> None:
+    with pytest.raises(ValueError, match="held out"):
+        next(demonstrate(REQUIRED, 1, 1_999_999_999))
+    with pytest.raises(ValueError, match="held out"):
+        next(demonstrate(REQUIRED, 10, 2_100_000_000 - 20))
+
+
+def test_synthetic_pages_show_what_their_labels_say(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    (width, height), pictures, records = next(synthesize(1, seed=5))
+    assert all(picture.shape == (height, width, 3) for picture in pictures)
+    kinds = {record["task"] for record in records}
+    assert kinds == {"form", "scatter", "dialog", "wizard", "done"}
+    for picture, record in zip(pictures, records, strict=True):
+        for element in record["elements"]:
+            x, y = element["point"]
+            assert 0 <= x < width
+            assert 0 <= y < height
+        if record["task"] == "wizard" and (own := own_reply(record)) is not None:
+            assert own.element is not None
+            assert own.element["text"] == record["extra"]["wanted"]
+        for letter, x, y in record["chars"][:3]:
+            assert picture[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4].std() > 0, letter
+    assert all(ask(r, rng) for r in records if any(legible(e, r) for e in r["elements"]))
+    save_shard(tmp_path, "some", pictures, records)
+    assert len(Shards(tmp_path)) == len(records)
