@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -121,12 +122,21 @@ def run_task(request: RunRequest, narrator: Narrator) -> Outcome:
         EnvironmentFailure: the environment could not be started.
         TrajectoryError: the folder cannot be written.
     """
-    place = request.place
-    directory = _folder(request.out, place)
+    directory = _folder(request.out, request.place)
+    try:
+        return _run_in(directory, request, narrator)
+    except BaseException:
+        # What failed before its first event leaves no folder behind.
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+        raise
+
+
+def _run_in(directory: Path, request: RunRequest, narrator: Narrator) -> Outcome:
     narrator.note(f"loading {request.model} ...")
     policy = _load_policy(request)
     environment = make_environment(
-        place,
+        request.place,
         url=request.url,
         headed=request.headed,
         viewport=_viewport(request, policy),
