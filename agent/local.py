@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..actions.dialects import Dialect, get_dialect
-from ..actions.errors import UsageError
+from ..actions.errors import ParseError, UsageError
 from ..actions.geometry import Size, smart_resize
 from .checkpoint import Checkpoint, load_checkpoint
 from .context import PromptBuilder
 from .decoding.engine import Generation, Rules, generate
+from .decoding.layout import Segment
 from .decoding.network import Network
 from .decoding.sampling import Sampling
 from .decoding.session import Session
-from .policy import Context, Prediction, Usage
+from .decoding.speculation import Speculation, Target
+from .policy import Context, Prediction, UnreadableReply, Usage
 
 _STOP = ("<|im_end|>", "<|endoftext|>")
 _BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>")
@@ -31,6 +34,8 @@ class LocalPolicy:
         top_p: draw only from the likeliest tokens that together reach this probability.
         seed: replies are drawn from it and the number of the step.
         max_new_tokens: a reply is cut off here; by default the card's.
+        decoding: what drafts its replies: ``auto``, ``plain`` for nothing, or methods joined by ``+``, such
+            as ``suffix+grammar`` (docs/decoding.md). None of them changes what it says.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
@@ -46,6 +51,7 @@ class LocalPolicy:
         top_p: float = 1.0,
         seed: int = 0,
         max_new_tokens: int | None = None,
+        decoding: str = "auto",
     ) -> None:
         self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         dialect = dialect or self._checkpoint.card.dialect
@@ -56,6 +62,8 @@ class LocalPolicy:
             self._sampling = Sampling(temperature, top_p, seed)
         except ValueError as error:
             raise UsageError(str(error)) from error
+        target = Target(self._checkpoint, self._network, self._dialect, self._rules)
+        self._speculation = Speculation(target, decoding)
         self._last_usage = Usage()
         self.start()
 
@@ -75,12 +83,17 @@ class LocalPolicy:
         return self._checkpoint.card.viewport
 
     @property
+    def decoding(self) -> tuple[str, ...]:
+        """The drafters it uses; none for plain decoding."""
+        return self._speculation.methods
+
+    @property
     def last_usage(self) -> Usage:
         """What the last reply cost, even if it could not be read."""
         return self._last_usage
 
     def start(self) -> None:
-        """Begin a new episode with an empty cache."""
+        """Begin a new episode with an empty cache; drafters remember earlier episodes."""
         checkpoint = self._checkpoint
         self._session = Session(self._network, checkpoint.image_spec)
         self._prompts = PromptBuilder(
@@ -95,8 +108,8 @@ class LocalPolicy:
         """Read the newest screen and reply.
 
         Raises:
-            ParseError: the reply cannot be read; it carries the reply, ``last_usage`` what it cost.
-            UsageError: the screenshot is too narrow or too low for the model.
+            UnreadableReply: the reply cannot be read; the error carries the reply and what it cost.
+            UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
         size = context.observation.screenshot.size
         try:
@@ -104,15 +117,36 @@ class LocalPolicy:
             prompt = self._prompts.build(context)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))
-        generation = generate(self._session, prompt, self._rules, sampling)
+        self._speculation.prepare(prompt, size, resized)
+        generation = self._generate(prompt, context)
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
         self._prompts.remember(len(context.turns), raw, generation.ids)
         self._last_usage = _usage(generation)
         started = time.perf_counter()
-        reply = self._dialect.parse(raw, size, resized)
-        self._last_usage.timings["parse"] = time.perf_counter() - started
+        try:
+            reply = self._dialect.parse(raw, size, resized)
+        except ParseError as error:
+            raise UnreadableReply(error, self._last_usage) from error
+        finally:
+            self._last_usage.timings["parse"] = time.perf_counter() - started
         return Prediction(reply, raw, self._last_usage)
+
+    def _generate(self, prompt: Sequence[Segment], context: Context) -> Generation:
+        sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))
+        instruction = self._checkpoint.tokenizer.encode(context.instruction, add_special_tokens=False)
+        try:
+            return generate(
+                self._session,
+                prompt,
+                self._rules,
+                sampling,
+                self._speculation.drafter,
+                instruction=instruction,
+            )
+        except FloatingPointError as error:
+            raise UsageError(
+                f"{self.name} cannot decide: {error}; load it in float32, or check its weights"
+            ) from error
 
 
 def _usage(generation: Generation) -> Usage:
@@ -120,6 +154,7 @@ def _usage(generation: Generation) -> Usage:
         prompt_tokens=generation.prompt_tokens,
         reply_tokens=len(generation.ids),
         forwards=generation.forwards,
+        accepted_tokens=generation.accepted_tokens,
         timings=dict(generation.timings),
     )
 

@@ -86,6 +86,9 @@ def run(
         str | None, typer.Option(help="The model's language; by default what its checkpoint says.")
     ] = None,
     temperature: Annotated[float, typer.Option(help="0 decodes greedily.", min=0.0)] = 0.0,
+    decoding: Annotated[
+        str, typer.Option(help="What drafts replies: auto, plain, or methods such as suffix+grammar.")
+    ] = "auto",
     max_steps: Annotated[int, typer.Option(help="Stop after so many predictions.", min=1)] = 30,
     max_seconds: Annotated[float, typer.Option(help="Stop after so much wall time.", min=0.0)] = 900.0,
     viewport: Annotated[
@@ -111,6 +114,7 @@ def run(
         model=model,
         dialect=dialect,
         temperature=temperature,
+        decoding=decoding,
         max_steps=max_steps,
         max_seconds=max_seconds,
         viewport=viewport,

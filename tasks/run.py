@@ -41,6 +41,7 @@ class RunRequest:
     model: str = "embedded"
     dialect: str | None = None
     temperature: float = 0.0
+    decoding: str = "auto"
     max_steps: int = 30
     max_seconds: float = 900.0
     viewport: str | None = None
@@ -178,6 +179,7 @@ def _run_episode(
             "url": request.url,
             "dialect": policy.dialect,
             "temperature": request.temperature,
+            "decoding": list(policy.decoding),
             "screen": list(first.screenshot.size),
             "max_steps": request.max_steps,
             "max_seconds": request.max_seconds,
@@ -198,6 +200,7 @@ def _load_policy(request: RunRequest) -> LocalPolicy:
         dialect=request.dialect,
         temperature=request.temperature,
         seed=request.seed,
+        decoding=request.decoding,
     )
 
 

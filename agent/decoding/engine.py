@@ -1,17 +1,33 @@
-"""Turns a prompt into a reply."""
+"""Turns a prompt into a reply: draft, verify all drafts in one forward, keep what the model agrees with."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
-from torch import Tensor
 
-from .layout import Segment
-from .sampling import Chooser, Sampling
-from .session import Session
+from .acceptance import Accepted
+from .adaptive import AdaptiveDrafter
+from .draft import Drafter, DraftState
+from .grammar import GrammarConstraint
+from .layout import Segment, lay_out
+from .sampling import Sampling
+from .session import Prefill, Session
+from .tree import DraftTree
+from .verify import Acceptance, Verifier
+
+BUDGET = 24
+"""Nodes that a draft tree may have; how many are worth it, the drafter decides."""
+
+
+class Speculator(Drafter, Protocol):
+    """A drafter that is told what came of its drafts."""
+
+    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float) -> None:
+        """Learn from a verify forward, which took so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,7 @@ class Generation:
         ids: its tokens, without the one that ended it.
         finished: whether it ended itself; False when it was cut off.
         forwards: forwards of the language model after prefill.
+        accepted_tokens: how many of its tokens were drafts that the model agreed with.
         prompt_tokens: tokens in the prompt.
         new_tokens: tokens of the prompt that were not cached.
         pictures_encoded: forwards of the vision tower.
@@ -46,6 +63,7 @@ class Generation:
     ids: tuple[int, ...]
     finished: bool
     forwards: int
+    accepted_tokens: int
     prompt_tokens: int
     new_tokens: int
     pictures_encoded: int
@@ -54,42 +72,133 @@ class Generation:
 
 @torch.inference_mode()
 def generate(
-    session: Session, prompt: Sequence[Segment], rules: Rules, sampling: Sampling = Sampling()
+    session: Session,
+    prompt: Sequence[Segment],
+    rules: Rules,
+    sampling: Sampling = Sampling(),
+    drafter: Speculator | None = None,
+    *,
+    constraint: GrammarConstraint | None = None,
+    instruction: Sequence[int] = (),
+    acceptance: Acceptance = "lossless",
+    budget: int = BUDGET,
 ) -> Generation:
-    """Read a prompt and write the reply, one token per forward.
+    """Read a prompt and write the reply.
+
+    Args:
+        session: what is cached of the conversation.
+        prompt: the whole conversation.
+        rules: when to stop, and what may never be written.
+        sampling: how tokens are chosen.
+        drafter: guesses tokens; it changes how many forwards a reply takes and never, unless ``acceptance``
+            is ``typical``, what it says. None drafts nothing.
+        constraint: the grammar that the reply must be in, as far as ``max_new_tokens`` lets it.
+        instruction: the task's own tokens, for drafters.
+        acceptance: ``typical`` is lossy.
+        budget: nodes that a draft tree may have.
 
     Raises:
+        FloatingPointError: the model's scores are not numbers.
         ValueError: the prompt is empty, or a screenshot in it cannot be resized.
     """
     prefill = session.prefill(prompt)
     started = time.perf_counter()
-    bans = _bans(session, rules.banned_ids)
-    chooser = Chooser(sampling)
-    ids: list[int] = []
-    forwards = 0
-    hidden = prefill.hidden
-    while True:
-        token = chooser.choose(session.network.logits(hidden) + bans)
-        if token in rules.stop_ids:
-            break
-        ids.append(token)
-        if len(ids) >= rules.max_new_tokens:
-            break
-        hidden = session.extend([token])[-1]
-        forwards += 1
-    return Generation(
-        tuple(ids),
-        token in rules.stop_ids,
-        forwards,
-        prefill.prompt_tokens,
-        prefill.new_tokens,
-        prefill.pictures_encoded,
-        prefill.timings | {"decode": time.perf_counter() - started},
-    )
+    verifier = Verifier(session.network, sampling, rules.banned_ids, rules.stop_ids, constraint, acceptance)
+    ids = lay_out(prompt, session.network.image_token).ids
+    reply = _Reply(session, rules, verifier, drafter or AdaptiveDrafter(()), sampling.temperature, list(ids))
+    reply.begin(prefill, instruction)
+    while not reply.ended:
+        reply.advance(budget)
+    timings = prefill.timings | {"decode": time.perf_counter() - started}
+    return reply.generation(prefill, timings)
 
 
-def _bans(session: Session, banned: Collection[int]) -> Tensor:
-    """What to add to the scores so that banned tokens are never chosen."""
-    bans = torch.zeros(session.network.vocabulary, device=session.network.device)
-    bans[sorted(banned)] = float("-inf")
-    return bans
+class _Reply:
+    """A reply while it is written.
+
+    Args:
+        session: the prompt is cached in it.
+        rules: when to stop.
+        verifier: decides.
+        drafter: guesses.
+        temperature: of the model.
+        ids: the prompt; the reply is appended to it.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        rules: Rules,
+        verifier: Verifier,
+        drafter: Speculator,
+        temperature: float,
+        ids: list[int],
+    ) -> None:
+        self._session = session
+        self._rules = rules
+        self._verifier = verifier
+        self._drafter = drafter
+        self._temperature = temperature
+        self._ids = ids
+        self._start = len(ids)
+        self._forwards = 0
+        self._accepted = 0
+        self.ended = False
+
+    def begin(self, prefill: Prefill, instruction: Sequence[int]) -> None:
+        """Take the first token from the prompt's own forward."""
+        self._drafter.start(tuple(self._ids), instruction)
+        self._hidden = prefill.hidden[None]
+        self._commit(self._verifier.accept(DraftTree(self._ids[-1]), self._hidden))
+
+    def advance(self, budget: int) -> None:
+        """One round: draft, verify, keep."""
+        # The model adds a token of its own to what it accepts.
+        tree = self._drafter.propose(self._state(), min(budget, self._room - 1))
+        started = time.perf_counter()
+        self._hidden = self._session.verify(tree)
+        accepted = self._verifier.accept(tree, self._hidden)
+        seconds = time.perf_counter() - started
+        accepted = accepted.cut(self._room)
+        self._session.keep(accepted.nodes)
+        self._forwards += 1
+        self._drafter.judge(tree, accepted, seconds)
+        self._commit(accepted)
+
+    def generation(self, prefill: Prefill, timings: dict[str, float]) -> Generation:
+        """What was written so far."""
+        return Generation(
+            tuple(self._ids[self._start :]),
+            self._finished,
+            self._forwards,
+            self._accepted,
+            prefill.prompt_tokens,
+            prefill.new_tokens,
+            prefill.pictures_encoded,
+            timings,
+        )
+
+    @property
+    def _room(self) -> int:
+        """Tokens that may still be written."""
+        return self._start + self._rules.max_new_tokens - len(self._ids)
+
+    def _state(self) -> DraftState:
+        return DraftState(
+            self._ids,
+            self._start,
+            self._temperature,
+            self._hidden[self._last],
+            self._rules.banned_ids,
+            self._verifier.rng,
+        )
+
+    def _commit(self, accepted: Accepted) -> None:
+        """Append tokens to the reply; a stop token ends it and is not in it."""
+        self._last = accepted.last
+        self._accepted += len(accepted.nodes)
+        self._finished = accepted.tokens[-1] in self._rules.stop_ids
+        self._ids += accepted.tokens[:-1] if self._finished else accepted.tokens
+        self._drafter.observe(accepted.tokens, self._hidden[[0, *accepted.nodes]])
+        self._finished = self._finished or self._verifier.must_stop
+        self.ended = self._finished or self._room <= 0

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...perception.resize import Patches
@@ -102,3 +104,9 @@ class Network:
         """Each of ``new`` tokens sees all of the past, those before it and itself."""
         hidden = torch.full((new, new), torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device)
         return torch.cat([hidden.new_zeros(new, past), hidden.triu(1)], dim=1)
+
+    def tree_mask(self, past: int, sees: NDArray[np.bool_]) -> Tensor:
+        """Each new token sees all of the past and the new tokens that ``sees`` names, new x new."""
+        hidden = torch.full(sees.shape, torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device)
+        hidden[torch.from_numpy(sees).to(self.device)] = 0
+        return torch.cat([hidden.new_zeros(len(sees), past), hidden], dim=1)

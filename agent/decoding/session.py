@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...perception.resize import ImageSpec, to_patches
 from .layout import Layout, Segment, lay_out, text_positions
 from .network import Network
+from .tree import DraftTree
 from .vision import Features, FeatureStore
 
 _CHUNK = 2048
@@ -60,6 +63,7 @@ class Session:
         self._cache = self.network.new_cache()
         self._keys: list[int] = []
         self._next_position = 0
+        self._unsettled = 0
 
     @property
     def length(self) -> int:
@@ -72,6 +76,7 @@ class Session:
         Raises:
             ValueError: the prompt is empty, or a screenshot cannot be resized.
         """
+        self._drop_unsettled()
         layout = lay_out(prompt, self.network.image_token)
         if not layout.ids:
             raise ValueError("an empty prompt has no next token")
@@ -92,11 +97,45 @@ class Session:
 
     def extend(self, ids: Sequence[int]) -> Tensor:
         """Append tokens of the reply; returns their states, tokens x hidden size."""
+        self._drop_unsettled()
         mask = self.network.causal_mask(self.length, len(ids))
         positions = torch.from_numpy(text_positions(self._next_position, len(ids)))
         hidden = self._forward(self.network.embed(ids), positions, mask, list(ids))
         self._next_position += len(ids)
         return hidden
+
+    def verify(self, tree: DraftTree) -> Tensor:
+        """Run a draft tree, each node seeing what is cached, its ancestors and itself.
+
+        The nodes stay only if ``keep`` says so.
+
+        Returns:
+            Their states, nodes x hidden size.
+        """
+        self._drop_unsettled()
+        positions = torch.from_numpy(np.tile(self._next_position + tree.depths, (3, 1)))
+        mask = self.network.tree_mask(self.length, tree.mask())
+        hidden = self._forward(self.network.embed(tree.tokens), positions, mask, list(tree.tokens))
+        self._unsettled = len(tree)
+        return hidden
+
+    def keep(self, nodes: Sequence[int]) -> None:
+        """Keep the root of the tree verified last and some nodes behind it; forget the others.
+
+        Args:
+            nodes: a path downwards from the root, which is left out.
+        """
+        width, self._unsettled = self._unsettled, 0
+        start, kept = self.length - width, 1 + len(nodes)
+        if tuple(nodes) != tuple(range(1, kept)):
+            self._move([start + node for node in nodes], start + 1)
+        self._truncate(start + kept)
+        self._next_position += kept
+
+    def rewind(self, count: int) -> None:
+        """Forget the last ``count`` tokens of a reply."""
+        self._truncate(self.length - count)
+        self._next_position -= count
 
     def _read(self, layout: Layout, keys: Sequence[int], begin: int, end: int) -> Tensor:
         """Run tokens ``begin`` to ``end`` of a prompt; those before are cached."""
@@ -134,6 +173,25 @@ class Session:
             raise
         self._keys += keys
         return hidden
+
+    def _move(self, places: Sequence[int], target: int) -> None:
+        """Copy cached tokens to where others stand."""
+        source = torch.tensor(places, device=self.network.device)
+        end = target + len(places)
+        try:
+            for layer in cast("Any", self._cache).layers:
+                for rows in (layer.keys, layer.values):
+                    rows[..., target:end, :] = rows.index_select(-2, source)
+        except BaseException:
+            # Some layers may have moved theirs and others not.
+            self.reset()
+            raise
+        self._keys[target:end] = [self._keys[place] for place in places]
+
+    def _drop_unsettled(self) -> None:
+        """Forget a tree that was verified and never settled, as when acceptance failed."""
+        width, self._unsettled = self._unsettled, 0
+        self._truncate(self.length - width)
 
     def _truncate(self, length: int) -> None:
         if length < self.length:

@@ -73,8 +73,7 @@ def test_usage_says_what_it_cost(checkpoint: Checkpoint, shoot: Any) -> None:
     usage = LocalPolicy(checkpoint, Listening()).predict(context(shoot(0))).usage
     assert usage.prompt_tokens > 50
     assert 0 < usage.reply_tokens <= checkpoint.card.max_new_tokens
-    assert usage.forwards in (usage.reply_tokens - 1, usage.reply_tokens)
-    assert usage.accepted_tokens == 0
+    assert usage.forwards + usage.accepted_tokens in (usage.reply_tokens - 1, usage.reply_tokens)
     assert usage.timings.keys() == {"encode", "prefill", "decode", "parse"}
     assert all(seconds >= 0 for seconds in usage.timings.values())
 

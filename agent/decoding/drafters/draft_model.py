@@ -1,0 +1,133 @@
+"""Drafts with a smaller model that sees the same conversation (Leviathan et al. 2023, arXiv 2211.17192).
+
+Unlike transformers' assistants it is shown the screenshots too; one that cannot see them drafts little that a
+GUI agent would say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ....actions.errors import UsageError
+from ....actions.geometry import Size
+from ....perception.resize import ImageSpec
+from ..acceptance import distribution, sample
+from ..draft import DraftState
+from ..layout import Picture, Segment, Text
+from ..network import Network
+from ..session import Session
+from ..tree import DraftTree, Draws, Row
+
+if TYPE_CHECKING:
+    from ..speculation import Target
+
+
+class DraftModel:
+    """A second model with a session of its own; it drafts a chain, token by token.
+
+    Args:
+        network: the draft model.
+        spec: how screenshots are cut for it.
+        vocabulary: number of the target's scores.
+        depth: longest chain.
+        surest: the chain ends where its probability falls below this.
+    """
+
+    name = "draft"
+
+    def __init__(
+        self, network: Network, spec: ImageSpec, vocabulary: int, depth: int = 6, surest: float = 0.2
+    ) -> None:
+        self._network = network
+        self._spec = spec
+        self._vocabulary = vocabulary
+        self._depth = depth
+        self._surest = surest
+        self._session = Session(network, spec)
+        self._prompt: list[Segment] | None = None
+        # Committed tokens that it has not read, drafted ones that it has, and drafted ones that it has not.
+        self._pending: list[int] = []
+        self._drafted: list[int] = []
+        self._unread: list[int] = []
+
+    def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
+        """Take over the prompt with its screenshots, as this model's own image processor cuts them."""
+        self._prompt = [
+            Picture.of(segment.screenshot, self._spec) if isinstance(segment, Picture) else segment
+            for segment in prompt
+        ]
+
+    def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
+        """Read the prompt; only its text if ``prepare`` did not show its screenshots."""
+        segments = self._prompt or [Text(tuple(prompt))]
+        self._prompt = None
+        self._pending, self._drafted, self._unread = [], [], []
+        with torch.inference_mode():
+            self._session.prefill(segments)
+
+    def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
+        """Keep what it drafted as far as it came true."""
+        agreed = 0
+        while agreed < min(len(ids), len(self._drafted)) and ids[agreed] == self._drafted[agreed]:
+            agreed += 1
+        self._session.rewind(len(self._drafted) - agreed)
+        self._pending += ids[agreed:]
+        self._drafted = []
+
+    @torch.inference_mode()
+    def propose(self, state: DraftState, budget: int) -> DraftTree:
+        """A chain of its likeliest tokens, or above temperature 0 of tokens drawn from its distribution."""
+        tree, node, value = state.tree(), 0, 1.0
+        for _ in range(min(self._depth, budget)):
+            token, sure, following = self._follow(tree, node, state)
+            value *= sure
+            if following is None or value < self._surest:
+                break
+            self._unread, node = [token], following
+        self._unread = []
+        return tree
+
+    def _follow(self, tree: DraftTree, node: int, state: DraftState) -> tuple[int, float, int | None]:
+        """Draft the token after a node; returns it, its probability and its node."""
+        scores = self._read()
+        mask = np.ones(self._vocabulary, dtype=np.bool_)
+        mask[list(state.banned)] = False
+        q = distribution(scores, state.temperature or 1.0, mask=mask)
+        if state.temperature == 0 or state.rng is None:
+            token = int(q.argmax())
+            return token, float(q[token]), tree.add(node, token, float(q[token]), self.name)
+        token = sample(q, state.rng)
+        draws = Draws((token,), q)
+        return token, float(q[token]), tree.draw(node, draws, float(q[token]), self.name)[0]
+
+    def _read(self) -> Row:
+        """Read what it has not read yet; the scores of what follows, as many as the target has."""
+        hidden = self._session.extend([*self._pending, *self._unread])[-1]
+        self._drafted += self._unread
+        self._pending, self._unread = [], []
+        scores = self._network.logits(hidden).cpu().numpy()[: self._vocabulary]
+        missing = self._vocabulary - len(scores)
+        return cast("Row", np.pad(scores, (0, missing), constant_values=-np.inf))
+
+
+def load_draft_model(path: str, target: Target) -> DraftModel:
+    """The draft model in a checkpoint's directory.
+
+    Raises:
+        MissingPartError: there is no checkpoint.
+        UsageError: its tokens are not those of the target.
+    """
+    from ...checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(path, device=str(target.network.device))
+    if checkpoint.tokenizer.get_vocab() != target.checkpoint.tokenizer.get_vocab():
+        raise UsageError(
+            f"{path} cannot draft for {target.checkpoint.name}: it has other tokens; use a checkpoint with "
+            "the same tokenizer"
+        )
+    return DraftModel(Network(checkpoint.model), checkpoint.image_spec, target.network.vocabulary)

@@ -1,0 +1,176 @@
+"""Which drafters a policy uses: from ``suffix+grammar`` to drafters that know its checkpoint and dialect.
+
+What drafters remember belongs to one policy: replies of its earlier episodes are drafted from in later ones,
+and no other policy sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
+
+from ...actions.dialects import Dialect
+from ...actions.errors import UsageError
+from ...actions.geometry import Size
+from .adaptive import AdaptiveDrafter
+from .draft import Drafter
+from .drafters.grammar import GrammarDrafter
+from .drafters.suffix import SuffixDrafter
+from .engine import Rules
+from .grammar import GrammarConstraint, TokenTable
+from .layout import Segment
+from .network import Network
+from .reply_grammar import reply_grammar
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from ..checkpoint import Checkpoint
+
+DRAFT: Final = "draft:"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be drafted for.
+
+    Attributes:
+        checkpoint: whose replies.
+        network: its layers.
+        dialect: the language of its replies.
+        rules: what may be in them.
+    """
+
+    checkpoint: Checkpoint
+    network: Network
+    dialect: Dialect
+    rules: Rules
+
+
+class Grammars:
+    """The grammars of a target's replies, by screenshot; the last one is kept.
+
+    Raises:
+        MissingPartError: llguidance is not installed.
+        UsageError: there is no grammar for the dialect.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._dialect = target.dialect
+        self._table: TokenTable | None = None
+        self._target = target
+        self._text = ""
+
+    def of(self, screenshot: Size, resized: Size) -> GrammarConstraint:
+        """The grammar of replies to a screenshot, which the model sees resized."""
+        checkpoint = self._target.checkpoint
+        special = checkpoint.tokenizer.get_vocab()
+        text = reply_grammar(self._dialect, screenshot, resized, special)
+        if text != self._text:
+            self._table = self._table or TokenTable(
+                cast("PreTrainedTokenizerFast", checkpoint.tokenizer),
+                self._target.network.vocabulary,
+                self._target.rules.stop_ids,
+            )
+            self._constraint = GrammarConstraint(self._table, text)
+            self._text = text
+        return self._constraint
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A drafter that wants to know more about a prompt than its tokens."""
+
+    def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
+        """A reply to a prompt comes next, whose newest screenshot the model sees resized."""
+
+
+class ReplyGrammarDrafter(GrammarDrafter):
+    """Drafts what the dialect's grammar forces in replies to the newest screenshot."""
+
+    def __init__(self, grammars: Grammars) -> None:
+        self._grammars = grammars
+        super().__init__(grammars.of(Size(1000, 1000), Size(1000, 1000)))
+
+    def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
+        """The frame of coordinates may depend on the screenshot."""
+        self.constrain(self._grammars.of(screenshot, resized))
+
+
+def _suffix(target: Target) -> Drafter:
+    return SuffixDrafter(unknown={target.network.image_token})
+
+
+def _grammar(target: Target) -> Drafter:
+    return ReplyGrammarDrafter(Grammars(target))
+
+
+_BUILDERS: Final[Mapping[str, Callable[[Target], Drafter]]] = {"suffix": _suffix, "grammar": _grammar}
+METHODS: Final = (*_BUILDERS, f"{DRAFT}PATH")
+"""Every method, as ``--decoding`` names it."""
+
+
+def parse_methods(decoding: str) -> tuple[str, ...]:
+    """The methods in a ``--decoding`` text; only ``auto`` for all that there are, none for ``plain``.
+
+    Raises:
+        UsageError: one is not known or is named twice.
+    """
+    if decoding == "plain":
+        return ()
+    methods = tuple(part.strip() for part in decoding.split("+"))
+    for method in methods:
+        known = method in _BUILDERS or (method.startswith(DRAFT) and method != DRAFT)
+        if not known and methods != ("auto",):
+            raise UsageError(
+                f"unknown decoding method {method!r}; use auto, plain, or some of {', '.join(METHODS)} "
+                "joined by +"
+            )
+    if len({method.split(":")[0] for method in methods}) < len(methods):
+        raise UsageError(f"{decoding!r} names a decoding method twice")
+    return methods
+
+
+class Speculation:
+    """The drafters of one policy.
+
+    Args:
+        target: what they draft for.
+        decoding: which ones, as ``parse_methods`` reads it.
+
+    Raises:
+        UsageError: a method is not known, or does not go with the checkpoint or the dialect.
+    """
+
+    def __init__(self, target: Target, decoding: str = "auto") -> None:
+        methods = parse_methods(decoding)
+        auto = methods == ("auto",)
+        made = [_make(target, method, auto) for method in (_BUILDERS if auto else methods)]
+        self._drafters = [drafter for drafter in made if drafter is not None]
+        self.drafter = AdaptiveDrafter(self._drafters)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of its drafters."""
+        return tuple(drafter.name for drafter in self._drafters)
+
+    def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
+        """A reply to a prompt comes next, whose newest screenshot the model sees resized."""
+        for drafter in self._drafters:
+            if isinstance(drafter, Prepared):
+                drafter.prepare(prompt, screenshot, resized)
+
+
+def _make(target: Target, method: str, optional: bool) -> Drafter | None:
+    """The drafter of a method; None if it is not to be had and ``optional``."""
+    if method.startswith(DRAFT):
+        from .drafters.draft_model import load_draft_model
+
+        return load_draft_model(method.removeprefix(DRAFT), target)
+    try:
+        return _BUILDERS[method](target)
+    except UsageError:
+        if optional:
+            return None
+        raise
