@@ -17,11 +17,14 @@ from ..actions.errors import EnvironmentFailure, MissingPartError, UsageError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 
+# Partial raster draws into half of an old tile, which rounds blended edges differently now and then: two
+# pictures of equal screens would not be equal.
 FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
     "--disable-features=Translate,MediaRouter,OptimizationHints",
+    "--disable-partial-raster",
     "--disable-search-engine-choice-screen",
     "--disable-smooth-scrolling",
     "--disable-sync",

@@ -52,11 +52,12 @@ WATCH_SCRIPT = """
     else if (now - begun >= budgetMs) finish(false);
     else nextFrame();
   };
-  // A page that has gone behind another gets no frames: a timer looks after it.
+  // Timers that are due run before the look, however busy the machine is. A page that has gone behind
+  // another gets no frames: a timer looks after it.
   const nextFrame = () => {
     let called = false;
     const once = () => { if (!called) { called = true; frame(); } };
-    requestAnimationFrame(once);
+    setTimeout(() => requestAnimationFrame(once), 0);
     setTimeout(once, 100);
   };
   nextFrame();
