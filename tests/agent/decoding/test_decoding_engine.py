@@ -1,54 +1,17 @@
 """The engine against transformers' own generation on the same inputs."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
+from made_replies import BANNED, RULES, by_transformers, conversation
 from saccade.agent.checkpoint import Checkpoint, load_checkpoint
 from saccade.agent.decoding.engine import Rules, generate
-from saccade.agent.decoding.layout import Picture, Segment, Text, lay_out
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.sampling import Sampling
 from saccade.agent.decoding.session import Session
 from saccade.perception.observation import Screenshot
-from saccade.perception.resize import to_patches
-
-BANNED = frozenset(range(259, 320))
-RULES = Rules(frozenset({258}), BANNED, max_new_tokens=24)
-
-
-def conversation(checkpoint: Checkpoint, shots: list[Screenshot]) -> list[Segment]:
-    def text(words: str) -> Text:
-        return Text(tuple(checkpoint.tokenizer.encode(words, add_special_tokens=False)))
-
-    prompt: list[Segment] = [text("<|im_start|>user\nPress the blue button.<|im_end|>\n")]
-    for shot in shots:
-        picture = Picture.of(shot, checkpoint.image_spec)
-        prompt += [text("<|im_start|>user\n<|vision_start|>"), picture]
-        prompt += [text("<|vision_end|><|im_end|>\n<|im_start|>assistant\n")]
-    return prompt
-
-
-def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], count: int) -> list[int]:
-    model = cast("Any", checkpoint.model)
-    ids = torch.tensor([lay_out(prompt, model.config.image_token_id).ids])
-    shots = [segment.screenshot for segment in prompt if isinstance(segment, Picture)]
-    patches = [to_patches(shot, checkpoint.image_spec) for shot in shots]
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        mm_token_type_ids=(ids == model.config.image_token_id).int(),
-        pixel_values=torch.from_numpy(np.concatenate([patch.values for patch in patches])),
-        image_grid_thw=torch.tensor([patch.grid for patch in patches]),
-        max_new_tokens=count,
-        do_sample=False,
-        suppress_tokens=sorted(BANNED),
-        pad_token_id=256,
-    )
-    return cast("list[int]", output[0, ids.shape[1] :].tolist())
 
 
 @pytest.mark.parametrize("pictures", [1, 2, 3, 4])
