@@ -78,8 +78,8 @@ class BrowserEnvironment:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What happened beside the last action: dialogs answered, downloads saved, addresses refused."""
-        return tuple(self._session.notes) if self._session else ()
+        """What happened since the action before: dialogs answered, downloads saved, addresses refused."""
+        return self._session.notes if self._session else ()
 
     def reset(self, seed: int | None = None) -> Observation:
         """Start afresh with an empty profile on the first page; a browser has nothing to seed.

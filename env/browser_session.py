@@ -82,12 +82,13 @@ class BrowserSession:
 
     def __init__(self, chromium: Chromium, options: SessionOptions) -> None:
         self._options = options
-        self.notes: list[str] = []
+        self._noted: list[str] = []
+        self.notes: tuple[str, ...] = ()
         self._watchdog = Watchdog(lambda: kill(process_id))
         self._settler = PageSettler(options.limits, options.clock)
         self._traffic = Traffic()
-        self._downloads = Downloads(options.downloads, self.notes.append)
-        self._dialogs = Dialogs(options.dialogs, self.notes.append)
+        self._downloads = Downloads(options.downloads, self._noted.append)
+        self._dialogs = Dialogs(options.dialogs, self._noted.append)
         self._screenshot: Screenshot | None = None
         process_id = chromium.process_id()
         self._context = chromium.new_context(
@@ -160,7 +161,6 @@ class BrowserSession:
         Raises:
             EnvironmentFailure: the browser broke.
         """
-        self.notes.clear()
         self._traffic.mark()
         begun = self._options.clock()
         with self.answering(self._options.patience + _own_time(action)):
@@ -168,6 +168,8 @@ class BrowserSession:
         acted = self._options.clock()
         observation = self.observe(typed=isinstance(action, Type | Press))
         timings = {"act": acted - begun, **observation.timings}
+        self.notes = tuple(self._noted)  # what comes later is told with the next step, not lost
+        self._noted.clear()
         return StepResult(observation, error=error, timings=timings)
 
     def close(self) -> None:
@@ -223,7 +225,7 @@ class BrowserSession:
             context.route(FILE_ADDRESS, self._refuse_file)
 
     def _refuse_file(self, route: Route) -> None:
-        self.notes.append(f"refused: {route.request.url}")
+        self._noted.append(f"refused: {route.request.url}")
         route.abort("accessdenied")
 
     def _tab_options(self) -> TabOptions:
@@ -270,12 +272,12 @@ class BrowserSession:
         url = complete_address(address)
         if problem := refused_address(url, self._options.allow_file):
             return problem
-        known = len(self.notes)
+        known = len(self._noted)
         try:
             self.page.goto(url, wait_until="commit", timeout=self._options.limits.navigation * 1000)
         except Error as error:
             reason = first_line(error)
-            if "Download is starting" in reason or any("download" in note for note in self.notes[known:]):
+            if "Download is starting" in reason or any("download" in note for note in self._noted[known:]):
                 return None
             if self._watchdog.bitten or not self._alive():
                 raise

@@ -32,6 +32,15 @@ def title(environment: BrowserEnvironment) -> object:
     return environment._session.evaluate("document.title")
 
 
+def noted(environment: BrowserEnvironment) -> tuple[str, ...]:
+    """The notes of the last step; a download that a busy machine is late with comes with a later one."""
+    for _ in range(100):
+        if environment.notes:
+            break
+        environment.step(LOOK)
+    return environment.notes
+
+
 @pytest.mark.parametrize(
     "opener",
     [
@@ -86,21 +95,20 @@ def test_downloads_are_saved_without_overwriting(open_page: OpenPage, site: obje
     site.file("/data.bin", b"\x00\x01saccade", "application/octet-stream")  # type: ignore[attr-defined]
     folder = tmp_path / "downloads"
     environment = open_page(f"<a style='{WHOLE}' href=/data.bin download='report.bin'></a>", downloads=folder)
-    for _ in range(2):
-        assert environment.step(THERE).error is None
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        "report.bin": b"\x00\x01saccade",
-        "report (1).bin": b"\x00\x01saccade",
-    }
-    assert environment.notes == ("download saved: report (1).bin",)
-    assert environment.step(Navigate(url=site.address + "/data.bin")).error is None  # type: ignore[attr-defined]
-    assert len(list(folder.iterdir())) == 3
+    notes = []
+    for action in (THERE, THERE, Navigate(url=site.address + "/data.bin")):  # type: ignore[attr-defined]
+        assert environment.step(action).error is None
+        notes += noted(environment)
+    assert notes == [f"download saved: {name}" for name in ("report.bin", "report (1).bin", "data.bin")]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == dict.fromkeys(
+        ("report.bin", "report (1).bin", "data.bin"), b"\x00\x01saccade"
+    )
 
 
 def test_downloads_are_refused_where_there_is_no_folder(open_page: OpenPage) -> None:
     environment = open_page(f"<a style='{WHOLE}' href=/data.bin download='report.bin'></a>")
     environment.step(THERE)
-    assert environment.notes == ("download refused, as there is no downloads folder: report.bin",)
+    assert noted(environment) == ("download refused, as there is no downloads folder: report.bin",)
 
 
 @pytest.fixture
