@@ -88,6 +88,11 @@ class LocalPolicy:
         return self._speculation.methods
 
     @property
+    def rules(self) -> Rules:
+        """When its replies end and what is never in them."""
+        return self._rules
+
+    @property
     def last_usage(self) -> Usage:
         """What the last reply cost, even if it could not be read."""
         return self._last_usage
@@ -112,11 +117,8 @@ class LocalPolicy:
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
         size = context.observation.screenshot.size
-        try:
-            resized = smart_resize(size, self._checkpoint.image_spec.limits)
-            prompt = self._prompts.build(context)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        prompt = self.prompt(context)
+        resized = smart_resize(size, self._checkpoint.image_spec.limits)
         self._speculation.prepare(prompt, size, resized)
         generation = self._generate(prompt, context)
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
@@ -130,6 +132,17 @@ class LocalPolicy:
         finally:
             self._last_usage.timings["parse"] = time.perf_counter() - started
         return Prediction(reply, raw, self._last_usage)
+
+    def prompt(self, context: Context) -> list[Segment]:
+        """The prompt of a step, as the model reads it.
+
+        Raises:
+            UsageError: a screenshot is too narrow or too low for the model.
+        """
+        try:
+            return self._prompts.build(context)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     def _generate(self, prompt: Sequence[Segment], context: Context) -> Generation:
         sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))

@@ -57,6 +57,24 @@ Example:
   saccade bench step --json"""
 
 
+DECODING_HELP = """Time every way of decoding against transformers' own on screens of MiniWoB++, and whole
+episodes against recomputing the last five screenshots. Ratios say how many times faster.
+
+\b
+Example:
+  saccade bench decoding --prompts 6 --json"""
+
+
+TRAIN_HEADS_HELP = """Train drafting heads for a checkpoint on its own replies to MiniWoB++ screens.
+
+The model stays as it is. Replies are kept in runs/heads/ and used again. Ctrl-C saves; --resume goes on.
+
+\b
+Examples:
+  saccade train-heads --method mtp
+  saccade train-heads --model ByteDance-Seed/UI-TARS-1.5-7B --method medusa --prompts 5000"""
+
+
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
@@ -125,6 +143,29 @@ def run(
     raise typer.Exit(run_and_print(request, json_output=json))
 
 
+@app.command("train-heads", help=TRAIN_HEADS_HELP)
+def train_heads(
+    model: Annotated[str, typer.Option(help="'embedded', a checkpoint directory or a hub id.")] = "embedded",
+    method: Annotated[str, typer.Option(help="medusa or mtp.")] = "mtp",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the heads; by default heads/METHOD beside the checkpoint.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Updates.", min=1)] = 1000,
+    prompts: Annotated[int, typer.Option(help="Replies to learn from.", min=1)] = 600,
+    tasks: Annotated[
+        str | None, typer.Option(help="MiniWoB++ tasks, separated by commas; by default all it may know.")
+    ] = None,
+    depth: Annotated[int, typer.Option(help="Heads, or tokens that MTP chains learn to draft.", min=1)] = 4,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    json: Json = False,
+) -> None:
+    """See ``TRAIN_HEADS_HELP``."""
+    from .train_heads import HeadsRequest, train_and_print
+
+    chosen = tasks.split(",") if tasks else ()
+    train_and_print(HeadsRequest(model, method, out, steps, prompts, chosen, depth, resume), json_output=json)
+
+
 @app.command(help=PARSE_HELP)
 def parse(
     dialect: Annotated[str, typer.Option(help="Name of the dialect, such as uitars-1.5.")],
@@ -164,6 +205,21 @@ def bench_step(
     from .console import print_timings
 
     print_timings(measure(tasks.split(","), steps, seed), json_output=json)
+
+
+@bench.command("decoding", help=DECODING_HELP)
+def bench_decoding(
+    model: Annotated[str, typer.Option(help="'embedded', a checkpoint directory or a hub id.")] = "embedded",
+    threads: Annotated[int, typer.Option(help="Threads of torch.", min=1)] = 1,
+    prompts: Annotated[int, typer.Option(help="Screens to reply to.", min=1)] = 12,
+    rounds: Annotated[int, typer.Option(help="Of each prompt the fastest round counts.", min=1)] = 3,
+    json: Json = False,
+) -> None:
+    """See ``DECODING_HELP``."""
+    from .bench_decoding import bench_decoding as measure
+    from .console import print_decoding
+
+    print_decoding(measure(model, threads, prompts, rounds), json_output=json)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..actions.schema import Action, Drag, points
-from ..env.events import ActionEvent, Event, PredictionEvent, StartEvent
+from ..env.events import ActionEvent, Event, PredictionEvent, StartEvent, Usage
 
 
 class Narrator:
@@ -51,6 +51,7 @@ class Narrator:
             said = Text.assemble(head, cost, (f"unreadable reply: {event.error}", "yellow"))
         else:
             said = Text.assemble(head, cost, event.thought or "(no thought)")
+        said.append(_decoding(event.usage), "dim")
         self._console.print(said)
 
     def _action(self, event: ActionEvent) -> None:
@@ -60,6 +61,14 @@ class Narrator:
         if event.error is not None:
             line.append(f"  had no effect: {event.error}", "yellow")
         self._console.print(line)
+
+
+def _decoding(usage: Usage) -> str:
+    """What a reply took, if a model of ours wrote it."""
+    if not usage.forwards:
+        return ""
+    drafted = f", {usage.accepted_tokens} drafted" if usage.accepted_tokens else ""
+    return f"  [{usage.reply_tokens} tokens{drafted}, {usage.forwards} forwards]"
 
 
 def describe(action: Action) -> str:
@@ -87,3 +96,23 @@ def print_timings(result: Mapping[str, JsonValue], json_output: bool) -> None:
         if isinstance(numbers, dict):
             table.add_row(phase, f"{numbers['median_ms']:.1f}", f"{numbers['p90_ms']:.1f}")
     Console().print(table)
+
+
+def print_decoding(result: Mapping[str, JsonValue], json_output: bool) -> None:
+    """The decoding benchmark as a table and a line on episodes, or as one line of JSON."""
+    if json_output:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    columns = ("forwards_per_reply", "accepted_length", "decode_ms", "step_ms", "decode_ratio", "step_ratio")
+    title = f"{result['prompts']} prompts against {result['baseline']}"
+    table = Table("method", *(column.replace("_", " ") for column in columns), "identical", title=title)
+    methods = result["methods"]
+    for row in methods if isinstance(methods, list) else ():
+        if isinstance(row, dict):
+            table.add_row(
+                str(row["name"]), *(f"{row[column]:.2f}" for column in columns), str(row["identical"])
+            )
+    console = Console()
+    console.print(table)
+    if isinstance(numbers := result["episodes"], dict):
+        console.print("  ".join(f"{name} {value}" for name, value in numbers.items()))
