@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -35,13 +36,13 @@ class Dialogs:
         accept = self._rule == "accept" or dialog.type in ("alert", "beforeunload")
         answer = "accepted" if accept else "dismissed"
         self._note(f"{dialog.type} dialog {answer}: {dialog.message}")
-        try:
-            if accept:
-                dialog.accept(dialog.default_value) if dialog.type == "prompt" else dialog.accept()
-            else:
+        with suppress(Error):  # a page that goes away takes its dialog along
+            if not accept:
                 dialog.dismiss()
-        except Error:  # the page went away while it asked
-            self._note(f"{dialog.type} dialog closed by itself")
+            elif dialog.type == "prompt":
+                dialog.accept(dialog.default_value)
+            else:
+                dialog.accept()
 
 
 class Downloads:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saccade.actions.geometry import Size
@@ -31,6 +31,7 @@ class FakeDevTools:
         return {"data": self.data}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10))
 def test_pixels_survive_the_camera_exactly(width: int, height: int, seed: int) -> None:
     seen = noise(width, height, seed)

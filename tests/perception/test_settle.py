@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saccade.perception.page_settle import Busy, PageLimits, PageSettler
@@ -90,6 +90,7 @@ def test_a_resized_screen_has_changed() -> None:
     assert not same_but_caret(picture(), np.zeros((61, 80, 3), np.uint8))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 59), st.integers(0, 79), st.integers(1, 60), st.integers(1, 80))
 def test_only_narrow_changes_are_carets(top: int, left: int, height: int, width: int) -> None:
     changed = picture()
