@@ -1,0 +1,274 @@
+"""One more block that reads the target's state with the token it led to (MTP, DeepSeek-V3, 2412.19437).
+
+h' = M[RMSNorm(h); RMSNorm(Emb(next token))] goes through one transformer block with keys and values of its
+own, a norm, and the target's output layer. For the tokens after the first its own h' stands in for the
+target's state; so that such chains hold, it is trained on them (EAGLE-3's training-time test, 2503.01840).
+
+It attends to the reply alone: the target's state knows the prompt already, its states at the prompt are not
+there when a cached prompt is reused, and a block that never reads the prompt begins a reply at no cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..draft import DraftState
+from ..tree import DraftTree
+from .output import DraftOutput
+
+
+@dataclass(frozen=True)
+class MtpShape:
+    """The numbers that set the module's size; those of the target's own blocks."""
+
+    width: int
+    heads: int
+    key_heads: int
+    head_width: int
+    inner: int
+
+    @classmethod
+    def of(cls, text_config: object) -> MtpShape:
+        """The shape of a target's blocks."""
+        config = cast("Any", text_config)
+        heads = config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // heads
+        inner = config.intermediate_size
+        return cls(config.hidden_size, heads, config.num_key_value_heads, width, inner)
+
+
+class MtpCache:
+    """Keys and values of the pairs that were read: key heads x pairs x head width."""
+
+    def __init__(self) -> None:
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+
+    def __len__(self) -> int:
+        return 0 if self.keys is None else self.keys.shape[-2]
+
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Grow by new pairs; returns all keys and values."""
+        if self.keys is None or self.values is None:
+            self.keys, self.values = keys, values
+        else:
+            self.keys = torch.cat([self.keys, keys], -2)
+            self.values = torch.cat([self.values, values], -2)
+        return self.keys, self.values
+
+    def crop(self, length: int) -> None:
+        """Forget what was read after the first ``length`` pairs."""
+        if self.keys is not None and self.values is not None and length < len(self):
+            self.keys, self.values = self.keys[..., :length, :], self.values[..., :length, :]
+
+
+class MtpModule(nn.Module):
+    """The module. A pair is a token and the state that predicted it; positions count the reply's pairs."""
+
+    def __init__(self, shape: MtpShape) -> None:
+        super().__init__()
+        self.shape = shape
+        width, inner = shape.width, shape.inner
+        self.state_norm = nn.RMSNorm(width, eps=1e-6)
+        self.token_norm = nn.RMSNorm(width, eps=1e-6)
+        self.merge = nn.Linear(2 * width, width, bias=False)
+        self.attention_norm = nn.RMSNorm(width, eps=1e-6)
+        self.query = nn.Linear(width, shape.heads * shape.head_width, bias=False)
+        self.key = nn.Linear(width, shape.key_heads * shape.head_width, bias=False)
+        self.value = nn.Linear(width, shape.key_heads * shape.head_width, bias=False)
+        self.attended = nn.Linear(shape.heads * shape.head_width, width, bias=False)
+        self.inner_norm = nn.RMSNorm(width, eps=1e-6)
+        self.gate = nn.Linear(width, inner, bias=False)
+        self.up = nn.Linear(width, inner, bias=False)
+        self.down = nn.Linear(inner, width, bias=False)
+        self.norm = nn.RMSNorm(width, eps=1e-6)
+
+    def begin(self, final_norm: Tensor) -> None:
+        """Begin with the scale of the target's final norm, whose output layer is used."""
+        with torch.no_grad():
+            self.norm.weight.copy_(final_norm)
+
+    def read(self, states: Tensor, embeddings: Tensor, cache: MtpCache) -> Tensor:
+        """Read pairs after those in the cache, which grows by them.
+
+        Args:
+            states: pairs x hidden size.
+            embeddings: pairs x hidden size.
+            cache: what was read before.
+
+        Returns:
+            Pairs x hidden size; each in place of the target's state after the pair's token.
+        """
+        count, past = len(states), len(cache)
+        merged = self._merge(states, embeddings)
+        query, key, value = self._project(merged, torch.arange(past, past + count, device=states.device))
+        keys, values = cache.append(key, value)
+        mask = None
+        if count > 1:
+            mask = torch.ones(count, past + count, dtype=torch.bool, device=states.device).tril(past)
+        return self._finish(merged, self._attend(query, keys, values, mask))
+
+    def unroll(self, states: Tensor, embeddings: Tensor, output: DraftOutput, steps: int) -> list[Tensor]:
+        """Scores for training: the first step on the target's states, each further one on its own.
+
+        As when drafting, step s at token j sees true pairs up to j - s and the drafted ones since.
+
+        Args:
+            states: replies x tokens x hidden size; the ones that predicted each token.
+            embeddings: replies x tokens x hidden size.
+            output: the target's.
+            steps: length of the chains.
+
+        Returns:
+            Per step s: replies x (tokens - 1 - s) x draft vocabulary, of the tokens from s + 1 on.
+        """
+        length = states.shape[1]
+        places = torch.arange(length, device=states.device)
+        keys: list[Tensor] = []
+        values: list[Tensor] = []
+        scores = []
+        for step in range(min(steps, length - 1)):
+            merged = self._merge(states, embeddings)
+            query, key, value = self._project(merged, places)
+            keys.append(key)
+            values.append(value)
+            mask = chain_mask(length, step).to(states.device)
+            drafted = self._finish(
+                merged, self._attend(query, torch.cat(keys, -2), torch.cat(values, -2), mask)
+            )
+            scores.append(output.score(drafted[:, step : length - 1]))
+            states = torch.cat([states[:, :1], drafted[:, :-1]], 1)
+        return scores
+
+    def _merge(self, states: Tensor, embeddings: Tensor) -> Tensor:
+        merged: Tensor = self.merge(torch.cat([self.state_norm(states), self.token_norm(embeddings)], -1))
+        return merged
+
+    def _project(self, merged: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values: ... x heads x pairs x head width, the first two turned by position."""
+        normed, width = self.attention_norm(merged), self.shape.head_width
+        query, key, value = (
+            layer(normed).unflatten(-1, (-1, width)).transpose(-2, -3)
+            for layer in (self.query, self.key, self.value)
+        )
+        return turn(query, positions), turn(key, positions), value
+
+    def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        groups = self.shape.heads // self.shape.key_heads
+        keys, values = keys.repeat_interleave(groups, -3), values.repeat_interleave(groups, -3)
+        return functional.scaled_dot_product_attention(query, keys, values, mask)
+
+    def _finish(self, merged: Tensor, attended: Tensor) -> Tensor:
+        states = merged + self.attended(attended.transpose(-2, -3).flatten(-2))
+        normed = self.inner_norm(states)
+        finished: Tensor = self.norm(states + self.down(functional.silu(self.gate(normed)) * self.up(normed)))
+        return finished
+
+
+def turn(heads: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
+    """Rotary positions (arXiv 2104.09864) for ... x pairs x head width."""
+    half = heads.shape[-1] // 2
+    rates = base ** (-torch.arange(half, device=heads.device, dtype=torch.float32) / half)
+    angles = positions.float()[:, None] * rates
+    cosine, sine = angles.cos().to(heads.dtype), angles.sin().to(heads.dtype)
+    left, right = heads[..., :half], heads[..., half : 2 * half]
+    return torch.cat([left * cosine - right * sine, right * cosine + left * sine, heads[..., 2 * half :]], -1)
+
+
+def chain_mask(length: int, step: int) -> Tensor:
+    """What tokens of a training step see: tokens x ((step + 1) x tokens), keys of step 0 first."""
+    row, column = torch.arange(length)[:, None], torch.arange(length)[None]
+    blocks = [column <= row - step]
+    blocks += [column == row - step + past for past in range(1, step + 1)]
+    return torch.cat(blocks, 1)
+
+
+class MtpDrafter:
+    """Drafts the module's likeliest chain, with its second choices as leaves.
+
+    Args:
+        module: trained.
+        output: the target's.
+        embed: the target's embeddings of tokens, tokens x hidden size.
+        depth: longest chain.
+        branches: choices per token.
+        surest: the chain ends where its probability falls below this.
+    """
+
+    name = "mtp"
+
+    def __init__(
+        self,
+        module: MtpModule,
+        output: DraftOutput,
+        embed: Callable[[Sequence[int]], Tensor],
+        depth: int = 8,
+        branches: int = 2,
+        surest: float = 0.2,
+    ) -> None:
+        self._module = module.eval()
+        self._dtype = module.merge.weight.dtype
+        self._output = output.to(self._dtype)
+        self._embed = embed
+        self._depth = depth
+        self._branches = min(branches, len(output))
+        self._surest = surest
+        self.start(())
+
+    def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
+        """Forget the last reply; the prompt is not read."""
+        self._cache = MtpCache()
+        self._known = 0
+        self._state: Tensor | None = None
+        self._blind = False
+
+    @torch.inference_mode()
+    def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
+        """Read committed tokens with the target's true states, in place of what was drafted."""
+        self._cache.crop(self._known)
+        self._blind = self._blind or hidden is None
+        if hidden is None or self._blind:
+            self._state = None
+            return
+        embeddings = self._embed(ids).to(self._dtype)
+        self._state = self._module.read(hidden.to(self._dtype), embeddings, self._cache)[-1]
+        self._known += len(ids)
+
+    @torch.inference_mode()
+    def propose(self, state: DraftState, budget: int) -> DraftTree:
+        """The likeliest chain; none where a round's states were missing."""
+        tree, drafted, node, value = state.tree(), self._state, 0, 1.0
+        self._cache.crop(self._known)
+        for depth in range(min(self._depth, budget)):
+            if drafted is None:
+                break
+            if depth > 0:
+                embeddings = self._embed([tree.tokens[node]]).to(self._dtype)
+                drafted = self._module.read(drafted[None], embeddings, self._cache)[-1]
+            following, sure = self._follow(tree, node, value, drafted, state, budget)
+            value *= sure
+            if following is None or value < self._surest or len(tree) > budget:
+                break
+            node = following
+        return tree
+
+    def _follow(
+        self, tree: DraftTree, node: int, value: float, drafted: Tensor, state: DraftState, budget: int
+    ) -> tuple[int | None, float]:
+        """Let the likeliest tokens follow a node; returns the node of the likeliest, and how likely it is."""
+        scores = self._output.score(drafted)
+        best = self._output.probabilities(scores, state.banned, state.temperature).topk(self._branches)
+        tokens, chances = self._output.tokens(best.indices[None])[0], best.values.tolist()
+        following = None
+        for rank, (token, chance) in enumerate(zip(tokens, chances, strict=True)):
+            if len(tree) > budget or (rank > 0 and value * chance < self._surest / 2):
+                break
+            added = tree.add(node, token, min(chance, 1.0), self.name)
+            following = added if rank == 0 else following
+        return following, chances[0]
