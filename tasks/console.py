@@ -105,7 +105,10 @@ def print_decoding(result: Mapping[str, JsonValue], json_output: bool) -> None:
         return
     columns = ("forwards_per_reply", "accepted_length", "decode_ms", "step_ms", "decode_ratio", "step_ratio")
     title = f"{result['prompts']} prompts against {result['baseline']}"
-    table = Table("method", *(column.replace("_", " ") for column in columns), "identical", title=title)
+    table = Table(title=title)
+    table.add_column("method", no_wrap=True)
+    for column in (*columns, "identical"):
+        table.add_column(column.replace("_", " "))
     methods = result["methods"]
     for row in methods if isinstance(methods, list) else ():
         if isinstance(row, dict):

@@ -6,12 +6,13 @@ and no other policy sees them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
 from ...actions.dialects import Dialect
-from ...actions.errors import UsageError
+from ...actions.errors import MissingPartError, UsageError
 from ...actions.geometry import Size
 from .adaptive import AdaptiveDrafter
 from .draft import Drafter
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from ..checkpoint import Checkpoint
+
+_LOG = logging.getLogger(__name__)
 
 DRAFT: Final = "draft:"
 
@@ -106,7 +109,26 @@ def _grammar(target: Target) -> Drafter:
     return ReplyGrammarDrafter(Grammars(target))
 
 
-_BUILDERS: Final[Mapping[str, Callable[[Target], Drafter]]] = {"suffix": _suffix, "grammar": _grammar}
+def _medusa(target: Target) -> Drafter:
+    return _heads(target, "medusa")
+
+
+def _mtp(target: Target) -> Drafter:
+    return _heads(target, "mtp")
+
+
+def _heads(target: Target, method: str) -> Drafter:
+    from .heads import load_drafter
+
+    return load_drafter(method, target.checkpoint, target.network)
+
+
+_BUILDERS: Final[Mapping[str, Callable[[Target], Drafter]]] = {
+    "suffix": _suffix,
+    "grammar": _grammar,
+    "medusa": _medusa,
+    "mtp": _mtp,
+}
 METHODS: Final = (*_BUILDERS, f"{DRAFT}PATH")
 """Every method, as ``--decoding`` names it."""
 
@@ -170,7 +192,10 @@ def _make(target: Target, method: str, optional: bool) -> Drafter | None:
         return load_draft_model(method.removeprefix(DRAFT), target)
     try:
         return _BUILDERS[method](target)
-    except UsageError:
-        if optional:
-            return None
-        raise
+    except UsageError as error:
+        if not optional:
+            raise
+        # Heads and grammars that are not there are nothing to speak of, those that do not fit are.
+        if method != "grammar" and not isinstance(error, MissingPartError):
+            _LOG.warning("decoding goes on without %s: %s", method, error)
+        return None
