@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from .acceptance import Accepted
 from .adaptive import AdaptiveDrafter, Clock
 from .draft import Drafter, DraftState
 from .grammar import GrammarConstraint
-from .layout import Segment, lay_out
+from .layout import Segment, Text, lay_out
 from .sampling import Sampling
 from .session import Prefill, Session
 from .tree import DraftTree
@@ -103,18 +104,16 @@ def generate(
         FloatingPointError: the model's scores are not numbers.
         ValueError: the prompt is empty, or a screenshot in it cannot be resized.
     """
-    prefill = session.prefill(prompt)
-    started = clock()
     verifier = Verifier(session.network, sampling, rules.banned_ids, rules.stop_ids, constraint, acceptance)
-    ids = lay_out(prompt, session.network.image_token).ids
-    reply = _Reply(
-        session, rules, verifier, drafter or AdaptiveDrafter(()), sampling.temperature, list(ids), clock
-    )
-    reply.begin(prefill, instruction)
+    ids = list(lay_out(prompt, session.network.image_token).ids)
+    drafter = drafter or AdaptiveDrafter(())
+    reply = _Reply(session, rules, verifier, drafter, sampling.temperature, ids, clock)
+    begun = clock()
+    prefill = reply.begin(prompt, instruction, budget)
     while not reply.ended:
         reply.advance(budget)
-    timings = prefill.timings | {"decode": clock() - started}
-    return reply.generation(prefill, timings)
+    decode = clock() - begun - sum(prefill.timings.values())
+    return reply.generation(prefill, prefill.timings | {"decode": decode})
 
 
 class _Reply:
@@ -150,27 +149,34 @@ class _Reply:
         self._start = len(ids)
         self._forwards = 0
         self._accepted = 0
+        self._predicted: Tensor | None = None
         self.ended = False
 
-    def begin(self, prefill: Prefill, instruction: Sequence[int]) -> None:
-        """Take the first token from the prompt's own forward."""
+    def begin(self, prompt: Sequence[Segment], instruction: Sequence[int], budget: int) -> Prefill:
+        """Read the prompt; its own forward tells the first token and verifies the first drafts."""
         self._drafter.start(tuple(self._ids), instruction)
-        self._hidden = prefill.hidden[None]
-        self._commit(self._verifier.accept(DraftTree(self._ids[-1]), self._hidden))
+        ends_with_text = bool(prompt) and isinstance(prompt[-1], Text)
+        tree = self._propose(budget) if ends_with_text else None
+        prefill = self._session.prefill(prompt, tree)
+        tree = tree or DraftTree(self._ids[-1])
+        accepted = self._verifier.accept(tree, prefill.states).cut(self._room)
+        if len(tree) > 1:
+            self._session.keep(accepted.nodes)
+        self._commit(accepted, prefill.states)
+        return prefill
 
     def advance(self, budget: int) -> None:
         """One round: draft, verify, keep."""
-        # The model adds a token of its own to what it accepts.
-        tree = self._drafter.propose(self._state(), min(budget, self._room - 1))
+        tree = self._propose(budget)
         started = self._clock()
-        self._hidden = self._session.verify(tree)
-        accepted = self._verifier.accept(tree, self._hidden)
+        hidden = self._session.verify(tree)
+        accepted = self._verifier.accept(tree, hidden)
         seconds = self._clock() - started
         accepted = accepted.cut(self._room)
         self._session.keep(accepted.nodes)
         self._forwards += 1
         self._drafter.judge(tree, accepted, seconds)
-        self._commit(accepted)
+        self._commit(accepted, hidden)
 
     def generation(self, prefill: Prefill, timings: dict[str, float]) -> Generation:
         """What was written so far."""
@@ -190,22 +196,24 @@ class _Reply:
         """Tokens that may still be written."""
         return self._start + self._rules.max_new_tokens - len(self._ids)
 
-    def _state(self) -> DraftState:
-        return DraftState(
+    def _propose(self, budget: int) -> DraftTree:
+        state = DraftState(
             self._ids,
             self._start,
             self._temperature,
-            self._hidden[self._last],
+            self._predicted,
             self._rules.banned_ids,
             self._verifier.rng,
         )
+        # The model adds a token of its own to what it accepts.
+        return self._drafter.propose(state, min(budget, self._room - 1))
 
-    def _commit(self, accepted: Accepted) -> None:
+    def _commit(self, accepted: Accepted, hidden: Tensor) -> None:
         """Append tokens to the reply; a stop token ends it and is not in it."""
-        self._last = accepted.last
+        self._predicted = hidden[accepted.last]
         self._accepted += len(accepted.nodes)
         self._finished = accepted.tokens[-1] in self._rules.stop_ids
         self._ids += accepted.tokens[:-1] if self._finished else accepted.tokens
-        self._drafter.observe(accepted.tokens, self._hidden[[0, *accepted.nodes]])
+        self._drafter.observe(accepted.tokens, hidden[[0, *accepted.nodes]])
         self._finished = self._finished or self._verifier.must_stop
         self.ended = self._finished or self._room <= 0

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...perception.resize import ImageSpec, to_patches
@@ -26,6 +27,7 @@ class Prefill:
 
     Attributes:
         hidden: the state after its last token, from which the reply begins.
+        states: nodes x hidden size; of the draft tree that was read with it, whose root is its last token.
         prompt_tokens: tokens in the prompt.
         new_tokens: those of them that were not in the cache.
         pictures_encoded: forwards of the vision tower.
@@ -33,6 +35,7 @@ class Prefill:
     """
 
     hidden: Tensor
+    states: Tensor
     prompt_tokens: int
     new_tokens: int
     pictures_encoded: int
@@ -70,8 +73,13 @@ class Session:
         """Tokens whose keys and values are cached."""
         return len(self._keys)
 
-    def prefill(self, prompt: Sequence[Segment]) -> Prefill:
+    def prefill(self, prompt: Sequence[Segment], tree: DraftTree | None = None) -> Prefill:
         """Read a prompt, reusing what is cached of it.
+
+        Args:
+            prompt: ends with text.
+            tree: drafts of how the reply begins, read in the same forward; its root is the prompt's last
+                token. ``keep`` must say then which nodes stay.
 
         Raises:
             ValueError: the prompt is empty, or a screenshot cannot be resized.
@@ -88,12 +96,17 @@ class Session:
         self._synchronize()
         encode_seconds, started = time.perf_counter() - started, time.perf_counter()
         self._truncate(kept)
+        tree = tree or DraftTree(layout.ids[-1])
         for begin in range(kept, len(keys), _CHUNK):
-            hidden = self._read(layout, keys, begin, min(begin + _CHUNK, len(keys)))
+            end = min(begin + _CHUNK, len(keys))
+            hidden = self._read(layout, keys, begin, end, tree if end == len(keys) else None)
         self._next_position = layout.next_position
+        if len(tree) > 1:
+            self._next_position, self._unsettled = layout.next_position - 1, len(tree)
         self._synchronize()
         timings = {"encode": encode_seconds, "prefill": time.perf_counter() - started}
-        return Prefill(hidden[-1], len(keys), len(keys) - kept, encoded, timings)
+        states = hidden[-len(tree) :]
+        return Prefill(states[0], states, len(keys), len(keys) - kept, encoded, timings)
 
     def extend(self, ids: Sequence[int]) -> Tensor:
         """Append tokens of the reply; returns their states, tokens x hidden size."""
@@ -137,10 +150,13 @@ class Session:
         self._truncate(self.length - count)
         self._next_position -= count
 
-    def _read(self, layout: Layout, keys: Sequence[int], begin: int, end: int) -> Tensor:
-        """Run tokens ``begin`` to ``end`` of a prompt; those before are cached."""
-        embeddings = self.network.embed(layout.ids[begin:end])
-        visual = torch.zeros(end - begin, dtype=torch.bool, device=embeddings.device)
+    def _read(
+        self, layout: Layout, keys: Sequence[int], begin: int, end: int, tree: DraftTree | None = None
+    ) -> Tensor:
+        """Run tokens ``begin`` to ``end`` of a prompt, and drafts behind them; those before are cached."""
+        tree = tree or DraftTree(layout.ids[end - 1])
+        embeddings = self.network.embed([*layout.ids[begin:end], *tree.tokens[1:]])
+        visual = torch.zeros(len(embeddings), dtype=torch.bool, device=embeddings.device)
         parts: list[Features] = []
         for placed in layout.pictures:
             first, last = max(placed.start, begin), min(placed.start + len(placed.picture), end)
@@ -148,9 +164,10 @@ class Session:
                 features = self._features[placed.picture.screenshot.digest]
                 parts.append(features[first - placed.start : last - placed.start])
                 visual[first - begin : last - begin] = True
-        mask = self.network.causal_mask(begin, end - begin)
-        positions = torch.from_numpy(layout.positions[:, begin:end])
-        new_keys = list(keys[begin:end])
+        mask = self.network.tree_mask(begin, _prompt_sees(end - begin, tree))
+        drafted = np.tile(layout.next_position - 1 + tree.depths[1:], (3, 1))
+        positions = torch.from_numpy(np.concatenate([layout.positions[:, begin:end], drafted], axis=1))
+        new_keys = [*keys[begin:end], *tree.tokens[1:]]
         if not parts:
             return self._forward(embeddings, positions, mask, new_keys)
         features = Features.join(parts)
@@ -224,3 +241,11 @@ def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     return next(
         (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
     )
+
+
+def _prompt_sees(count: int, tree: DraftTree) -> NDArray[np.bool_]:
+    """Which of each other ``count`` tokens of a prompt and the nodes behind the last of them see."""
+    width = count + len(tree) - 1
+    sees = np.tri(width, dtype=np.bool_)
+    sees[count - 1 :, count - 1 :] = tree.mask()
+    return sees

@@ -68,7 +68,7 @@ class DraftModel:
         self._prompt = None
         self._pending, self._drafted, self._unread = [], [], []
         with torch.inference_mode():
-            self._session.prefill(segments)
+            self._hidden = self._session.prefill(segments).hidden
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
         """Keep what it drafted as far as it came true."""
@@ -107,10 +107,12 @@ class DraftModel:
 
     def _read(self) -> Row:
         """Read what it has not read yet; the scores of what follows, as many as the target has."""
-        hidden = self._session.extend([*self._pending, *self._unread])[-1]
+        # Before a reply has begun there is nothing to read.
+        if new := [*self._pending, *self._unread]:
+            self._hidden = self._session.extend(new)[-1]
         self._drafted += self._unread
         self._pending, self._unread = [], []
-        scores = self._network.logits(hidden).cpu().numpy()[: self._vocabulary]
+        scores = self._network.logits(self._hidden).cpu().numpy()[: self._vocabulary]
         missing = self._vocabulary - len(scores)
         return cast("Row", np.pad(scores, (0, missing), constant_values=-np.inf))
 

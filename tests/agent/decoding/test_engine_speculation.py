@@ -82,8 +82,8 @@ def test_an_oracle_takes_as_few_forwards_as_there_are_drafts(checkpoint: Checkpo
     for budget in (1, 2, 5, 100):
         generation = generate(fresh(checkpoint), prompt, RULES, drafter=oracle(expected), budget=budget)
         assert whole(generation) == expected
-        # The prompt's forward gives the first token, every other one a token more than it accepts.
-        assert generation.forwards == -(-(len(expected) - 1) // (budget + 1))
+        # Every forward, the prompt's too, gives a token more than it accepts.
+        assert generation.forwards == -(-len(expected) // (budget + 1)) - 1
         assert generation.forwards + generation.accepted_tokens == len(expected) - 1
 
 
@@ -122,7 +122,7 @@ def test_a_drafted_stop_token_ends_the_reply(checkpoint: Checkpoint, shoot: Any)
     generation = generate(fresh(checkpoint), prompt, rules, drafter=drafter)
     assert generation.finished
     assert generation.ids == expected
-    assert generation.forwards == 1
+    assert generation.forwards == 0
     assert drafter.observed == [*expected, stop]
 
 
@@ -199,7 +199,7 @@ def test_a_draft_model_of_equal_weights_is_always_right(checkpoint: Checkpoint, 
     drafter.prepare(prompt, Size(1, 1), Size(1, 1))
     speculator = Judged(drafter)
     generation = generate(fresh(checkpoint), prompt, RULES, drafter=speculator, budget=6)
-    assert generation.forwards == -(-(len(whole(generation)) - 1) // 7)
+    assert generation.forwards == -(-len(whole(generation)) // 7) - 1
 
 
 class Judged:
@@ -240,3 +240,15 @@ def test_a_reply_ends_without_a_forward_where_the_grammar_leaves_nothing_else(
     assert generation.finished
     assert generation.forwards == len(generation.ids) - 1
     assert checkpoint.tokenizer.decode(generation.ids) in ("abc", "axyz")
+
+
+def test_the_prompt_verifies_the_first_drafts_also_when_it_is_read_in_pieces(
+    checkpoint: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = conversation(checkpoint, [shoot(0), shoot(1)])
+    expected = whole(generate(fresh(checkpoint), prompt, RULES))
+    monkeypatch.setattr("saccade.agent.decoding.session._CHUNK", 7)
+    for drafter in (oracle(expected), bushy(expected, 2)):
+        session = fresh(checkpoint)
+        for _ in range(2):
+            assert whole(generate(session, prompt, RULES, drafter=drafter, budget=8)) == expected
