@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ..agent.local import LocalPolicy
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
+SMALL_MODEL = 50_000_000
+"""Parameters below which one thread decodes as fast as several."""
 
 
 @dataclass(frozen=True)
@@ -192,11 +194,18 @@ def _run_episode(
 
 
 def _load_policy(request: RunRequest) -> LocalPolicy:
+    import torch
+
     from ..agent.checkpoint import load_checkpoint
     from ..agent.local import LocalPolicy
 
+    checkpoint = load_checkpoint(request.model)
+    if sum(weights.numel() for weights in checkpoint.model.parameters()) < SMALL_MODEL:
+        # Its forwards are over before a second thread is awake, and on a busy machine waiting for one
+        # makes them a hundred times slower.
+        torch.set_num_threads(1)
     return LocalPolicy(
-        load_checkpoint(request.model),
+        checkpoint,
         dialect=request.dialect,
         temperature=request.temperature,
         seed=request.seed,
