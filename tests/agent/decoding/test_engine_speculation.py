@@ -191,14 +191,17 @@ def test_a_seed_writes_the_same_reply_with_any_drafts(checkpoint: Checkpoint, sh
     assert generation.accepted_tokens > 0
 
 
-def test_a_draft_model_of_equal_weights_is_always_right(checkpoint: Checkpoint, shoot: Any) -> None:
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(1.0, seed=3)])
+def test_a_draft_model_of_equal_weights_is_always_right(
+    checkpoint: Checkpoint, shoot: Any, sampling: Sampling
+) -> None:
     prompt = conversation(checkpoint, [shoot(0), shoot(1)])
     drafter = draft_model(checkpoint)
     # A random model is never sure; what counts is that it sees the screenshots.
     drafter._surest = 0.0
     drafter.prepare(prompt, Size(1, 1), Size(1, 1))
     speculator = Judged(drafter)
-    generation = generate(fresh(checkpoint), prompt, RULES, drafter=speculator, budget=6)
+    generation = generate(fresh(checkpoint), prompt, RULES, sampling, speculator, budget=6)
     assert generation.forwards == -(-len(whole(generation)) // 7) - 1
 
 
