@@ -92,9 +92,8 @@ def generate(
         prompt: the whole conversation.
         rules: when to stop, and what may never be written.
         sampling: how tokens are chosen.
-        drafter: guesses tokens; it changes how many forwards a reply takes and never, unless ``acceptance``
-            is ``typical``, what it says. None drafts nothing.
-        constraint: the grammar that the reply must be in, as far as ``max_new_tokens`` lets it.
+        drafter: guesses tokens; None drafts nothing.
+        constraint: the grammar that the reply must be in.
         instruction: the task's own tokens, for drafters.
         acceptance: ``typical`` is lossy.
         budget: nodes that a draft tree may have.
