@@ -33,9 +33,14 @@ SACCADE_JSON: Final[dict[str, Any]] = {
     "dialect": "uitars-1.0",
     "prompt": "instruction-only",
     "max_images": 4,
-    "viewport": [320, 240],
+    "viewport": [160, 210],
     "max_new_tokens": 128,
 }
+
+
+# The waves of number embeddings: so many frequencies, in cycles over 0-999; up to COARSE they are slow enough
+# for the tower to learn.
+COUNT, LOWEST, HIGHEST, COARSE = 48, 0.5, 100.0, 34
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,9 @@ def build_model(
         embedding: Tensor = cast("Any", model.get_input_embeddings()).weight
         embedding.normal_(std=0.05)
         numbers = torch.arange(1000) / 1000
-        waves = waves_of(numbers, embedding.shape[1] // 2, 0.5, 100.0)
-        embedding[number_ids(tokenizer), : waves.shape[1]] = 0.07 * waves
+        waves = waves_of(numbers, 2 * COUNT, LOWEST, HIGHEST)
+        width = min(waves.shape[1], embedding.shape[1])
+        embedding[number_ids(tokenizer), :width] = 0.07 * waves[:, :width]
     cast("Any", model).tie_weights()
     return model
 
@@ -120,9 +126,16 @@ def build_model(
 def waves_of(values: Tensor, width: int, lowest: float, highest: float) -> Tensor:
     """Return sines and cosines of ``values`` (0-1) at frequencies from ``lowest`` to ``highest`` cycles."""
     count = width // 2
-    frequencies = lowest * (highest / lowest) ** (torch.arange(count) / max(1, count - 1))
+    steps = torch.arange(count, device=values.device) / max(1, count - 1)
+    frequencies = lowest * (highest / lowest) ** steps
     angles = 2 * math.pi * values[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def number_waves(values: Tensor) -> Tensor:
+    """Return the slower of the waves that number embeddings start with, for values from 0 to 1."""
+    highest = LOWEST * (HIGHEST / LOWEST) ** (COARSE / (COUNT - 1))
+    return waves_of(values, 2 * (COARSE + 1), LOWEST, highest)
 
 
 def grid_waves(side: int, width: int) -> Tensor:

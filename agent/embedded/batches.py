@@ -18,12 +18,13 @@ from transformers import PreTrainedTokenizerFast
 from ...perception.observation import Screenshot
 from ...perception.resize import ImageSpec, to_patches
 from .architecture import IMAGE_SPEC
-from .dom import PageRecord
+from .dom import Element, PageRecord
 from .questions import Reply
 from .sheets import Picture
 
 CHARS_PER_PATCH = 2
 IGNORED = -100
+ROLES = ("", "button", "textbox", "link", "close", "tab", "checkbox")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Batch:
     patches: Tensor
     grid: tuple[int, int]
     chars: Tensor
+    roles: Tensor
+    centres: Tensor
     ids: Tensor
     positions: Tensor
     labels: Tensor
@@ -129,6 +132,7 @@ class Encoder:
         """Return the batch for conversations over pages of one size."""
         cut = [to_patches(Screenshot(np.ascontiguousarray(p.picture)), self.spec) for p in pages]
         grid = (cut[0].grid[1], cut[0].grid[2])
+        elements = [self.element_labels(p, grid) for p in pages]
         rows = [self._sequence(c, pages, grid) for c in conversations]
         length = max((len(row.ids) for row in rows), default=0)
         places = [_positions(row.ids, self.image_id, self._tokens(grid), length) for row in rows]
@@ -136,6 +140,8 @@ class Encoder:
             patches=torch.from_numpy(np.stack([p.values for p in cut])),
             grid=grid,
             chars=torch.from_numpy(np.stack([self.char_labels(p, grid) for p in pages])),
+            roles=torch.from_numpy(np.stack([roles for roles, _ in elements])),
+            centres=torch.from_numpy(np.stack([centres for _, centres in elements])),
             ids=_pad([row.ids for row in rows], length, self.pad_id),
             labels=_pad([row.labels for row in rows], length, IGNORED),
             positions=torch.stack(places, 1) if places else torch.zeros(3, 0, 0, dtype=torch.long),
@@ -156,9 +162,30 @@ class Encoder:
             free = np.flatnonzero(labels[row, column] == 0)
             if len(free):
                 labels[row, column, free[0]] = self.letters.get(letter, self.letter_count - 1)
-        merge = self.spec.merge_size
-        tiles = labels.reshape(grid[0] // merge, merge, grid[1] // merge, merge, -1).transpose(0, 2, 1, 3, 4)
-        return np.ascontiguousarray(tiles).reshape(-1, CHARS_PER_PATCH)
+        return self._merge_order(labels)
+
+    def element_labels(
+        self, page: Labelled, grid: tuple[int, int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return for each patch, in merge order, the role and the centre (0-1) of the element it lies in."""
+        height, width = page.picture.shape[:2]
+        roles = np.zeros((*grid, 1), dtype=np.int64)
+        centres = np.zeros((*grid, 2), dtype=np.float32)
+        rows, columns = (np.arange(grid[0]) + 0.5) / grid[0], (np.arange(grid[1]) + 0.5) / grid[1]
+        for element in sorted(page.record["elements"], key=_area, reverse=True):
+            left, top, right, bottom = element["box"]
+            down = (rows >= top / height) & (rows <= bottom / height)
+            across = (columns >= left / width) & (columns <= right / width)
+            where = np.ix_(down, across)
+            roles[where] = ROLES.index(element["role"]) if element["role"] in ROLES else len(ROLES)
+            centres[where] = element["point"][0] / width, element["point"][1] / height
+        return self._merge_order(roles)[:, 0], self._merge_order(centres)
+
+    def _merge_order(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return a grid of labels as rows, in the order in which patches are merged into visual tokens."""
+        merge, (height, width, depth) = self.spec.merge_size, labels.shape
+        tiles = labels.reshape(height // merge, merge, width // merge, merge, depth).transpose(0, 2, 1, 3, 4)
+        return np.ascontiguousarray(tiles).reshape(-1, depth)
 
     def _tokens(self, grid: tuple[int, int]) -> tuple[int, int]:
         return grid[0] // self.spec.merge_size, grid[1] // self.spec.merge_size
@@ -200,6 +227,11 @@ class _Row:
     def add(self, ids: list[int], learn: bool) -> None:
         self.ids += ids
         self.labels += ids if learn else [IGNORED] * len(ids)
+
+
+def _area(element: Element) -> float:
+    left, top, right, bottom = element["box"]
+    return (right - left) * (bottom - top)
 
 
 def _cover(box: list[float], size: tuple[int, int], rows: int, columns: int) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from .batches import Batch, Encoder
-from .losses import Heads, ReplyLoss, char_loss, extent_loss, kept, pointer_loss
+from .losses import Heads, ReplyLoss, char_loss, element_loss, extent_loss, kept, pointer_loss
 from .tokenizer import number_ids
 from .tower import BatchedLanguage, BatchedTower
 
@@ -31,6 +31,8 @@ class Weights:
     pointer: float = 0.5
     extent: float = 1.0
     chars: float = 0.5
+    roles: float = 0.2
+    centres: float = 2.0
     seeing: float = 0.2
 
 
@@ -86,6 +88,7 @@ class Learner:
         found: dict[str, Tensor] = {}
         if weights.chars:
             found["chars"], found["read"] = char_loss(self.heads.char_logits(hidden), batch.chars)
+            found["roles"], found["centres"] = element_loss(self.heads, hidden, batch.roles, batch.centres)
         if not weights.words:
             return found
         gently = merged.detach() + weights.seeing * (merged - merged.detach())

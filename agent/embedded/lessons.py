@@ -13,8 +13,20 @@ from .learner import Weights
 from .questions import BLANK, GENERIC, Question, ask, click, own_reply
 
 BLANK_SHARE = 0.03
+WIZARD_SHARE = 0.4
 # Telling buttons apart by their text takes longest to learn.
-SHARES = {"click-button": 2.5, "click-test-2": 2.0, "click-link": 1.5, "click-test": 0.6, "enter-text": 0.6}
+SHARES = {
+    "click-button": 4.0,
+    "click-test-2": 2.5,
+    "click-link": 0.7,
+    "click-test": 0.5,
+    "click-tab": 0.5,
+    "enter-text": 0.5,
+    "form": 0.4,
+    "scatter": 0.5,
+    "dialog": 0.4,
+    "wizard": 2.0,
+}
 Lesson = tuple[list[Labelled], list[Conversation]]
 
 
@@ -35,8 +47,8 @@ class Stage:
 
 STAGES = {
     "read": Stage(32, 0, Weights(words=0.0, chars=1.0)),
-    "ground": Stage(16, 3, Weights(places=1.5, chars=1.0)),
-    "history": Stage(16, 3, Weights(places=1.5)),
+    "ground": Stage(8, 3, Weights(places=1.5, chars=1.0)),
+    "history": Stage(8, 3, Weights(places=1.5)),
 }
 
 
@@ -44,8 +56,10 @@ def lesson(shards: Shards, stage: Stage, history: float, rng: random.Random) -> 
     """Return one step's pages and conversations; ``history`` is the share of steps with several turns."""
     if rng.random() >= history:
         return single_turn(shards, stage, rng)
-    pages = shards.draw(rng, stage.pictures)
-    return several_turns(pages, rng)
+    pages = shards.draw(rng, stage.pictures * 5)
+    if rng.random() < WIZARD_SHARE:
+        pages.sort(key=lambda page: not page.record["extra"].get("bare"))
+    return several_turns(pages[: stage.pictures], rng)
 
 
 def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> Lesson:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .batches import CHARS_PER_PATCH, IGNORED
+from .architecture import number_waves
+from .batches import CHARS_PER_PATCH, IGNORED, ROLES
 
 SIGMA = 12.0
 
@@ -19,6 +20,8 @@ class Heads(nn.Module):
     def __init__(self, vision_width: int, width: int, letters: int) -> None:
         super().__init__()
         self.chars = nn.Linear(vision_width, CHARS_PER_PATCH * letters)
+        self.roles = nn.Linear(vision_width, len(ROLES) + 1)
+        self.centres = nn.Linear(vision_width, 2 * number_waves(torch.zeros(1)).shape[1])
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
         self.extent = nn.Linear(width, 1)
@@ -43,6 +46,23 @@ def char_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     weights = real + 0.05 * (1 - real)
     hits = (logits.flatten(0, -2).argmax(-1) == labels.flatten()).float()
     return (losses * weights).sum() / weights.sum(), (hits * real).sum() / real.sum().clamp(min=1)
+
+
+def element_loss(heads: Heads, patches: Tensor, roles: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the losses of what each patch is part of, and of where the centre of that element lies.
+
+    The centre is asked for as the same waves that number tokens start as, so that a reply can copy it.
+    """
+    scores = heads.roles(patches).flatten(0, 1).float()
+    losses = functional.cross_entropy(scores, roles.flatten(), reduction="none")
+    inside = roles.flatten() > 0
+    weights = torch.where(inside, 1.0, 0.2)
+    role = (losses * weights).sum() / weights.sum()
+    if not bool(inside.any()):
+        return role, role * 0
+    wanted = torch.cat([number_waves(axis) for axis in centres.flatten(0, 1)[inside].unbind(-1)], dim=1)
+    found = heads.centres(patches).flatten(0, 1)[inside].float()
+    return role, functional.mse_loss(found, wanted)
 
 
 def pointer_loss(query: Tensor, keys: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,14 +6,14 @@ import argparse
 import html
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from .dom import SCAN_JS, PageRecord
 from .sheets import Picture, open_page, save_shard, screenshot
-from .words import ASKING, ENDINGS, name, names, sentence, word
+from .words import ASKING, ENDINGS, NAMES, name, names, sentence, word
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +135,23 @@ def wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     return Sketch(body, "wizard", utterance, {"wanted": wanted, "bare": True})
 
 
+def plain_wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """Return a page that asks for one click, in the browser's own style and with ordinary words."""
+    choices = rng.sample(NAMES, rng.randint(2, 4))
+    wanted = rng.choice(choices)
+    utterance = rng.choice(ASKING[:3]).format(wanted)
+    tag, gap = rng.choice(("p", "p", "div", "h3")), rng.choice((" ", " ", "<br>", "<br><br>"))
+    buttons = gap.join(f"<button>{text}</button>" for text in choices)
+    body = f"<{tag}>{html.escape(utterance)}</{tag}>{buttons}"
+    return Sketch(body, "wizard", utterance, {"wanted": wanted, "bare": True, "plain": True})
+
+
+def plain_done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """Return a page that says the job is done, in the browser's own style."""
+    tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
+    return Sketch(f"<{tag}>{text}</{tag}>", "done", "", {"done": True, "bare": True, "plain": True})
+
+
 def done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     """Return a page that says the job is done."""
     tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
@@ -144,18 +161,25 @@ def done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     return Sketch(body, "done", "", {"done": True, "bare": True})
 
 
-KINDS: tuple[tuple[Callable[[random.Random, tuple[int, int]], Sketch], float], ...] = (
-    (form_page, 0.3),
-    (scatter_page, 0.25),
-    (dialog_page, 0.15),
-    (wizard_page, 0.22),
-    (done_page, 0.08),
-)
+@dataclass(frozen=True)
+class Series:
+    """Which pages to make, how often, and in which sizes."""
+
+    kinds: Mapping[Callable[[random.Random, tuple[int, int]], Sketch], float]
+    sizes: tuple[tuple[int, int], ...]
+
+
+SERIES = {
+    "pages": Series(
+        {form_page: 0.3, scatter_page: 0.25, dialog_page: 0.15, wizard_page: 0.22, done_page: 0.08}, SIZES
+    ),
+    "wizards": Series({plain_wizard_page: 0.75, plain_done_page: 0.25}, ((160, 210),)),
+}
 
 
 def cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
     """Return a page's HTML in a style of its own; unless it is bare, a bar on top asks for something."""
-    plain = rng.random() < 0.4
+    plain = sketch.extra.get("plain", False) or rng.random() < 0.4
     font = "Arial" if plain else rng.choice(FONTS)
     points = 10 if plain and not sketch.extra.get("bare") else rng.choice((10, 11, 12, 13, 14))
     back = "#fff" if plain else rng.choice(("#fff", "#fff", "#f4f4f8", "#eef", "#ffe", "#ddd", "#efe"))
@@ -173,7 +197,9 @@ def cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
     )
 
 
-def sheet_of(rng: random.Random, size: tuple[int, int]) -> tuple[str, list[Sketch], list[tuple[int, int]]]:
+def sheet_of(
+    rng: random.Random, size: tuple[int, int], series: Series
+) -> tuple[str, list[Sketch], list[tuple[int, int]]]:
     """Return a sheet's HTML, what its pages are, and where they lie."""
     width, height = size
     places = [
@@ -181,8 +207,8 @@ def sheet_of(rng: random.Random, size: tuple[int, int]) -> tuple[str, list[Sketc
         for y in range(0, SHEET_HEIGHT - height + 1, height)
         for x in range(0, SHEET_WIDTH - width + 1, width)
     ]
-    makers, shares = zip(*KINDS, strict=True)
-    sketches = [rng.choices(makers, shares)[0](rng, size) for _ in places]
+    makers = rng.choices(list(series.kinds), list(series.kinds.values()), k=len(places))
+    sketches = [make(rng, size) for make in makers]
     cells = [
         cell(rng, sketch, size).replace("LEFT", str(x), 1).replace("TOP", str(y), 1)
         for sketch, (x, y) in zip(sketches, places, strict=True)
@@ -190,13 +216,15 @@ def sheet_of(rng: random.Random, size: tuple[int, int]) -> tuple[str, list[Sketc
     return f"<!DOCTYPE html><body style='margin:0'>{''.join(cells)}</body>", sketches, places
 
 
-def synthesize(rounds: int, seed: int) -> Iterator[tuple[tuple[int, int], list[Picture], list[PageRecord]]]:
+def synthesize(
+    rounds: int, seed: int, series: Series = SERIES["pages"]
+) -> Iterator[tuple[tuple[int, int], list[Picture], list[PageRecord]]]:
     """Yield per round one sheet of labelled pages of one size."""
     rng = random.Random(seed)
     with open_page(SHEET_WIDTH, SHEET_HEIGHT) as page:
         for number in range(rounds):
-            width, height = SIZES[number % len(SIZES)]
-            content, sketches, places = sheet_of(rng, (width, height))
+            width, height = series.sizes[number % len(series.sizes)]
+            content, sketches, places = sheet_of(rng, (width, height), series)
             page.set_content(content)
             page.add_script_tag(content=SHEET_JS)
             found = cast("list[dict[str, Any]]", page.evaluate("scanAll()"))
@@ -218,18 +246,18 @@ def main() -> None:
     """Write shards of synthetic pages, one series per size."""
     parser = argparse.ArgumentParser(description="Render synthetic training pages with labels.")
     parser.add_argument("--out", type=Path, default=Path("runs/embedded/data"))
-    parser.add_argument("--name", default="pages")
+    parser.add_argument("--series", choices=sorted(SERIES), default="pages")
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    series: dict[tuple[int, int], tuple[list[Picture], list[PageRecord]]] = {}
-    for size, new_pictures, new_records in synthesize(options.rounds, options.seed):
-        pictures, records = series.setdefault(size, ([], []))
+    drawn: dict[tuple[int, int], tuple[list[Picture], list[PageRecord]]] = {}
+    for size, new_pictures, new_records in synthesize(options.rounds, options.seed, SERIES[options.series]):
+        pictures, records = drawn.setdefault(size, ([], []))
         pictures += new_pictures
         records += new_records
-    for (width, height), (pictures, records) in series.items():
-        save_shard(options.out, f"{options.name}-{width}x{height}-{options.seed}", pictures, records)
+    for (width, height), (pictures, records) in drawn.items():
+        save_shard(options.out, f"{options.series}-{width}x{height}-{options.seed}", pictures, records)
         log.info("%d pages of %dx%d", len(records), width, height)
 
 
