@@ -202,7 +202,8 @@ def _launch(playwright: Playwright, executable: Path, headless: bool, flags: tup
             timeout=60_000,
         )
     except Error as error:
-        raise EnvironmentFailure(f"{executable} does not start: {first_line(error)}") from error
+        display = "" if headless else f"; is the display {os.environ.get('DISPLAY')} still there?"
+        raise EnvironmentFailure(f"{executable} does not start: {first_line(error)}{display}") from error
 
 
 def _display_is_set() -> bool:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from ..actions.errors import EnvironmentFailure
-from ..actions.schema import Action, Navigate, NavigateBack, OpenApp, PressBack, PressHome
+from ..actions.schema import Action, Navigate, NavigateBack, OpenApp, PressBack, PressHome, Wait
 from ..perception.observation import Observation
 from ..perception.page_settle import PageLimits
 from .base import StepResult
@@ -27,6 +27,8 @@ __all__ = ["MiniWobEnvironment", "Outcome", "flight_tasks", "miniwob_tasks"]
 
 Mode = Literal["train", "test"]
 EPISODE_MS = 3_600_000
+LONGEST_WAIT = 1.0
+"""Seconds after which a ``Wait`` ends here: the pages are local, and who needs longer waits again."""
 
 # The page shows a START cover when an episode ends, and a click on it (the second of a double click, say)
 # would begin an unseeded one and wipe the reward: so starting again is taken out of the page.
@@ -145,6 +147,8 @@ class MiniWobEnvironment:
             raise EnvironmentFailure("no episode is running; call reset before step")
         if self.outcome.done:
             raise EnvironmentFailure("the episode is over; call reset before the next step")
+        if isinstance(action, Wait):
+            action = Wait(seconds=min(action.seconds, LONGEST_WAIT))
         result = self._session.step(action)
         self.outcome = Outcome(**self._session.evaluate(_STATE))
         reward = float(self.outcome.raw) if self.outcome.done else 0.0

@@ -123,6 +123,12 @@ def test_without_a_seed_one_is_drawn_and_kept(start: Start) -> None:
     assert environment.reset(seed).screenshot.digest == first.screenshot.digest
 
 
+def test_a_long_wait_is_cut_as_the_pages_are_local(start: Start) -> None:
+    waited = start("click-test", 1).step(Wait(seconds=600))
+    assert waited.error is None
+    assert waited.timings["act"] < 60
+
+
 def test_the_task_stays_on_its_page(start: Start) -> None:
     environment = start("click-link")
     for action in (Navigate(url="about:blank"), NavigateBack()):
