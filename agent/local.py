@@ -155,6 +155,7 @@ class LocalPolicy:
                 sampling,
                 self._speculation.drafter,
                 instruction=instruction,
+                clock=self._speculation.clock,
             )
         except FloatingPointError as error:
             raise UsageError(

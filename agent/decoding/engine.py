@@ -97,7 +97,7 @@ def generate(
         instruction: the task's own tokens, for drafters.
         acceptance: ``typical`` is lossy.
         budget: nodes that a draft tree may have.
-        clock: seconds; what forwards are timed by.
+        clock: seconds; what the drafter is told that forwards take.
 
     Raises:
         FloatingPointError: the model's scores are not numbers.
@@ -107,11 +107,11 @@ def generate(
     ids = list(lay_out(prompt, session.network.image_token).ids)
     drafter = drafter or AdaptiveDrafter(())
     reply = _Reply(session, rules, verifier, drafter, sampling.temperature, ids, clock)
-    begun = clock()
+    begun = time.perf_counter()
     prefill = reply.begin(prompt, instruction, budget)
     while not reply.ended:
         reply.advance(budget)
-    decode = clock() - begun - sum(prefill.timings.values())
+    decode = time.perf_counter() - begun - sum(prefill.timings.values())
     return reply.generation(prefill, prefill.timings | {"decode": decode})
 
 
