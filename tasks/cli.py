@@ -150,7 +150,7 @@ def train_heads(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the heads; by default heads/METHOD beside the checkpoint.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Updates.", min=1)] = 1000,
+    steps: Annotated[int, typer.Option(help="Updates.", min=1)] = 400,
     prompts: Annotated[int, typer.Option(help="Replies to learn from.", min=1)] = 600,
     tasks: Annotated[
         str | None, typer.Option(help="MiniWoB++ tasks, separated by commas; by default all it may know.")

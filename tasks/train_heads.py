@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -50,7 +51,7 @@ class HeadsRequest:
     model: str
     method: str
     out: Path | None = None
-    steps: int = 1000
+    steps: int = 400
     prompts: int = 600
     tasks: Sequence[str] = ()
     depth: int = 4
@@ -75,10 +76,12 @@ def train_heads(request: HeadsRequest, say: Say) -> dict[str, Any]:
 
     if request.method not in METHODS:
         raise UsageError(f"unknown method {request.method!r}; use {' or '.join(METHODS)}")
-    plan = Plan(cast("Any", request.method), request.steps, request.depth)
     checkpoint = load_checkpoint(request.model)
-    mark = Fingerprint.of(checkpoint).weights[:12]
-    work = request.cache / f"{checkpoint.name.replace('/', '_')}-{mark}"
+    base = Fingerprint.of(checkpoint)
+    # Wider models diverge at a rate that narrow ones want.
+    rate = min(3e-3, 0.05 / math.sqrt(base.hidden_size))
+    plan = Plan(cast("Any", request.method), request.steps, request.depth, rate=rate)
+    work = request.cache / f"{checkpoint.name.replace('/', '_')}-{base.weights[:12]}"
     store, begun = ReplyStore(work / "replies"), time.monotonic()
     collect(checkpoint, store, request.prompts, request.tasks or default_tasks(request.model), say)
     trainer = HeadTrainer(checkpoint, store.load()[: request.prompts], plan)

@@ -53,8 +53,8 @@ class Plan:
     method: Method
     steps: int = 1000
     depth: int = 4
-    batch: int = 16
-    rate: float = 1e-3
+    batch: int = 8
+    rate: float = 3e-3
     soft: float = 0.5
     seed: int = 0
 

@@ -70,7 +70,7 @@ def test_training_lowers_the_loss_and_leaves_the_model_alone(
     target: Checkpoint, replies: list[WrittenReply], method: Method
 ) -> None:
     before = [value.clone() for value in target.model.state_dict().values()]
-    trainer = HeadTrainer(target, replies, Plan(method, steps=25, rate=3e-3))
+    trainer = HeadTrainer(target, replies, Plan(method, steps=25, batch=16))
     losses = [trainer.learn() for _ in range(25)]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
     assert all(map(torch.equal, before, target.model.state_dict().values()))
