@@ -10,7 +10,7 @@ import numpy as np
 from .batches import Conversation, Labelled, Shards, Turn
 from .dom import Element, PageRecord
 from .learner import Weights
-from .questions import BLANK, GENERIC, Question, ask, click, own_reply
+from .questions import BLANK, GENERIC, STILL_BLANK, Question, ask, click, own_reply
 
 BLANK_SHARE = 0.03
 WIZARD_SHARE = 0.4
@@ -47,7 +47,7 @@ class Stage:
 
 STAGES = {
     "read": Stage(32, 0, Weights(words=0.0, chars=1.0)),
-    "ground": Stage(8, 3, Weights(places=1.5, chars=1.0)),
+    "ground": Stage(8, 3, Weights(words=2.0, places=1.5, chars=1.0)),
     "history": Stage(8, 3, Weights(places=1.5)),
 }
 
@@ -90,10 +90,11 @@ def several_turns(pages: list[Labelled], rng: random.Random) -> Lesson:
         questions = ask(pages[index].record, rng)
         if not questions:
             continue
-        if left and rng.random() < 0.15:
+        if left and rng.random() < 0.25:
             blank = left.pop()
             pages[blank] = blank_like(pages[index], rng)
-            turns = [Turn(blank, BLANK), Turn(index, questions[0].reply)]
+            then = Turn(index, questions[0].reply) if rng.random() < 0.5 else Turn(blank, STILL_BLANK)
+            turns = [Turn(blank, BLANK), then]
             conversations.append(Conversation(questions[0].instruction, tuple(turns)))
         else:
             conversations.append(second_try(index, questions, pages[index], rng))

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...actions.errors import ParseError
-from ...actions.schema import CallUser, Finished
+from ...actions.schema import CallUser, Finished, Wait
 from ...env.miniwob import MiniWobEnvironment
 from ...perception.observation import Observation, Screenshot
 from ..local import LocalPolicy
@@ -65,6 +65,8 @@ def succeeds(
         for action in prediction.reply.actions:
             if isinstance(action, Finished | CallUser):
                 return False
+            if isinstance(action, Wait) and screen is not seen:
+                continue  # What is shown instead of the screen does not change by waiting.
             result = environment.step(action)
             if result.terminated:
                 return result.reward > 0
@@ -73,12 +75,14 @@ def succeeds(
     return False
 
 
-def success_rate(policy: Policy, task: str, seeds: Sequence[int], screen: Screen = seen) -> float:
+def success_rate(
+    policy: Policy, task: str, seeds: Sequence[int], screen: Screen = seen, steps: int = 10
+) -> float:
     """Return the share of held-out episodes that the policy solves."""
     if any(seed >= FIRST_SEED for seed in seeds):
         raise ValueError(f"seeds from {FIRST_SEED} on are for training")
     with MiniWobEnvironment(task) as environment:
-        return sum(succeeds(policy, environment, seed, screen) for seed in seeds) / len(seeds)
+        return sum(succeeds(policy, environment, seed, screen, steps) for seed in seeds) / len(seeds)
 
 
 def main() -> None:
@@ -89,6 +93,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=50)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--screen", choices=("seen", "blank", "other"), default="seen")
+    parser.add_argument("--steps", type=int, default=10, help="at most so many per episode")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     policy = LocalPolicy(options.model)
@@ -97,7 +102,7 @@ def main() -> None:
     for task in options.tasks:
         screens = {"seen": seen, "blank": blank}
         screen = screens.get(options.screen) or Other(task, seeds.stop)
-        rates.append(success_rate(policy, task, seeds, screen))
+        rates.append(success_rate(policy, task, seeds, screen, options.steps))
         log.info("%-24s %.2f", task, rates[-1])
     log.info("%-24s %.3f", "mean", sum(rates) / len(rates))
 

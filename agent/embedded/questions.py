@@ -35,6 +35,7 @@ class Reply:
 
 FINISHED = Reply("The page says that it is done.", "finished(content='Done.')")
 BLANK = Reply("The page is blank. Wait.", "wait()")
+STILL_BLANK = Reply("The page stays blank. Ask the user.", "call_user()")
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,9 @@ def ask(record: PageRecord, rng: random.Random) -> list[Question]:
         instruction = rng.choice(GENERIC) if rng.random() < 0.15 else own.instruction
         questions.append(Question(instruction, own.reply))
     rng.shuffle(questions)
+    if record["extra"].get("bare") and rng.random() < 0.6:
+        # What only the page says has to be read from it, which takes the most practice.
+        questions.sort(key=lambda question: question.instruction not in GENERIC)
     return questions
 
 
