@@ -135,7 +135,7 @@ class MiniWobEnvironment:
         session.wait_for("() => WOB_TASK_READY")
         self._instruction = words(session.evaluate("() => core.getUtterance()"))
         self.outcome = Outcome(False, 0.0, 0.0, "")
-        return session.observe()
+        return self._named(session.observe())
 
     def step(self, action: Action) -> StepResult:
         """Execute one action; the reward is the page's raw one, given by the step that ends the episode.
@@ -152,7 +152,8 @@ class MiniWobEnvironment:
         result = self._session.step(action)
         self.outcome = Outcome(**self._session.evaluate(_STATE))
         reward = float(self.outcome.raw) if self.outcome.done else 0.0
-        return replace(result, terminated=self.outcome.done, reward=reward)
+        observation = self._named(result.observation)
+        return replace(result, observation=observation, terminated=self.outcome.done, reward=reward)
 
     def close(self) -> None:
         """Close the page, and the browser if it is this environment's own."""
@@ -166,6 +167,10 @@ class MiniWobEnvironment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _named(self, observation: Observation) -> Observation:
+        """With the page's name for its address: where the package lies is nobody's business."""
+        return replace(observation, url=f"miniwob:{self.task}")
 
     def _ready_session(self) -> BrowserSession:
         from .browser_session import BrowserSession
