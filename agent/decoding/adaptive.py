@@ -246,7 +246,7 @@ class AdaptiveDrafter:
         step = seconds / self.curve(len(tree))
         self._step = step if self._step == 0 else 0.9 * self._step + 0.1 * step
         shares = _shares(tree, range(1, len(tree)))
-        won = _shares(tree, accepted.nodes)
+        won = _earned(tree, accepted.nodes, self._seconds)
         width = (self.curve(len(tree)) - self.curve(1)) / max(len(tree) - 1, 1)
         for name in self._asked:
             spent = self._seconds[name] / self._step if self._step > 0 else 0.0
@@ -267,6 +267,18 @@ def _shares(tree: DraftTree, nodes: Iterable[int]) -> dict[str, float]:
         for name in tree.sources(node):
             shares[name] = shares.get(name, 0.0) + 1 / len(tree.sources(node))
     return shares
+
+
+def _earned(tree: DraftTree, nodes: Iterable[int], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Whom the forwards saved by accepted nodes are owed to: of those who proposed a node, the cheapest.
+
+    A dear drafter that repeats what a cheap one knows earns nothing, however right it is.
+    """
+    earned: dict[str, float] = {}
+    for node in nodes:
+        cheapest = min(tree.sources(node), key=lambda name: seconds[name])
+        earned[cheapest] = earned.get(cheapest, 0.0) + 1.0
+    return earned
 
 
 def _tests(tree: DraftTree, accepted: Accepted, name: str) -> list[tuple[float, bool]]:

@@ -96,6 +96,14 @@ def test_a_bad_drafter_does_not_spoil_a_good_one():
     assert both > 0.93 * alone
 
 
+def test_a_dear_drafter_that_repeats_a_cheap_one_earns_nothing():
+    clock = Clock()
+    cheap, dear = Guesser("cheap", 1.0, clock, 0.001), Guesser("dear", 1.0, clock, 0.8)
+    run(AdaptiveDrafter([cheap, dear], FLAT, clock), 300, clock, FLAT)
+    assert cheap.asked == 300
+    assert dear.asked < 60
+
+
 @pytest.mark.parametrize("seconds", [0.001, 0.3])
 def test_drafters_that_change_are_noticed(seconds):
     clock, curve = Clock(), CostCurve()
