@@ -7,13 +7,10 @@ with the token that was written, half that with the model's own distribution (EA
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
@@ -22,6 +19,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from ...actions.errors import UsageError
+from ..interrupts import noting_interrupts
 from .drafters.medusa import RANKS, MedusaHeads
 from .drafters.output import DraftOutput, draft_vocabulary
 from .heads import Fingerprint, HeadConfig, Heads, Learned, Method, build_heads, output_weight
@@ -139,7 +137,7 @@ class HeadTrainer:
             Whether it came to the end.
         """
         begun, saved, first, mean = time.monotonic(), time.monotonic(), self.step, math.nan
-        with _noting_interrupts() as caught:
+        with noting_interrupts() as caught:
             while self.step < self.plan.steps and not caught:
                 loss = self.learn()
                 mean = loss if math.isnan(mean) else 0.95 * mean + 0.05 * loss
@@ -279,19 +277,3 @@ class HeadTrainer:
             hard = functional.nll_loss(logs, truth, ignore_index=-1, reduction="sum") / len(truth)
             loss = loss + DECAY**depth * (self.plan.soft * soft + (1 - self.plan.soft) * hard)
         return loss
-
-
-@contextmanager
-def _noting_interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C and a request to stop instead of dying from them in the middle of an update."""
-    caught: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import torch
 
+from ..interrupts import noting_interrupts
 from .architecture import build_model, save_checkpoint
 from .batches import Shards
 from .learner import Learner
@@ -50,22 +47,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-@contextmanager
-def interruptible() -> Iterator[list[int]]:
-    """Collect Ctrl-C and a request to stop instead of dying from them."""
-    caught: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def rate_at(step: int, start: int, options: argparse.Namespace) -> float:
     """Return the learning rate: a warm-up, then a line from ``--rate`` to ``--final-rate``."""
     final = options.rate if options.final_rate is None else options.final_rate
@@ -90,7 +71,7 @@ def train(options: argparse.Namespace) -> Learner:
     shards = Shards(options.data, *options.pages, shares=SHARES)
     log.info("%d pages, from step %d to %d", len(shards), learner.step, options.steps)
     options.out.mkdir(parents=True, exist_ok=True)
-    with interruptible() as caught:
+    with noting_interrupts() as caught:
         _run(learner, shards, rng, options, caught)
     learner.save(options.out / STATE, rng)
     save_checkpoint(learner.model, tokenizer, options.out / "checkpoint")
