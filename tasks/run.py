@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import sys
@@ -219,28 +220,37 @@ def _folder(out: Path | None, place: str) -> Path:
     Raises:
         TrajectoryError: it holds a run already, or cannot be made.
     """
-    stamp = time.strftime("%Y%m%d-%H%M%S")
+    if out is None:
+        return _new_folder(place)
+    if (out / FILE_NAME).exists():
+        raise TrajectoryError(f"{out} already holds a run; choose another folder with --out")
+    try:
+        _make(out, exist_ok=True)
+    except FileExistsError as error:
+        raise TrajectoryError(f"{out} is not a folder; choose another --out") from error
+    return out
+
+
+def _new_folder(place: str) -> Path:
+    """A folder in ``runs/`` that no other run has, named by time and place."""
     slug = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
-    wanted = [out] if out else [Path("runs") / f"{stamp}-{slug}{more}" for more in ("", *_suffixes())]
-    for directory in wanted:
-        if (directory / FILE_NAME).exists():
-            continue
-        try:
-            directory.mkdir(parents=True, exist_ok=out is not None)
-        except FileExistsError as error:
-            if out is not None:
-                raise TrajectoryError(f"{out} is not a folder; choose another --out") from error
-            continue
-        except OSError as error:
-            raise TrajectoryError(
-                f"cannot make {directory}: {error.strerror}; choose another --out"
-            ) from error
-        return directory
-    raise TrajectoryError(f"{wanted[-1]} already holds a run; choose another folder with --out")
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}"
+    for number in itertools.count(1):
+        directory = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            _make(directory, exist_ok=False)
+            return directory
+    raise AssertionError("numbers do not end")
 
 
-def _suffixes() -> list[str]:
-    return [f"-{number}" for number in range(2, 1000)]
+def _make(directory: Path, exist_ok: bool) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        message = f"cannot make {directory}: {error.strerror}; choose another --out"
+        raise TrajectoryError(message) from error
 
 
 def _tell_outcome(narrator: Narrator, outcome: Outcome) -> None:

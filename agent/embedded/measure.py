@@ -8,13 +8,11 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from ...actions.errors import ParseError
 from ...actions.schema import CallUser, Finished, Wait
 from ...env.miniwob import MiniWobEnvironment
+from ...perception.capture import blank as one_colour
 from ...perception.observation import Observation, Screenshot
 from ..local import LocalPolicy
 from ..policy import Context, Policy, Turn
@@ -31,7 +29,7 @@ def seen(screenshot: Screenshot) -> Screenshot:
 
 def blank(screenshot: Screenshot) -> Screenshot:
     """Return a white picture of the same size."""
-    return replace(screenshot, pixels=np.full_like(screenshot.pixels, 255))
+    return one_colour(screenshot, (255, 255, 255))
 
 
 class Other:
