@@ -8,9 +8,11 @@
     │   ├── UnknownDialectError     a dialect name nobody registered
     │   ├── UnknownTaskError        a task name no suite has
     │   ├── MissingPartError        a program, package, display or checkpoint is missing
+    │   ├── DataError               a benchmark's file is not as it was published
     │   └── TrajectoryError         a trajectory folder or file cannot be read
     │       └── NewerSchemaError    ... because a newer Saccade wrote it
-    └── EnvironmentFailure      the world broke: browser crashed, page unreachable, display gone
+    ├── EnvironmentFailure      the world broke: browser crashed, page unreachable, display gone
+    └── Stopped                 a person stopped the run; nothing further is executed
 
 A class says when it is raised; its message says what to do. ``SaccadeError`` is never raised itself.
 """
@@ -60,6 +62,10 @@ class MissingPartError(UsageError):
     """Raised when a browser, display, package or checkpoint is missing; the message says how to get it."""
 
 
+class DataError(UsageError):
+    """Raised when a benchmark's file cannot be read as published; the message names the file and the line."""
+
+
 class TrajectoryError(UsageError):
     """Raised when a trajectory cannot be read; the message names the file and the line."""
 
@@ -70,3 +76,7 @@ class NewerSchemaError(TrajectoryError):
 
 class EnvironmentFailure(SaccadeError):
     """Raised when the environment broke under the agent: a crash, an unreachable page, a lost display."""
+
+
+class Stopped(SaccadeError):
+    """Raised wherever work is under way when a person stops the run; ends the episode, and is recorded."""

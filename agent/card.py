@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ..actions.errors import UsageError
 from ..actions.geometry import Size
@@ -30,8 +30,11 @@ class Card(BaseModel):
         dialect: the name of the dialect it was trained to speak.
         prompt: ``standard`` begins with the dialect's own prompt, ``instruction-only`` with the bare task.
         max_images: never more screenshots than this in its context.
+        forgets: whether a screenshot that is left out takes its reply with it.
         viewport: the screen size it was trained on, as a hint; None for any.
         max_new_tokens: a reply is cut off here.
+        tolerance: how far a point may be off along an axis and still mean the same, as a share of the
+            screenshot's longer side; 0 for a model that it was not measured for (docs/replay.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,8 +42,10 @@ class Card(BaseModel):
     dialect: str
     prompt: PromptStyle = "standard"
     max_images: PositiveInt = 5
+    forgets: bool = False
     viewport: Size | None = None
     max_new_tokens: PositiveInt = 256
+    tolerance: float = Field(default=0.0, ge=0, lt=1)
 
 
 def read_card(directory: Path, family: Family, name: str) -> Card:

@@ -6,10 +6,11 @@ Two styles (``Card.prompt``), both in ChatML:
 * ``instruction-only``: the bare instruction as the first user message.
 
 Then, in both, per step a user message with the screenshot and the assistant's reply; feedback on a reply is a
-user message of text after it; the newest screenshot comes last. All texts are kept. Screenshots are kept
-until there would be more than ``max_images``; then the oldest go at once, down to half of that, so that the
-cached beginning of the conversation is lost once in many steps and not at every step. As UI-TARS was trained,
-a screenshot that goes takes its whole message with it.
+user message of text after it; the newest screenshot comes last. Screenshots are kept until there would be
+more than ``max_images``; then the oldest go at once, down to half of that, so that the cached beginning of
+the conversation is lost once in many steps and not at every step. As UI-TARS was trained, a screenshot that
+goes takes its whole message with it and all replies are kept; a model that was trained on short episodes
+only (``Card.forgets``) is not shown the replies either.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class PromptBuilder:
     Args:
         encode: text to ids, special tokens in the text included.
         first_message: the text of the first user message, from the instruction.
-        card: how many images.
+        card: how many images, and what goes with those that are left out.
         chat: what surrounds the messages.
         spec: how screenshots are cut.
     """
@@ -59,6 +60,7 @@ class PromptBuilder:
         self._encode = encode
         self._first_message = first_message
         self._max_images = card.max_images
+        self._forgets = card.forgets
         self._chat = chat
         self._spec = spec
         self._texts: dict[str, Text] = {}
@@ -78,6 +80,8 @@ class PromptBuilder:
         prompt: list[Segment] = [self._text(self._chat.preamble + first)]
         dropped = dropped_images(len(context.turns) + 1, self._max_images)
         for index, turn in enumerate(context.turns):
+            if index < dropped and self._forgets:
+                continue
             if index >= dropped:
                 prompt += self._picture(Picture.of(turn.screenshot, self._spec))
             prompt += [self._text(ChatFormat.opening), self._reply(index, turn.reply), self._text(END)]

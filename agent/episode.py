@@ -85,14 +85,18 @@ class Episode:
         feedback = f"Your reply could not be read: {error.reason}. Reply again in the format asked for."
         self.turns.append(Turn(self.observation.screenshot, error.raw, feedback))
 
-    def acted(self, action: Action, result: StepResult | None = None) -> None:
-        """Record an action of the newest prediction; one without a result was not executed."""
-        outcome = {} if result is None else _outcome(result)
+    def acted(self, action: Action, result: StepResult | None = None, error: str | None = None) -> None:
+        """Record an action of the newest prediction; one without a result was not executed to its end."""
+        outcome = {"error": error} if result is None else _outcome(result)
         event = {"step": self.steps - 1, "action": action, "time": self.clock(), **outcome}
         self.trajectory.append(ActionEvent.model_validate(event))
         if result is not None:
-            self.observation = result.observation
-            self.reward += result.reward
+            self.looked(result)
+
+    def looked(self, result: StepResult) -> None:
+        """Take the newest screen, and what it was worth."""
+        self.observation = result.observation
+        self.reward += result.reward
 
     def end(self, reason: EndReason, message: str, judged: bool) -> EndEvent:
         """Record the last screen and how it ended.
@@ -109,8 +113,7 @@ class Episode:
             message=message,
             time=self.clock(),
         )
-        self.trajectory.append(event)
-        return event
+        return self.trajectory.append(event)
 
     def _append_prediction(self, event: PredictionEvent) -> None:
         self.trajectory.append(event)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..actions.schema import Action
+from ..env.base import StepResult
 from ..env.events import EndReason
 
 
@@ -66,3 +67,9 @@ class RepeatCounter:
         self._last = tried
         if tried is not None and self._count >= self._limit:
             raise Interruption("stuck", f"the same actions changed nothing, {self._count} times in a row")
+
+
+def check_result(result: StepResult) -> None:
+    """Raise ``Interruption`` when the environment ended the episode."""
+    if result.terminated or result.truncated:
+        raise Interruption("terminated" if result.terminated else "truncated")

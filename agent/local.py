@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+
+import torch
 
 from ..actions.dialects import Dialect, get_dialect
 from ..actions.errors import ParseError, UsageError
 from ..actions.geometry import Size, smart_resize
+from ..actions.schema import Action
 from .checkpoint import Checkpoint, load_checkpoint
 from .context import PromptBuilder
+from .decoding.agree import agree
 from .decoding.engine import Generation, Rules, generate
 from .decoding.layout import Segment
 from .decoding.network import Network
 from .decoding.sampling import Sampling
 from .decoding.session import Session
 from .decoding.speculation import Speculation, Target
+from .expected import Expected, Verdict
+from .fingerprint import fingerprint
 from .policy import Context, Prediction, UnreadableReply, Usage
+from .reading import ReadingAhead
+from .reply_tokens import ReplyTokens, without_thought
 
 _STOP = ("<|im_end|>", "<|endoftext|>")
 _BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>")
@@ -36,10 +46,11 @@ class LocalPolicy:
         max_new_tokens: a reply is cut off here; by default the card's.
         decoding: what drafts its replies: ``auto``, ``plain`` for nothing, or methods joined by ``+``, such
             as ``suffix+grammar`` (docs/decoding.md). None of them changes what it says.
+        constrained: hold replies to the grammar of the dialect, so that each that ends can be parsed.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
-        UsageError: the checkpoint, the dialect or the way of sampling cannot be used.
+        UsageError: the checkpoint, the dialect or the way of sampling cannot be used, or there is no grammar.
     """
 
     def __init__(
@@ -52,6 +63,7 @@ class LocalPolicy:
         seed: int = 0,
         max_new_tokens: int | None = None,
         decoding: str = "auto",
+        constrained: bool = False,
     ) -> None:
         self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         dialect = dialect or self._checkpoint.card.dialect
@@ -62,8 +74,11 @@ class LocalPolicy:
             self._sampling = Sampling(temperature, top_p, seed)
         except ValueError as error:
             raise UsageError(str(error)) from error
+        self._reading = ReadingAhead()
+        self._tokens = ReplyTokens(self._checkpoint.tokenizer, _end_of_turn(self._checkpoint, self._rules))
         target = Target(self._checkpoint, self._network, self._dialect, self._rules)
         self._speculation = Speculation(target, decoding)
+        self._grammars = target.grammars if constrained else None
         self._last_usage = Usage()
         self.start()
 
@@ -100,6 +115,8 @@ class LocalPolicy:
     def start(self) -> None:
         """Begin a new episode with an empty cache; drafters remember earlier episodes."""
         checkpoint = self._checkpoint
+        self._reading.settle(None)
+        self._reading = ReadingAhead()
         self._session = Session(self._network, checkpoint.image_spec)
         self._prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
@@ -116,14 +133,14 @@ class LocalPolicy:
             UnreadableReply: the reply cannot be read; the error carries the reply and what it cost.
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
-        size = context.observation.screenshot.size
+        ahead = self._reading.settle(context.observation.screenshot)
         prompt = self.prompt(context)
-        resized = smart_resize(size, self._checkpoint.image_spec.limits)
+        size, resized = self._sizes(context)
         self._speculation.prepare(prompt, size, resized)
         generation = self._generate(prompt, context)
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
         self._prompts.remember(len(context.turns), raw, generation.ids)
-        self._last_usage = _usage(generation)
+        self._last_usage = _usage(generation, ahead)
         started = time.perf_counter()
         try:
             reply = self._dialect.parse(raw, size, resized)
@@ -132,6 +149,61 @@ class LocalPolicy:
         finally:
             self._last_usage.timings["parse"] = time.perf_counter() - started
         return Prediction(reply, raw, self._last_usage)
+
+    @property
+    def tolerance(self) -> float:
+        """The card's: how far its points scatter, as a share of the screenshot's longer side."""
+        return self._checkpoint.card.tolerance
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of weights, prompt and rules; None while it draws at random."""
+        return self._fingerprint if self._sampling.temperature == 0 else None
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        held = self._grammars is not None
+        said = (self._dialect.name, self._checkpoint.card, self._rules.max_new_tokens, held)
+        return fingerprint(self._checkpoint.model, repr(said))
+
+    def expect(self, context: Context, actions: Sequence[Action]) -> Expected:
+        """The reply that does these actions and gives no thought.
+
+        Raises:
+            UsageError: its dialect has no words for them.
+        """
+        return without_thought(self._dialect, actions, *self._sizes(context))
+
+    def verify(self, context: Context, expected: Sequence[Expected], tolerance: float = 0.0) -> Verdict:
+        """Say in one forward which of some replies it would give itself, greedily; see ``Verifies``.
+
+        Raises:
+            UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
+        """
+        ahead = self._reading.settle(context.observation.screenshot)
+        sizes = self._sizes(context)
+        replies = [
+            self._tokens.spell(each, lambda raw: self._dialect.parse(raw, *sizes), tolerance)
+            for each in expected
+        ]
+        with self._sound():
+            found = agree(self._session, self.prompt(context), replies, self._rules)
+        timings = found.timings | ({"ahead": ahead} if ahead else {})
+        usage = Usage(prompt_tokens=found.prompt_tokens, timings=timings)
+        if found.index is None:
+            return Verdict(None, None, usage)
+        raw, ids = expected[found.index].raw, replies[found.index].ids[:-1]
+        self._prompts.remember(len(context.turns), raw, ids)
+        usage = usage.model_copy(update={"reply_tokens": len(ids), "accepted_tokens": len(ids)})
+        return Verdict(found.index, Prediction(self._dialect.parse(raw, *sizes), raw, usage), usage)
+
+    def read_ahead(self, context: Context) -> None:
+        """Begin in the background to encode and prefill what ``predict`` will probably be asked next.
+
+        ``predict`` goes on from what fits; what does not is dropped, and once the guess is known to be wrong
+        no more of it is computed than the picture.
+        """
+        self._reading.begin(context.observation.screenshot, lambda wanted: self._read(context, wanted))
 
     def prompt(self, context: Context) -> list[Segment]:
         """The prompt of a step, as the model reads it.
@@ -144,32 +216,60 @@ class LocalPolicy:
         except ValueError as error:
             raise UsageError(str(error)) from error
 
+    @torch.inference_mode()
+    def _read(self, context: Context, wanted: Callable[[], bool]) -> None:
+        prompt = self.prompt(context)
+        self._session.encode(prompt)
+        if wanted():
+            self._session.prefill(prompt)
+
     def _generate(self, prompt: Sequence[Segment], context: Context) -> Generation:
         sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))
         instruction = self._checkpoint.tokenizer.encode(context.instruction, add_special_tokens=False)
-        try:
+        constraint = self._grammars.of(*self._sizes(context)) if self._grammars is not None else None
+        with self._sound():
             return generate(
                 self._session,
                 prompt,
                 self._rules,
                 sampling,
                 self._speculation.drafter,
+                constraint=constraint,
                 instruction=instruction,
                 clock=self._speculation.clock,
             )
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """Scores that are no numbers are the checkpoint's fault."""
+        try:
+            yield
         except FloatingPointError as error:
             raise UsageError(
                 f"{self.name} cannot decide: {error}; load it in float32, or check its weights"
             ) from error
 
+    def _sizes(self, context: Context) -> tuple[Size, Size]:
+        """The newest screenshot's size, and the one the model sees."""
+        size = context.observation.screenshot.size
+        return size, smart_resize(size, self._checkpoint.image_spec.limits)
 
-def _usage(generation: Generation) -> Usage:
+
+def _usage(generation: Generation, ahead: float) -> Usage:
     return Usage(
         prompt_tokens=generation.prompt_tokens,
         reply_tokens=len(generation.ids),
         forwards=generation.forwards,
         accepted_tokens=generation.accepted_tokens,
-        timings=dict(generation.timings),
+        timings=generation.timings | ({"ahead": ahead} if ahead else {}),
+    )
+
+
+def _end_of_turn(checkpoint: Checkpoint, rules: Rules) -> int:
+    """The token with which it ends a reply."""
+    vocabulary = checkpoint.tokenizer.get_vocab()
+    return next(
+        (vocabulary[text] for text in _STOP if vocabulary.get(text) in rules.stop_ids), min(rules.stop_ids)
     )
 
 

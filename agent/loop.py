@@ -6,14 +6,17 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from ..actions.errors import EnvironmentFailure, ParseError, TrajectoryError
+from ..actions.errors import EnvironmentFailure, ParseError, Stopped, TrajectoryError
 from ..actions.schema import Action, CallUser, Finished
 from ..env.base import Environment
+from ..env.control import Control
 from ..env.events import EndEvent, EndReason
 from ..env.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
 from .episode import Episode
-from .limits import Interruption, Limits, RepeatCounter
+from .hold import Hold
+from .limits import Interruption, Limits, RepeatCounter, check_result
+from .overlap import Overlap
 from .policy import Policy, Prediction, Turn
 
 
@@ -25,6 +28,7 @@ class Agent:
         environment: executes; must have been reset.
         limits: when to stop.
         clock: seconds since the epoch.
+        control: a person's hold on the run; give the environment the same one.
     """
 
     def __init__(
@@ -33,17 +37,21 @@ class Agent:
         environment: Environment,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
+        control: Control | None = None,
     ) -> None:
         self._policy = policy
         self._environment = environment
         self._limits = limits or Limits()
         self._clock = clock
+        self._control = control or Control()
+        self._hold = Hold(self._control, environment)
+        self._overlap = Overlap(policy, environment)
 
     def run(self, instruction: str, first: Observation, trajectory: TrajectoryWriter) -> EndEvent:
         """Work on ``instruction`` from the first observation on; returns how it ended.
 
-        Ctrl-C and a broken environment end the episode and are recorded. Any other error is recorded and
-        raised again.
+        A person's stop, Ctrl-C and a broken environment end the episode and are recorded. Any other error is
+        recorded and raised again.
 
         Raises:
             TrajectoryError: the trajectory cannot be written; nothing goes on unrecorded.
@@ -56,8 +64,9 @@ class Agent:
                 self._step(episode, repeats)
         except Interruption as stop:
             return self._end(episode, stop.end, stop.message)
-        except KeyboardInterrupt:
-            return self._end(episode, "interrupted", "stopped by Ctrl-C")
+        except (Stopped, KeyboardInterrupt) as stop:
+            reason = self._control.reason or str(stop) or "stopped by Ctrl-C"
+            return self._end(episode, "interrupted", reason)
         except EnvironmentFailure as error:
             return self._end(episode, "error", str(error))
         except Exception as error:
@@ -66,14 +75,16 @@ class Agent:
             raise
 
     def _step(self, episode: Episode, repeats: RepeatCounter) -> None:
-        """One look, one prediction, its actions."""
+        """One look, one prediction, its actions; a person may hold it up before it begins."""
+        self._hold.gate(episode)
         self._limits.check_budget(episode.steps, self._clock() - episode.started)
         before = episode.observation.screenshot
         episode.observe()
         prediction = self._predict(episode)
         if prediction is None:
             return
-        feedback = self._act(episode, prediction.reply.actions)
+        ahead = (*episode.turns, Turn(before, prediction.raw))
+        feedback = self._act(episode, prediction.reply.actions, ahead)
         episode.turns.append(Turn(before, prediction.raw, feedback))
         repeats.record(prediction.reply.actions, before.digest, episode.observation.screenshot.digest)
 
@@ -81,7 +92,8 @@ class Agent:
         """Ask the policy; None for a reply that cannot be read."""
         started = self._clock()
         try:
-            prediction = self._policy.predict(episode.context)
+            with self._control.interrupting():
+                prediction = self._policy.predict(episode.context)
         except ParseError as error:
             episode.misread(error, self._clock() - started)
             if episode.unreadable >= self._limits.unreadable:
@@ -91,26 +103,27 @@ class Agent:
         episode.predicted(prediction, self._clock() - started)
         return prediction
 
-    def _act(self, episode: Episode, actions: tuple[Action, ...]) -> str | None:
-        """Execute actions in order up to the first that has no effect; returns why it has none."""
-        for action in actions:
-            if isinstance(action, Finished | CallUser):
+    def _act(self, episode: Episode, actions: tuple[Action, ...], ahead: tuple[Turn, ...]) -> str | None:
+        """Execute actions in order up to the first that has no effect; returns why it has none.
+
+        While the last one settles, the policy may read ahead what follows these turns.
+        """
+        for left, action in zip(range(len(actions) - 1, -1, -1), actions, strict=True):
+            if isinstance(action, Finished):
                 episode.acted(action)
-                raise _closing(action)
-            result = self._environment.step(action)
+                raise Interruption("finished", action.answer)
+            if isinstance(action, CallUser):
+                return self._hold.hand_over(episode, action)
+            if (refused := self._hold.refuse(episode, action)) is not None:
+                return refused
+            overlap = contextlib.nullcontext() if left else self._overlap.after(episode.instruction, ahead)
+            with self._hold.acting(episode, action), overlap:
+                result = self._environment.step(action)
             episode.acted(action, result)
-            if result.terminated or result.truncated:
-                raise Interruption("terminated" if result.terminated else "truncated")
+            check_result(result)
             if result.error is not None:
                 return result.error
         return None
 
     def _end(self, episode: Episode, reason: EndReason, message: str) -> EndEvent:
         return episode.end(reason, message, judged=self._environment.instruction is not None)
-
-
-def _closing(action: Finished | CallUser) -> Interruption:
-    """What the policy's own last word means."""
-    if isinstance(action, Finished):
-        return Interruption("finished", action.answer)
-    return Interruption("call_user", action.message)

@@ -2,22 +2,26 @@
 
 One round trip per look: a script in the page waits for the next frame and reports whether the document
 changed, scrolled, animates or still loads. What the page cannot know (a navigation that has begun, requests
-in flight, a window about to open) is told by whoever owns the page.
+in flight, a window about to open) is told by whoever owns the page. A page that is at rest but has to be
+waited for all the same may be shown to whoever can use a first look.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from .settle import Clock
 
 Busy = Literal["navigation", "network"]
+Look = Literal["moving", "at rest", "expecting"]
+"""What a page is doing; "expecting" is at rest, with a field in focus that announces suggestions."""
 
 # Rest is asked for twice as long after a change: timers of 13-16 ms (jQuery) may just miss one window.
 WATCH_SCRIPT = """
-([quietMs, patientMs, budgetMs]) => new Promise(done => {
+([quietMs, budgetMs]) => new Promise(done => {
   const begun = performance.now();
   let changed = false, quietSince = begun, over = false;
   const observer = new MutationObserver(() => { changed = true; });
@@ -29,7 +33,7 @@ WATCH_SCRIPT = """
     over = true;
     observer.disconnect();
     document.removeEventListener('scroll', scrolled, {capture: true});
-    done(quiet);
+    done(!quiet ? 'moving' : suggests() ? 'expecting' : 'at rest');
   };
   const suggests = () => {
     const field = document.activeElement;
@@ -40,7 +44,7 @@ WATCH_SCRIPT = """
     if (animation.playState !== 'running' || !animation.effect) return false;
     return Number.isFinite(animation.effect.getComputedTiming().endTime);
   });
-  let wanted = patientMs > 0 && suggests() ? patientMs : quietMs;
+  let wanted = quietMs;
   const frame = () => {
     const now = performance.now();
     if (changed || document.readyState !== 'complete' || window.closed || animates()) {
@@ -92,8 +96,8 @@ class WatchedPage(Protocol):
     def busy(self) -> Busy | None:
         """What is under way outside the document."""
 
-    def watch(self, quiet: float, suggestions: float, budget: float) -> bool:
-        """Wait until the document is at rest; False when it still moves after ``budget`` seconds.
+    def watch(self, quiet: float, budget: float) -> Look:
+        """Wait until the document was at rest for ``quiet`` seconds, at most ``budget`` seconds.
 
         Returns after at least one frame, or at once when the document went away meanwhile.
         """
@@ -111,20 +115,31 @@ class PageSettler:
         self._limits = limits
         self._clock = clock
 
-    def wait(self, page: WatchedPage, *, typed: bool = False) -> bool:
+    def wait(
+        self, page: WatchedPage, *, typed: bool = False, resting: Callable[[], None] = lambda: None
+    ) -> bool:
         """Wait; whether the page came to rest within the limits.
 
         Args:
             page: the page to watch.
             typed: the action before was typing, so suggestions may still come.
+            resting: called once if the document is at rest and yet has to be waited for: it may well stay
+                as it is.
         """
-        limits, start = self._limits, self._clock()
+        limits, start, quiet, shown = self._limits, self._clock(), self._limits.quiet, False
         while True:
-            suggestions = limits.suggestions if typed else 0.0
-            at_rest = page.watch(limits.quiet, suggestions, limits.motion)
+            look = page.watch(quiet, limits.motion)
             busy = page.busy()
-            if at_rest and busy is None:
+            suggested = not typed or look != "expecting" or quiet >= limits.suggestions
+            if look != "moving" and busy is None and suggested:
                 return True
-            allowed = {"navigation": limits.navigation, "network": limits.network, None: limits.motion}[busy]
-            if self._clock() - start >= allowed:
+            if self._clock() - start >= self._allowed(busy):
                 return False
+            if look != "moving" and busy != "navigation" and not shown:
+                shown = True
+                resting()
+            quiet = limits.quiet if suggested else limits.suggestions
+
+    def _allowed(self, busy: Busy | None) -> float:
+        by_kind = {"navigation": self._limits.navigation, "network": self._limits.network}
+        return self._limits.motion if busy is None else by_kind[busy]

@@ -21,6 +21,8 @@ Sleep = Callable[[float], None]
 FrameT = TypeVar("FrameT")
 
 CARET = Size(6, 64)
+NAP = 0.05
+"""Seconds after which a sleep in a page is asked whether to go on."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,21 @@ class WaitingPage(Protocol):
         """Let milliseconds pass while the browser's events go on being handled."""
 
 
-def sleep_in(page: Callable[[], WaitingPage]) -> Sleep:
-    """A sleep during which a browser's dialogs, downloads and new tabs are still attended to."""
-    return lambda seconds: page().wait_for_timeout(seconds * 1000)
+def sleep_in(
+    page: Callable[[], WaitingPage], check: Callable[[], None] = lambda: None, clock: Clock = time.monotonic
+) -> Sleep:
+    """A sleep during which a browser's dialogs, downloads and new tabs are still attended to.
+
+    Args:
+        page: what to wait in.
+        check: called now and then; what it raises ends the sleep.
+        clock: monotonic seconds.
+    """
+
+    def sleep(seconds: float) -> None:
+        end = clock() + seconds
+        while (left := end - clock()) > 0:
+            check()
+            page().wait_for_timeout(min(left, NAP) * 1000)
+
+    return sleep

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,12 +31,15 @@ PRIOR = 3.0
 """How many tests a drafter's own confidence weighs."""
 DECAY = 0.97
 """What a test's weight becomes with the next test of its class."""
-ALLOWANCE = 0.05
-"""Share of all time that a useless drafter may cost."""
+ALLOWANCE = 0.04
+"""Forwards that a drafter may lose for each forward's time that has passed."""
+ROUNDING = 1e-9
+START = 0.4
+"""Forwards that it may lose before any have."""
 PATIENCE = 0.5
-"""Forwards that a drafter may lose before it is sent to sleep."""
+"""Forwards that it may save up to lose at once."""
 CREDIT = 2.0
-"""Forwards won that are held in a drafter's favour at most."""
+"""Forwards won that are held in its favour at most."""
 UNUSED = 32
 """Rounds after which a drafter whose drafts are never used is tried again, the first time."""
 
@@ -61,9 +66,14 @@ class CostCurve:
     def __call__(self, width: int) -> float:
         """The cost of a forward of ``width`` tokens."""
         if width <= self.widths[-1]:
-            return float(np.interp(width, self.widths, self.costs))
+            return self._table[width - 1]
         slope = (self.costs[-1] - self.costs[-2]) / (self.widths[-1] - self.widths[-2])
         return self.costs[-1] + max(slope, 0.0) * (width - self.widths[-1])
+
+    @cached_property
+    def _table(self) -> tuple[float, ...]:
+        """The cost of each width up to the widest; asked for at every node of every draft."""
+        return tuple(np.interp(range(1, self.widths[-1] + 1), self.widths, self.costs).tolist())
 
     @classmethod
     def measure(
@@ -110,15 +120,17 @@ class Tally:
     Attributes:
         tested: per class of confidence, how many of its tokens were put to the test, old tests for less.
         accepted: how many of these the target agreed with.
-        balance: forwards it saved less those it cost, since it was last woken.
+        credit: forwards that it may cost: what it saved and was allowed, less what it cost.
+        price: forwards that asking it took of late; 0 before the first time.
         unused: rounds in a row in which nothing it proposed was worth testing.
-        failures: how often in a row it was sent to sleep or tried again in vain.
+        failures: how often in a row it spent its credit or was tried again in vain.
         wakes: the round from which on it is asked again.
     """
 
     tested: tuple[float, ...] = (0.0,) * BINS
     accepted: tuple[float, ...] = (0.0,) * BINS
-    balance: float = 0.0
+    credit: float = START
+    price: float = 0.0
     unused: int = 0
     failures: int = 0
     wakes: int = 0
@@ -137,31 +149,41 @@ class Tally:
             accepted[index] = accepted[index] * DECAY + agreed
         return replace(self, tested=tuple(tested), accepted=tuple(accepted))
 
-    def settle(self, number: int, won: float, spent: float, used: bool) -> Tally:
-        """Close a round.
+    def allow(self, forwards: float, node: float) -> Tally:
+        """Give credit for time in which the target ran, but no more than one attempt takes.
 
-        A drafter that lost sleeps so long that its loss is no more than its allowance, and longer each time.
+        Args:
+            forwards: that the time was worth.
+            node: what testing one token costs.
+        """
+        enough = max(PATIENCE, self.price + node)
+        return replace(self, credit=max(self.credit, min(self.credit + ALLOWANCE * forwards, enough)))
+
+    def settle(self, number: int, won: float, spent: float, used: bool, node: float) -> Tally:
+        """Close a round in which it was asked.
+
+        A drafter that has spent its credit rests, longer each time.
 
         Args:
             number: of the round.
             won: forwards saved.
             spent: forwards its drafting and testing were worth.
             used: whether anything it proposed was tested.
+            node: what testing one token costs.
         """
-        balance = min(self.balance + won - spent, CREDIT)
-        if balance < -PATIENCE:
-            nap = max(2**self.failures, math.ceil(-balance / ALLOWANCE))
-            return self._forgive(wakes=number + 1 + nap)
-        unused = 0 if used else self.unused + 1
-        if unused >= UNUSED * 2**self.failures:
-            return self._forgive(wakes=self.wakes)
-        failures = 0 if balance > PATIENCE else self.failures
-        return replace(self, balance=balance, unused=unused, failures=failures)
+        credit = min(self.credit + won - spent, CREDIT)
+        tally = replace(self, credit=credit, unused=0 if used else self.unused + 1)
+        if won < spent and credit < self.price + node:
+            return tally._forgive(wakes=number + 1 + 2**self.failures)
+        if tally.unused >= UNUSED * 2**self.failures:
+            return tally._forgive(wakes=self.wakes)
+        return replace(tally, failures=0) if credit > max(PATIENCE, self.price + node) else tally
 
     def _forgive(self, wakes: int) -> Tally:
         """Forget most of what was counted, so that it gets another chance."""
         tested, accepted = (tuple(count / 8 for count in counts) for counts in (self.tested, self.accepted))
-        return Tally(tested, accepted, failures=min(self.failures + 1, 10), wakes=wakes)
+        failures = min(self.failures + 1, 10)
+        return replace(self, tested=tested, accepted=accepted, unused=0, failures=failures, wakes=wakes)
 
 
 def _bin(confidence: float) -> int:
@@ -192,11 +214,13 @@ class AdaptiveDrafter:
             raise ValueError("drafters need different names")
         self.curve = curve
         self._clock = clock
-        self._share = share
+        # What so many more tokens in a forward cost.
+        self._extra = [curve(1 + count) - curve(1) for count in range(share + 1)]
         self._tallies = {name: Tally() for name in self._drafters}
         self._seconds = dict.fromkeys(self._drafters, 0.0)
-        self._asked: frozenset[str] = frozenset()
+        self._asked: dict[str, float] = {}
         self._step = 0.0
+        self._waited = 0.0
         self._round = 0
 
     @property
@@ -204,13 +228,17 @@ class AdaptiveDrafter:
         """What is known about each drafter."""
         return dict(self._tallies)
 
-    @property
-    def awake(self) -> frozenset[str]:
-        """The drafters that are asked this round."""
-        return frozenset(name for name, tally in self._tallies.items() if tally.wakes <= self._round)
+    def affords(self, name: str) -> int:
+        """How many tokens a drafter may propose this round; none while it rests or has no credit."""
+        tally = self._tallies[name]
+        if tally.wakes > self._round:
+            return 0
+        # Credit stops at exactly one attempt's price, which rounding must not put out of reach for ever.
+        return max(bisect_right(self._extra, tally.credit - tally.price + ROUNDING) - 1, 0)
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
         """A reply to a prompt begins."""
+        self._asked = {}
         for name, drafter in self._drafters.items():
             started = self._clock()
             drafter.start(prompt, instruction)
@@ -226,35 +254,59 @@ class AdaptiveDrafter:
     def propose(self, state: DraftState, budget: int) -> DraftTree:
         """The tree that is worth most per time, of at most ``budget`` nodes; often none."""
         union = state.tree()
-        self._asked = self.awake
-        for name in sorted(self._asked):
-            drafter, share = self._drafters[name], min(self._share, budget)
-            started = self._clock()
-            union.include(drafter.propose(state, share))
-            self._seconds[name] += self._clock() - started
+        self._asked = {}
+        for name in sorted(self._drafters):
+            if (count := min(self.affords(name), budget)) > 0:
+                started = self._clock()
+                union.include(self._drafters[name].propose(state, count))
+                self._asked[name] = self._clock() - started
+                self._seconds[name] += self._asked[name]
         union.rate(self._estimate)
         return union.cut(min(budget, best_size(union.values()[1:], self.curve)))
 
-    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float) -> None:
+    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
         """Learn from a verify forward.
 
         Args:
             tree: what was verified, as ``propose`` returned it.
             accepted: what came of it.
             seconds: what the forward took.
+            prompt: whether the forward read the prompt, too, beside which the tree costs nothing.
         """
-        step = seconds / self.curve(len(tree))
-        self._step = step if self._step == 0 else 0.9 * self._step + 0.1 * step
+        width = 0.0
+        if prompt:
+            self._waited += seconds
+        else:
+            step = seconds / self.curve(len(tree))
+            self._step = step if self._step == 0 else 0.9 * self._step + 0.1 * step
+            width = (self.curve(len(tree)) - self.curve(1)) / max(len(tree) - 1, 1)
+        # Before a forward by itself was timed, nobody knows what the others were worth.
+        passed = 0.0 if prompt else 1.0
+        if self._step > 0:
+            passed, self._waited = passed + self._waited / self._step, 0.0
         shares = _shares(tree, range(1, len(tree)))
         won = _earned(tree, accepted.nodes, self._seconds)
-        width = (self.curve(len(tree)) - self.curve(1)) / max(len(tree) - 1, 1)
-        for name in self._asked:
-            spent = self._seconds[name] / self._step if self._step > 0 else 0.0
-            spent += width * shares.get(name, 0.0)
-            tally = self._tallies[name].learn(_tests(tree, accepted, name))
-            self._tallies[name] = tally.settle(self._round, won.get(name, 0.0), spent, name in shares)
-            self._seconds[name] = 0.0
+        node = self._extra[1]
+        for name, tally in self._tallies.items():
+            spent = width * shares.get(name, 0.0)
+            if self._step > 0:
+                spent += self._seconds[name] / self._step
+                self._seconds[name] = 0.0
+            if name in self._asked:
+                tally = self._learn(tally.allow(passed, node), tree, accepted, name)
+                tally = tally.settle(self._round, won.get(name, 0.0), spent, name in shares, node)
+            else:
+                # What listening takes comes off first, or it would keep an attempt out of reach for ever.
+                tally = replace(tally, credit=tally.credit - spent).allow(passed, node)
+            self._tallies[name] = tally
         self._round += 1
+
+    def _learn(self, tally: Tally, tree: DraftTree, accepted: Accepted, name: str) -> Tally:
+        """Count what came of a drafter's tokens, and what asking it took."""
+        if self._step > 0:
+            price = self._asked[name] / self._step
+            tally = replace(tally, price=0.7 * tally.price + 0.3 * price if tally.price else price)
+        return tally.learn(_tests(tree, accepted, name))
 
     def _estimate(self, sources: Mapping[str, float]) -> float:
         return max(self._tallies[name].estimate(confidence) for name, confidence in sources.items())

@@ -27,8 +27,8 @@ BUDGET = 24
 class Speculator(Drafter, Protocol):
     """A drafter that is told what came of its drafts."""
 
-    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float) -> None:
-        """Learn from a verify forward, which took so many seconds."""
+    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
+        """Learn from a verify forward, which took so many seconds and perhaps read the prompt, too."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +156,15 @@ class _Reply:
         self._drafter.start(tuple(self._ids), instruction)
         ends_with_text = bool(prompt) and isinstance(prompt[-1], Text)
         tree = self._propose(budget) if ends_with_text else None
+        started = self._clock()
         prefill = self._session.prefill(prompt, tree)
         tree = tree or DraftTree(self._ids[-1])
-        accepted = self._verifier.accept(tree, prefill.states).cut(self._room)
+        accepted = self._verifier.accept(tree, prefill.states)
+        seconds = self._clock() - started
+        accepted = accepted.cut(self._room)
         if len(tree) > 1:
             self._session.keep(accepted.nodes)
+        self._drafter.judge(tree, accepted, seconds, prompt=True)
         self._commit(accepted, prefill.states)
         return prefill
 

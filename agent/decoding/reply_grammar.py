@@ -10,10 +10,12 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from ...actions.dialects import Dialect
+from ...actions.dialects.qwen_tools import QwenDialect
 from ...actions.dialects.uitars import TextDialect
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
-from ...actions.keys import NAMED_KEYS
+from .lark import any_case, key_names, up_to
+from .tool_grammar import tool_grammar
 
 BOX_TOKENS: Final = ("<|box_start|>", "<|box_end|>")
 """Special tokens that some checkpoints put around coordinates."""
@@ -44,10 +46,6 @@ _CALLS: Final[Mapping[str, str]] = {
 }
 _SWIPE: Final = '"scroll(" span ")"'
 
-_ALIASES: Final = (
-    *("return", "esc", "del", "pgup", "pgdn", "arrowup", "arrowdown", "arrowleft", "arrowright"),
-    *("control", "cmd", "command", "win", "option", "plus"),
-)
 _TERMINALS: Final = r"""
 TEXT: /'([^'\\\n]|\\['"\\nt])*'/
 WAY: "up" | "down" | "left" | "right"
@@ -55,20 +53,11 @@ SECONDS: /0\.[0-9]{0,19}[1-9]|([1-9]|[1-5][0-9])(\.[0-9]{1,20})?|60/
 MARK: /[^\p{C}\p{Z}'\\+]/ | "\\'" | "\\\\"
 """
 
-# What Python's re takes for the same letter when it ignores case.
-_SAME_LETTERS: Final = {"i": "iIıİ", "s": "sSſ", "k": "kKK"}
-
-
-def _any_case(word: str) -> str:
-    """A regular expression for an ASCII word in any case; other characters stay as they are."""
-    return "".join(f"[{_SAME_LETTERS.get(c, c + c.upper())}]" if c.isalpha() else c for c in word)
-
-
-_WRAPPER: Final = rf"(<({'|'.join(map(_any_case, ('computer_env', 'action', 'answer', 'output')))})>[ \t]*)?"
+_WRAPPER: Final = rf"(<({'|'.join(map(any_case, ('computer_env', 'action', 'answer', 'output')))})>[ \t]*)?"
 _LABEL: Final = (
-    rf"[ \t]*{_WRAPPER}[ \t*#]*({_any_case('next')} )?{_any_case('actions?')}[ \t]*(\*\*)?[ \t]*[:：]"
+    rf"[ \t]*{_WRAPPER}[ \t*#]*({any_case('next')} )?{any_case('actions?')}[ \t]*(\*\*)?[ \t]*[:：]"
 )
-_CLOSING: Final = rf"<\/({_any_case('think')}|{_any_case('thought')})"
+_CLOSING: Final = rf"<\/({any_case('think')}|{any_case('thought')})"
 # Line by line, as ruling out something anywhere in a text makes llguidance's lexer explode.
 _LINES: Final = rf"""
 FIRST: /[^\n]*/ & ~/[^\n]*{_CLOSING}[^\n]*/
@@ -84,14 +73,17 @@ def reply_grammar(
     A thought is any text in which no line could be taken for an action and no tag for its end.
 
     Args:
-        dialect: a text dialect of the UI-TARS family.
+        dialect: a text dialect of the UI-TARS family, or one of Qwen's tool calls.
         screenshot: size of the screenshot.
         resized: size after the model's own resizing, for dialects that answer in its pixels.
-        special: the tokenizer's special tokens; around points those in ``BOX_TOKENS`` are allowed.
+        special: the tokenizer's special tokens; around points those in ``BOX_TOKENS`` are allowed, and tags
+            of tool calls that are among them are written as such.
 
     Raises:
         UsageError: there is no grammar for this dialect.
     """
+    if isinstance(dialect, QwenDialect):
+        return tool_grammar(dialect, screenshot, resized, special)
     if not isinstance(dialect, TextDialect):
         raise UsageError(f"replies of {dialect.name} cannot be constrained: there is no grammar for it")
     width, height = dialect.space(screenshot, resized).extent
@@ -101,9 +93,9 @@ def reply_grammar(
         f"call: {' | '.join(_calls(dialect))}",
         *_points(dialect, boxed),
         'chord: "+" | CHORD_KEY ((" " | "+") CHORD_KEY)*',
-        f"X: /{_up_to(width)}/",
-        f"Y: /{_up_to(height)}/",
-        f"CHORD_KEY: MARK | {' | '.join(_quoted(name) for name in sorted({*NAMED_KEYS, *_ALIASES}))}",
+        f"X: /{up_to(width)}/",
+        f"Y: /{up_to(height)}/",
+        f"CHORD_KEY: MARK | {key_names()}",
         'KEY: CHORD_KEY | "+"',
     ]
     return "\n".join(rules) + _TERMINALS + _LINES
@@ -143,20 +135,3 @@ def _points(dialect: TextDialect, boxed: bool) -> list[str]:
             place += f" | {BOX_TOKENS[0]} {place} {BOX_TOKENS[1]}"
     point, start, end = (f'"{name}=\'" place "\'"' for name in names)
     return [f"place: {place}", f"point: {point}", f'span: {start} ", " {end}']
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'
-
-
-def _up_to(limit: int) -> str:
-    """A regular expression for the whole numbers from 0 to ``limit``, without leading zeros."""
-    digits = str(limit)
-    shorter = [f"[1-9][0-9]{{{count}}}" for count in range(1, len(digits) - 1)]
-    parts = ["[0-9]", *shorter] if len(digits) > 1 else []
-    for index, digit in enumerate(digits):
-        low, high = (1 if index == 0 and len(digits) > 1 else 0), int(digit) - 1
-        if high >= low:
-            rest = len(digits) - index - 1
-            parts.append(f"{digits[:index]}[{low}-{high}]" + (f"[0-9]{{{rest}}}" if rest else ""))
-    return "|".join([*parts, digits])

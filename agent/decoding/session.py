@@ -73,6 +73,11 @@ class Session:
         """Tokens whose keys and values are cached."""
         return len(self._keys)
 
+    def encode(self, prompt: Sequence[Segment]) -> None:
+        """Encode the screenshots that ``prefill`` of this prompt would encode."""
+        layout = lay_out(prompt, self.network.image_token)
+        self._encode(layout, _common_prefix(self._keys, self._key(layout)))
+
     def prefill(self, prompt: Sequence[Segment], tree: DraftTree | None = None) -> Prefill:
         """Read a prompt, reusing what is cached of it.
 

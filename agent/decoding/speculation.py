@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
 from ...actions.dialects import Dialect
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 DRAFT: Final = "draft:"
+_ANY: Final = Size(1000, 1000)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,16 @@ class Target:
     dialect: Dialect
     rules: Rules
 
+    @cached_property
+    def grammars(self) -> Grammars:
+        """The grammars of its replies, for all who follow them.
+
+        Raises:
+            MissingPartError: llguidance is not installed.
+            UsageError: there is no grammar for the dialect.
+        """
+        return Grammars(self)
+
 
 class Grammars:
     """The grammars of a target's replies, by screenshot; the last one is kept.
@@ -65,6 +77,7 @@ class Grammars:
         self._table: TokenTable | None = None
         self._target = target
         self._text = ""
+        self.of(_ANY, _ANY)
 
     def of(self, screenshot: Size, resized: Size) -> GrammarConstraint:
         """The grammar of replies to a screenshot, which the model sees resized."""
@@ -95,7 +108,7 @@ class ReplyGrammarDrafter(GrammarDrafter):
 
     def __init__(self, grammars: Grammars) -> None:
         self._grammars = grammars
-        super().__init__(grammars.of(Size(1000, 1000), Size(1000, 1000)))
+        super().__init__(grammars.of(_ANY, _ANY))
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
         """The frame of coordinates may depend on the screenshot."""
@@ -107,7 +120,7 @@ def _suffix(target: Target) -> Drafter:
 
 
 def _grammar(target: Target) -> Drafter:
-    return ReplyGrammarDrafter(Grammars(target))
+    return ReplyGrammarDrafter(target.grammars)
 
 
 def _medusa(target: Target) -> Drafter:

@@ -39,7 +39,7 @@ class Verifier:
     def __init__(
         self,
         network: Network,
-        sampling: Sampling,
+        sampling: Sampling = Sampling(),
         banned: Collection[int] = (),
         stop_ids: frozenset[int] = frozenset(),
         constraint: GrammarConstraint | None = None,
@@ -64,14 +64,20 @@ class Verifier:
         Raises:
             FloatingPointError: the model's scores are not numbers, or all tokens are forbidden.
         """
-        scores = self._network.logits(hidden) + self._bans
-        if not bool(torch.isfinite(scores.amax(-1)).all()):
-            raise FloatingPointError("the model's scores are not numbers, or every token is banned")
-        accepted = self._decide(tree, scores)
+        accepted = self._decide(tree, self._scores(hidden))
         if self._grammar is not None:
             for token in accepted.tokens:
                 self._grammar.advance(token)
         return accepted
+
+    def likeliest(self, hidden: Tensor) -> list[int]:
+        """The likeliest token after each of some states, nodes x hidden size, whatever the grammar.
+
+        Raises:
+            FloatingPointError: the model's scores are not numbers, or all tokens are forbidden.
+        """
+        found: list[int] = self._scores(hidden).argmax(-1).tolist()
+        return found
 
     @property
     def must_stop(self) -> bool:
@@ -81,6 +87,12 @@ class Verifier:
         allowed = self._grammar.mask()
         allowed[sorted(self._stop_ids)] = False
         return not allowed.any()
+
+    def _scores(self, hidden: Tensor) -> Tensor:
+        scores = self._network.logits(hidden) + self._bans
+        if not bool(torch.isfinite(scores.amax(-1)).all()):
+            raise FloatingPointError("the model's scores are not numbers, or every token is banned")
+        return scores
 
     def _decide(self, tree: DraftTree, scores: Tensor) -> Accepted:
         sampling = self._sampling

@@ -33,6 +33,7 @@ SACCADE_JSON: Final[dict[str, Any]] = {
     "dialect": "uitars-1.0",
     "prompt": "instruction-only",
     "max_images": 4,
+    "forgets": True,
     "viewport": [160, 210],
     "max_new_tokens": 128,
 }

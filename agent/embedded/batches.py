@@ -17,13 +17,15 @@ from transformers import PreTrainedTokenizerFast
 
 from ...perception.observation import Screenshot
 from ...perception.resize import ImageSpec, to_patches
+from ..prompts.chatml import PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
 from .architecture import IMAGE_SPEC
 from .dom import Element, PageRecord
-from .questions import Reply
+from .questions import UNTHOUGHT, Reply
 from .sheets import Picture
 
 CHARS_PER_PATCH = 2
 IGNORED = -100
+Place = tuple[int, int]
 ROLES = ("", "button", "textbox", "link", "close", "tab", "checkbox")
 
 
@@ -37,9 +39,13 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Turn:
-    """A picture's number in the batch and the reply; a mistake stays in the context but is not learned."""
+    """A picture's number in the batch and the reply; a mistake stays in the context but is not learned.
 
-    picture: int
+    Of a turn whose screenshot was dropped (``picture`` is None) the reply's text is all that is left; what
+    comes before its coordinates can be learned all the same.
+    """
+
+    picture: int | None
     reply: Reply
     learn: bool = True
 
@@ -93,9 +99,9 @@ class Shards:
             self.records.append(cast("list[PageRecord]", json.loads(labels.read_text(encoding="utf-8"))))
         if not self.arrays:
             raise FileNotFoundError(f"no training pages match {patterns} in {folder}; render some first")
-        self._by_size: dict[tuple[int, ...], tuple[list[tuple[int, int]], list[float]]] = {}
+        self.by_size: dict[tuple[int, ...], tuple[list[Place], list[float]]] = {}
         for shard, records in enumerate(self.records):
-            places, totals = self._by_size.setdefault(self.arrays[shard].shape[1:], ([], []))
+            places, totals = self.by_size.setdefault(self.arrays[shard].shape[1:], ([], []))
             for index, record in enumerate(records):
                 places.append((shard, index))
                 totals.append((totals[-1] if totals else 0.0) + (shares or {}).get(record["task"], 1.0))
@@ -103,12 +109,16 @@ class Shards:
     def __len__(self) -> int:
         return sum(map(len, self.records))
 
+    def page(self, place: Place) -> Labelled:
+        """Return one page."""
+        shard, index = place
+        return Labelled(np.array(self.arrays[shard][index]), self.records[shard][index])
+
     def draw(self, rng: random.Random, count: int) -> list[Labelled]:
         """Return random pages of one size."""
-        sizes = list(self._by_size.values())
+        sizes = list(self.by_size.values())
         places, totals = rng.choices(sizes, weights=[totals[-1] for _, totals in sizes])[0]
-        chosen = rng.choices(places, cum_weights=totals, k=count)
-        return [Labelled(np.array(self.arrays[s][i]), self.records[s][i]) for s, i in chosen]
+        return [self.page(place) for place in rng.choices(places, cum_weights=totals, k=count)]
 
 
 class Encoder:
@@ -146,7 +156,8 @@ class Encoder:
             labels=_pad([row.labels for row in rows], length, IGNORED),
             positions=torch.stack(places, 1) if places else torch.zeros(3, 0, 0, dtype=torch.long),
             pictures=torch.tensor(
-                [turn.picture for c in conversations for turn in c.turns], dtype=torch.long
+                [turn.picture for c in conversations for turn in c.turns if turn.picture is not None],
+                dtype=torch.long,
             ),
             queries=torch.tensor([[n, *q] for n, row in enumerate(rows) for q in row.queries]).reshape(-1, 3),
             targets=torch.tensor([t for row in rows for t in row.targets], dtype=torch.long),
@@ -193,22 +204,29 @@ class Encoder:
     def _sequence(self, conversation: Conversation, pages: Sequence[Labelled], grid: tuple[int, int]) -> _Row:
         rows, columns = self._tokens(grid)
         row = _Row([], [], [], [], [])
-        row.add(self._ids(f"<|im_start|>user\n{conversation.instruction}<|im_end|>\n"), learn=False)
+        row.add(self._ids(message("user", conversation.instruction)), learn=False)
+        height, width = pages[0].picture.shape[:2]
         for turn in conversation.turns:
-            reply, page = turn.reply, pages[turn.picture]
-            row.add(self._ids("<|im_start|>user\n<|vision_start|>"), learn=False)
             start = len(row.ids)
-            row.add([self.image_id] * (rows * columns), learn=False)
-            row.add(self._ids("<|vision_end|><|im_end|>\n<|im_start|>assistant\n"), learn=False)
-            height, width = page.picture.shape[:2]
-            text = reply.text(width, height)
-            if turn.learn and reply.element is not None:
-                before = text.index(reply.place(width, height)) + 1
-                row.queries.append((len(row.ids) + len(self._ids(text[:before])) - 1, start))
+            if turn.picture is not None:
+                row.add(self._ids(PICTURE_BEFORE), learn=False)
+                start = len(row.ids)
+                row.add([self.image_id] * (rows * columns), learn=False)
+                row.add(self._ids(PICTURE_AFTER), learn=False)
+            row.add(self._ids(ChatFormat.opening), learn=False)
+            reply, text = turn.reply, turn.reply.text(width, height)
+            known = len(text)
+            if reply.element is not None:
+                known = text.index(reply.place(width, height)) + 1
+            if turn.learn and reply.element is not None and turn.picture is not None:
+                row.queries.append((len(row.ids) + len(self._ids(text[:known])) - 1, start))
                 x, y = reply.element["point"]
                 row.targets.append(int(y / height * rows) * columns + int(x / width * columns))
                 row.inside.append(_cover(reply.element["box"], (width, height), rows, columns))
-            row.add(self._ids(text + "<|im_end|>"), learn=turn.learn)
+            given = len(UNTHOUGHT) if text.startswith(UNTHOUGHT) else 0
+            row.add(self._ids(text[:given]), learn=False)
+            row.add(self._ids(text[given:known]), turn.learn)
+            row.add(self._ids(text[known:] + "<|im_end|>"), turn.learn and turn.picture is not None)
             row.add(self._ids("\n"), learn=False)
         return row
 

@@ -1,4 +1,4 @@
-"""MiniWoB++ pages for training, with labels from the DOM. Only training seeds, only the training data mode.
+"""MiniWoB++ pages with labels from the DOM; for training only training seeds in the training data mode.
 
 Forty-odd episodes are laid out on one sheet, each in its own frame with the benchmark's 500x320 viewport,
 so that one screenshot yields them all.
@@ -33,9 +33,9 @@ FURTHER = ("click-link", "click-dialog-2", "click-tab", "focus-text-2", "click-b
 SHEET_JS = (
     SCAN_JS
     + r"""
-window.startAll = (seed) => Array.from(frames).forEach((f, i) => {
+window.startAll = ({seed, mode}) => Array.from(frames).forEach((f, i) => {
   f.Math.seedrandom(seed + i);
-  f.core.setDataMode('train');
+  f.core.setDataMode(mode);
   f.core.EPISODE_MAX_TIME = 3.6e6;
   f.core.startEpisodeReal();
   // Only one frame can hold the focus; in the others, draw what focus would look like.
@@ -110,13 +110,29 @@ def demonstrate(
     sheet = sheet or Sheet()
     if not FIRST_SEED <= first_seed <= LAST_SEED - rounds * sheet.size:
         raise ValueError(f"training seeds lie in [{FIRST_SEED}, {LAST_SEED}); the others are held out")
+    yield from _sheets(tasks, rounds, first_seed, sheet, "train")
+
+
+def held_out(
+    tasks: tuple[str, ...], rounds: int, first_seed: int = 0, sheet: Sheet | None = None
+) -> Iterator[tuple[list[Picture], list[PageRecord]]]:
+    """Yield one sheet of labelled held-out pages per round, to measure with."""
+    sheet = sheet or Sheet()
+    if first_seed + rounds * sheet.size > FIRST_SEED:
+        raise ValueError(f"seeds from {FIRST_SEED} on are for training")
+    yield from _sheets(tasks, rounds, first_seed, sheet, "test")
+
+
+def _sheets(
+    tasks: tuple[str, ...], rounds: int, first_seed: int, sheet: Sheet, mode: str
+) -> Iterator[tuple[list[Picture], list[PageRecord]]]:
     names = [tasks[i % len(tasks)] for i in range(sheet.size)]
     with open_page(sheet.columns * WIDTH, sheet.rows * HEIGHT) as page:
         serve(page, sheet.html(names))
         page.goto(f"{ORIGIN}/sheet")
         page.add_script_tag(content=SHEET_JS)
         for number in range(rounds):
-            page.evaluate("seed => startAll(seed)", first_seed + number * sheet.size)
+            page.evaluate("startAll", {"seed": first_seed + number * sheet.size, "mode": mode})
             found = cast("list[dict[str, Any]]", page.evaluate("scanAll()"))
             records = [
                 PageRecord(

@@ -66,11 +66,13 @@ class Learner:
         self.step = 0
         self.stage: tuple[str, int] = ("", 0)
 
-    def learn(self, batch: Batch, weights: Weights, rate: float) -> dict[str, float]:
-        """Take one step and return the losses as numbers."""
+    def learn(
+        self, batch: Batch, weights: Weights, rate: float, heads_only: bool = False
+    ) -> dict[str, float]:
+        """Take one step and return the losses as numbers; new heads can go first, while the model waits."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.model.train()
+        self.model.train().requires_grad_(not heads_only)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             losses = self.losses(batch.to(self.device), weights)
         total = torch.stack([getattr(weights, n) * v for n, v in losses.items() if hasattr(weights, n)]).sum()
@@ -140,8 +142,12 @@ class Learner:
         fresh.replace(file)
 
     def start_from(self, file: Path) -> None:
-        """Take over what fits from another run's state: its tower, say, for a new language model."""
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        """Take over what fits from another run's state, or from a checkpoint's folder, which has no heads."""
+        if file.is_dir():
+            stock: Any = Qwen3VLForConditionalGeneration
+            state = {"model": stock.from_pretrained(file, dtype=torch.float32).state_dict(), "heads": {}}
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
         for part, found in ((self.model, state["model"]), (self.heads, state["heads"])):
             own = part.state_dict()
             part.load_state_dict({k: v for k, v in found.items() if own[k].shape == v.shape}, strict=False)

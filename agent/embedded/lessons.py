@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-import numpy as np
-
 from .batches import Conversation, Labelled, Shards, Turn
-from .dom import Element, PageRecord
+from .blanks import blank_like
+from .dom import Element
+from .episodes import LONGEST, Stock, silenced, spelling
 from .learner import Weights
 from .questions import BLANK, GENERIC, STILL_BLANK, Question, ask, click, own_reply
 
@@ -26,6 +26,9 @@ SHARES = {
     "scatter": 0.5,
     "dialog": 0.4,
     "wizard": 2.0,
+    "covered": 0.7,
+    "loading": 0.3,
+    "done": 0.7,
 }
 Lesson = tuple[list[Labelled], list[Conversation]]
 
@@ -52,14 +55,51 @@ STAGES = {
 }
 
 
-def lesson(shards: Shards, stage: Stage, history: float, rng: random.Random) -> Lesson:
-    """Return one step's pages and conversations; ``history`` is the share of steps with several turns."""
-    if rng.random() >= history:
-        return single_turn(shards, stage, rng)
-    pages = shards.draw(rng, stage.pictures * 5)
-    if rng.random() < WIZARD_SHARE:
-        pages.sort(key=lambda page: not page.record["extra"].get("bare"))
-    return several_turns(pages[: stage.pictures], rng)
+class Lessons:
+    """Draws the pages and conversations of each step.
+
+    Args:
+        shards: where the pages are.
+        stage: the part of the curriculum.
+        history: the share of steps with two to four turns.
+        episodes: the share of steps with longer episodes.
+        silent: the share of conversations with replies that hold no thought.
+        spelling: the share of steps without pictures, in which names are spelled again.
+    """
+
+    def __init__(
+        self,
+        shards: Shards,
+        stage: Stage,
+        history: float = 0.0,
+        episodes: float = 0.0,
+        silent: float = 0.0,
+        spelling: float = 0.0,
+    ) -> None:
+        self._shards, self._stage, self._silent = shards, stage, silent
+        self._history, self._episodes, self._spelling = history, episodes, spelling
+        stocks = [Stock(shards, size) for size in shards.by_size] if episodes else []
+        self._stocks = [stock for stock in stocks if stock.enough]
+        if episodes and not self._stocks:
+            raise ValueError("the pages hold no episodes; render some of --series native too")
+
+    def draw(self, rng: random.Random) -> Lesson:
+        """Return one step's pages and conversations."""
+        if rng.random() < self._spelling:
+            return self._shards.draw(rng, 1), spelling(rng, 5 * self._stage.pictures)
+        pages, conversations = self._draw(rng)
+        return pages, [silenced(each, rng, self._silent) for each in conversations]
+
+    def _draw(self, rng: random.Random) -> Lesson:
+        pick, stage = rng.random(), self._stage
+        if pick < self._episodes:
+            return rng.choice(self._stocks).lesson(rng, rng.randint(1, LONGEST), stage.pictures // 2)
+        if pick >= self._episodes + self._history:
+            return single_turn(self._shards, stage, rng)
+        pages = self._shards.draw(rng, stage.pictures * 5)
+        if rng.random() < WIZARD_SHARE:
+            pages.sort(key=lambda page: not page.record["extra"].get("bare"))
+        return several_turns(pages[: stage.pictures], rng)
 
 
 def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> Lesson:
@@ -123,12 +163,3 @@ def second_try(index: int, questions: list[Question], page: Labelled, rng: rando
         thought = question.reply.thought if rng.random() < 0.7 else wrong.thought
         missed.append(Turn(index, click(thought, place), learn=False))
     return Conversation(question.instruction, (*missed, Turn(index, question.reply)))
-
-
-def blank_like(page: Labelled, rng: random.Random) -> Labelled:
-    """Return an empty picture of a page's size: black, white, grey or any one colour."""
-    grey = rng.choice((0, 255, 255, rng.randrange(256)))
-    colour = [grey] * 3 if rng.random() < 0.8 else [rng.randrange(256) for _ in range(3)]
-    picture = np.broadcast_to(np.array(colour, dtype=np.uint8), page.picture.shape)
-    record = PageRecord(task="blank", utterance="", elements=[], chars=[], extra={})
-    return Labelled(np.array(picture), record)

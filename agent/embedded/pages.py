@@ -7,13 +7,15 @@ import html
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from .dom import SCAN_JS, PageRecord
+from .native import asking_page, buttons_page, covered_page, ending_page, loading_page, look
 from .sheets import Picture, open_page, save_shard, screenshot
-from .words import ASKING, ENDINGS, NAMES, name, names, sentence, word
+from .sketches import Sketch
+from .words import ASKING, ENDINGS, name, names, sentence, word
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +34,6 @@ window.scanAll = () => Array.from(document.querySelectorAll('.cell')).map((cell)
 });
 """
 )
-
-
-@dataclass
-class Sketch:
-    """A page to be: its HTML and what its own request wants."""
-
-    body: str
-    task: str
-    utterance: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def button(rng: random.Random, text: str, style: str = "") -> str:
@@ -135,23 +127,6 @@ def wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     return Sketch(body, "wizard", utterance, {"wanted": wanted, "bare": True})
 
 
-def plain_wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
-    """Return a page that asks for one click, in the browser's own style and with ordinary words."""
-    choices = rng.sample(NAMES, rng.randint(2, 4))
-    wanted = rng.choice(choices)
-    utterance = rng.choice(ASKING[:3]).format(wanted)
-    tag, gap = rng.choice(("p", "p", "div", "h3")), rng.choice((" ", " ", "<br>", "<br><br>"))
-    buttons = gap.join(f"<button>{text}</button>" for text in choices)
-    body = f"<{tag}>{html.escape(utterance)}</{tag}>{buttons}"
-    return Sketch(body, "wizard", utterance, {"wanted": wanted, "bare": True, "plain": True})
-
-
-def plain_done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
-    """Return a page that says the job is done, in the browser's own style."""
-    tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
-    return Sketch(f"<{tag}>{text}</{tag}>", "done", "", {"done": True, "bare": True, "plain": True})
-
-
 def done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     """Return a page that says the job is done."""
     tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
@@ -173,13 +148,18 @@ SERIES = {
     "pages": Series(
         {form_page: 0.3, scatter_page: 0.25, dialog_page: 0.15, wizard_page: 0.22, done_page: 0.08}, SIZES
     ),
-    "wizards": Series({plain_wizard_page: 0.75, plain_done_page: 0.25}, ((160, 210),)),
+    "native": Series(
+        {buttons_page: 0.42, asking_page: 0.32, covered_page: 0.14, ending_page: 0.08, loading_page: 0.04},
+        ((160, 210),),
+    ),
 }
 
 
 def cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
     """Return a page's HTML in a style of its own; unless it is bare, a bar on top asks for something."""
-    plain = sketch.extra.get("plain", False) or rng.random() < 0.4
+    if sketch.extra.get("native"):
+        return native_cell(rng, sketch, size)
+    plain = rng.random() < 0.4
     font = "Arial" if plain else rng.choice(FONTS)
     points = 10 if plain and not sketch.extra.get("bare") else rng.choice((10, 11, 12, 13, 14))
     back = "#fff" if plain else rng.choice(("#fff", "#fff", "#f4f4f8", "#eef", "#ffe", "#ddd", "#efe"))
@@ -194,6 +174,15 @@ def cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
         f'<div class="cell" style="position:absolute;overflow:clip;width:{size[0]}px;height:{size[1]}px;'
         f"background:{back};font-family:'{font}';font-size:{points}px;color:#{ink};"
         f'left:LEFTpx;top:TOPpx">{bar}<div style="padding:{padding}px">{sketch.body}</div></div>'
+    )
+
+
+def native_cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
+    """Return a page's HTML as a browser lays it out that is given no style, or little."""
+    return (
+        f'<div class="cell" style="position:absolute;overflow:clip;width:{size[0]}px;height:{size[1]}px;'
+        f'background:{sketch.extra["back"]};left:LEFTpx;top:TOPpx">'
+        f'<div style="{look(rng)}">{sketch.body}</div></div>'
     )
 
 

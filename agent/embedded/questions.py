@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .dom import Element, PageRecord
+from .words import ASKING, FORWARD
 
 ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th")
 GENERIC = ("Do what the page asks.", "Do what the page asks.", "Follow the instruction on the page.")
 ENDED = ("Click the button.", 'Click the button "Next".', 'Click the button "Continue".', "Click button OK.")
+# What of a reply without a thought is not learned, so that the model goes on to begin with a thought.
+UNTHOUGHT = "Thought: \nAction: "
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Reply:
         """Return the reply in UI-TARS 1.0 syntax, with coordinates relative to the picture."""
         return f"Thought: {self.thought}\nAction: {self.action.format(point=self.place(width, height))}"
 
+    def silent(self) -> Reply:
+        """Return the reply as an action alone, as a recording of a person has it."""
+        return replace(self, thought="", action=self.action.replace("content='Done.'", ""))
+
     def place(self, width: int, height: int) -> str:
         """Return the point to click, 0-999 of each side."""
         if self.element is None:
@@ -35,6 +42,7 @@ class Reply:
 
 FINISHED = Reply("The page says that it is done.", "finished(content='Done.')")
 BLANK = Reply("The page is blank. Wait.", "wait()")
+LOADING = Reply("The page is loading. Wait.", "wait()")
 STILL_BLANK = Reply("The page stays blank. Ask the user.", "call_user()")
 
 
@@ -77,8 +85,7 @@ def wordings(element: Element, count: int, order: int, of_role: int) -> list[str
         return [f'Click on the link "{text}".', f'Click the link "{text}".']
     if role == "tab":
         return [f"Click on {text}.", f'Click the tab "{text}".']
-    asked = [f'Click on the "{text}" button.', f"Click button {text}.", f'Click the button "{text}".']
-    asked += [f'Press "{text}".', f"Click {text}."]
+    asked = [wording.format(text) for wording in ASKING]
     if count == 1:
         asked += ["Click the button."] * 3
     return asked
@@ -114,12 +121,18 @@ def named(record: PageRecord, strict: bool = True) -> list[tuple[Element, int, i
 
 def ask(record: PageRecord, rng: random.Random) -> list[Question]:
     """Return every question about a page, each element asked for once, in random order."""
+    if record["extra"].get("loading"):
+        return [Question(rng.choice(GENERIC + ENDED), LOADING)]
     questions: list[Question] = []
-    for element, order, count in named(record):
+    for element, order, count in uncovered(record):
         texts = wordings(element, count, order, count)
         if texts:
             questions.append(Question(rng.choice(texts), click(thought_of(element, order, count), element)))
     own = own_question(record)
+    closing = closing_reply(record)
+    if closing is not None:
+        below = rng.choice([text for text in FORWARD if text not in record["extra"]["over"]])
+        questions.append(Question(rng.choice(ASKING).format(below), closing))
     if record["extra"].get("done"):
         asked = rng.choice(GENERIC) if rng.random() < 0.7 else rng.choice(ENDED)
         questions.append(Question(asked, FINISHED))
@@ -133,6 +146,22 @@ def ask(record: PageRecord, rng: random.Random) -> list[Question]:
         # What only the page says has to be read from it, which takes the most practice.
         questions.sort(key=lambda question: question.instruction not in GENERIC)
     return questions
+
+
+def uncovered(record: PageRecord) -> list[tuple[Element, int, int]]:
+    """Return what ``named`` does, but under a dialog nothing."""
+    over = record["extra"].get("over")
+    found = named(record)
+    return found if over is None else [each for each in found if each[0]["text"] in over]
+
+
+def closing_reply(record: PageRecord) -> Reply | None:
+    """Return how to get rid of a dialog that lies over the page, None where there is none."""
+    closer = record["extra"].get("dismiss")
+    for element in record["elements"]:
+        if closer is not None and element["text"] == closer:
+            return click("Close the dialog.", element)
+    return None
 
 
 def own_reply(record: PageRecord) -> Reply | None:

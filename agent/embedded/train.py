@@ -14,7 +14,7 @@ from ..interrupts import noting_interrupts
 from .architecture import build_model, save_checkpoint
 from .batches import Shards
 from .learner import Learner
-from .lessons import SHARES, STAGES, lesson
+from .lessons import SHARES, STAGES, Lessons, Stage
 from .tokenizer import build_tokenizer
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("runs/embedded/data"))
     parser.add_argument("--pages", nargs="+", default=["*"], help="which shards, as patterns of their names")
     parser.add_argument("--stage", choices=sorted(STAGES), default="ground")
-    parser.add_argument("--history", type=float, default=0.0, help="share of steps with several turns")
+    parser.add_argument("--history", type=float, default=0.0, help="share of steps with two to four turns")
+    parser.add_argument("--episodes", type=float, default=0.0, help="share of steps with longer episodes")
+    parser.add_argument(
+        "--silent", type=float, default=0.0, help="share of replies learned without a thought"
+    )
+    parser.add_argument("--spelling", type=float, default=0.0, help="share of steps without pictures")
     parser.add_argument(
         "--steps", type=int, default=1000, help="train until this step, counted from the start"
     )
@@ -38,7 +43,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--final-rate", type=float, default=None, help="reached at the last step, along a line"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
-    parser.add_argument("--start-from", type=Path, help="take over the weights that fit from this state")
+    parser.add_argument(
+        "--start-from", type=Path, help="take over the weights that fit from this state or checkpoint"
+    )
+    parser.add_argument("--heads-first", type=int, default=0, help="so many steps teach the heads alone")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="faster steps after some minutes of compiling")
@@ -69,26 +77,33 @@ def train(options: argparse.Namespace) -> Learner:
     if options.compile:
         learner.compile()
     shards = Shards(options.data, *options.pages, shares=SHARES)
+    stage = STAGES[options.stage]
+    lessons = Lessons(shards, stage, options.history, options.episodes, options.silent, options.spelling)
     log.info("%d pages, from step %d to %d", len(shards), learner.step, options.steps)
     options.out.mkdir(parents=True, exist_ok=True)
     with noting_interrupts() as caught:
-        _run(learner, shards, rng, options, caught)
+        _run(learner, lessons, stage, rng, options, caught)
     learner.save(options.out / STATE, rng)
     save_checkpoint(learner.model, tokenizer, options.out / "checkpoint")
     return learner
 
 
 def _run(
-    learner: Learner, shards: Shards, rng: random.Random, options: argparse.Namespace, caught: list[int]
+    learner: Learner,
+    lessons: Lessons,
+    stage: Stage,
+    rng: random.Random,
+    options: argparse.Namespace,
+    caught: list[int],
 ) -> None:
-    stage = STAGES[options.stage]
     if learner.stage[0] != options.stage:
         learner.stage = (options.stage, learner.step)
     begin, saved, first = time.monotonic(), time.monotonic(), learner.step
     means: dict[str, float] = {}
     while learner.step < options.steps and not caught:
-        batch = learner.encoder.encode(*lesson(shards, stage, options.history, rng))
-        losses = learner.learn(batch, stage.weights, rate_at(learner.step, learner.stage[1], options))
+        batch = learner.encoder.encode(*lessons.draw(rng))
+        rate = rate_at(learner.step, learner.stage[1], options)
+        losses = learner.learn(batch, stage.weights, rate, learner.step < options.heads_first)
         for name, value in losses.items():
             means[name] = 0.95 * means.get(name, value) + 0.05 * value
         now = time.monotonic()

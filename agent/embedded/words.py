@@ -20,22 +20,34 @@ NAMES = _split(
     "TWO THREE FOUR submit cancel yes no ok okay next previous",
     " ",
 )
+# What leads on in a job of many pages.
+FORWARD = _split("Next Continue OK Next Continue OK Submit Start Save Yes Accept Go", " ")
 TAILS = _split(
     "all now file page item account later draft order 2 3 list photo",
     " ",
 )
 ENDINGS = _split(
-    "Done|Done.|Thank you|Thank you!|Finished|All done|Well done!|Success|Complete",
+    "Done|Done|Done.|Done!|Thank you|Thank you!|Finished|All done|All done.|Well done!|Success|Complete|"
+    "Completed|You are done.|That is all.|The end",
     "|",
 )
+LOADING = _split("Loading...|Loading|Loading…|Please wait|Please wait...|One moment...", "|")
 SYLLABLES = _split(
     "ba be bi bo da de di do fa fe ga go ka ki la le li lo ma me mi mo na ne no pa pe po ra re ri ro "
     "sa se si so ta te ti to tu va ve vi vo za zu",
     " ",
 )
 ASKING = _split(
-    'Click the button "{0}".|Click on the "{0}" button.|Click button {0}.|Click {0}.|Press "{0}".',
+    'Click the button "{0}".|Click on the "{0}" button.|Click button {0}.|Click {0}.|Press "{0}".|'
+    'Click "{0}".|Press {0}.',
     "|",
+)
+
+REQUESTS = (
+    *ASKING,
+    *_split(
+        'Please click "{0}".|Now press {0}.|Press {0} to go on.|Click "{0}" to continue.|Choose {0}.', "|"
+    ),
 )
 
 

@@ -196,3 +196,30 @@ def test_a_screenshot_of_another_size_brings_its_own_grammar(tiny_directories: d
         noise = np.zeros((size.height, size.width, 3), dtype=np.uint8)
         play(policy, [Screenshot(noise)])
     assert policy.decoding == ("suffix", "grammar")
+
+
+def test_constrained_replies_can_all_be_parsed_and_are_the_same_with_drafts() -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (4, 210, 160, 3), dtype=np.uint8)
+    contexts = [Context(f"Click {n}.", Observation(Screenshot(s), 0.0)) for n, s in enumerate(noise)]
+
+    def replies(**options: Any) -> list[str | None]:
+        policy = LocalPolicy("embedded", temperature=1.0, seed=5, **options)
+        texts: list[str | None] = []
+        for context in contexts:
+            policy.start()
+            try:
+                texts.append(policy.predict(context).raw)
+            except UnreadableReply:
+                texts.append(None)
+        return texts
+
+    free = replies(decoding="plain")
+    held = replies(decoding="plain", constrained=True)
+    assert None in free
+    assert None not in held
+    assert replies(constrained=True) == held
+
+
+def test_a_dialect_without_a_grammar_cannot_be_constrained(checkpoint: Checkpoint) -> None:
+    with pytest.raises(UsageError, match="silent cannot be constrained: there is no grammar"):
+        LocalPolicy(checkpoint, Silent(), constrained=True)

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saccade.perception.page_settle import Busy, PageLimits, PageSettler
+from saccade.actions.errors import Stopped
+from saccade.perception.page_settle import Busy, Look, PageLimits, PageSettler
 from saccade.perception.settle import SettleLimits, Settler, pause, same_but_caret, sleep_in
 
 LIMITS = SettleLimits(quiet=0.25, maximum=2.5, interval=0.125)
@@ -101,55 +103,65 @@ def test_only_narrow_changes_are_carets(top: int, left: int, height: int, width:
 class FakePage:
     """Tells a ``PageSettler`` what it was told; each look takes its time."""
 
-    def __init__(self, time: FakeTime, looks: list[tuple[bool, Busy | None]], seconds: float = 0.017) -> None:
+    def __init__(self, time: FakeTime, looks: list[tuple[Look, Busy | None]], seconds: float = 0.017) -> None:
         self.time = time
         self.looks = looks
         self.seconds = seconds
         self.seen = 0
-        self.asked: list[tuple[float, float, float]] = []
+        self.asked: list[tuple[float, float]] = []
+        self.shown: list[int] = []
+        self.at_rest = False
 
     def busy(self) -> Busy | None:
         return self.looks[min(self.seen, len(self.looks)) - 1][1]
 
-    def watch(self, quiet: float, suggestions: float, budget: float) -> bool:
-        self.asked.append((quiet, suggestions, budget))
-        self.time.now += self.seconds
+    def watch(self, quiet: float, budget: float) -> Look:
+        self.asked.append((quiet, budget))
+        self.time.now += max(quiet, self.seconds)
         self.seen += 1
         return self.looks[min(self.seen, len(self.looks)) - 1][0]
 
 
 def page_settle(
-    looks: list[tuple[bool, Busy | None]], seconds: float = 0.017, typed: bool = False
+    looks: list[tuple[Look, Busy | None]], seconds: float = 0.017, typed: bool = False
 ) -> FakePage:
     time = FakeTime()
     page = FakePage(time, looks, seconds)
-    page.at_rest = PageSettler(PageLimits(), time.clock).wait(page, typed=typed)  # type: ignore[attr-defined]
+    settler = PageSettler(PageLimits(), time.clock)
+    page.at_rest = settler.wait(page, typed=typed, resting=lambda: page.shown.append(page.seen))
     return page
 
 
 def test_a_page_at_rest_costs_one_look() -> None:
-    page = page_settle([(True, None)])
-    assert (page.seen, page.asked) == (1, [(0.016, 0.0, 2.0)])
+    page = page_settle([("at rest", None)])
+    assert (page.seen, page.asked, page.shown) == (1, [(0.016, 2.0)], [])
 
 
 def test_a_navigation_is_waited_for_though_the_old_page_is_at_rest() -> None:
-    page = page_settle([(True, "navigation")] * 5 + [(False, "network"), (True, None)])
-    assert page.seen == 7
+    page = page_settle([("at rest", "navigation")] * 5 + [("moving", "network"), ("at rest", None)])
+    assert (page.seen, page.shown) == (7, [])
+
+
+def test_a_page_that_rests_while_it_loads_is_shown_once() -> None:
+    page = page_settle([("moving", "network"), *[("at rest", "network")] * 3, ("at rest", None)])
+    assert (page.seen, page.shown) == (5, [2])
 
 
 def test_each_kind_of_business_has_its_own_limit() -> None:
-    looks = {kind: page_settle([(True, kind)], seconds=0.5).seen for kind in ("network", "navigation")}
+    looks = {kind: page_settle([("at rest", kind)], seconds=0.5).seen for kind in ("network", "navigation")}
     assert looks == {"network": 10, "navigation": 30}
 
 
 def test_endless_motion_is_left_at_its_limit() -> None:
-    page = page_settle([(False, None)], seconds=2.0)
-    assert page.seen == 1
-    assert not page.at_rest  # type: ignore[attr-defined]
+    page = page_settle([("moving", None)], seconds=2.0)
+    assert (page.seen, page.at_rest, page.shown) == (1, False, [])
 
 
-def test_suggestions_are_waited_for_only_after_typing() -> None:
-    assert page_settle([(True, None)], typed=True).asked == [(0.016, 0.35, 2.0)]
+def test_suggestions_are_waited_for_after_typing_where_they_are_announced() -> None:
+    page = page_settle([("expecting", None)], typed=True)
+    assert (page.asked, page.shown) == ([(0.016, 2.0), (0.35, 2.0)], [1])
+    assert page_settle([("expecting", None)]).asked == [(0.016, 2.0)]
+    assert page_settle([("at rest", None)], typed=True).asked == [(0.016, 2.0)]
 
 
 def test_pausing_uses_the_sleep_it_is_given() -> None:
@@ -159,13 +171,31 @@ def test_pausing_uses_the_sleep_it_is_given() -> None:
     assert (time.now, time.sleeps) == (103.0, 1)
 
 
+class WaitingPage:
+    """A page in which time passes for a clock that is looked at."""
+
+    waited = 0.0
+
+    def wait_for_timeout(self, timeout: float) -> None:
+        self.waited += timeout
+
+    def clock(self) -> float:
+        return self.waited / 1000
+
+
 def test_a_browser_sleeps_in_milliseconds() -> None:
-    class Page:
-        waited = 0.0
+    page = WaitingPage()
+    sleep_in(lambda: page, clock=page.clock)(0.25)
+    assert page.waited == pytest.approx(250.0)
 
-        def wait_for_timeout(self, timeout: float) -> None:
-            self.waited += timeout
 
-    page = Page()
-    sleep_in(lambda: page)(0.25)
-    assert page.waited == 250.0
+def test_a_browsers_sleep_is_over_when_the_run_is() -> None:
+    page = WaitingPage()
+
+    def check() -> None:
+        if page.waited > 100:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        sleep_in(lambda: page, check, page.clock)(60.0)
+    assert page.waited < 200

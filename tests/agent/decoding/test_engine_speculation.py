@@ -213,7 +213,7 @@ class Judged:
         self.name = drafter.name
         self.start, self.propose, self.observe = drafter.start, drafter.propose, drafter.observe
 
-    def judge(self, tree: Any, accepted: Any, seconds: float) -> None:
+    def judge(self, tree: Any, accepted: Any, seconds: float, *, prompt: bool = False) -> None:
         pass
 
 

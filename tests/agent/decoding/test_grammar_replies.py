@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from saccade.actions.dialects import Reply, dialect_names, get_dialect
@@ -20,7 +20,9 @@ from saccade.actions.keys import NAMED_KEYS, canonical_key
 from saccade.actions.schema import action_adapter
 from saccade.agent.bytelevel import byte_level_tokenizer
 from saccade.agent.decoding.grammar import GrammarConstraint, GrammarState, TokenTable
-from saccade.agent.decoding.reply_grammar import _ALIASES, _up_to, reply_grammar
+from saccade.agent.decoding.lark import ALIASES, up_to
+from saccade.agent.decoding.reply_grammar import reply_grammar
+from saccade.agent.decoding.tool_grammar import TAGS
 from saccade.agent.embedded.tokenizer import build_tokenizer
 
 SIZE = Size(1280, 720)
@@ -56,10 +58,18 @@ def merged_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|im_end|>")
 
 
+def tagged_tokenizer() -> PreTrainedTokenizerFast:
+    """One with tokens for the tags of tool calls, as Qwen's has."""
+    tokenizer = merged_tokenizer()
+    tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in TAGS])
+    return tokenizer
+
+
 TOKENIZERS = {
     "characters": build_tokenizer(),
     "bytes": byte_level_tokenizer(320, {}),
     "merged": merged_tokenizer(),
+    "tagged": tagged_tokenizer(),
 }
 TABLES = {name: TokenTable(tokenizer) for name, tokenizer in TOKENIZERS.items()}
 
@@ -84,6 +94,10 @@ CLOSERS = (
     "')\n\n",
     "<|box_start|>(",
     ",1",
+    "\n<tool_call>\n",
+    '"}}\n</tool_call>',
+    "\n</tool_call>",
+    '"',
 )
 
 
@@ -200,18 +214,19 @@ def test_whatever_a_dialect_renders_is_accepted(dialect, tokenizer, thought, val
 @given(st.integers(0, 3000))
 @settings(max_examples=30, deadline=None)
 def test_ranges_hold_every_number_and_no_other(limit):
-    pattern = re.compile(_up_to(limit))
+    pattern = re.compile(up_to(limit))
     assert [n for n in range(limit + 1200) if pattern.fullmatch(str(n))] == list(range(limit + 1))
     assert not pattern.fullmatch("007")
 
 
 def test_every_key_name_is_a_key():
-    for name in _ALIASES:
+    for name in ALIASES:
         canonical_key(name)
 
 
-def test_the_published_text_dialects_have_grammars():
+def test_the_published_dialects_have_grammars():
     assert {"uitars-1.0", "uitars-1.5", "doubao-1.5"} <= set(DIALECTS)
+    assert {"qwen2.5-vl-toolcall", "qwen3-vl-toolcall"} <= set(DIALECTS)
 
 
 def test_coordinates_stay_inside_the_frame():

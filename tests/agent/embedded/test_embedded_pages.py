@@ -9,9 +9,9 @@ import pytest
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Click
 from saccade.agent.embedded.batches import Shards
-from saccade.agent.embedded.demonstrations import FIRST_SEED, FURTHER, REQUIRED, Sheet, demonstrate
-from saccade.agent.embedded.pages import synthesize
-from saccade.agent.embedded.questions import ask, legible, own_question, own_reply
+from saccade.agent.embedded.demonstrations import FIRST_SEED, FURTHER, REQUIRED, Sheet, demonstrate, held_out
+from saccade.agent.embedded.pages import SERIES, synthesize
+from saccade.agent.embedded.questions import ask, closing_reply, legible, own_question, own_reply, uncovered
 from saccade.agent.embedded.sheets import save_shard
 from saccade.env.miniwob import MiniWobEnvironment
 
@@ -43,6 +43,32 @@ def test_training_never_touches_held_out_seeds() -> None:
         next(demonstrate(REQUIRED, 1, 1_999_999_999))
     with pytest.raises(ValueError, match="held out"):
         next(demonstrate(REQUIRED, 10, 2_100_000_000 - 20))
+
+
+def test_held_out_pages_are_those_of_the_benchmark() -> None:
+    with pytest.raises(ValueError, match="training"):
+        next(held_out(REQUIRED, 1, FIRST_SEED - 1))
+    pictures, records = next(held_out(("click-button",), 1, 7, Sheet(2, 1)))
+    with MiniWobEnvironment("click-button") as environment:
+        seen = environment.reset(8).screenshot.pixels
+        assert environment.instruction == records[1]["utterance"]
+        assert np.mean(np.any(seen != pictures[1], axis=2)) < 0.01
+
+
+def test_a_dialog_over_a_page_is_what_can_be_clicked() -> None:
+    rng = random.Random(2)
+    _, pictures, records = next(synthesize(1, 3, SERIES["native"]))
+    assert {record["task"] for record in records} == {"buttons", "wizard", "covered", "done", "loading"}
+    assert {picture.shape for picture in pictures} == {(210, 160, 3)}
+    covered = [record for record in records if record["task"] == "covered"]
+    for record in covered:
+        closing = closing_reply(record)
+        assert closing is not None
+        assert closing.element is not None
+        assert closing.element["text"] == record["extra"]["dismiss"]
+        assert {element["text"] for element, _, _ in uncovered(record)} <= set(record["extra"]["over"])
+        assert closing in [question.reply for question in ask(record, rng)]
+    assert len(covered) >= 3
 
 
 def test_synthetic_pages_show_what_their_labels_say(tmp_path: Path) -> None:
