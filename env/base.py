@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from ..actions.schema import Action
-from ..perception.observation import Observation
+from ..perception.observation import Observation, Screenshot
+
+Preview = Callable[[Screenshot], None]
+"""Takes a first look at a screen that may still change."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +64,14 @@ class Environment(Protocol):
 
     def close(self) -> None:
         """Release everything; may be called at any time and more than once."""
+
+
+@runtime_checkable
+class Previewing(Protocol):
+    """An environment that gives a first look while it waits for the screen to settle."""
+
+    def preview_to(self, show: Preview | None) -> None:
+        """Call ``show`` during each ``step`` whose screen is at rest and yet has to be waited for.
+
+        It is called from the thread that steps, and must not take long. None asks for no more looks.
+        """

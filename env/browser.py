@@ -12,10 +12,12 @@ from ..actions.schema import Action
 from ..perception.observation import Observation
 from ..perception.page_settle import PageLimits
 from ..perception.settle import Clock, Sleep
-from .base import StepResult
+from .base import Preview, StepResult
 from .browser_events import DialogRule
 from .browser_session import BrowserSession, SessionOptions
 from .chromium import Chromium
+from .control import Control
+from .rehearsal import Rehearsal
 
 
 class BrowserEnvironment:
@@ -38,6 +40,8 @@ class BrowserEnvironment:
         patience: seconds after which a page that does not answer is given up, and its browser ended.
         clock: monotonic seconds.
         sleep: lets time pass for ``Wait`` and ``LongPress``.
+        control: a person's hold on the run.
+        rehearsal: how the page is made to behave the same every time; None leaves it free.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class BrowserEnvironment:
         patience: float = 60.0,
         clock: Clock = time.monotonic,
         sleep: Sleep | None = None,
+        control: Control | None = None,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         self._url = url or "about:blank"
         self._options = SessionOptions(
@@ -67,9 +73,12 @@ class BrowserEnvironment:
             patience=patience,
             clock=clock,
             sleep=sleep,
+            control=control or Control(),
+            rehearsal=rehearsal,
         )
         self._place = BrowserPlace(chromium, headless=headless)
         self._session: BrowserSession | None = None
+        self._preview: Preview | None = None
 
     @property
     def instruction(self) -> None:
@@ -90,6 +99,7 @@ class BrowserEnvironment:
         """
         self._drop()
         self._session = BrowserSession(self._place.chromium(), self._options)
+        self._session.preview = self._preview
         try:
             self._session.open(self._url)
             return self._session.observe()
@@ -102,6 +112,12 @@ class BrowserEnvironment:
         if self._session is None:
             raise EnvironmentFailure("the environment is not running; call reset before step")
         return self._session.step(action)
+
+    def preview_to(self, show: Preview | None) -> None:
+        """Give first looks; see ``Previewing``."""
+        self._preview = show
+        if self._session is not None:
+            self._session.preview = show
 
     def close(self) -> None:
         """Close the page, and the browser if it is this environment's own."""

@@ -1,33 +1,13 @@
-"""The hands on one browser page: mouse and keyboard, and what each action does with them."""
+"""The hands on one browser page."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from playwright.sync_api import CDPSession, Page
 
 from ..actions.geometry import Point
-from ..actions.schema import (
-    Action,
-    Button,
-    Click,
-    Direction,
-    DoubleClick,
-    Drag,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MiddleClick,
-    MouseDown,
-    MouseUp,
-    Move,
-    Press,
-    RightClick,
-    Scroll,
-    Type,
-)
+from ..actions.schema import Button, Direction
 from ..perception.settle import Sleep, pause
+from .control import Control
 from .keyboard import Keyboard
 
 WHEEL_CLICK = 100
@@ -39,30 +19,37 @@ _NUDGE = 4.0
 _DRAG_STEPS = 6
 
 
-class Hands:
-    """Mouse and keyboard of one page; points are CSS pixels.
+class PageHands:
+    """``Hands`` on one page; points are CSS pixels.
 
     Args:
         page: the page.
         devtools: its DevTools session.
         rest: where the pointer is taken to be before its first move.
         sleep: lets time pass while a button is held.
+        control: asked before every event, but those that let go.
     """
 
-    def __init__(self, page: Page, devtools: CDPSession, rest: Point, sleep: Sleep) -> None:
+    def __init__(
+        self, page: Page, devtools: CDPSession, rest: Point, sleep: Sleep, control: Control | None = None
+    ) -> None:
+        control = control or Control()
+        self._check = control.check
         self._mouse = page.mouse
         self._position = rest
         self._sleep = sleep
         self._held: set[Button] = set()
-        self.keyboard = Keyboard(page.keyboard, devtools)
+        self.keyboard = Keyboard(page.keyboard, devtools, control.check)
 
     def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
         """Press and release a button, ``count`` times within the double-click time."""
+        self._check()
         self._mouse.click(point.x, point.y, button=button, click_count=count)
         self._position = point
 
     def move(self, point: Point) -> None:
         """Move the pointer."""
+        self._check()
         self._mouse.move(point.x, point.y)
         self._position = point
 
@@ -70,8 +57,9 @@ class Hands:
         """Press a button and hold it."""
         if point is not None:
             self.move(point)
-        self._mouse.down(button=button)
+        self._check()
         self._held.add(button)
+        self._mouse.down(button=button)
 
     def up(self, point: Point | None, button: Button) -> None:
         """Release a button."""
@@ -84,14 +72,10 @@ class Hands:
         """Press at ``start``, move there in steps, release at ``end``."""
         self.down(start, "left")
         try:
-            if abs(end.x - start.x) + abs(end.y - start.y) > 2 * _NUDGE:
-                self._mouse.move(
-                    start.x + _NUDGE * _sign(end.x - start.x), start.y + _NUDGE * _sign(end.y - start.y)
-                )
-            self._mouse.move(end.x, end.y, steps=_DRAG_STEPS)
+            for point in _path(start, end):
+                self.move(point)
         finally:
             self.up(None, "left")
-        self._position = end
 
     def hold(self, point: Point, seconds: float) -> None:
         """Press the left button, keep it for a while, release it."""
@@ -104,6 +88,7 @@ class Hands:
     def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
         """Turn the wheel where the pointer is, or at ``point``."""
         self.move(point or self._position)
+        self._check()
         across, down = _WHEEL[direction]
         self._mouse.wheel(across * amount * WHEEL_CLICK, down * amount * WHEEL_CLICK)
 
@@ -114,61 +99,17 @@ class Hands:
         self.keyboard.release_all()
 
 
-def perform(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bool:
-    """Execute an action of mouse or keyboard; whether it was one.
-
-    Args:
-        hands: the page's mouse and keyboard.
-        action: what to do, in screenshot pixels.
-        at: screenshot pixels to CSS pixels.
-    """
-    return _use_mouse(hands, action, at) or _use_keyboard(hands, action, at)
-
-
-def _use_mouse(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bool:
-    match action:
-        case Click():
-            hands.click(at(action.point))
-        case DoubleClick():
-            hands.click(at(action.point), count=2)
-        case RightClick():
-            hands.click(at(action.point), "right")
-        case MiddleClick():
-            hands.click(at(action.point), "middle")
-        case Move():
-            hands.move(at(action.point))
-        case Drag():
-            hands.drag(at(action.start), at(action.end))
-        case MouseDown():
-            hands.down(at(action.point) if action.point else None, action.button)
-        case MouseUp():
-            hands.up(at(action.point) if action.point else None, action.button)
-        case Scroll():
-            hands.scroll(at(action.point) if action.point else None, action.direction, action.amount)
-        case LongPress():
-            hands.hold(at(action.point), action.seconds)
-        case _:
-            return False
-    return True
-
-
-def _use_keyboard(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bool:
-    match action:
-        case Type():
-            if action.point is not None:
-                hands.click(at(action.point))
-            hands.keyboard.type(action.text)
-        case Hotkey():
-            hands.keyboard.chord(action.keys)
-        case Press():
-            hands.keyboard.chord((action.key,))
-        case KeyDown():
-            hands.keyboard.down(action.key)
-        case KeyUp():
-            hands.keyboard.up(action.key)
-        case _:
-            return False
-    return True
+def _path(start: Point, end: Point) -> list[Point]:
+    """Where a drag leads after its start."""
+    across, down = end.x - start.x, end.y - start.y
+    begin = start
+    if abs(across) + abs(down) > 2 * _NUDGE:
+        begin = Point(start.x + _NUDGE * _sign(across), start.y + _NUDGE * _sign(down))
+    parts = [step / _DRAG_STEPS for step in range(1, _DRAG_STEPS)]
+    between = [
+        Point(begin.x + (end.x - begin.x) * part, begin.y + (end.y - begin.y) * part) for part in parts
+    ]
+    return [*([begin] if begin != start else []), *between, end]
 
 
 def _sign(value: float) -> int:

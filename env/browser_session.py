@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page, Route
 
-from ..actions.errors import EnvironmentFailure
+from ..actions.errors import EnvironmentFailure, Stopped
 from ..actions.geometry import Point, Size, clamp, inside
 from ..actions.schema import (
     Action,
@@ -28,14 +28,16 @@ from ..actions.schema import (
     points,
 )
 from ..perception.observation import Observation, Screenshot
-from ..perception.page_settle import WATCH_SCRIPT, Busy, PageLimits, PageSettler
+from ..perception.page_settle import WATCH_SCRIPT, Busy, Look, PageLimits, PageSettler
 from ..perception.settle import Clock, Sleep, pause, sleep_in
 from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
-from .base import StepResult
+from .base import Preview, StepResult
 from .browser_events import DialogRule, Dialogs, Downloads, Traffic
-from .browser_input import perform
 from .browser_tabs import Tab, TabOptions, Tabs
 from .chromium import Chromium, first_line
+from .control import Control
+from .hands import perform
+from .rehearsal import Rehearsal
 from .watchdog import Watchdog, kill
 
 
@@ -56,6 +58,8 @@ class SessionOptions:
         patience: seconds after which a page that does not answer is given up.
         clock: monotonic seconds.
         sleep: lets time pass for ``Wait`` and ``LongPress``; by default the browser goes on meanwhile.
+        control: a person's hold on the run.
+        rehearsal: how the page is made to behave the same every time; None leaves it free.
     """
 
     viewport: Size
@@ -70,6 +74,8 @@ class SessionOptions:
     patience: float = 60.0
     clock: Clock = time.monotonic
     sleep: Sleep | None = None
+    control: Control = field(default_factory=Control)
+    rehearsal: Rehearsal | None = None
 
 
 class BrowserSession:
@@ -84,6 +90,7 @@ class BrowserSession:
         self._options = options
         self._noted: list[str] = []
         self.notes: tuple[str, ...] = ()
+        self.preview: Preview | None = None
         self._watchdog = Watchdog(lambda: kill(process_id))
         self._settler = PageSettler(options.limits, options.clock)
         self._traffic = Traffic()
@@ -95,7 +102,10 @@ class BrowserSession:
             viewport={"width": options.viewport.width, "height": options.viewport.height},
             device_scale_factor=options.device_scale,
             accept_downloads=options.downloads is not None,
+            **(options.rehearsal.context_options() if options.rehearsal else {}),
         )
+        if options.rehearsal is not None:
+            options.rehearsal.prepare(self._context)
         self._tabs = Tabs(self._context, self._tab_options())
         self._prepare(self._context)
 
@@ -147,7 +157,7 @@ class BrowserSession:
         clock = self._options.clock
         with self.answering(self._options.limits.navigation + self._options.patience):
             begun = clock()
-            if not self._settler.wait(self, typed=typed):
+            if not self._settler.wait(self, typed=typed, resting=self._show_preview):
                 self._tabs.front.forget_loading()
                 self._traffic.mark()
             settled = clock()
@@ -160,13 +170,20 @@ class BrowserSession:
 
         Raises:
             EnvironmentFailure: the browser broke.
+            Stopped: a person stopped the run; nothing is held any more.
         """
         self._traffic.mark()
         begun = self._options.clock()
-        with self.answering(self._options.patience + _own_time(action)):
-            error = self._refusal(action) or self._act(action)
-        acted = self._options.clock()
-        observation = self.observe(typed=isinstance(action, Type | Press))
+        try:
+            with self.answering(self._options.patience + _own_time(action)):
+                error = self._refusal(action) or self._act(action)
+            acted = self._options.clock()
+            with self._options.control.interrupting():
+                observation = self.observe(typed=isinstance(action, Type | Press))
+        except Stopped:
+            with suppress(EnvironmentFailure):
+                self.release()
+            raise
         timings = {"act": acted - begun, **observation.timings}
         self.notes = tuple(self._noted)  # what comes later is told with the next step, not lost
         self._noted.clear()
@@ -191,16 +208,16 @@ class BrowserSession:
             return "navigation"
         return "network" if self._traffic.pending or self._downloads.pending else None
 
-    def watch(self, quiet: float, suggestions: float, budget: float) -> bool:
+    def watch(self, quiet: float, budget: float) -> Look:
         """Wait until the document in front is at rest; see ``WatchedPage``."""
         tab = self._tabs.front
         try:
-            times = [seconds * 1000 for seconds in (quiet, suggestions, budget)]
-            return bool(tab.page.evaluate(WATCH_SCRIPT, times)) and tab is self._tabs.front
+            look: Look = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000])
         except Error:
             if tab.crashed or self._watchdog.bitten or not self._alive():
                 raise
-            return False  # the document was replaced, or the tab closed, under the script
+            return "moving"  # the document was replaced, or the tab closed, under the script
+        return look if tab is self._tabs.front else "moving"
 
     @contextmanager
     def answering(self, seconds: float) -> Iterator[None]:
@@ -217,6 +234,10 @@ class BrowserSession:
                 message = f"the browser broke: {first_line(error)}"
             raise EnvironmentFailure(f"{message}; reset the environment to go on") from error
 
+    def _show_preview(self) -> None:
+        if self.preview is not None:
+            self.preview(self._tabs.front.camera.grab())
+
     def _prepare(self, context: BrowserContext) -> None:
         context.on("dialog", self._dialogs.handle)
         context.on("page", lambda page: page.on("download", self._downloads.handle))
@@ -230,9 +251,10 @@ class BrowserSession:
 
     def _tab_options(self) -> TabOptions:
         view = self._options.clip or self._options.viewport
-        sleep = self._options.sleep or sleep_in(lambda: self.page)
         options = self._options
-        return TabOptions(view, options.clip is not None, options.device_scale, sleep, options.single_page)
+        sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
+        clip = options.clip is not None
+        return TabOptions(view, clip, options.device_scale, sleep, options.control, options.single_page)
 
     def _alive(self) -> bool:
         browser = self._context.browser
@@ -274,7 +296,8 @@ class BrowserSession:
             return problem
         known = len(self._noted)
         try:
-            self.page.goto(url, wait_until="commit", timeout=self._options.limits.navigation * 1000)
+            with self._options.control.interrupting():
+                self.page.goto(url, wait_until="commit", timeout=self._options.limits.navigation * 1000)
         except Error as error:
             reason = first_line(error)
             if "Download is starting" in reason or any("download" in note for note in self._noted[known:]):
@@ -287,7 +310,7 @@ class BrowserSession:
     def _back(self, tab: Tab) -> str | None:
         if not tab.can_go_back():
             return "there is no earlier page to go back to"
-        with suppress(Error):  # a slow page is waited for by the settler
+        with suppress(Error), self._options.control.interrupting():  # the settler waits for a slow page
             tab.page.go_back(wait_until="commit", timeout=self._options.limits.navigation * 1000)
         return None
 

@@ -12,7 +12,8 @@ from playwright.sync_api import BrowserContext, Error, Page
 from ..actions.geometry import Point, Size
 from ..perception.capture import PageCamera
 from ..perception.settle import Sleep
-from .browser_input import Hands
+from .browser_input import PageHands
+from .control import Control
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TabOptions:
         clip: whether screenshots are cut to the view.
         device_scale: screenshot pixels per CSS pixel.
         sleep: lets time pass for an action.
+        control: a person's hold on the run.
         single: whether every further tab is closed at once.
     """
 
@@ -31,6 +33,7 @@ class TabOptions:
     clip: bool
     device_scale: float
     sleep: Sleep
+    control: Control
     single: bool = False
 
 
@@ -50,7 +53,7 @@ class Tab:
         self.devtools = page.context.new_cdp_session(page)
         self.camera = PageCamera(self.devtools, options.device_scale, options.view if options.clip else None)
         middle = Point(options.view.width / 2, options.view.height / 2)
-        self.hands = Hands(page, self.devtools, middle, options.sleep)
+        self.hands = PageHands(page, self.devtools, middle, options.sleep, options.control)
         page.on("crash", self._crash)
         self.devtools.on("Page.frameStartedLoading", self._start)
         self.devtools.on("Page.frameStoppedLoading", self._stop)

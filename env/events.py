@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 from ..actions.geometry import Point, Size
 from ..actions.schema import Action
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 EndReason = Literal[
     "terminated",  # the environment ended the task
@@ -45,7 +45,8 @@ class Usage(_Record):
         reply_tokens: tokens in the reply.
         forwards: forwards of the target model after prefill.
         accepted_tokens: reply tokens that came from drafts.
-        timings: seconds per phase (``encode``, ``prefill``, ``decode``, ``parse``).
+        timings: seconds per phase (``encode``, ``prefill``, ``decode``, ``parse``); ``ahead`` are those of
+            encoding and prefill that passed while the screen settled.
     """
 
     prompt_tokens: int = 0
@@ -132,6 +133,8 @@ class EndEvent(_Record):
         reward: the environment's own; None where it does not judge.
         steps: predictions made.
         message: the policy's answer, or what broke.
+        sha256: of all lines before this one, so that a change by hand is seen; empty for a recording of
+            version 1, or one that somebody changed and stands by. The writer fills it in.
     """
 
     event: Literal["end"] = "end"
@@ -140,6 +143,7 @@ class EndEvent(_Record):
     reward: float | None = None
     steps: int
     message: str = ""
+    sha256: str = ""
     time: float
 
 

@@ -6,6 +6,7 @@ key is dropped silently.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..actions.keys import canonical_key
@@ -43,6 +44,8 @@ PLAYWRIGHT_KEYS = {
 }
 _MODIFIER_BITS = {"alt": 1, "ctrl": 2, "meta": 4, "shift": 8}
 _F13_VIRTUAL_CODE = 124
+_BURST = 20
+"""Characters that are handed over in one call, which nothing can stop."""
 
 
 class KeySink(Protocol):
@@ -98,9 +101,11 @@ class Keyboard:
     Args:
         sink: Playwright's keyboard.
         devtools: the page's DevTools session, for keys beyond the layout.
+        check: called before keys are pressed; what it raises comes in their stead.
     """
 
-    def __init__(self, sink: KeySink, devtools: EventSink) -> None:
+    def __init__(self, sink: KeySink, devtools: EventSink, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
         self._sink = sink
         self._devtools = devtools
         self._held: list[str] = []
@@ -114,6 +119,7 @@ class Keyboard:
         """Press a key and hold it."""
         key = canonical_key(name)
         known = playwright_key(key)
+        self._check()
         if known is None:
             self._send("keyDown", key)
         else:
@@ -145,7 +151,10 @@ class Keyboard:
 
     def type(self, text: str) -> None:
         """Type text exactly; a line break (of any convention) is one Enter."""
-        self._sink.type(text.replace("\r\n", "\n"))
+        text = text.replace("\r\n", "\n")
+        for start in range(0, len(text), _BURST):
+            self._check()
+            self._sink.type(text[start : start + _BURST])
 
     def release_all(self) -> None:
         """Let go of everything that is held."""

@@ -16,7 +16,8 @@ from ..actions.errors import EnvironmentFailure
 from ..actions.schema import Action, Navigate, NavigateBack, OpenApp, PressBack, PressHome, Wait
 from ..perception.observation import Observation
 from ..perception.page_settle import PageLimits
-from .base import StepResult
+from .base import Preview, StepResult
+from .control import Control
 from .miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of, view_of, window_of, words
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class MiniWobEnvironment:
         headless: without a window.
         chromium: a running browser to share; by default one is started for this environment alone.
         limits: how long to wait for the page to come to rest.
+        control: a person's hold on the run.
 
     Raises:
         UnknownTaskError: there is no such task; the message names the nearest.
@@ -92,6 +94,7 @@ class MiniWobEnvironment:
         headless: bool = True,
         chromium: Chromium | None = None,
         limits: PageLimits = PageLimits(motion=1.0),
+        control: Control | None = None,
     ) -> None:
         from .browser import BrowserPlace
         from .browser_session import SessionOptions
@@ -109,9 +112,11 @@ class MiniWobEnvironment:
             single_page=True,
             refused=(OpenApp, PressHome, Navigate, NavigateBack, PressBack),
             limits=limits,
+            control=control or Control(),
         )
         self._place = BrowserPlace(chromium, headless=headless, flags=FLAGS)
         self._session: BrowserSession | None = None
+        self._preview: Preview | None = None
         self._instruction: str | None = None
 
     @property
@@ -155,6 +160,12 @@ class MiniWobEnvironment:
         observation = self._named(result.observation)
         return replace(result, observation=observation, terminated=self.outcome.done, reward=reward)
 
+    def preview_to(self, show: Preview | None) -> None:
+        """Give first looks; see ``Previewing``."""
+        self._preview = show
+        if self._session is not None:
+            self._session.preview = show
+
     def close(self) -> None:
         """Close the page, and the browser if it is this environment's own."""
         self._drop()
@@ -181,6 +192,7 @@ class MiniWobEnvironment:
         else:
             self._drop()
             self._session = BrowserSession(chromium, self._options)
+        self._session.preview = self._preview
         return self._session
 
     def _drop(self) -> None:

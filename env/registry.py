@@ -3,14 +3,63 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..actions.errors import UnknownTaskError, UsageError
 from ..actions.geometry import Size
 from .base import Environment
+from .control import Control
+from .rehearsal import Rehearsal
 
-_KINDS = ("browser", "memory", "miniwob:TASK")
+_KINDS = ("browser", "desktop", "memory", "miniwob:TASK")
 _DEFAULT_VIEWPORT = Size(1280, 720)
+
+
+@dataclass(frozen=True)
+class DesktopOptions:
+    """Which desktop to act on.
+
+    Attributes:
+        app: command of the program on a private desktop.
+        display: an X display that is there, instead of a private one.
+        monitor: number of the monitor, from 1; None is the primary one.
+        sandbox: ``none``, or ``strict`` for a private desktop's programs.
+        home: the folder that a strict sandbox shows as home; None is an empty one in memory.
+
+    Raises:
+        UsageError: the sandbox has an unknown name, or a home is given without one.
+    """
+
+    app: str | None = None
+    display: str | None = None
+    monitor: int | None = None
+    sandbox: str = "none"
+    home: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.sandbox not in ("none", "strict"):
+            raise UsageError(f"there is no sandbox {self.sandbox!r}; choose strict, or leave --sandbox out")
+        if self.home is not None and self.sandbox != "strict":
+            raise UsageError("--home is what a sandbox shows as home; add --sandbox strict")
+
+    @property
+    def private(self) -> bool:
+        """Whether it is a display that nobody sees; only X11 has those."""
+        return self.display is None and sys.platform == "linux"
+
+    @property
+    def screen(self) -> str | None:
+        """The screen that is taken from whoever sits at it, in words; None for a private one."""
+        if self.private:
+            return None
+        return "your screen" if self.display is None else f"the display {self.display}"
+
+    def settings(self) -> dict[str, str | int | None]:
+        """What a trajectory says of it."""
+        shown = "private" if self.private else self.display or "own"
+        return {"app": self.app, "display": shown, "monitor": self.monitor, "sandbox": self.sandbox}
 
 
 def environment_names() -> list[str]:
@@ -26,20 +75,28 @@ def make_environment(
     viewport: Size | None = None,
     downloads: Path | None = None,
     allow_file: bool = False,
+    desktop: DesktopOptions | None = None,
+    control: Control | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> Environment:
-    """An environment by its name: ``browser``, ``memory`` or ``miniwob:click-test-2``.
+    """An environment by its name: ``browser``, ``desktop``, ``memory`` or ``miniwob:click-test-2``.
 
     Args:
         spec: the name.
         url: first page of a browser.
         headed: with a window.
-        viewport: size of a browser's page area; the other environments have their own.
+        viewport: size of a browser's page area or of a private desktop's screen; the other environments
+            have their own.
         downloads: folder for a browser's downloads.
         allow_file: whether a browser may open ``file://`` pages.
+        desktop: which desktop; **one that a person sees is taken without asking**.
+        control: a person's hold on what happens there.
+        rehearsal: how a browser's pages are made to behave the same every time.
 
     Raises:
         UnknownTaskError: no environment has this name; the message lists the nearest.
-        UsageError: a url was given for anything but a browser.
+        UsageError: a url was given for anything but a browser, or what was asked for does not go together.
+        MissingPartError: a private desktop's programs are missing.
     """
     kind, _, task = spec.partition(":")
     if kind == "browser" and not task:
@@ -51,18 +108,42 @@ def make_environment(
             headless=not headed,
             downloads=downloads,
             allow_file=allow_file,
+            control=control,
+            rehearsal=rehearsal,
         )
+    if rehearsal is not None:
+        raise UsageError(f"--har records a browser's network; {spec} has none to record")
     if kind == "miniwob":
         from .miniwob import MiniWobEnvironment
 
         _refuse_url(spec, url)
-        return MiniWobEnvironment(task, headless=not headed)
+        return MiniWobEnvironment(task, headless=not headed, control=control)
+    if spec == "desktop":
+        _refuse_url(spec, url)
+        return _make_desktop(desktop or DesktopOptions(), viewport, control)
     if spec == "memory":
         from .memory import demo
 
         _refuse_url(spec, url)
         return demo()
     raise _unknown(spec)
+
+
+def _make_desktop(options: DesktopOptions, size: Size | None, control: Control | None) -> Environment:
+    from .desktop import DesktopEnvironment
+    from .sandbox import Sandbox
+
+    if not options.private and size is not None:
+        raise UsageError("--viewport is the size of a private screen; leave it out for one that is there")
+    return DesktopEnvironment(
+        options.app,
+        display=options.display,
+        private=options.private,
+        size=size or _DEFAULT_VIEWPORT,
+        sandbox=Sandbox(options.home) if options.sandbox == "strict" else None,
+        monitor=options.monitor,
+        control=control,
+    )
 
 
 def _refuse_url(spec: str, url: str | None) -> None:
@@ -74,7 +155,7 @@ def _unknown(spec: str) -> UnknownTaskError:
     from .miniwob_pages import flight_tasks, miniwob_tasks
 
     tasks = [*miniwob_tasks(), *flight_tasks()]
-    known = ["browser", "memory", *(f"miniwob:{task}" for task in tasks), *tasks]
+    known = ["browser", "desktop", "memory", *(f"miniwob:{task}" for task in tasks), *tasks]
     near = difflib.get_close_matches(spec, known, n=3) or list(_KINDS)
     shown = [f"miniwob:{name}" if name in tasks else name for name in near]
     return UnknownTaskError(f"no environment is called {spec!r}; nearest: {', '.join(dict.fromkeys(shown))}")

@@ -8,6 +8,7 @@ dropped on reading, anything else that cannot be read is an error that names the
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 from pydantic import ValidationError
@@ -35,10 +36,13 @@ from .events import (
 )
 
 FILE_NAME = "trajectory.jsonl"
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: dict,  # version 2 added ``sha256`` to the end, which version 1 does not have
+}
 """For each older schema version, what turns one of its events into the next version's."""
 
 Listener = Callable[[Event], None]
+EventT = TypeVar("EventT", bound=Event)
 
 
 class TrajectoryWriter:
@@ -63,7 +67,8 @@ class TrajectoryWriter:
                     f"{directory} already holds a trajectory; choose another folder with --out"
                 )
             self._images.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.path, _line(start))
+            _write_whole(self.path, event_line(start))
+            self._hash = hashlib.sha256(event_line(start))
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
@@ -101,15 +106,17 @@ class TrajectoryWriter:
             )
         )
 
-    def append(self, event: Event) -> None:
-        """Write one event by one call of the operating system.
+    def append(self, event: EventT) -> EventT:
+        """Write one event by one call of the operating system; returns it as written, the end with its hash.
 
         Raises:
             TrajectoryError: the disk is full or the file cannot be written.
         """
         if self._closed:
             raise TrajectoryError(f"{self.path}: written to after it was closed")
-        line = _line(event)
+        if isinstance(event, EndEvent):
+            event = event.model_copy(update={"sha256": self._hash.hexdigest()})
+        line = event_line(event)
         try:
             written = os.write(self._descriptor, line)
             if written != len(line):
@@ -119,7 +126,9 @@ class TrajectoryWriter:
                 os.fsync(self._descriptor)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
+        self._hash.update(line)
         self._tell(event)
+        return event
 
     def close(self) -> None:
         """Close the file; may be called more than once."""
@@ -208,13 +217,30 @@ class Trajectory:
         return found
 
     def check(self) -> None:
-        """Load every screenshot.
+        """Load every screenshot, and see that nothing was changed since it was recorded.
 
         Raises:
-            TrajectoryError: one is missing or damaged.
+            TrajectoryError: a screenshot is missing or damaged, or a line was changed.
         """
         for observation in self.observations():
             self.screenshot(observation)
+        self.check_seal()
+
+    def check_seal(self) -> None:
+        """See that no line was changed since the end was written.
+
+        Raises:
+            TrajectoryError: one was.
+        """
+        if self.end is None or not self.end.sha256:
+            return
+        file = self.directory / FILE_NAME
+        lines = file.read_bytes().splitlines(keepends=True)
+        if hashlib.sha256(b"".join(lines[:-1])).hexdigest() != self.end.sha256:
+            raise TrajectoryError(
+                f"{file}: was changed after it was recorded; record it again, or empty sha256 in its last "
+                "line to stand by the change"
+            )
 
     def observations(self) -> list[ObservationEvent]:
         """Every observation, the final one included."""
@@ -232,40 +258,52 @@ def read_events(file: Path) -> list[Event]:
         lines = file.read_bytes().split(b"\n")
     except OSError as error:
         raise TrajectoryError(f"{file}: cannot be read: {error.strerror}") from error
-    version = SCHEMA_VERSION
+    return parse_events(str(file), lines[:-1])
+
+
+def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
+    """Events out of whole lines, upgraded to this version; errors name ``source`` and the line.
+
+    Raises:
+        NewerSchemaError: a newer version wrote them.
+        TrajectoryError: a line cannot be read.
+    """
+    start: object = None
     events: list[Event] = []
-    for number, line in enumerate(lines[:-1], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             data = json.loads(line)
-            if number == 1:
-                version = _version(file, data)
-            events.append(event_adapter.validate_python(_upgrade(data, version)))
+            start = data if number == 1 else start
+            events.append(event_adapter.validate_python(upgrade(f"{source}:1", start, data)))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise TrajectoryError(f"{file}:{number}: {where}: {first['msg']}") from error
+            raise TrajectoryError(f"{source}:{number}: {where}: {first['msg']}") from error
         except UnknownKeyError as error:
-            raise TrajectoryError(f"{file}:{number}: {error}") from error
+            raise TrajectoryError(f"{source}:{number}: {error}") from error
         except (ValueError, RecursionError) as error:
-            raise TrajectoryError(f"{file}:{number}: not JSON: {error}") from error
+            raise TrajectoryError(f"{source}:{number}: not JSON: {error}") from error
     return events
 
 
-def _version(file: Path, start: object) -> int:
+def upgrade(where: str, start: object, data: object) -> object:
+    """An event's JSON as this version writes it; ``start`` is that of its trajectory's first event.
+
+    Raises:
+        NewerSchemaError: a newer version wrote it.
+        TrajectoryError: ``start`` has no version.
+    """
     version = start.get("schema_version") if isinstance(start, dict) else None
     if not isinstance(version, int) or version < 1:
-        raise TrajectoryError(f"{file}:1: no schema_version; this is not a Saccade trajectory")
+        raise TrajectoryError(f"{where}: no schema_version; this is not a Saccade trajectory")
     if version > SCHEMA_VERSION:
-        raise NewerSchemaError(
-            f"{file}: schema version {version} is newer than this Saccade reads ({SCHEMA_VERSION}); update it"
-        )
-    return version
-
-
-def _upgrade(data: dict[str, Any], version: int) -> dict[str, Any]:
+        newer = f"schema version {version} is newer than this Saccade reads ({SCHEMA_VERSION}); update it"
+        raise NewerSchemaError(f"{where}: {newer}")
+    if version == SCHEMA_VERSION or not isinstance(data, dict):
+        return data
     for older in range(version, SCHEMA_VERSION):
         data = UPGRADES[older](data)
-    return data
+    return {**data, "schema_version": SCHEMA_VERSION} if "schema_version" in data else data
 
 
 def _group(file: Path, events: Sequence[Event]) -> tuple[list[Step], ObservationEvent | None]:
@@ -285,7 +323,8 @@ def _group(file: Path, events: Sequence[Event]) -> tuple[list[Step], Observation
     return steps, final
 
 
-def _line(event: Event) -> bytes:
+def event_line(event: Event) -> bytes:
+    """An event as it stands in the file, with its line break."""
     try:
         return event.model_dump_json().encode() + b"\n"
     except PydanticSerializationError:  # half a surrogate pair in a reply has no UTF-8, but escapes fine

@@ -15,6 +15,17 @@ def kill(process_id: int) -> None:
         os.kill(process_id, signal.SIGKILL)
 
 
+def running(process_id: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Watchdog:
     """Runs ``bite`` when guarded work takes too long; the work then fails with an ordinary error.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from ..actions.schema import Action
+from ..actions.schema import Action, Type
 from ..perception.capture import blank
 from ..perception.observation import Observation
-from .base import Environment, StepResult
+from .base import Environment, Preview, Previewing, StepResult
 
 
 class BlankScreen:
@@ -36,9 +37,54 @@ class BlankScreen:
         result = self._environment.step(action)
         return replace(result, observation=self._hide(result.observation))
 
+    def preview_to(self, show: Preview | None) -> None:
+        """First looks are hidden too."""
+        if isinstance(self._environment, Previewing):
+            self._environment.preview_to(show and (lambda screenshot: show(blank(screenshot, self._colour))))
+
     def close(self) -> None:
         """Close the environment within."""
         self._environment.close()
 
     def _hide(self, observation: Observation) -> Observation:
         return replace(observation, screenshot=blank(observation.screenshot, self._colour))
+
+
+class FillIn:
+    """Types secrets where an action names them as ``{{name}}``: records keep the name, the screen the text.
+
+    Args:
+        environment: what is really acted in.
+        secrets: texts by name.
+    """
+
+    def __init__(self, environment: Environment, secrets: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._secrets = {f"{{{{{name}}}}}": text for name, text in secrets.items()}
+
+    @property
+    def instruction(self) -> str | None:
+        """The task of the environment within."""
+        return self._environment.instruction
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Start an episode."""
+        return self._environment.reset(seed)
+
+    def step(self, action: Action) -> StepResult:
+        """Execute an action with the secrets in it."""
+        if isinstance(action, Type):
+            text = action.text
+            for mark, secret in self._secrets.items():
+                text = text.replace(mark, secret)
+            action = action.model_copy(update={"text": text})
+        return self._environment.step(action)
+
+    def preview_to(self, show: Preview | None) -> None:
+        """First looks of the environment within."""
+        if isinstance(self._environment, Previewing):
+            self._environment.preview_to(show)
+
+    def close(self) -> None:
+        """Close the environment within."""
+        self._environment.close()

@@ -20,6 +20,7 @@ from saccade.env.browser import BrowserEnvironment
 from saccade.env.check import check_environment
 from saccade.env.chromium import PROGRAMS, Chromium, find_browser
 from saccade.env.miniwob_pages import FLAGS
+from saccade.perception.observation import Screenshot
 
 OpenPage = Callable[..., BrowserEnvironment]
 WHOLE = "position:absolute;left:0;top:0;width:300px;height:200px"
@@ -192,6 +193,18 @@ def test_a_step_ends_when_the_page_has_come_to_rest(open_page: OpenPage, site: o
     environment = open_page(SETTLES.replace("START", start))
     result = environment.step(THERE)
     assert result.observation.screenshot.pixels[100, 150].tolist() == [0, 255, 0]
+
+
+def test_a_page_that_rests_while_it_loads_gives_a_first_look(open_page: OpenPage, site: object) -> None:
+    site.file("/late", b"late", "text/plain", seconds=0.5)  # type: ignore[attr-defined]
+    environment = open_page(f"<button style='{WHOLE}' onclick=\"fetch('/late')\">press</button>")
+    looks: list[Screenshot] = []
+    environment.preview_to(looks.append)
+    settled = environment.step(THERE).observation.screenshot
+    assert [look.digest for look in looks] == [settled.digest]
+    environment.preview_to(None)
+    environment.step(THERE)
+    assert len(looks) == 1
 
 
 def test_suggestions_appear_before_the_step_ends(open_page: OpenPage) -> None:

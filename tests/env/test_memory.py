@@ -99,7 +99,7 @@ def test_environments_are_made_by_name(tmp_path: Path) -> None:
     assert isinstance(make_environment("memory"), MemoryEnvironment)
     assert isinstance(make_environment("miniwob:click-test", viewport=Size(9, 9)), MiniWobEnvironment)
     assert isinstance(make_environment("browser", url="about:blank", downloads=tmp_path), BrowserEnvironment)
-    assert environment_names() == ["browser", "memory", "miniwob:TASK"]
+    assert environment_names() == ["browser", "desktop", "memory", "miniwob:TASK"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from saccade.actions.errors import NewerSchemaError, TrajectoryError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Click, Finished, Hotkey, Type
 from saccade.env import trajectory as module
-from saccade.env.events import Event, event_adapter
+from saccade.env.events import SCHEMA_VERSION, Event, event_adapter
 from saccade.env.trajectory import FILE_NAME, Trajectory, TrajectoryWriter, read_events
 from saccade.perception.observation import Observation, Screenshot
 
@@ -50,8 +50,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     first = observation("one", EPOCH + 0.1, device_scale=2.0)
     with TrajectoryWriter(tmp_path / "run", written[0], [heard.append]) as writer:  # type: ignore[arg-type]
         writer.observe(0, first)
-        for event in written[1:]:
-            writer.append(event)
+        written = [written[0], *(writer.append(event) for event in written[1:])]
     loaded = Trajectory.load(tmp_path / "run")
     assert loaded.start == written[0]
     assert (loaded.steps[0].prediction, *loaded.steps[0].actions) == (written[1], written[2])
@@ -72,7 +71,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 )
 def test_any_reply_and_number_survives(raw: str, x: float, seconds: float) -> None:
     event = prediction(0, [Click(point=Point(x, 1.0)), Finished(answer=raw)], raw=raw, seconds=seconds)
-    line = module._line(event)
+    line = module.event_line(event)
     assert line.count(b"\n") == 1
     assert event_adapter.validate_python(json.loads(line)) == event
 
@@ -235,8 +234,8 @@ def test_an_older_version_is_upgraded(tmp_path: Path, monkeypatch: pytest.Monkey
     def rename(line: dict[str, Any]) -> dict[str, Any]:
         return {**{name: value for name, value in line.items() if name != "when"}, "time": line["when"]}
 
-    monkeypatch.setattr(module, "SCHEMA_VERSION", 2)
-    monkeypatch.setitem(module.UPGRADES, 1, rename)
+    monkeypatch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    monkeypatch.setitem(module.UPGRADES, SCHEMA_VERSION, rename)
     assert Trajectory.load(tmp_path).start.time == EPOCH
 
 
@@ -345,9 +344,9 @@ for number in range(int(sys.argv[2])):
     child = os.fork()
     if child == 0:
         write_forever(directory)
-    while not (directory / "trajectory.jsonl").exists():
+    file, wanted = directory / "trajectory.jsonl", 10 * number**2
+    while not file.exists() or file.stat().st_size < wanted * 100:
         time.sleep(0.0005)
-    time.sleep(0.0013 * number**1.3)
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
 """
@@ -430,3 +429,20 @@ def test_an_observation_keeps_where_the_screen_was(tmp_path: Path) -> None:
     assert loaded.final is not None
     again = loaded.screenshot(loaded.final)
     assert (again.device_scale, again.origin, again.size) == (1.5, Point(-10.0, 20.0), (6, 4))
+
+
+def test_a_change_by_hand_is_seen_unless_somebody_stands_by_it(tmp_path: Path) -> None:
+    with TrajectoryWriter(tmp_path / "run", start_event()) as writer:
+        writer.observe(0, observation("one"))
+        writer.append(prediction(0, TWO_STEPS[0], thought="I see it."))
+        writer.append(end_event(1))
+    file = tmp_path / "run" / FILE_NAME
+    Trajectory.load(file).check()
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("I see it.", "I saw it."), encoding="utf-8")
+    with pytest.raises(TrajectoryError, match="was changed"):
+        Trajectory.load(file).check()
+    end = Trajectory.load(file).end
+    assert end is not None
+    file.write_text(file.read_text(encoding="utf-8").replace(end.sha256, ""), encoding="utf-8")
+    Trajectory.load(file).check()
