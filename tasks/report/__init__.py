@@ -1,5 +1,6 @@
-"""One run as one HTML page that opens anywhere, without a network and without a server."""
+"""One run, or a folder of runs, as an HTML page that opens anywhere: no network, no server."""
 
+from .overview import write_overview
 from .page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_overview", "write_report"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from ...env.events import EndEvent, EndReason
-from ...env.trajectory import Trajectory
+from ...env.trajectory import Step, Trajectory
+from .pairing import Pairing, pairing_data
 
 Tone = Literal["good", "bad", "open"]
 
@@ -37,8 +38,13 @@ class Outcome(NamedTuple):
     why: str
 
 
-def outcome(end: EndEvent | None) -> Outcome:
-    """How a run ended, in words; a run without an end was cut off."""
+_DRIFTED = Outcome("bad", "Drift", "the screen was not as recorded, so nothing further was done")
+
+
+def outcome(end: EndEvent | None, drifted: bool = False) -> Outcome:
+    """How a run ended, in words; a run without an end was cut off, an exact replay may have drifted."""
+    if drifted:
+        return _DRIFTED
     if end is None:
         return Outcome(
             "open", "Cut off", "the recording stops without an end: the run was killed or is going on"
@@ -55,23 +61,25 @@ def outcome(end: EndEvent | None) -> Outcome:
     return Outcome("bad", "Failure", why)
 
 
-def report_data(trajectory: Trajectory) -> dict[str, Any]:
-    """Everything the page needs except the pictures."""
+def report_data(trajectory: Trajectory, pairing: Pairing | None = None) -> dict[str, Any]:
+    """Everything the page needs except the pictures; of a replay, with its recording."""
     return {
-        "outcome": outcome(trajectory.end)._asdict(),
+        "outcome": outcome(trajectory.end, drifted=bool(pairing and pairing.drift))._asdict(),
         "duration": duration(trajectory),
         "start": trajectory.start.model_dump(mode="json"),
-        "steps": [
-            {
-                "index": step.index,
-                "observation": step.observation.model_dump(mode="json"),
-                "prediction": step.prediction.model_dump(mode="json") if step.prediction else None,
-                "actions": [event.model_dump(mode="json") for event in step.actions],
-            }
-            for step in trajectory.steps
-        ],
+        "steps": [_step_data(step) for step in trajectory.steps],
         "final": trajectory.final.model_dump(mode="json") if trajectory.final else None,
         "end": trajectory.end.model_dump(mode="json") if trajectory.end else None,
+        "replay": pairing_data(pairing, _step_data),
+    }
+
+
+def _step_data(step: Step) -> dict[str, Any]:
+    return {
+        "index": step.index,
+        "observation": step.observation.model_dump(mode="json"),
+        "prediction": step.prediction.model_dump(mode="json") if step.prediction else None,
+        "actions": [event.model_dump(mode="json") for event in step.actions],
     }
 
 

@@ -1,6 +1,7 @@
 const PHASES = ["settle", "capture", "encode", "prefill", "decode", "parse", "act"];
 
 // ---- what was said and done
+const chips = (acts, size) => acts.map((act, index) => chip({ ...act, size }, acts.length > 1 ? index + 1 : 0));
 function chip(act, order) {
   const { action, event } = act;
   const outside = pointsOf(action).some(([x, y]) => x < 0 || y < 0 || x > act.size[0] || y > act.size[1]);
@@ -11,7 +12,7 @@ function chip(act, order) {
   if (said) parts.push(el("span", { class: "said" }, short(said, 300)));
   if (pointsOf(action).length) parts.push(el("span", { class: "note" }, pointsOf(action).map(at).join(" → ")));
   if (outside) parts.push("⚠ outside the screenshot");
-  return el("span", { class: `chip ${event?.error ? "failed" : ""}` }, parts);
+  return el("span", { class: `chip ${event?.error && !ends(action) ? "failed" : ""}` }, parts);
 }
 
 /** An object as JSON on one line, with room to breathe: points stay together. */
@@ -28,7 +29,7 @@ function actBlock(act) {
   return el("div", {},
     plan ? [pre(spaced(plan), "Planned action"), el("p", { class: "note" }, "executed instead:")] : null,
     pre(spaced(action), "Action"),
-    event?.error ? el("p", { class: "trouble" }, event.error) : null,
+    event?.error ? el("p", { class: ends(action) ? "note" : "trouble" }, event.error) : null,
     judged.length ? el("p", { class: "note" }, judged.join(" · ")) : null);
 }
 
@@ -37,7 +38,9 @@ function addTimings(total, timings) {
   return total;
 }
 const timingsOf = (step) => [step.observation, step.prediction?.usage, ...step.actions].reduce((total, part) => addTimings(total, part?.timings), {});
-function timeBar(total) {
+
+/** Where the time went. What was read ahead passed while the screen settled, and cost no time of its own. */
+function timeBar({ ahead = 0, ...total }) {
   const known = PHASES.filter((phase) => phase in total);
   const phases = [...known, ...Object.keys(total).filter((phase) => !PHASES.includes(phase))];
   const all = phases.reduce((sum, phase) => sum + total[phase], 0) || 1;
@@ -48,6 +51,7 @@ function timeBar(total) {
     return piece;
   });
   const legend = phases.map((phase) => el("span", {}, el("i", { class: tone(phase) }), `${phase} ${seconds(total[phase])}`));
+  if (ahead) legend.push(el("span", {}, `ahead ${seconds(ahead)} (encode and prefill while the screen settled)`));
   return phases.length ? section("Time", el("div", { class: "bar", "aria-hidden": "true" }, bar), el("p", { class: "legend" }, legend)) : null;
 }
 function cost(usage) {
@@ -61,9 +65,11 @@ function cost(usage) {
   return section("Tokens", el("dl", { class: "cost" }, facts.map(([name, value]) => pair(name, value))));
 }
 
-function stepDetails({ step, acts }) {
+function stepDetails(entry) {
+  const { step, acts } = entry;
   const said = step.prediction;
   return [
+    ...pairDetails(entry),
     step.observation.url ? el("p", { class: "note" }, step.observation.url) : null,
     said?.error ? section("Reply could not be read", el("p", { class: "trouble" }, said.error)) : null,
     said?.thought ? section("Thought", el("p", { class: "thought" }, said.thought)) : null,
@@ -73,13 +79,14 @@ function stepDetails({ step, acts }) {
     cost(said?.usage),
   ];
 }
-function endDetails() {
+function endDetails(entry) {
   const total = run.steps.map(timingsOf).reduce(addTimings, {});
   const usages = run.steps.map((step) => step.prediction?.usage).filter(Boolean);
   const sum = (name) => usages.reduce((all, usage) => all + usage[name], 0);
   const names = ["prompt_tokens", "reply_tokens", "forwards", "accepted_tokens"];
   return [
     section(run.outcome.word, el("p", { class: "thought" }, run.outcome.why)),
+    ...pairDetails(entry),
     run.end?.message ? section("Message", pre(run.end.message, "Message")) : null,
     timeBar(total),
     cost(Object.fromEntries(names.map((name) => [name, sum(name)]))),

@@ -1,8 +1,9 @@
 // ---- marks, in pixels of the screenshot
-function overlay(acts, width, height) {
+function overlay(acts, width, height, box) {
   const layer = svg("svg", { class: "overlay", viewBox: `0 0 ${width} ${height}`, "data-width": width, "aria-hidden": "true" });
-  const drawn = acts.filter((act) => act.action.point || act.action.kind === "drag" || act.action.kind === "scroll");
+  const drawn = acts.filter((act) => act.action.point || DRAWN.has(act.action.kind));
   const tags = [];
+  if (box) layer.append(svg("g", { class: "differs" }, twice("rect", { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1] })));
   for (const act of drawn) {
     const order = acts.length > 1 ? `${acts.indexOf(act) + 1} ` : "";
     layer.append(svg("g", { class: act.event && !act.event.error ? "" : "failed" }, marksOf(act.action, order, [width, height], tags)));
@@ -12,11 +13,14 @@ function overlay(acts, width, height) {
 const twice = (tag, attributes) => ["halo", "ink"].map((name) => svg(tag, { ...attributes, class: `${name} ${attributes.class || ""}` }));
 const placed = ([x, y], children, turn) => svg("g", { "data-x": x, "data-y": y, "data-turn": turn }, children);
 const arrowHead = () => twice("path", { d: "M-11 -7 L0 0 L-11 7" });
+const DRAWN = new Set(["drag", "scroll", "type"]);
 const TURNS = { right: 0, down: 90, left: 180, up: 270 };
 const NAMED = new Set(["double_click", "right_click", "middle_click", "move", "mouse_down", "mouse_up", "long_press"]);
 
 function marksOf(action, order, size, tags) {
   if (action.kind === "drag") return dragMarks(action, order, size, tags);
+  // Nobody recorded which field had the focus, so text without a point stands in the corner.
+  if (action.kind === "type" && !action.point) return [tag([0, size[1]], `${order}${short(summary(action), 60)}`, size, tags)];
   const point = action.point || [size[0] / 2, size[1] / 2];
   if (action.kind === "scroll") {
     const arrow = [...twice("path", { d: "M-26 0 L26 0" }), svg("g", { transform: "translate(26 0)" }, arrowHead())];
@@ -53,11 +57,11 @@ function tag(point, words, [width, height], tags, to) {
 
 /** Marks keep their size on the page: each is scaled by picture pixels per page pixel. */
 function rescale() {
-  const layer = byId("stage").querySelector(".overlay");
-  if (!layer) return;
-  const ratio = Number(layer.dataset.width) / (layer.clientWidth || 1);
-  for (const mark of layer.querySelectorAll("[data-x]")) {
-    const { x, y, turn = 0 } = mark.dataset;
-    mark.setAttribute("transform", `translate(${x} ${y}) scale(${ratio}) rotate(${turn})`);
+  for (const layer of document.querySelectorAll(".stage .overlay")) {
+    const ratio = Number(layer.dataset.width) / (layer.clientWidth || 1);
+    for (const mark of layer.querySelectorAll("[data-x]")) {
+      const { x, y, turn = 0 } = mark.dataset;
+      mark.setAttribute("transform", `translate(${x} ${y}) scale(${ratio}) rotate(${turn})`);
+    }
   }
 }

@@ -1,37 +1,30 @@
-"""The page itself: a template, a style and a script, filled with one run's data.
-
-What a run recorded is never trusted: it stands in data blocks that no browser runs, every ``<`` escaped;
-the script only ever writes text; and the policy in the head lets nothing run but that one script.
-"""
+"""The page of one run: its data, and its pictures as long as there is room for them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import json
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ...actions.errors import UsageError
 from ...env.trajectory import Trajectory
 from .data import report_data
-from .images import Embedded, embedded_images
+from .images import Embedded, Shown, embedded_images
+from .pairing import pairing
+from .shell import content_policy, fill, json_block, part, script_of, write_whole
 
 FILE_NAME = "report.html"
-_PARTS = Path(__file__).parent
-_SCRIPTS = ("words.js", "marks.js", "details.js", "report.js")
+PAGE_BYTES = 57_000_000
+_SCRIPTS = ("words.js", "marks.js", "details.js", "pairs.js", "report.js")
 
 
-def write_report(trajectory: Trajectory, target: Path | None = None) -> Path:
-    """Write one run as one HTML file that needs nothing else.
+def write_report(trajectory: Trajectory, target: Path | None = None, limit: int = PAGE_BYTES) -> Path:
+    """Write one run as one HTML file that needs nothing else; a replay with its recording beside it.
 
     Args:
         trajectory: a run, finished or not.
         target: the file to write; ``report.html`` in the run's folder by default.
+        limit: bytes of the file. Where exact pictures do not fit, the largest are compressed until they do.
 
     Returns:
         The file that was written. It appears whole or not at all.
@@ -42,74 +35,35 @@ def write_report(trajectory: Trajectory, target: Path | None = None) -> Path:
     path = target or trajectory.directory / FILE_NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, page(trajectory))
+        write_whole(path, page(trajectory, limit))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; name another file") from error
     return path
 
 
-def page(trajectory: Trajectory) -> Iterator[str]:
+def page(trajectory: Trajectory, limit: int = PAGE_BYTES) -> Iterator[str]:
     """The page in pieces, so that hundreds of pictures never stand in memory together."""
-    style, script = _part("report.css"), _script()
+    style, script = part("report.css"), script_of(_SCRIPTS)
+    pairs = pairing(trajectory)
     values = {
         "policy": content_policy(style, script),
         "title": html.escape(f"{trajectory.start.instruction or trajectory.start.environment} · Saccade"),
         "style": style,
         "script": script,
-        "data": json_block(report_data(trajectory)),
+        "data": json_block(report_data(trajectory, pairs)),
     }
-    template = _part("report.html")
-    head, tail = template.split("{{images}}")
+    head, tail = part("report.html").split("{{images}}")
     yield fill(head, values)
-    for image in embedded_images(trajectory):
+    shown = [Shown(trajectory, event) for event in trajectory.observations()]
+    shown += pairs.shown(trajectory) if pairs else []
+    left = max(limit - len(values["data"]), limit // 4)
+    for image in embedded_images(shown, left * 3 // 4):  # base64 makes 4 bytes of 3
         yield image_block(image)
     yield fill(tail, values)
-
-
-def content_policy(style: str, script: str) -> str:
-    """A content security policy that allows this style, this script, embedded pictures and nothing else."""
-    return (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'"
-    )
-
-
-def json_block(data: Any) -> str:
-    """JSON that is safe inside a script element: pure ASCII, and nothing that could end or open a tag."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def image_block(image: Embedded) -> str:
     """One picture as a data block, found by its digest."""
     body = json_block(image.body) if image.mime == "text/plain" else image.body
-    return f'<script type="{image.mime}" data-image="{html.escape(image.digest)}">{body}</script>\n'
-
-
-def fill(template: str, values: dict[str, str]) -> str:
-    """Replace each ``{{name}}`` once; what is put in is not looked at again."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
-
-
-def _source_hash(source: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
-
-
-def _script() -> str:
-    """The parts in one function, so that the page gets no global names."""
-    return '(() => {\n"use strict";\n' + "\n".join(_part(name) for name in _SCRIPTS) + "})();\n"
-
-
-def _part(name: str) -> str:
-    return (_PARTS / name).read_text(encoding="utf-8")
-
-
-def _write_whole(path: Path, pieces: Iterator[str]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-            stream.writelines(pieces)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    note = "" if image.exact else " data-reduced"
+    return f'<script type="{image.mime}" data-image="{html.escape(image.digest)}"{note}>{body}</script>\n'

@@ -7,10 +7,10 @@ const entries = run.steps.map((step, position) => {
   const until = next?.time ?? run.end?.time ?? step.actions.at(-1)?.time ?? step.prediction?.time;
   return {
     id: `step-${step.index}`, step, next, acts: actsOf(step),
-    shown: step.observation, duration: Math.max(0, (until ?? step.observation.time) - step.observation.time),
+    pair: run.replay?.pairs[position], shown: step.observation, duration: Math.max(0, (until ?? step.observation.time) - step.observation.time),
   };
 });
-entries.push({ id: "end", shown: run.final, acts: [], duration: 0 });
+entries.push({ id: "end", shown: run.final, acts: [], pair: run.replay?.pairs[run.steps.length], duration: 0 });
 
 /** Planned and executed actions side by side; the guard may have changed or dropped some. */
 function actsOf(step) {
@@ -26,7 +26,7 @@ const ends = (action) => action.kind === "finished" || action.kind === "call_use
 function trouble(entry) {
   if (entry.id === "end") return run.outcome.tone === "bad" ? run.outcome.word : null;
   if (entry.step.prediction?.error) return "unreadable reply";
-  return entry.acts.some((act) => act.event?.error) ? "no effect" : null;
+  return entry.acts.some((act) => act.event?.error && !ends(act.action)) ? "no effect" : null;
 }
 
 // ---- the picture
@@ -45,17 +45,18 @@ function picture(observation) {
   return el("div", { class: "missing", role: "img", "aria-label": reason }, reason);
 }
 
-function renderStage(entry) {
-  const stage = byId("stage");
-  const observation = view.after ? entry.next : entry.shown;
+function renderStage(stage, observation, acts, box, nothing) {
   const [width, height] = observation?.size || [16, 9];
   const natural = (width / (observation?.device_scale || 1)) * (width < 640 ? 2 : 1);
   stage.style.aspectRatio = `${width} / ${height}`;
   stage.style.maxWidth = observation ? `min(${natural}px, ${(78 * width) / height}vh)` : "";
-  const nothing = run.end ? "No screenshot was taken after this." : "The recording stops here.";
   const shown = observation ? picture(observation) : el("div", { class: "missing" }, nothing);
-  stage.replaceChildren(shown, ...(view.marks && !view.after && observation ? [overlay(entry.acts, width, height)] : []));
-  rescale();
+  stage.replaceChildren(shown, ...(view.marks && !view.after && observation ? [overlay(acts, width, height, box)] : []));
+}
+/** Where an exact picture can be had, if the page has only a compressed one. */
+function exactness(observation) {
+  const reduced = observation && images.get(observation.screenshot)?.hasAttribute("data-reduced");
+  return reduced ? [el("span", { class: "note" }, `compressed to keep this page small; exact in screenshots/${observation.screenshot.slice(0, 12)}….png`)] : [];
 }
 
 // ---- the page
@@ -69,6 +70,7 @@ function renderHeader() {
   byId("message").hidden = !end?.message;
   const facts = [
     ["Environment", start.environment], ["Policy", start.policy], ["Seed", start.seed ?? "none"],
+    ...(run.replay ? [["Replay of", [run.replay.name, run.replay.mode && `(${run.replay.mode})`].filter(Boolean).join(" ") || "unknown"]] : []),
     ["Steps", number(run.steps.length)], ["Duration", seconds(run.duration)], ["Reward", end?.reward ?? "none"],
     ["Started", new Date(start.time * 1000).toISOString().slice(0, 19).replace("T", " ") + " UTC"], ["Saccade", start.saccade_version],
   ];
@@ -81,8 +83,10 @@ function renderList() {
     const wrong = trouble(entry);
     const label = entry.step ? entry.acts.map((act) => summary(act.action)).join(", ") || wrong || "no action" : run.outcome.word;
     const time = entry.step ? seconds(entry.duration) : "";
-    const status = wrong && label !== wrong ? el("span", { class: "status" }, `⚠ ${wrong} · `) : null;
-    entry.link = el("a", { href: `#${entry.id}`, title: short(label, 300), class: wrong ? "bad" : run.outcome.tone === "good" && !entry.step ? "good" : "" },
+    const told = [wrong && label !== wrong ? `⚠ ${wrong}` : null, entry.step ? outcomeWord(entry) : null].filter(Boolean);
+    const status = told.length ? el("span", { class: "status" }, `${told.join(" · ")} · `) : null;
+    const tone = wrong ? "bad" : run.outcome.tone === "good" && !entry.step ? "good" : "";
+    entry.link = el("a", { href: `#${entry.id}`, title: short(label, 300), class: `${tone} of-${outcomeOf(entry)}` },
       el("span", { class: "number" }, entry.step ? entry.step.index : "end"),
       el("span", { class: "label" }, status, short(label, 120)), el("span", { class: "time" }, time));
     entry.link.addEventListener("click", () => go(position));
@@ -96,7 +100,7 @@ function renderTimeline() {
   byId("timeline").setAttribute("viewBox", `0 0 ${Math.max(entries.length, 12)} 100`);
   entries.forEach((entry, position) => {
     const height = 12 + 88 * (entry.duration / longest);
-    entry.bar = svg("rect", { x: position, y: 100 - height, width: 1 - gap, height, class: trouble(entry) ? "bad" : "" });
+    entry.bar = svg("rect", { x: position, y: 100 - height, width: 1 - gap, height, class: trouble(entry) ? "bad" : `of-${outcomeOf(entry)}` });
     byId("timeline").append(entry.bar);
   });
   byId("timeline").addEventListener("click", (event) => {
@@ -121,13 +125,22 @@ function render() {
   byId("before").setAttribute("aria-pressed", String(!view.after));
   byId("after").setAttribute("aria-pressed", String(view.after));
   byId("marks").setAttribute("aria-pressed", String(view.marks));
-  const size = entry.shown?.size || [0, 0];
-  byId("caption").replaceChildren(...entry.acts.map((act, index) => chip({ ...act, size }, entry.acts.length > 1 ? index + 1 : 0)));
-  byId("details").replaceChildren(...(entry.step ? stepDetails(entry) : endDetails()).filter(Boolean));
-  renderStage(entry);
+  const observation = view.after ? entry.next : entry.shown;
+  const nothing = run.end ? "No screenshot was taken after this." : "The recording stops here.";
+  byId("caption").replaceChildren(...chips(entry.acts, entry.shown?.size || [0, 0]), ...exactness(observation));
+  byId("details").replaceChildren(...(entry.step ? stepDetails(entry) : endDetails(entry)).filter(Boolean));
+  renderStage(byId("stage"), observation, entry.acts, boxOf(entry), nothing);
+  renderPair(entry);
+  rescale();
 }
 
 // ---- moving
+/** The next step that went wrong or was changed, coming round at the end. */
+function nextOfNote() {
+  const order = entries.map((_, offset) => (view.index + 1 + offset) % entries.length);
+  const found = order.find((index) => trouble(entries[index]) || WORTH_A_LOOK.has(outcomeOf(entries[index])));
+  if (found !== undefined) go(found);
+}
 let addressTimer = 0;
 function go(index) {
   view.index = Math.min(Math.max(index, 0), entries.length - 1);
@@ -156,7 +169,7 @@ const KEYS = {
   ArrowRight: () => go(view.index + 1), j: () => go(view.index + 1),
   ArrowLeft: () => go(view.index - 1), k: () => go(view.index - 1),
   Home: () => go(0), End: () => go(entries.length - 1),
-  b: () => toggle("after"), m: () => toggle("marks"), "?": () => byId("keys").showModal(),
+  n: nextOfNote, b: () => toggle("after"), m: () => toggle("marks"), "?": () => byId("keys").showModal(),
 };
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open || !Object.hasOwn(KEYS, event.key)) return;
@@ -167,6 +180,7 @@ function onKey(event) {
 renderHeader();
 renderList();
 renderTimeline();
+renderOutcomes();
 collectImages();
 followAddress();
 render();
@@ -178,5 +192,6 @@ byId("marks").addEventListener("click", () => toggle("marks"));
 byId("help").addEventListener("click", KEYS["?"]);
 addEventListener("keydown", onKey);
 addEventListener("hashchange", followAddress);
-new ResizeObserver(rescale).observe(byId("stage"));
+const watcher = new ResizeObserver(rescale);
+for (const stage of document.querySelectorAll(".stage")) watcher.observe(stage);
 document.addEventListener("DOMContentLoaded", () => { collectImages(); render(); });

@@ -39,14 +39,14 @@ from saccade.actions.schema import (
     Wait,
 )
 from saccade.env.chromium import Chromium
-from saccade.env.events import EndReason
+from saccade.env.events import EndReason, Usage
 from saccade.env.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from saccade.perception.observation import Observation, Screenshot
 from saccade.tasks.report import write_report
 from saccade.tasks.report.data import duration, outcome
 
 DESK = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
+PHONE = {"width": 375, "height": 740}
 THREE = ((Click(point=Point(90, 98)),), (Type(text="hello"),), (Press(key="enter"),))
 
 
@@ -257,6 +257,7 @@ EVERY_KIND: list[tuple[Action, str, str | None]] = [
     (Scroll(direction="up", point=Point(9, 9), amount=3), "scroll up × 3 9, 9", "scroll up × 3"),
     (Scroll(direction="left"), "scroll left × 5", "scroll left × 5"),
     (Type(text="a < b", point=Point(9, 9)), "type “a < b” 9, 9", "“a < b”"),
+    (Type(text="no point"), "type “no point”", "type “no point”"),
     (Hotkey(keys=("ctrl", "+")), "hotkey ctrl + +", None),
     (Wait(seconds=1), "wait 1.00 s", None),
     (Navigate(url="http://made.up/"), "navigate http://made.up/", None),
@@ -283,6 +284,30 @@ def test_keys_and_typed_text_stand_below_the_picture(tmp_path: Path, viewer: Vie
     )
     assert page.locator("#caption kbd").all_inner_texts() == ["ctrl", "shift", "t"]
     assert page.locator("#caption .said").inner_text() == "x\ny"
+
+
+def test_typed_text_is_drawn_inside_the_picture(tmp_path: Path, viewer: Viewer) -> None:
+    actions = [[Type(text="hello", point=Point(310, 190))], [Type(text="hello")]]
+    page = viewer.open(write_report(made_run(tmp_path, actions)), viewport=PHONE)
+    for _ in actions:
+        stage, label = page.locator("#stage").bounding_box(), page.locator(".overlay .tag").bounding_box()
+        assert stage is not None
+        assert label is not None
+        assert stage["x"] <= label["x"]
+        assert label["x"] + label["width"] <= stage["x"] + stage["width"]
+        assert label["y"] + label["height"] <= stage["y"] + stage["height"]
+        page.keyboard.press("ArrowRight")
+
+
+def test_what_was_read_ahead_is_not_counted_twice(tmp_path: Path, viewer: Viewer) -> None:
+    with TrajectoryWriter(tmp_path, start_event()) as writer:
+        writer.observe(0, Observation(observation("a").screenshot, EPOCH))
+        usage = Usage(forwards=1, timings={"encode": 0.1, "prefill": 0.2, "decode": 0.1, "ahead": 0.25})
+        writer.append(prediction(0, [], usage=usage))
+    page = viewer.open(write_report(Trajectory.load(tmp_path)))
+    widths = page.locator(".bar i").evaluate_all("(parts) => parts.map((part) => part.style.width)")
+    assert widths == ["25%", "50%", "25%"]
+    assert "ahead 250 ms (encode and prefill while the screen settled)" in page.inner_text(".legend:visible")
 
 
 def test_a_point_off_the_screenshot_is_said(tmp_path: Path, viewer: Viewer) -> None:
@@ -494,7 +519,7 @@ def test_nothing_sticks_out_sideways(tmp_path: Path, viewer: Viewer, viewport: d
     actions = [[Type(text=long, point=Point(300, 190)), Hotkey(keys=("ctrl", "shift", "alt", "meta", "f12"))]]
     run = made_run(tmp_path, actions, instruction=long, environment=long, settings={long: long})
     page = viewer.open(write_report(run), viewport=viewport)
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def test_light_and_dark_follow_the_system(tmp_path: Path, viewer: Viewer) -> None:
@@ -557,6 +582,7 @@ def test_five_hundred_steps_open_at_once(tmp_path: Path, viewer: Viewer) -> None
     page.goto(f"{report.as_uri()}#step-499")
     wait_until(page, "document.querySelector('#stage img')?.complete")
     assert position(page) == "Step 499"
+    assert page.evaluate("document.images.length") == 1, "only what is looked at is decoded"
     opened = page_seconds(session)
     assert 0.01 < opened < 1.5
     left = 'for (let i = 0; i < 50; i++) dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft" }))'

@@ -1,0 +1,179 @@
+"""AgentNet's JSONL: one task on each line, its steps with code whose points are fractions of the screenshot.
+
+A step's image is the screen before its action. As in the published data, the last step is a ``terminate`` on
+the last screen; where ours made no such step, it is added and marked ``added``.
+
+Paper: OpenCUA (arXiv 2508.09123).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...actions.errors import TrajectoryError, UsageError
+from ...actions.geometry import Size
+from ...actions.schema import Action, CallUser, Finished, ends_episode
+from ...env.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
+from ...env.trajectory import Step, Trajectory
+from ...perception.observation import Observation
+from .base import (
+    ForeignRun,
+    Look,
+    Named,
+    Note,
+    field,
+    json_lines,
+    located,
+    picture,
+    provenance,
+    refuse,
+    restored,
+)
+from .code import PyCode
+
+_FILE = "trajectories.jsonl"
+_CODE = PyCode(relative=True, avoid_less_than=False)
+
+
+@dataclass(frozen=True)
+class AgentNet:
+    """A folder with one JSONL file for all runs and the pictures in ``images/``."""
+
+    name: str = "agentnet"
+    suffix: str = "-agentnet"
+
+    def write(self, runs: Sequence[Named], target: Path, note: Note) -> None:
+        """See ``Format.write``."""
+        (target / "images").mkdir(parents=True)
+        with (target / _FILE).open("x", encoding="utf-8") as stream:
+            for named in runs:
+                stream.write(json.dumps(_task(named, target / "images", note)) + "\n")
+
+    def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
+        """See ``Format.read``."""
+        file = source / _FILE if source.is_dir() else source
+        folders = [folder for folder in (images, file.parent / "images", file.parent) if folder]
+        for where, task in json_lines(file):
+            yield _read(where, task, folders, note)
+
+
+def _task(named: Named, images: Path, note: Note) -> dict[str, Any]:
+    name, run = named
+    steps = [_step(name, run, step, images, note) for step in run.steps]
+    if run.final is not None:
+        code = "" if run.end is None else _written(name, run.final, _ending(run.end), note)
+        image = _image(run, run.final, images)
+        steps.append({"index": len(steps), "image": image, "value": {"code": code, "added": True}})
+    judged = {} if run.end is None else {"task_completed": run.end.success}
+    known = {"task_id": name, "instruction": run.start.instruction, **judged}
+    return {**known, "traj": steps, "saccade": provenance(run)}
+
+
+def _ending(end: EndEvent) -> Sequence[Action]:
+    return (Finished(),) if end.success else (CallUser(),)
+
+
+def _step(name: str, run: Trajectory, step: Step, images: Path, note: Note) -> dict[str, Any]:
+    said = step.prediction
+    errors = [event.error for event in step.actions if event.error] + [said.error if said else None]
+    value = {
+        "code": _written(name, step.observation, [event.action for event in step.actions], note),
+        "thought": said.thought if said else "",
+        "response": said.raw if said else "",
+    }
+    if error := "; ".join(text for text in errors if text):
+        value["error"] = error
+    return {"index": step.index, "image": _image(run, step.observation, images), "value": value}
+
+
+def _written(name: str, seen: ObservationEvent, actions: Sequence[Action], note: Note) -> str:
+    try:
+        return _CODE.write(actions, seen.size, lambda text: note(f"{name}: step {seen.step}: {text}"))
+    except UsageError as error:
+        raise refuse(name, seen.step, error) from error
+
+
+def _image(run: Trajectory, seen: ObservationEvent, images: Path) -> str:
+    target = images / f"{seen.screenshot}.png"
+    if not target.exists():
+        run.screenshot(seen)  # is what was recorded
+        target.write_bytes(run.image_path(seen).read_bytes())
+    return target.name
+
+
+def _read(where: str, task: dict[str, Any], folders: Sequence[Path], note: Note) -> ForeignRun:
+    name = field(where, task, "task_id", str)
+    instruction = field(where, task, "instruction", str)
+    traj = field(where, task, "traj", list)
+    start, end = restored(where, field(where, task, "saccade", dict, {}))
+    if start is None:
+        start = StartEvent(
+            saccade_version=__version__,
+            instruction=instruction,
+            environment="agentnet",
+            policy="unknown",
+            time=0.0,
+        )
+    completed = field(where, task, "task_completed", bool) if "task_completed" in task else None
+    return ForeignRun(name, start, _events(where, traj, folders, note, start, end, completed))
+
+
+def _events(
+    where: str,
+    traj: Sequence[object],
+    folders: Sequence[Path],
+    note: Note,
+    start: StartEvent,
+    end: EndEvent | None,
+    completed: bool | None,
+) -> Iterator[Look | PredictionEvent | ActionEvent | EndEvent]:
+    """The format has no times: everything happens when the run starts."""
+    actions: tuple[Action, ...] = ()
+    steps = 0
+    for index, step in enumerate(traj):
+        place = f"{where}: traj[{index}]"
+        if not isinstance(step, dict):
+            raise TrajectoryError(f"{place} is not an object")
+        if field(place, step, "index", int, index) != index:
+            raise TrajectoryError(f"{place}: index is {step['index']}; the steps are out of order")
+        shown = picture(place, folders, field(place, step, "image", str))
+        yield Look(index, Observation(shown, start.time))
+        value = field(place, step, "value", dict)
+        if value.get("added") is True and index == len(traj) - 1:
+            break
+        steps, (said, done) = index + 1, _said(place, index, value, shown.size, note, start.time)
+        actions = said.actions
+        yield said
+        yield from done
+    if end is not None:
+        yield end
+    elif actions and ends_episode(actions[-1]):
+        how = "finished" if isinstance(actions[-1], Finished) else "call_user"
+        judged = how == "finished" if completed is None else completed
+        yield EndEvent.model_validate({"end": how, "success": judged, "steps": steps, "time": start.time})
+
+
+def _said(
+    where: str, index: int, value: dict[str, Any], size: Size, note: Note, time: float
+) -> tuple[PredictionEvent, list[ActionEvent]]:
+    code = field(where, value, "code", str)
+    error = field(where, value, "error", str, "") or None
+    with located(where):
+        actions = _CODE.read(code, size, lambda text: note(f"{where}: {text}"))
+    said = PredictionEvent(
+        step=index,
+        raw=field(where, value, "response", str, code),
+        thought=field(where, value, "thought", str, ""),
+        actions=actions,
+        error=None if actions else error,
+        time=time,
+    )
+    done = [ActionEvent(step=index, action=action, time=time) for action in actions]
+    if done and error:
+        done[-1] = ActionEvent(step=index, action=actions[-1], error=error, time=time)
+    return said, done

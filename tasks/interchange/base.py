@@ -1,0 +1,204 @@
+"""What the formats have in common: runs going out, runs coming in, and errors that say where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from PIL import Image
+from pydantic import ValidationError
+
+from ...actions.dialects.faults import Fault
+from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError
+from ...env.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
+from ...env.trajectory import Trajectory, upgrade
+from ...perception.observation import Observation, Screenshot
+
+Note = Callable[[str], None]
+"""Hears, in one line each, what a format cannot say exactly."""
+
+
+class Named(NamedTuple):
+    """A run of ours and what it is called among the exported ones."""
+
+    name: str
+    run: Trajectory
+
+
+class Look(NamedTuple):
+    """A screen on its way into a trajectory."""
+
+    step: int
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class ForeignRun:
+    """A run read from another format.
+
+    Attributes:
+        name: what it is called there.
+        start: its first event.
+        rest: everything behind, in order; made while it is read, so that one screen is in memory at a time.
+    """
+
+    name: str
+    start: StartEvent
+    rest: Iterable[Look | PredictionEvent | ActionEvent | EndEvent]
+
+
+class Format(Protocol):
+    """A format that runs can be written to and read from.
+
+    Attributes:
+        name: what ``--to`` and ``--from`` call it.
+        suffix: what is put behind a run's folder to name the output.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def suffix(self) -> str: ...  # noqa: D102
+
+    def write(self, runs: Sequence[Named], target: Path, note: Note) -> None:
+        """Write the runs to a file or folder that does not exist yet.
+
+        Raises:
+            UsageError: an action has no words in this format, or a run cannot be read.
+        """
+
+    def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
+        """Read every run of a file or folder; pictures are looked for in ``images`` too.
+
+        Raises:
+            TrajectoryError: something cannot be read; the message names the file and the line.
+        """
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Name the file and line of whatever goes wrong inside.
+
+    Raises:
+        TrajectoryError: what was read is malformed.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise TrajectoryError(f"{where}: {place}: {first['msg']}") from error
+    except (Fault, UnknownKeyError) as error:
+        raise TrajectoryError(f"{where}: {error}") from error
+    except OSError as error:
+        raise TrajectoryError(f"{where}: {error.filename}: {error.strerror or error}") from error
+
+
+def json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each line of a JSONL file as ``(file:line, object)``; empty lines are skipped.
+
+    Raises:
+        TrajectoryError: the file is missing, or a line is not a JSON object.
+    """
+    with located(str(file)), file.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield f"{file}:{number}", json_object(f"{file}:{number}", line)
+
+
+def json_object(where: str, text: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        TrajectoryError: it is something else.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TrajectoryError(f"{where}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise TrajectoryError(f"{where}: not a JSON object")
+    return found
+
+
+def field(where: str, holder: Mapping[str, Any], name: str, kind: type, default: Any = None) -> Any:
+    """A field of a JSON object, checked; without a default it must be there.
+
+    Raises:
+        TrajectoryError: it is missing or of another kind.
+    """
+    value = holder.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        found = "is missing" if value is None else f"is not {_KINDS[kind]}: {str(value)[:60]!r}"
+        raise TrajectoryError(f"{where}: {name} {found}")
+    return value
+
+
+_KINDS = {str: "a text", dict: "an object", list: "a list", int: "a whole number", bool: "true or false"}
+
+
+def picture(where: str, folders: Iterable[Path], name: str) -> Screenshot:
+    """A picture that a line names, from the first of the folders that holds it.
+
+    Raises:
+        TrajectoryError: the name leads out of the folders, the file is missing or no picture.
+    """
+    if not name or Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        raise TrajectoryError(f"{where}: {name!r} does not name a picture in the folder")
+    file = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if file is None:
+        raise TrajectoryError(f"{where}: the picture {name} is missing; --images names the folder it is in")
+    return decoded(f"{where}: {file}", file.read_bytes())
+
+
+def decoded(where: str, data: bytes) -> Screenshot:
+    """The pixels of a picture.
+
+    Raises:
+        TrajectoryError: it cannot be decoded.
+    """
+    try:
+        return Screenshot.from_png(data)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise TrajectoryError(f"{where}: not a picture: {error}") from error
+
+
+def provenance(run: Trajectory) -> dict[str, Any]:
+    """What a format has no place for: our first and last event, as JSON values."""
+    ends = {"start": run.start, "end": run.end}
+    return {name: event.model_dump(mode="json") for name, event in ends.items() if event is not None}
+
+
+def restored(where: str, known: Mapping[str, Any]) -> tuple[StartEvent | None, EndEvent | None]:
+    """The events that ``provenance`` wrote, where they are there.
+
+    Raises:
+        NewerSchemaError: a newer version wrote them.
+        TrajectoryError: they cannot be read.
+    """
+    start = _event(where, known.get("start"), known, StartEvent)
+    end = _event(where, known.get("end"), known, EndEvent)
+    return start if isinstance(start, StartEvent) else None, end if isinstance(end, EndEvent) else None
+
+
+def _event(where: str, data: object, known: Mapping[str, Any], kind: type[Event]) -> Event | None:
+    if data is None:
+        return None
+    if not isinstance(data, dict) or not isinstance(known.get("start"), dict):
+        raise TrajectoryError(f"{where}: saccade: not the first and last event of a run")
+    with located(where):
+        event = event_adapter.validate_python(upgrade(where, known["start"], data))
+    if not isinstance(event, kind):
+        raise TrajectoryError(f"{where}: saccade: '{event.event}' is out of place")
+    return event
+
+
+def refuse(name: str, step: int, error: Exception) -> UsageError:
+    """An error about one step of a run that is being exported."""
+    return UsageError(f"{name}: step {step}: {error}")

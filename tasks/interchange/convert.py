@@ -1,0 +1,165 @@
+"""``saccade export`` and ``saccade import``: whole folders of runs, all of it or nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...actions.errors import TrajectoryError, UsageError
+from ...env.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
+from . import get_format
+from .base import ForeignRun, Look, Named
+
+
+@dataclass
+class Outcome:
+    """What an export or import made.
+
+    Attributes:
+        out: the file or folder.
+        format: the format's name.
+        runs: names of the runs, in order.
+        steps: predictions in all of them.
+        notes: what could not be said exactly, once each, in order.
+    """
+
+    out: str
+    format: str
+    runs: list[str] = field(default_factory=list)
+    steps: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Keep a note."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def export_runs(path: Path, format_name: str, out: Path | None = None) -> Outcome:
+    """Write a run, or every run in a folder, in another format.
+
+    Args:
+        path: a run's folder, its ``trajectory.jsonl``, or a folder of runs.
+        format_name: a name in ``FORMATS``.
+        out: the file or folder to make; by default beside the runs.
+
+    Raises:
+        UsageError: the output exists already, or an action cannot be expressed in this format.
+        TrajectoryError: a run cannot be read.
+    """
+    chosen = get_format(format_name)
+    runs = find_runs(path)
+    folder = (path.parent if path.is_file() else path).resolve()
+    target = out or folder.with_name(folder.name + chosen.suffix)
+    outcome = Outcome(str(target), chosen.name)
+    with whole(target) as beside:
+        chosen.write(runs, beside, outcome.note)
+    outcome.runs = [named.name for named in runs]
+    outcome.steps = sum(len(named.run.steps) for named in runs)
+    return outcome
+
+
+def import_runs(source: Path, format_name: str, out: Path, images: Path | None = None) -> Outcome:
+    """Read runs of another format into trajectories: one into ``out``, several into folders inside it.
+
+    Raises:
+        UsageError: ``out`` exists already.
+        TrajectoryError: something in the source cannot be read; nothing is kept then.
+    """
+    chosen = get_format(format_name)
+    if not source.exists():
+        raise TrajectoryError(f"{source}: No such file or directory")
+    outcome = Outcome(str(out), chosen.name)
+    with whole(out) as beside:
+        for run in chosen.read(source, images, outcome.note):
+            name = _free_name(run.name, outcome.runs)
+            outcome.runs.append(name)
+            outcome.steps += _write(run, beside / name)
+            _progress(len(outcome.runs))
+        if not outcome.runs:
+            raise TrajectoryError(f"{source}: holds no run")
+        if len(outcome.runs) == 1:
+            _lift(beside / outcome.runs[0], beside)
+    return outcome
+
+
+def find_runs(path: Path) -> list[Named]:
+    """The run in a folder, or every run in the folders inside it, named by their folders.
+
+    Raises:
+        TrajectoryError: there is none, or one cannot be read.
+    """
+    if path.is_file() or (path / FILE_NAME).is_file():
+        run = Trajectory.load(path)
+        return [Named(run.directory.resolve().name, run)]
+    files = sorted(path.rglob(FILE_NAME))
+    if not files:
+        raise TrajectoryError(f"{path} holds no {FILE_NAME}")
+    return [Named("-".join(file.parent.relative_to(path).parts), Trajectory.load(file)) for file in files]
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Where to write what then appears at ``target`` in one piece, or not at all.
+
+    Raises:
+        UsageError: something is there already.
+    """
+    _refuse_existing(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}; choose another with --out") from error
+    try:
+        beside = folder / target.name
+        yield beside
+        _refuse_existing(target)
+        beside.rename(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_existing(target: Path) -> None:
+    if target.exists() or target.is_symlink():
+        raise UsageError(f"{target} exists already; choose another with --out")
+
+
+def _write(run: ForeignRun, directory: Path) -> int:
+    """Write one run, load it again as a check, and return its number of steps."""
+    with TrajectoryWriter(directory, run.start) as writer:
+        for item in run.rest:
+            if isinstance(item, Look):
+                writer.observe(item.step, item.observation)
+            else:
+                writer.append(item)
+    return len(Trajectory.load(directory).steps)
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    """A folder's name made of a run's; the same name again gets a number."""
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:100] or "run"
+    number, free = 1, plain
+    while free in taken:
+        number += 1
+        free = f"{plain}-{number}"
+    return free
+
+
+def _lift(folder: Path, target: Path) -> None:
+    """Put a folder in the place of the one that holds it alone."""
+    spare = target.with_name(target.name + ".one")
+    folder.rename(spare)
+    target.rmdir()
+    spare.rename(target)
+
+
+def _progress(count: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{count} runs ")

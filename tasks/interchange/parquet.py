@@ -1,0 +1,235 @@
+"""A plain Parquet table: one row for each step, and one for the last screen.
+
+The columns are for analysis. ``events`` holds the step's own lines of ``trajectory.jsonl``, and an import
+reads these and the screenshot alone, so that a run comes back equal, times and numbers included.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...actions.errors import MissingPartError, TrajectoryError
+from ...env.events import Event, ObservationEvent, PredictionEvent, StartEvent
+from ...env.trajectory import Step, event_line, parse_events
+from ...perception.observation import Observation
+from .base import ForeignRun, Look, Named, Note, decoded
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_TEXT = ("run", "instruction", "policy", "environment", "saccade_version", "settings", "screenshot_sha256")
+_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(_TEXT, "string"),
+    **dict.fromkeys(("step", "seed", "width", "height"), "int64"),
+    **dict.fromkeys(("started", "time", "device_scale", "origin_x", "origin_y"), "float64"),
+    **dict.fromkeys(("url", "raw", "thought", "actions", "executed", "error"), "string"),
+    **dict.fromkeys(("prompt_tokens", "reply_tokens", "forwards", "accepted_tokens"), "int64"),
+    **dict.fromkeys(("seconds", "reward", "final_reward"), "float64"),
+    **dict.fromkeys(("end", "message"), "string"),
+    "success": "bool_",
+    "screenshot_png": "binary",
+    "events": "string",
+}
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """One file for all runs; needs the extra ``parquet``."""
+
+    name: str = "parquet"
+    suffix: str = ".parquet"
+
+    def write(self, runs: Sequence[Named], target: Path, note: Note) -> None:
+        """See ``Format.write``."""
+        arrow, table = _pyarrow(), _pyarrow("pyarrow.parquet")
+        timings = sorted({name for named in runs for step in named.run.steps for name in _timings(step)})
+        kinds = {**_KINDS, **dict.fromkeys(timings, "float64")}
+        schema = arrow.schema([(name, getattr(arrow, kind)()) for name, kind in kinds.items()])
+        with table.ParquetWriter(target, schema, compression="zstd") as writer:
+            for named in runs:
+                rows = list(_rows(named))
+                for first in range(0, len(rows), _BATCH):
+                    batch = [_complete(named, row, kinds) for row in rows[first : first + _BATCH]]
+                    writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+
+    def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
+        """See ``Format.read``."""
+        rows = _read_rows(source)
+        for run, of_run in groupby(rows, key=lambda row: row[1]["run"]):
+            first, *rest = (_Row(source, *row) for row in of_run)
+            start = first.events(())[0]
+            if not isinstance(start, StartEvent):
+                raise TrajectoryError(f"{first.where}: the first event of {run} must be 'start'")
+            yield ForeignRun(str(run), start, _items([first, *rest]))
+
+
+class _Row:
+    """One row of a table that is being read."""
+
+    def __init__(self, source: Path, number: int, values: Mapping[str, Any]) -> None:
+        self.where = f"{source}: row {number}"
+        self._values = values
+
+    @property
+    def first_line(self) -> bytes:
+        return self._lines[0]
+
+    @property
+    def _lines(self) -> list[bytes]:
+        text = self._values["events"]
+        if not text:
+            raise TrajectoryError(f"{self.where}: events is empty")
+        return [line.encode() for line in text.removesuffix("\n").split("\n")]
+
+    def events(self, before: Sequence[bytes]) -> list[Event]:
+        """The row's events; ``before`` is the line of the run's first event where this row has it not."""
+        return parse_events(f"{self.where}: events", [*before, *self._lines])[len(before) :]
+
+    def look(self, seen: ObservationEvent) -> Look:
+        """The screen that an event of this row names."""
+        data = self._values["screenshot_png"]
+        if data is None:
+            raise TrajectoryError(f"{self.where}: screenshot_png is missing")
+        shown = decoded(self.where, data)
+        if shown.digest != seen.screenshot:
+            raise TrajectoryError(f"{self.where}: the screenshot is not the one that was recorded")
+        placed = type(shown)(shown.pixels, seen.device_scale, seen.origin)
+        return Look(seen.step, Observation(placed, seen.time, seen.url, seen.timings))
+
+
+def _items(rows: Sequence[_Row]) -> Iterator[Any]:
+    for number, row in enumerate(rows):
+        events = row.events((rows[0].first_line,) if number else ())
+        for event in events if number else events[1:]:
+            yield row.look(event) if isinstance(event, ObservationEvent) else event
+
+
+def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    arrow, table = _pyarrow(), _pyarrow("pyarrow.parquet")
+    wanted = ["run", "screenshot_png", "events"]
+    number = 0
+    try:
+        with table.ParquetFile(source) as file:
+            missing = [name for name in wanted if name not in file.schema_arrow.names]
+            if missing:
+                raise TrajectoryError(
+                    f"{source}: has no column {', '.join(missing)}; it holds no runs of ours"
+                )
+            for batch in file.iter_batches(batch_size=_BATCH, columns=wanted):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (OSError, arrow.ArrowException) as error:
+        raise TrajectoryError(f"{source}: not a Parquet table that can be read: {error}") from error
+
+
+def _rows(named: Named) -> Iterator[tuple[Step | ObservationEvent | None, list[Event]]]:
+    """What each row is about, and its events; the end belongs to the last one, the start to the first."""
+    run = named.run
+    rows: list[tuple[Step | ObservationEvent | None, list[Event]]] = [
+        (step, [step.observation, *([step.prediction] if step.prediction else []), *step.actions])
+        for step in run.steps
+    ]
+    rows += [(run.final, [run.final])] if run.final else []
+    rows = rows or [(None, [])]
+    rows[0][1].insert(0, run.start)
+    rows[-1][1].extend([run.end] if run.end else [])
+    yield from rows
+
+
+def _complete(
+    named: Named, row: tuple[Step | ObservationEvent | None, list[Event]], kinds: Mapping[str, str]
+) -> dict[str, Any]:
+    """All columns of one row; None where it has nothing to say."""
+    about, events = row
+    start, end = named.run.start, named.run.end
+    step = about if isinstance(about, Step) else None
+    seen = about.observation if isinstance(about, Step) else about
+    values: dict[str, Any] = {
+        "run": named.name,
+        "instruction": start.instruction,
+        "policy": start.policy,
+        "environment": start.environment,
+        "seed": start.seed,
+        "saccade_version": start.saccade_version,
+        "settings": _json(start.model_dump(mode="json")["settings"]),
+        "started": start.time,
+        "events": "".join(event_line(event).decode() for event in events),
+        **_seen(named, seen),
+        **(_said(step.prediction) if step and step.prediction else {}),
+        **(_done(step) if step else {}),
+    }
+    if end is not None:
+        values |= {"end": end.end, "success": end.success, "final_reward": end.reward, "message": end.message}
+    return {name: _plain(values.get(name)) for name in kinds}
+
+
+def _seen(named: Named, seen: ObservationEvent | None) -> dict[str, Any]:
+    if seen is None:
+        return {}
+    named.run.screenshot(seen)  # is what was recorded
+    return {
+        "step": seen.step,
+        "time": seen.time,
+        "screenshot_sha256": seen.screenshot,
+        "screenshot_png": named.run.image_path(seen).read_bytes(),
+        "width": seen.size.width,
+        "height": seen.size.height,
+        "device_scale": seen.device_scale,
+        "origin_x": seen.origin.x,
+        "origin_y": seen.origin.y,
+        "url": seen.url,
+    }
+
+
+def _said(said: PredictionEvent) -> dict[str, Any]:
+    usage = said.usage.model_dump(exclude={"timings"})
+    actions = _json([action.model_dump(mode="json") for action in said.actions])
+    known = {"raw": said.raw, "thought": said.thought, "actions": actions, "error": said.error}
+    return {**known, "seconds": said.seconds, **usage}
+
+
+def _done(step: Step) -> dict[str, Any]:
+    errors = [event.error for event in step.actions if event.error]
+    return {
+        "executed": _json([event.action.model_dump(mode="json") for event in step.actions]),
+        "reward": sum(event.reward for event in step.actions),
+        **({"error": "; ".join(errors)} if errors else {}),
+        **_timings(step),
+    }
+
+
+def _timings(step: Step) -> dict[str, float]:
+    """Seconds of each phase as a column's name and value; those of several actions are added up."""
+    found = {f"{name}_seconds": value for name, value in step.observation.timings.items()}
+    if step.prediction:
+        found |= {f"{name}_seconds": value for name, value in step.prediction.usage.timings.items()}
+    acted = [item for event in step.actions for item in event.timings.items()]
+    for name, value in acted:
+        found[f"after_{name}_seconds"] = found.get(f"after_{name}_seconds", 0.0) + value
+    return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value)
+
+
+def _plain(value: Any) -> Any:
+    """Half a surrogate pair has no UTF-8; ``events`` keeps it."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+
+
+def _pyarrow(module: str = "pyarrow") -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingPartError(
+            f"pyarrow is missing; run: pip install 'saccade[parquet]' ({error})"
+        ) from error

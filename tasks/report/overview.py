@@ -1,0 +1,154 @@
+"""A folder of runs as one page: a table that leads to each run's report."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from PIL import Image
+
+from ...actions.errors import SaccadeError, TrajectoryError, UsageError
+from ...env.trajectory import FILE_NAME as TRAJECTORY_NAME
+from ...env.trajectory import Trajectory
+from ..replay_record import RECORD_NAME, read_record
+from .data import duration, outcome
+from .page import FILE_NAME as REPORT_NAME
+from .page import write_report
+from .shell import content_policy, fill, json_block, part, script_of, write_whole
+
+FILE_NAME = "overview.html"
+THUMBNAIL = (192, 120)
+_SCRIPTS = ("words.js", "overview.js")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the table says of one run.
+
+    Attributes:
+        name: its folder, from where the table is.
+        link: its report, from where the table is; None if there is none.
+        thumbnail: its last screen as a data address; empty if there is none.
+        tone: of the outcome: good, bad or open.
+        end: the reason it ended for; empty where the run was cut off.
+        seconds: from its start to its end.
+        forwards: of the model, after prefill.
+    """
+
+    name: str
+    link: str | None
+    task: str = ""
+    environment: str = ""
+    policy: str = ""
+    when: float | None = None
+    tone: str = "bad"
+    outcome: str = "Unreadable"
+    why: str = ""
+    end: str = ""
+    steps: int | None = None
+    seconds: float | None = None
+    forwards: int | None = None
+    thumbnail: str = ""
+
+
+def write_overview(runs: Sequence[Path], folder: Path, tell: Callable[[str], None]) -> Path:
+    """Write the table of some runs, and the reports of those that have none or an old one.
+
+    Args:
+        runs: their folders, all of them inside ``folder``.
+        folder: where the table is written.
+        tell: hears of each report that is written, and of each that cannot be.
+
+    Returns:
+        The file that was written. It appears whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    stale = [run for run in runs if is_stale(run)]
+    for number, run in enumerate(stale, start=1):
+        _refresh(run, f"report {number} of {len(stale)}: {run}", tell)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = list(pool.map(lambda run: row(run, folder), runs))
+    style, script = part("report.css") + part("overview.css"), script_of(_SCRIPTS)
+    values = {
+        "policy": content_policy(style, script),
+        "style": style,
+        "script": script,
+        "data": json_block([asdict(each) for each in rows]),
+    }
+    path = folder / FILE_NAME
+    try:
+        write_whole(path, [fill(part("overview.html"), values)])
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; name one folder of runs") from error
+    return path
+
+
+def is_stale(run: Path) -> bool:
+    """Whether a run has no report, or one that is older than what it was made from."""
+    try:
+        written = (run / REPORT_NAME).stat().st_mtime_ns
+    except OSError:
+        return True
+    sources = (run / TRAJECTORY_NAME, run / RECORD_NAME)
+    return any(file.exists() and file.stat().st_mtime_ns > written for file in sources)
+
+
+def _refresh(run: Path, told: str, tell: Callable[[str], None]) -> None:
+    tell(told)
+    try:
+        write_report(Trajectory.load(run))
+    except SaccadeError as error:
+        tell(str(error))
+
+
+def row(run: Path, folder: Path) -> Row:
+    """What the table says of a run; of one that cannot be read, why."""
+    name = Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix()
+    link = f"./{quote(name)}/{REPORT_NAME}" if (run / REPORT_NAME).is_file() else None
+    try:
+        trajectory = Trajectory.load(run)
+        record = read_record(run)
+    except TrajectoryError as error:
+        return Row(name, link, why=str(error).replace(f"{run}{os.sep}", ""))
+    judged = outcome(trajectory.end, drifted=bool(record and record.drift))
+    predictions = [step.prediction for step in trajectory.steps if step.prediction]
+    return Row(
+        name=name,
+        link=link,
+        task=trajectory.start.instruction,
+        environment=trajectory.start.environment,
+        policy=trajectory.start.policy,
+        when=trajectory.start.time,
+        tone=judged.tone,
+        outcome=judged.word,
+        why=judged.why,
+        end=trajectory.end.end if trajectory.end else "",
+        steps=len(predictions),
+        seconds=duration(trajectory),
+        forwards=sum(prediction.usage.forwards for prediction in predictions),
+        thumbnail=thumbnail(trajectory),
+    )
+
+
+def thumbnail(trajectory: Trajectory) -> str:
+    """A run's last screen, small, as a data address; empty if it has none that can be read."""
+    seen = trajectory.observations()
+    if not seen:
+        return ""
+    try:
+        with Image.open(trajectory.image_path(seen[-1])) as picture:
+            small = picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
+    small.thumbnail(THUMBNAIL)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=70)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

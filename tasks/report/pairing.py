@@ -1,0 +1,157 @@
+"""A replay beside its recording: which recorded step belongs to each of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ...actions.errors import TrajectoryError
+from ...actions.geometry import Size
+from ...env.events import ObservationEvent
+from ...env.trajectory import Step, Trajectory
+from ..replay_record import DriftRecord, ReplayRecord, read_record
+from .images import Shown
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What belongs to one step of a replay.
+
+    Attributes:
+        outcome: how the step came about: ``exact``, ``drift``, or as in ``agent.replay``; empty if nobody
+            knows.
+        recorded: the step that was repeated, or expected; None if there is none.
+        after: what was seen after it.
+    """
+
+    outcome: str
+    recorded: Step | None = None
+    after: ObservationEvent | None = None
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A replay and its recording.
+
+    Attributes:
+        mode: ``verify`` or ``exact``.
+        name: the recording's folder; not its path, for pages are passed on.
+        note: why the recording cannot be shown; empty if it can.
+        recording: None if it is not there any more.
+        pairs: one for each step of the replay, and one more for a drift.
+        drift: where an exact replay left the recording.
+        expected: the screen it expected there.
+    """
+
+    mode: str
+    name: str
+    note: str
+    recording: Trajectory | None
+    pairs: tuple[Pair, ...]
+    drift: DriftRecord | None
+    expected: ObservationEvent | None
+
+    def shown(self, replay: Trajectory) -> list[Shown]:
+        """The pictures that stand beside the replay's own."""
+        found = [Shown(replay, self.expected)] if self.expected else []
+        if self.recording is None:
+            return found
+        events = [self.recording.final]
+        for pair in self.pairs:
+            events += [pair.recorded.observation if pair.recorded else None, pair.after]
+        return found + [Shown(self.recording, event) for event in events if event]
+
+
+def pairing(replay: Trajectory) -> Pairing | None:
+    """Read what a replay says of itself, and its recording; None for a run that is no replay."""
+    try:
+        record = read_record(replay.directory)
+    except TrajectoryError as error:
+        note = str(error).replace(f"{replay.directory}/", "")
+        return Pairing("", "", note, None, (), None, None)
+    if record is None:
+        return None
+    recording, note = _recording(Path(record.recording))
+    of_mode = _exact if record.mode == "exact" else _verified
+    pairs = of_mode(replay, record, recording)
+    name = Path(record.recording).name
+    expected = _expected(replay, record.drift) if record.drift else None
+    return Pairing(record.mode, name, note, recording, pairs, record.drift, expected)
+
+
+def pairing_data(pairing: Pairing | None, of_step: Any) -> dict[str, Any] | None:
+    """A pairing as plain JSON; ``of_step`` makes that of a step."""
+    if pairing is None:
+        return None
+    return {
+        "mode": pairing.mode,
+        "name": pairing.name,
+        "note": pairing.note,
+        "pairs": [
+            {
+                "outcome": pair.outcome,
+                "recorded": of_step(pair.recorded) if pair.recorded else None,
+                "after": _event(pair.after),
+            }
+            for pair in pairing.pairs
+        ],
+        "drift": pairing.drift.model_dump(mode="json") if pairing.drift else None,
+        "expected": _event(pairing.expected),
+        "final": _event(pairing.recording.final if pairing.recording else None),
+    }
+
+
+def _event(event: ObservationEvent | None) -> dict[str, Any] | None:
+    return event.model_dump(mode="json") if event else None
+
+
+def _recording(path: Path) -> tuple[Trajectory | None, str]:
+    try:
+        return Trajectory.load(path), ""
+    except TrajectoryError:
+        return None, f"The recording {path.name} cannot be read any more; only the replay is shown."
+
+
+def _verified(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[Pair, ...]:
+    looks = {look.step: look for look in record.looked}
+    found = [looks.get(step.index) for step in replay.steps]
+    return tuple(_paired(look.outcome, recording, look.recorded) if look else Pair("") for look in found)
+
+
+def _exact(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[Pair, ...]:
+    """One recorded step after the other; those that could not be read are never repeated."""
+    if recording is None:
+        drift = [Pair("drift")] if record.drift is not None else []
+        return (*(Pair("exact") for _ in replay.steps), *drift)
+    places = [step.index for step in recording.steps if step.prediction and step.prediction.error is None]
+    count = len(replay.steps)
+    pairs = [_paired("exact", recording, place) for place in places[:count]]
+    pairs += [Pair("end")] * (count - len(pairs))
+    if record.drift is not None:
+        where = places[record.drift.step] if 0 <= record.drift.step < len(places) else None
+        pairs.append(_paired("drift", recording, where))
+    return tuple(pairs)
+
+
+def _paired(outcome: str, recording: Trajectory | None, index: int | None) -> Pair:
+    if recording is None or index is None or not 0 <= index < len(recording.steps):
+        return Pair(outcome)
+    later = recording.steps[index + 1].observation if index + 1 < len(recording.steps) else recording.final
+    return Pair(outcome, recording.steps[index], later)
+
+
+def _expected(replay: Trajectory, drift: DriftRecord) -> ObservationEvent:
+    """The recorded screen that did not come, of which the replay keeps a copy."""
+    seen = replay.observations()[-1] if replay.observations() else None
+    size, scale = (seen.size, seen.device_scale) if seen else (Size(16, 9), 1.0)
+    kept = replay.directory / "screenshots" / f"{drift.expected}.png"
+    # What is wrong with it, the page says in its place.
+    with contextlib.suppress(OSError, ValueError, SyntaxError), Image.open(kept) as picture:
+        size = Size(*picture.size)
+    return ObservationEvent(
+        step=drift.step, screenshot=drift.expected, size=size, device_scale=scale, time=replay.start.time
+    )

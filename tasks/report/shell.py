@@ -1,0 +1,67 @@
+"""What every page is made of: a template, a style and a script, filled with data that is never trusted.
+
+What a run recorded stands in data blocks that no browser runs, every ``<`` escaped; the script only ever
+writes text; and the policy in the head lets nothing run but that one script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+_PARTS = Path(__file__).parent
+
+
+def content_policy(style: str, script: str) -> str:
+    """A content security policy that allows this style, this script, embedded pictures and nothing else."""
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'"
+    )
+
+
+def json_block(data: Any) -> str:
+    """JSON that is safe inside a script element: pure ASCII, and nothing that could end or open a tag."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def fill(template: str, values: dict[str, str]) -> str:
+    """Replace each ``{{name}}`` once; what is put in is not looked at again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
+
+
+def part(name: str) -> str:
+    """One of the files beside this one."""
+    return (_PARTS / name).read_text(encoding="utf-8")
+
+
+def script_of(names: Iterable[str]) -> str:
+    """Scripts in one function, so that the page gets no global names."""
+    return '(() => {\n"use strict";\n' + "\n".join(map(part, names)) + "})();\n"
+
+
+def write_whole(path: Path, pieces: Iterable[str]) -> None:
+    """Make a file appear with all of its text or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+            stream.writelines(pieces)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _source_hash(source: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
