@@ -1,0 +1,161 @@
+"""Two evaluations side by side, paired by task and seed."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.text import Text
+
+from ..actions.errors import UsageError
+from ..env.trajectory import FILE_NAME
+from .eval_console import percent
+from .eval_folder import differences, read_evaluation
+from .paired import Between, difference_interval, sign_test
+from .records import Key, Record
+
+_SHOWN = 20
+"""Regressions that are printed; all are in the JSON."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Flip(_Data):
+    """An episode that one of the two solved and the other did not, with both trajectories."""
+
+    task: str
+    seed: int
+    a: str
+    b: str
+
+
+class Comparison(_Data):
+    """What B does otherwise than A.
+
+    Attributes:
+        pairs: episodes with a result in both.
+        a: success rate of A on the pairs.
+        b: of B.
+        difference: ``b - a``.
+        interval: of the difference, 95 %, by clusters of tasks; None for a single pair.
+        won: pairs that only B solved.
+        lost: pairs that only A solved.
+        both: pairs that both solved.
+        neither: pairs that nobody solved.
+        p_value: of McNemar's exact test, as if all pairs were independent.
+        steps_difference: mean of B's steps less A's where both succeeded; None where there is no such pair.
+        unpaired: episodes with a result in only one of them.
+        regressions: the lost ones.
+        improvements: the won ones.
+        differs: what else differs between the two configurations.
+    """
+
+    pairs: int
+    a: float
+    b: float
+    difference: float
+    interval: Between | None
+    won: int
+    lost: int
+    both: int
+    neither: int
+    p_value: float
+    steps_difference: float | None
+    unpaired: int
+    regressions: list[Flip]
+    improvements: list[Flip]
+    differs: list[str]
+
+
+def compare(a: Path, b: Path) -> Comparison:
+    """Compare two evaluations' folders; finished or not, what both have results for counts.
+
+    Raises:
+        UsageError: one is no evaluation, or they have no episode in common.
+    """
+    pinned_a, records_a = read_evaluation(a)
+    pinned_b, records_b = read_evaluation(b)
+    first, second = _scored(records_a), _scored(records_b)
+    common = [key for key in first if key in second]
+    if pinned_a.asked["suite"] != pinned_b.asked["suite"] or not common:
+        raise UsageError(f"{a} and {b} have no episode of the same task and seed in common")
+    pairs = [(first[key], second[key]) for key in common]
+    gains: dict[str, list[float]] = defaultdict(list)
+    for one, other in pairs:
+        gains[one.task].append(_solved(other) - _solved(one))
+    won = [one.key for one, other in pairs if _solved(other) > _solved(one)]
+    lost = [one.key for one, other in pairs if _solved(other) < _solved(one)]
+    both = [(one, other) for one, other in pairs if _solved(one) and _solved(other)]
+    rate_a, rate_b = (sum(map(_solved, side)) / len(pairs) for side in zip(*pairs, strict=True))
+    return Comparison(
+        pairs=len(pairs),
+        a=rate_a,
+        b=rate_b,
+        difference=rate_b - rate_a,
+        interval=difference_interval(gains),
+        won=len(won),
+        lost=len(lost),
+        both=len(both),
+        neither=len(pairs) - len(won) - len(lost) - len(both),
+        p_value=sign_test(len(won), len(lost)),
+        steps_difference=sum(other.steps - one.steps for one, other in both) / len(both) if both else None,
+        unpaired=len(first.keys() ^ second.keys()),
+        regressions=[_flip(key, a, b) for key in lost],
+        improvements=[_flip(key, a, b) for key in won],
+        differs=differences({**pinned_a.asked, **pinned_a.settings}, {**pinned_b.asked, **pinned_b.settings}),
+    )
+
+
+def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
+    """Compare, and print a table or one line of JSON.
+
+    Raises:
+        UsageError: they cannot be compared.
+    """
+    comparison = compare(a, b)
+    if json_output:
+        sys.stdout.write(comparison.model_dump_json() + "\n")
+        return
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    for line in _lines(comparison):
+        console.print(line)
+    for flip in comparison.regressions[:_SHOWN]:
+        console.print(Text(f"lost: {flip.task} seed {flip.seed}"))
+        console.print(Text(f"  A {flip.a}\n  B {flip.b}", style="dim"))
+    if (more := len(comparison.regressions) - _SHOWN) > 0:
+        console.print(Text(f"and {more} more; --json lists all", style="dim"))
+
+
+def _lines(found: Comparison) -> list[Text]:
+    interval = (
+        "" if found.interval is None else " [{:+.1f}, {:+.1f}]".format(*(100 * x for x in found.interval))
+    )
+    head = f"B - A: {100 * found.difference:+.1f}{interval} points over {found.pairs} pairs"
+    rates = f"A {percent(found.a)}   B {percent(found.b)}   p {found.p_value:.3g}"
+    counts = f"won {found.won}   lost {found.lost}   both {found.both}   neither {found.neither}"
+    lines = [
+        Text(head, style="bold"),
+        Text(f"{rates}   {counts}"),
+    ]
+    if found.unpaired:
+        lines.append(Text(f"{found.unpaired} episodes have a result in only one of them", style="yellow"))
+    return lines + [Text(f"differs: {each}", style="dim") for each in found.differs]
+
+
+def _scored(records: Sequence[Record]) -> dict[Key, Record]:
+    return {record.key: record for record in records if record.error is None}
+
+
+def _solved(record: Record) -> int:
+    return int(record.success is True)
+
+
+def _flip(key: Key, a: Path, b: Path) -> Flip:
+    paths = [str(key.folder(root) / FILE_NAME) for root in (a, b)]
+    return Flip(task=key.task, seed=key.seed, a=paths[0], b=paths[1])

@@ -1,0 +1,68 @@
+"""Intervals for the numbers an evaluation prints.
+
+* ``wilson``: a proportion (Wilson 1927; recommended for small counts by Brown, Cai and DasGupta 2001).
+* ``clustered``: a mean over samples that come in groups, such as the steps of a task or the seeds of one; the
+  groups are drawn at random, the samples of one are not independent (cluster-robust standard error, as in
+  Miller 2024, "Adding Error Bars to Evals", arXiv 2411.00640, with the usual G / (G - 1) for few groups).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """From ``low`` to ``high``, both between 0 and 1."""
+
+    low: float
+    high: float
+
+
+def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson's score interval of a proportion; 0 to 1 when nothing was counted.
+
+    Args:
+        successes: how many of ``n``; for scores between 0 and 1, their sum, and the interval is then wider
+            than it has to be.
+        n: how many in all.
+        confidence: how often the interval holds the true proportion.
+    """
+    if n == 0:
+        return Interval(0.0, 1.0)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, weight = successes / n, z * z / n
+    centre = share + weight / 2
+    spread = z * math.sqrt(max(share * (1 - share), 0.0) / n + weight / (4 * n))
+    return _within((centre - spread) / (1 + weight), (centre + spread) / (1 + weight))
+
+
+def clustered(groups: Mapping[str, Sequence[float]], confidence: float = CONFIDENCE) -> Interval:
+    """The interval of the mean over all samples of all groups, with groups as what was drawn.
+
+    With one group, or groups that are all the same, no spread can be seen; then Wilson's interval with the
+    number of groups is given, which claims to know no more than that many samples tell.
+
+    Args:
+        groups: the scores of each group, between 0 and 1.
+        confidence: how often the interval holds the true mean.
+    """
+    scores = [score for group in groups.values() for score in group]
+    count = sum(1 for group in groups.values() if group)
+    if not scores:
+        return Interval(0.0, 1.0)
+    mean = math.fsum(scores) / len(scores)
+    squares = math.fsum(math.fsum(score - mean for score in group) ** 2 for group in groups.values())
+    if count < 2 or squares < 1e-18:
+        return wilson(mean * count, count, confidence)
+    error = math.sqrt(squares * count / (count - 1)) / len(scores)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return _within(mean - z * error, mean + z * error)
+
+
+def _within(low: float, high: float) -> Interval:
+    return Interval(max(0.0, low), min(1.0, high))

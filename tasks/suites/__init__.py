@@ -1,0 +1,1 @@
+"""Benchmarks: what they ask, from which files, and how an answer is judged."""

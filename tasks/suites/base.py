@@ -1,0 +1,185 @@
+"""What the offline suites have in common: a sample, an answer, a score, and where the files are.
+
+Two families: *grounding* (a screenshot and an instruction, where to click) and *offline steps* (a screenshot,
+an instruction and what was done before, what to do next). Both ask a policy once per sample about a recorded
+screen, and nothing is executed.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+from ...actions.errors import DataError, MissingPartError
+from ...actions.geometry import Size
+from ...actions.schema import Action
+from ...perception.observation import Screenshot
+from .rows import Fault, Row, throw
+
+Target = TypeVar("Target")
+DATA_VARIABLE = "SACCADE_DATA"
+
+
+@dataclass(frozen=True)
+class Sample(Generic[Target]):
+    """One question of a suite.
+
+    Attributes:
+        id: unique in the suite.
+        instruction: what is asked for.
+        screens: what there is to look at; more than one where the policy may scroll down to the next.
+        target: what the suite's scorer compares with.
+        labels: what results are told apart by (platform, element type, ...); one may have several values.
+        history: what was done before, in words.
+        task: whose step it is; samples of one task are not independent of each other.
+        steps: how many steps that task has; 0 where nobody counts them.
+    """
+
+    id: str
+    instruction: str
+    screens: tuple[Path, ...]
+    target: Target
+    labels: Mapping[str, str | tuple[str, ...]]
+    history: tuple[str, ...] = ()
+    task: str = ""
+    steps: int = 0
+
+    @property
+    def question(self) -> str:
+        """The instruction with what was done before, as a policy is told it."""
+        if not self.history:
+            return self.instruction
+        done = "\n".join(f"{number}. {text}" for number, text in enumerate(self.history, start=1))
+        return f"{self.instruction}\n\nPrevious actions:\n{done}"
+
+    def screenshot(self, index: int = 0) -> Screenshot:
+        """One of its screens, opened now.
+
+        Raises:
+            DataError: the picture is missing or broken.
+        """
+        file = self.screens[index]
+        try:
+            return Screenshot.from_png(file.read_bytes())
+        except FileNotFoundError as error:
+            raise DataError(f"sample {self.id}: its picture {file} is missing") from error
+        except OSError as error:
+            raise DataError(f"sample {self.id}: {file} is no picture that can be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a policy would do.
+
+    Attributes:
+        actions: in order, in pixels of the screen; none for a reply that cannot be read.
+        size: of the screen.
+        screen: which of the sample's screens it is about.
+    """
+
+    actions: Sequence[Action]
+    size: Size
+    screen: int = 0
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good an answer is.
+
+    Attributes:
+        value: 0 to 1, what the suite's headline is the mean of.
+        parts: other numbers of the published rule; one that does not apply to a sample is left out, so that
+            each has its own denominator.
+        error: why the answer is no answer at all, as one word; None where it is one.
+    """
+
+    value: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+
+class Suite(ABC, Generic[Target]):
+    """A benchmark as it was published: its files and its rule. Subclasses are one file each.
+
+    Attributes:
+        name: what it is called on the command line.
+        folder: where its files are, in the folder for all suites.
+        family: what kind of question it asks.
+        source: what to download, and from where.
+        needs: the files, as patterns relative to the suite's folder.
+        average: whose means the headline is the mean of: samples, or tasks, or a label's values.
+        absent_is_wrong: whether steps of a task that the files leave out count as wrong.
+    """
+
+    name: str
+    folder: str
+    family: Literal["grounding", "steps"]
+    source: str
+    needs: tuple[str, ...]
+    average: str = "samples"
+    absent_is_wrong: bool = False
+
+    @abstractmethod
+    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+        """The rows of its files, one per sample."""
+
+    @abstractmethod
+    def sample(self, row: Row, folder: Path) -> Sample[Target]:
+        """The sample a row describes.
+
+        Raises:
+            DataError: the row is malformed; names its file and line.
+        """
+
+    @abstractmethod
+    def score(self, sample: Sample[Target], answer: Answer) -> Score:
+        """The published rule, as a pure function; an answer without actions is wrong."""
+
+    def load(self, folder: Path, fault: Fault = throw) -> Iterator[Sample[Target]]:
+        """The samples, one at a time; pictures are not opened.
+
+        Args:
+            folder: of this suite.
+            fault: hears of malformed rows; by default the first one is raised.
+
+        Raises:
+            MissingPartError: a file is missing; says what to download and where to put it.
+            DataError: a file is malformed as a whole.
+        """
+        self.require(folder)
+        seen: set[str] = set()
+        for row in self.rows(folder, fault):
+            try:
+                sample = self.sample(row, folder)
+                if sample.id in seen:
+                    raise row.fail(f"there is a sample {sample.id!r} already")
+            except DataError as error:
+                fault(error)
+                continue
+            seen.add(sample.id)
+            yield sample
+
+    def missing(self, folder: Path) -> list[str]:
+        """The files that are needed and not there."""
+        return [need for need in self.needs if not any(folder.glob(need))]
+
+    def require(self, folder: Path) -> None:
+        """See that the files are there.
+
+        Raises:
+            MissingPartError: they are not.
+        """
+        if missing := self.missing(folder):
+            raise MissingPartError(
+                f"{self.name} needs {', '.join(missing)} in {folder}: get {self.source} and put it there "
+                f"(--data or {DATA_VARIABLE} says where the folder {folder.name} is)"
+            )
+
+
+def data_root(chosen: Path | None = None) -> Path:
+    """The folder that holds a folder per suite: the chosen one, ``$SACCADE_DATA``, or ``data``."""
+    return chosen or Path(os.environ.get(DATA_VARIABLE) or "data")

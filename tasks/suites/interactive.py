@@ -1,0 +1,76 @@
+"""The contract of a benchmark in which the agent acts: its tasks, and the place where they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from ...actions.errors import UnknownTaskError
+from ...env.base import Environment
+
+
+class Place(Protocol):
+    """Where the episodes of one worker happen; it may keep a browser from one to the next."""
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """Versions and settings that may change results."""
+
+    def environment(self, task: str) -> Environment:
+        """A fresh environment for one episode, which shares no state with another.
+
+        Raises:
+            EnvironmentFailure: what it needs broke and cannot be started again.
+        """
+
+    def alive(self) -> bool:
+        """Whether what episodes stand on is there, such as the browser; asked from another thread."""
+
+    def close(self) -> None:
+        """Release everything."""
+
+
+class InteractiveSuite(Protocol):
+    """A benchmark of episodes. It is pickled into each worker."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+
+    def tasks(self, subset: str | None = None) -> Sequence[str]:
+        """The tasks of a subset, or of the whole, in the suite's order.
+
+        Raises:
+            UsageError: there is no such subset.
+        """
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """See that all tasks are known.
+
+        Raises:
+            UnknownTaskError: one is not; the message names the nearest.
+        """
+
+    def open(self) -> Place:
+        """Get a worker's place ready.
+
+        Raises:
+            MissingPartError: something must be installed first.
+            EnvironmentFailure: it does not start.
+        """
+
+
+def interactive_suite(name: str) -> InteractiveSuite:
+    """A suite by its name.
+
+    Raises:
+        UnknownTaskError: there is none of this name.
+    """
+    from .miniwob import MiniWobSuite
+
+    suites: dict[str, InteractiveSuite] = {"miniwob": MiniWobSuite()}
+    if name not in suites:
+        raise UnknownTaskError(f"no suite to act in is called {name!r}; there is {', '.join(suites)}")
+    return suites[name]

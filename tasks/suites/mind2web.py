@@ -1,0 +1,114 @@
+"""Multimodal-Mind2Web: the next action on a web page, seen in blocks of a screen's height.
+
+The policy sees the first block; where it scrolls down it is shown the next one, at most one beyond the last
+that has the element. Element accuracy: its point lies in one of the element's boxes (x, y, width, height in
+pixels of the block). Operation F1: over the words of "click", "type TEXT" or "select OPTION". A step succeeds
+when the point is right and the F1 is 1. The headline is the mean over tasks of their share of successful
+steps, and a step the files leave out is a failed one; so is one whose element is in no block (5 % of them).
+
+None of our actions is "select": such a step (4 % of them) can have a right element, never a right operation.
+
+Rule and files: UGround ``offline_evaluation/Multimodal-Mind2Web`` (arXiv 2410.05243), metrics of Mind2Web
+(arXiv 2306.06070).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...actions.schema import Action, Scroll, Type
+from .base import Answer, Sample, Score, Suite
+from .rows import Fault, Row, read_rows
+from .rules import Box, f1, first_point, tokens
+
+
+@dataclass(frozen=True)
+class PageStep:
+    """What was done.
+
+    Attributes:
+        operation: CLICK, TYPE or SELECT with its text.
+        boxes: of the element, in pixels, by block.
+    """
+
+    operation: str
+    boxes: Mapping[int, Sequence[Box]]
+
+
+class Mind2Web(Suite[PageStep]):
+    """One of its three test splits: other tasks, websites or domains than in training."""
+
+    folder = "mind2web"
+    family = "steps"
+    average = "task"
+    absent_is_wrong = True
+
+    def __init__(self, split: str) -> None:
+        self.name, self._file = f"mind2web-{split}", f"cross_{split}_blocks.jsonl"
+        self.source = (
+            f"{self._file} of github.com/OSU-NLP-Group/UGround (offline_evaluation/Multimodal-Mind2Web/data/"
+            "samples), and Multimodal-Mind2Web_blocks_images.zip unpacked as blocks/, of "
+            "huggingface.co/datasets/demisama/UGround-Offline-Evaluation"
+        )
+        self.needs = (self._file, "blocks/*")
+
+    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+        """See ``Suite.rows``."""
+        return read_rows(folder / self._file, fault)
+
+    def sample(self, row: Row, folder: Path) -> Sample[PageStep]:
+        """See ``Suite.sample``."""
+        task, operation = row.text("annotation_id"), row.text("operation")
+        boxes = _boxes(row.row("target_blocks"))
+        blocks = folder / "blocks" / row.text("blocks_path")
+        wanted = range(1, max(boxes, default=-1) + 2)
+        further = (blocks / f"{index}.png" for index in wanted)
+        return Sample(
+            id=f"{task}/{row.text('action_uid')}",
+            instruction=row.text("task"),
+            screens=(blocks / "0.png", *(block for block in further if block.is_file())),
+            target=PageStep(f"{operation} {row.text('value', '')}", boxes),
+            labels={"operation": operation, "website": row.text("website"), "domain": row.text("domain")},
+            history=row.texts("previous_actions"),
+            task=task,
+            steps=row.integer("total_steps"),
+        )
+
+    def score(self, sample: Sample[PageStep], answer: Answer) -> Score:
+        """See ``Suite.score``."""
+        point = first_point(answer.actions)
+        boxes = sample.target.boxes.get(answer.screen, ())
+        element = point is not None and any(box.holds(point) for box in boxes)
+        operation = operation_f1(said(answer.actions), sample.target.operation)
+        success = float(element and operation == 1)
+        return Score(success, {"element": float(element), "operation f1": operation})
+
+
+def said(actions: Sequence[Action]) -> str:
+    """The policy's actions as Mind2Web writes them; a click right before typing says where."""
+    typed = next((action for action in actions[:2] if isinstance(action, Type)), None)
+    if typed is not None:
+        return f"type {typed.text}"
+    if actions and isinstance(actions[0], Scroll):
+        return f"scroll {actions[0].direction}"
+    return actions[0].kind.replace("_", " ") if actions else ""
+
+
+def operation_f1(one: str, other: str) -> float:
+    """F1 over the words of two operations, single punctuation marks left out; 1 for two empty ones."""
+    words = tokens(one, punctuation=False), tokens(other, punctuation=False)
+    return f1(*words) if any(words) else 1.0
+
+
+def _boxes(row: Row) -> dict[int, list[Box]]:
+    found: dict[int, list[Box]] = {}
+    for block in row.data:
+        if not block.isdecimal():
+            raise row.fail(f"{block!r} is no number of a block")
+        found[int(block)] = [Box.xywh(*row.as_numbers(block, box, 4)) for box in row.items(block)]
+    return found
+
+
+SPLITS = tuple(Mind2Web(split) for split in ("task", "website", "domain"))

@@ -1,0 +1,102 @@
+"""MiniWoB++ as a suite, with the subsets that papers report on.
+
+The lists are those published by BrowserGym (125 tasks, and the 63 of its test split), Pix2Act (59) and WebGUM
+(56); ``nonhidden``, ``gym`` and ``html`` are cuts of the distribution itself.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from ...actions.errors import UsageError
+from ...env.base import Environment
+from ...env.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of
+from ...env.watchdog import running
+
+if TYPE_CHECKING:
+    from ...env.chromium import Chromium
+    from .interactive import Place
+
+SUBSETS = ("browsergym", "browsergym-test", "pix2act", "webgum", "nonhidden", "gym", "html")
+_LISTS = Path(__file__).parent / "miniwob_subsets"
+
+
+def published(subset: str) -> list[str]:
+    """A subset as published, tasks included that the distribution does not have (Pix2Act's ``drag-item``).
+
+    Raises:
+        UsageError: there is no such subset.
+    """
+    if subset not in SUBSETS:
+        raise UsageError(f"miniwob has no subset {subset!r}; choose one of {', '.join(SUBSETS)}")
+    return (_LISTS / f"{subset}.txt").read_text(encoding="utf-8").split()
+
+
+@dataclass(frozen=True)
+class MiniWobSuite:
+    """The tasks of the installed ``miniwob`` package; success is a raw reward above 0."""
+
+    name: str = "miniwob"
+
+    def tasks(self, subset: str | None = None) -> Sequence[str]:
+        """Those of a subset that are installed; BrowserGym's 125 by default."""
+        known = {*miniwob_tasks(), *flight_tasks()}
+        return [task for task in published(subset or "browsergym") if task in known]
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Name the nearest to one that is unknown."""
+        for task in tasks:
+            page_of(task)
+
+    def open(self) -> Place:
+        """Start a browser."""
+        return MiniWobPlace()
+
+
+class MiniWobPlace:
+    """One browser, started again when it crashed; every episode gets a profile of its own in it."""
+
+    def __init__(self) -> None:
+        from ...env.browser import BrowserPlace
+
+        self._browser = BrowserPlace(flags=FLAGS)
+        self._started: Chromium | None = None
+        self._process: int | None = None
+        self._version = self._chromium().version
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """Whose pages in which browser; ``test`` is the mode that the published protocol has."""
+        return {
+            "miniwob": importlib.metadata.version("miniwob"),
+            "chromium": self._version,
+            "mode": "test",
+            "device_scale": 1.0,
+        }
+
+    def environment(self, task: str) -> Environment:
+        """The task's page in a new profile."""
+        from ...env.miniwob import MiniWobEnvironment
+
+        return MiniWobEnvironment(task, chromium=self._chromium())
+
+    def alive(self) -> bool:
+        """Whether the browser's process is there."""
+        return self._process is None or running(self._process)
+
+    def close(self) -> None:
+        """Close the browser."""
+        self._process = None
+        self._browser.close()
+
+    def _chromium(self) -> Chromium:
+        chromium = self._browser.chromium()
+        if chromium is not self._started:
+            self._started, self._process = chromium, chromium.process_id()
+        return chromium

@@ -1,0 +1,173 @@
+"""The worker processes of an evaluation: started, given work, watched, and replaced when they die."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+
+from ..actions.errors import EnvironmentFailure
+from ..env.watchdog import kill
+from .eval_worker import LOST, Failed, Message, Ready, Unusable, WorkerSetup, serve
+from .records import Key
+
+STILLBORN = 5
+"""Workers in a row that may die before they are ready."""
+_PATIENCE = 10.0
+"""Seconds that a worker gets to close its browser."""
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    ready: bool = False
+    key: Key | None = None
+    begun: float = math.inf
+
+
+class Pool:
+    """Local processes that run episodes, one at a time each.
+
+    Args:
+        setup: what they have in common.
+        count: how many.
+        timeout: seconds after which an episode, and the worker that runs it, are given up.
+    """
+
+    def __init__(self, setup: WorkerSetup, count: int, timeout: float) -> None:
+        self._setup = setup
+        self._count = count
+        self._timeout = timeout
+        self._spawn = multiprocessing.get_context("spawn")
+        self._workers: list[_Worker] = []
+        self._stillborn = 0
+
+    def __enter__(self) -> Pool:
+        """Start the workers; ``wait`` tells when they are ready."""
+        for _ in range(self._count):
+            self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let idle workers go, interrupt busy ones, and end what does not end by itself."""
+        for worker in self._workers:
+            with contextlib.suppress(OSError):
+                worker.connection.send(None)
+            if (worker.key is not None or not worker.ready) and worker.process.is_alive():
+                worker.process.terminate()
+        deadline = time.monotonic() + _PATIENCE
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            _end(worker)
+        self._workers.clear()
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for an episode."""
+        return sum(worker.ready and worker.key is None for worker in self._workers)
+
+    @property
+    def running(self) -> dict[Key, float]:
+        """Episodes under way, and for how many seconds."""
+        now = time.monotonic()
+        return {worker.key: now - worker.begun for worker in self._workers if worker.key is not None}
+
+    @property
+    def processes(self) -> list[int]:
+        """The workers' process numbers."""
+        return [worker.process.pid or 0 for worker in self._workers]
+
+    def assign(self, key: Key) -> None:
+        """Give an episode to an idle worker; one that dies over it is told by ``wait``."""
+        worker = next(worker for worker in self._workers if worker.ready and worker.key is None)
+        worker.key, worker.begun = key, time.monotonic()
+        with contextlib.suppress(OSError):
+            worker.connection.send(key)
+
+    def wait(self, seconds: float) -> Iterator[Message]:
+        """What workers say within so many seconds; those that died or hang are replaced.
+
+        Raises:
+            EnvironmentFailure: workers keep dying before they are ready.
+        """
+        ends = [worker.connection for worker in self._workers]
+        spoken = set(wait([*ends, *(worker.process.sentinel for worker in self._workers)], seconds))
+        for worker in tuple(self._workers):
+            if worker.connection in spoken or worker.process.sentinel in spoken:
+                yield from self._hear(worker)
+            elif worker.key is not None and time.monotonic() - worker.begun > self._timeout:
+                self._replace(worker)
+                yield Failed(worker.key, "timeout", f"not over after {self._timeout:g} s")
+
+    def _hear(self, worker: _Worker) -> Iterator[Message]:
+        message: Message | None = None
+        with contextlib.suppress(EOFError, OSError):
+            message = worker.connection.recv() if worker.connection.poll() else None
+        if message is not None:
+            self._note(worker, message)
+            yield message
+            return
+        worker.process.join(_PATIENCE)
+        status = worker.process.exitcode
+        if not worker.ready:
+            self._stillborn += 1
+        if self._stillborn >= STILLBORN:
+            raise EnvironmentFailure(
+                f"{STILLBORN} workers died before they were ready (exit status {status}); "
+                "is there enough memory for --workers?"
+            )
+        self._replace(worker)
+        if worker.key is not None:
+            if status == LOST:
+                yield Failed(worker.key, "environment", "the browser died, which its driver did not notice")
+            else:
+                yield Failed(worker.key, "worker", f"the worker died with exit status {status}")
+
+    def _note(self, worker: _Worker, message: Message) -> None:
+        if isinstance(message, Ready):
+            worker.ready = True
+            self._stillborn = 0
+        elif not isinstance(message, Unusable):
+            worker.key = None
+
+    def _replace(self, worker: _Worker) -> None:
+        _end(worker)
+        self._workers.remove(worker)
+        self._start()
+
+    def _start(self) -> None:
+        ours, theirs = self._spawn.Pipe()
+        process = self._spawn.Process(target=serve, args=(theirs, self._setup), daemon=True)
+        process.start()
+        theirs.close()
+        self._workers.append(_Worker(process, ours))
+
+
+def _end(worker: _Worker) -> None:
+    """End a worker and what it started, whatever state they are in."""
+    if worker.process.is_alive():
+        below = _descendants(worker.process.pid)
+        worker.process.kill()
+        for number in below:
+            kill(number)
+        worker.process.join()
+    worker.connection.close()
+    worker.process.close()
+
+
+def _descendants(process: int | None) -> set[int]:
+    if process is None or sys.platform != "linux":
+        return set()
+    from ..env.supervisor import descendants
+
+    return descendants(process)

@@ -1,0 +1,57 @@
+"""MiniWoB++ as a suite: the published lists, and scripts that solve tasks, scored as an evaluation would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from miniwob_oracle import SCRIPTS, solve
+from saccade.actions.errors import UnknownTaskError, UsageError
+from saccade.env.chromium import Chromium
+from saccade.env.miniwob import MiniWobEnvironment
+from saccade.env.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks
+from saccade.tasks.suites.interactive import interactive_suite
+from saccade.tasks.suites.miniwob import SUBSETS, MiniWobSuite, published
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    with Chromium(flags=FLAGS) as browser:
+        yield browser
+
+
+def test_the_subsets_are_as_published() -> None:
+    assert {subset: len(published(subset)) for subset in SUBSETS} == {
+        "browsergym": 125,
+        "browsergym-test": 63,
+        "pix2act": 59,
+        "webgum": 56,
+        "nonhidden": 107,
+        "gym": 128,
+        "html": 130,
+    }
+    known = {*miniwob_tasks(), *flight_tasks()}
+    assert {task for subset in SUBSETS for task in published(subset)} - known == {"drag-item"}
+    assert len(MiniWobSuite().tasks("pix2act")) == 58
+    assert set(published("browsergym-test")) < set(published("browsergym"))
+    assert list(MiniWobSuite().tasks()) == published("browsergym")
+
+
+def test_an_unknown_suite_subset_or_task_is_named() -> None:
+    with pytest.raises(UnknownTaskError, match="miniwob"):
+        interactive_suite("miniwobb")
+    with pytest.raises(UsageError, match="webgum"):
+        MiniWobSuite().tasks("webgumm")
+    with pytest.raises(UnknownTaskError, match="click-test"):
+        MiniWobSuite().check(["click-test", "click-tset"])
+
+
+def test_scripts_solve_what_is_scored(chromium: Chromium) -> None:
+    """One episode of every third scripted task; a mistake in a click, a key or a reward shows."""
+    assert len(SCRIPTS) >= 25
+    rewards = {}
+    for number, task in enumerate(list(SCRIPTS)[::3]):
+        with MiniWobEnvironment(task, chromium=chromium) as environment:
+            rewards[task] = solve(environment, seed=number)
+    assert {task: reward for task, reward in rewards.items() if reward < 1} == {}
