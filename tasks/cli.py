@@ -9,6 +9,14 @@ from typing import Annotated
 
 import typer
 
+from .cli_desktop import register as register_desktop
+from .cli_doctor import register as register_doctor
+from .cli_eval import register as register_eval
+from .cli_interchange import register as register_interchange
+from .cli_record import register as register_record
+from .cli_replay import register as register_replay
+from .cli_suites import register as register_suites
+
 app = typer.Typer(
     name="saccade",
     help="A runtime for native GUI agents: it looks at the screen, thinks, acts, and looks again.",
@@ -30,9 +38,11 @@ Examples:
   saccade run
   saccade run --env miniwob:click-test-2 --seed 7
   saccade run "Click the Login button" --url https://example.org --headed
+  saccade run "Write a haiku and save it" --env desktop --app "mousepad haiku.txt" --sandbox strict
   saccade run "Find the price" --url https://example.org --model ByteDance-Seed/UI-TARS-1.5-7B
 
-Exit status: 0 achieved, 1 not achieved, 2 wrong usage or a missing part, 130 stopped by Ctrl-C."""
+Exit status: 0 achieved, 1 not achieved, 2 wrong usage or a missing part, 130 stopped by you: by
+Ctrl-C, by q in the terminal (p pauses, s steps, r goes on), or by the stop chord on your display."""
 
 
 PARSE_HELP = """Read a model's raw reply on stdin and print its thought and actions as one line of JSON.
@@ -43,12 +53,18 @@ A reply that cannot be read gives {"error": ...}; points are in pixels of the sc
 Example:
   echo "Action: click(start_box='(500,500)')" | saccade parse --dialect uitars-1.0 --size 1280x720"""
 
-VIEW_HELP = """Write a run's HTML report and open it.
+VIEW_HELP = """Write a run's HTML report and open it; of folders of runs, a table that leads to each report.
+
+The table is overview.html in the folder, or in the one around several. Reports that are missing or older
+than their run are written too.
 
 \b
 Examples:
   saccade view runs/20260101-120000-click-test-2
-  saccade view --check runs/20260101-120000-click-test-2"""
+  saccade view runs
+  saccade view --check runs/20260101-120000-click-test-2
+
+Exit status: 0, or 2 if something cannot be read or, with --check, if any run is bad."""
 
 STEP_HELP = """Time one step of the runtime without a model on MiniWoB++: capture, settle, parse, act.
 
@@ -94,8 +110,25 @@ def run(
     task: Annotated[str | None, typer.Argument(help="What to do, in words.")] = None,
     url: Annotated[str | None, typer.Option(help="The page to start on.")] = None,
     env: Annotated[
-        str | None, typer.Option(help="Where to act: browser, or miniwob:TASK.", metavar="ENV")
+        str | None, typer.Option(help="Where to act: browser, desktop, or miniwob:TASK.", metavar="ENV")
     ] = None,
+    app_: Annotated[
+        str | None,
+        typer.Option(
+            "--app", help="The program on a private desktop, with its arguments.", metavar="COMMAND"
+        ),
+    ] = None,
+    display: Annotated[
+        str | None, typer.Option(help="A desktop that is there, instead of a private one.", metavar=":N")
+    ] = None,
+    monitor: Annotated[int | None, typer.Option(help="Which monitor; by default the primary.", min=1)] = None,
+    sandbox: Annotated[
+        str, typer.Option(help="strict: no network, read-only system, a home of its own.", metavar="KIND")
+    ] = "none",
+    home: Annotated[
+        Path | None, typer.Option(help="The folder a strict sandbox shows as home; by default none is kept.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the pointer of --display without asking.")] = False,
     seed: Annotated[int, typer.Option(help="Seeds the task and sampling.", min=0)] = 0,
     model: Annotated[
         str, typer.Option(help="'embedded', a checkpoint directory or a hub id (Qwen2-VL, 2.5-VL, 3-VL).")
@@ -107,22 +140,38 @@ def run(
     decoding: Annotated[
         str, typer.Option(help="What drafts replies: auto, plain, or methods such as suffix+grammar.")
     ] = "auto",
+    constrained: Annotated[
+        bool, typer.Option("--constrained", help="Hold replies to the dialect's grammar: every reply parses.")
+    ] = False,
     max_steps: Annotated[int, typer.Option(help="Stop after so many predictions.", min=1)] = 30,
     max_seconds: Annotated[float, typer.Option(help="Stop after so much wall time.", min=0.0)] = 900.0,
     viewport: Annotated[
-        str | None, typer.Option(help="Size of the page, WxH; by default what suits the model.")
+        str | None,
+        typer.Option(help="Size of the page or the private screen, WxH; by default what suits the model."),
     ] = None,
     headed: Annotated[bool, typer.Option("--headed", help="Show the browser.")] = False,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="name=value for {{name}} in the task.", metavar="NAME=VALUE"),
+    ] = None,
+    har: Annotated[
+        bool, typer.Option("--har", help="Keep the browser's network, for a replay without a server.")
+    ] = False,
     allow_file: Annotated[
         bool, typer.Option("--allow-file", help="Let the browser open file:// pages.")
     ] = False,
+    stop_chord: Annotated[
+        str, typer.Option(help="Keys that stop the run at once, from any program.")
+    ] = "ctrl+alt+q",
     out: Annotated[
         Path | None, typer.Option(help="Folder of this run; by default a new one in runs/.")
     ] = None,
     json: Json = False,
 ) -> None:
     """See ``RUN_HELP``."""
+    from ..env.registry import DesktopOptions
     from .run import RunRequest, run_and_print
+    from .variables import parse_settings
 
     request = RunRequest(
         task=task,
@@ -133,11 +182,17 @@ def run(
         dialect=dialect,
         temperature=temperature,
         decoding=decoding,
+        constrained=constrained,
         max_steps=max_steps,
         max_seconds=max_seconds,
         viewport=viewport,
         headed=headed,
+        values=parse_settings(values or ()),
+        har=har,
         allow_file=allow_file,
+        desktop=DesktopOptions(app_, display, monitor, sandbox, home),
+        yes=yes,
+        stop_chord=stop_chord,
         out=out,
     )
     raise typer.Exit(run_and_print(request, json_output=json))
@@ -180,15 +235,17 @@ def parse(
 
 @app.command(help=VIEW_HELP)
 def view(
-    path: Annotated[Path, typer.Argument(help="A run's folder or its trajectory.jsonl.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="A run's folder or its trajectory.jsonl, or folders of runs.", metavar="DIR..."),
+    ],
     check: Annotated[bool, typer.Option("--check", help="Only load and validate.")] = False,
     open_it: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the web browser.")] = True,
 ) -> None:
     """See ``VIEW_HELP``."""
-    from .view import check_trajectory, view_report
+    from .view import view_and_print
 
-    line = check_trajectory(path) if check else view_report(path, open_it)
-    sys.stdout.write(line + "\n")
+    raise typer.Exit(view_and_print(paths, check=check, open_it=open_it))
 
 
 @bench.command("step", help=STEP_HELP)
@@ -222,8 +279,17 @@ def bench_decoding(
     print_decoding(measure(model, threads, prompts, rounds), json_output=json)
 
 
+register_desktop(app)
+register_interchange(app)
+register_doctor(app)
+register_record(app)
+register_eval(app)
+register_replay(app, bench)
+register_suites(app)
+
+
 def main() -> None:
-    """Entry point: every error raised on purpose becomes one line on stderr and exit status 2.
+    """Entry point: every error raised on purpose becomes one line on stderr and exit status 2; a stop, 130.
 
     A polite kill is treated as Ctrl-C, so that it leaves things as tidy.
     """
@@ -236,10 +302,11 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except Exception as error:
+        from ..actions.errors import Stopped
         from .failure import explain
 
         line = explain(error)
         if line is None:
             raise
         sys.stderr.write(f"saccade: {line}\n")
-        sys.exit(2)
+        sys.exit(130 if isinstance(error, Stopped) else 2)

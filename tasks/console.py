@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..actions.schema import Action, Drag, points
+from ..actions.schema import Action, CallUser, Drag, points
 from ..env.events import ActionEvent, Event, PredictionEvent, StartEvent, Usage
 
 
@@ -59,7 +59,8 @@ class Narrator:
         cost = (f"        {seconds * 1000:6.0f} ms  ", "dim")
         line = Text.assemble(cost, (describe(event.action), "green"))
         if event.error is not None:
-            line.append(f"  had no effect: {event.error}", "yellow")
+            handed_over = isinstance(event.action, CallUser)
+            line.append(f"  {event.error}" if handed_over else f"  had no effect: {event.error}", "yellow")
         self._console.print(line)
 
 
@@ -119,3 +120,18 @@ def print_decoding(result: Mapping[str, JsonValue], json_output: bool) -> None:
     console.print(table)
     if isinstance(numbers := result["episodes"], dict):
         console.print("  ".join(f"{name} {value}" for name, value in numbers.items()))
+
+
+def print_ways(result: Mapping[str, JsonValue], json_output: bool) -> None:
+    """The replay benchmark as a table, or as one line of JSON."""
+    if json_output:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    table = Table(
+        "way", "model ms per step", "forwards per step", "times verified", title=f"{result['steps']} steps"
+    )
+    ways = result["ways"]
+    for way in ways if isinstance(ways, list) else ():
+        if isinstance(way, dict):
+            table.add_row(*(str(way[column]) for column in ("name", "model_ms", "forwards", "ratio")))
+    Console().print(table)

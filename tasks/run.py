@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
-import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..actions.errors import TrajectoryError, UsageError
+from ..actions.errors import UsageError
 from ..actions.geometry import Size
 from ..agent.limits import Limits
 from ..agent.loop import Agent
 from ..env.base import Environment
+from ..env.chords import Chord, Chords
+from ..env.control import Control
 from ..env.events import EndEvent, StartEvent
-from ..env.registry import make_environment
+from ..env.registry import DesktopOptions, make_environment
+from ..env.rehearsal import HAR_NAME, Rehearsal
 from ..env.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
+from ..perception.observation import Observation
+from .consent import ask_for_the_screen
 from .console import Narrator
+from .folders import run_folder
+from .models import load_policy
 from .parse import parse_size
+from .person import chords_heard
 from .report import write_report
+from .terminal import terminal_keys
+from .variables import Substitution
 
 if TYPE_CHECKING:
     from ..agent.local import LocalPolicy
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
-SMALL_MODEL = 50_000_000
-"""Parameters below which one thread decodes as fast as several."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,17 @@ class RunRequest:
     dialect: str | None = None
     temperature: float = 0.0
     decoding: str = "auto"
+    constrained: bool = False
     max_steps: int = 30
     max_seconds: float = 900.0
     viewport: str | None = None
     headed: bool = False
     allow_file: bool = False
+    desktop: DesktopOptions = field(default_factory=DesktopOptions)
+    values: dict[str, str] = field(default_factory=dict)
+    har: bool = False
+    yes: bool = False
+    stop_chord: str = "ctrl+alt+q"
     out: Path | None = None
 
     @property
@@ -59,16 +70,22 @@ class RunRequest:
         Raises:
             UsageError: task, address and environment do not go together.
         """
-        if self.environment is None and self.url is None:
+        on_desktop = self.desktop != DesktopOptions()
+        if self.environment is None and self.url is None and not on_desktop:
             if self.task is not None:
-                raise UsageError("say where to act: --url ADDRESS, or --env miniwob:TASK")
+                raise UsageError("say where to act: --url ADDRESS, --app PROGRAM, or --env miniwob:TASK")
             return DEFAULT_ENVIRONMENT
-        place = self.environment or "browser"
+        place = self.environment or ("desktop" if on_desktop else "browser")
         if self.url is not None and place != "browser":
             raise UsageError(f"--url goes with --env browser, not with {place}")
-        if place == "browser" and (self.task is None or self.url is None):
-            missing = 'the task, such as "Click the Login button"' if self.task is None else "--url ADDRESS"
-            raise UsageError(f"the browser needs {missing}")
+        if on_desktop and place != "desktop":
+            raise UsageError(
+                f"--app, --display, --monitor and --sandbox go with --env desktop, not with {place}"
+            )
+        if place in ("browser", "desktop") and self.task is None:
+            raise UsageError(f'the {place} needs the task, such as "Click the Login button"')
+        if place == "browser" and self.url is None:
+            raise UsageError("the browser needs --url ADDRESS")
         return place
 
 
@@ -101,7 +118,7 @@ class Outcome:
 
     @property
     def exit_status(self) -> int:
-        """0 achieved, 1 not achieved, 2 something broke, 130 stopped by Ctrl-C."""
+        """0 achieved, 1 not achieved, 2 something broke, 130 stopped by a person."""
         special = {"error": 2, "interrupted": 130}
         return special.get(self.end.end, 0 if self.end.success else 1)
 
@@ -125,20 +142,30 @@ def run_task(request: RunRequest, narrator: Narrator) -> Outcome:
         UsageError: the request cannot be met; nothing was executed.
         EnvironmentFailure: the environment could not be started.
         TrajectoryError: the folder cannot be written.
+        Stopped: a person stopped it before it began.
     """
-    directory = _folder(request.out, request.place)
-    try:
-        return _run_in(directory, request, narrator)
-    except BaseException:
-        # What failed before its first event leaves no folder behind.
-        with contextlib.suppress(OSError):
-            directory.rmdir()
-        raise
+    chords = Chords(stop=Chord.parse(request.stop_chord))
+    if request.place == "desktop" and (screen := request.desktop.screen):
+        ask_for_the_screen(screen, yes=request.yes, stop=request.stop_chord)
+    control = Control()
+    with run_folder(request.out, request.place) as directory, terminal_keys(control, narrator.note):
+        return _run_in(directory, request, narrator, control, chords)
 
 
-def _run_in(directory: Path, request: RunRequest, narrator: Narrator) -> Outcome:
+def _run_in(
+    directory: Path, request: RunRequest, narrator: Narrator, control: Control, chords: Chords
+) -> Outcome:
     narrator.note(f"loading {request.model} ...")
-    policy = _load_policy(request)
+    with control.interrupting():
+        policy = load_policy(
+            request.model,
+            dialect=request.dialect,
+            temperature=request.temperature,
+            seed=request.seed,
+            decoding=request.decoding,
+            constrained=request.constrained,
+        )
+    rehearsal = Rehearsal(directory / HAR_NAME, False, time.time(), request.seed) if request.har else None
     environment = make_environment(
         request.place,
         url=request.url,
@@ -146,14 +173,22 @@ def _run_in(directory: Path, request: RunRequest, narrator: Narrator) -> Outcome
         viewport=_viewport(request, policy),
         downloads=directory / "downloads",
         allow_file=request.allow_file,
+        desktop=request.desktop,
+        control=control,
+        rehearsal=rehearsal,
     )
     started = time.monotonic()
     try:
-        end, instruction = _run_episode(request, policy, environment, directory, narrator)
+        with chords_heard(control, chords, environment):
+            start, first = _start(request, policy, environment, rehearsal)
+            limits = Limits(steps=request.max_steps, seconds=request.max_seconds)
+            with TrajectoryWriter(directory, start, [narrator]) as trajectory:
+                agent = Agent(policy, environment, limits, control=control)
+                end = agent.run(start.instruction, first, trajectory)
     finally:
         environment.close()
     report = write_report(Trajectory.load(directory))
-    return Outcome(end, instruction, directory / FILE_NAME, report, time.monotonic() - started)
+    return Outcome(end, start.instruction, directory / FILE_NAME, report, time.monotonic() - started)
 
 
 def _viewport(request: RunRequest, policy: LocalPolicy) -> Size | None:
@@ -163,94 +198,35 @@ def _viewport(request: RunRequest, policy: LocalPolicy) -> Size | None:
     return policy.viewport if request.place == "browser" else None
 
 
-def _run_episode(
-    request: RunRequest,
-    policy: LocalPolicy,
-    environment: Environment,
-    directory: Path,
-    narrator: Narrator,
-) -> tuple[EndEvent, str]:
+def _start(
+    request: RunRequest, policy: LocalPolicy, environment: Environment, rehearsal: Rehearsal | None
+) -> tuple[StartEvent, Observation]:
+    """Reset the environment; what is asked of the policy, and the first screen."""
     first = environment.reset(request.seed)
-    instruction = request.task or environment.instruction or ""
+    task = Substitution(request.values, {})(request.task or environment.instruction or "")
     start = StartEvent(
         saccade_version=__version__,
-        instruction=instruction,
+        instruction=task,
         environment=request.place,
         policy=policy.name,
         seed=request.seed,
         settings={
             "url": request.url,
+            **(request.desktop.settings() if request.place == "desktop" else {}),
             "dialect": policy.dialect,
             "temperature": request.temperature,
             "decoding": list(policy.decoding),
+            "constrained": request.constrained,
+            "fingerprint": policy.fingerprint,
             "screen": list(first.screenshot.size),
             "max_steps": request.max_steps,
             "max_seconds": request.max_seconds,
+            **({"variables": dict(request.values)} if request.values else {}),
+            **({"har": rehearsal.har.name, "now": rehearsal.now} if rehearsal else {}),
         },
         time=time.time(),
     )
-    limits = Limits(steps=request.max_steps, seconds=request.max_seconds)
-    with TrajectoryWriter(directory, start, [narrator]) as trajectory:
-        return Agent(policy, environment, limits).run(instruction, first, trajectory), instruction
-
-
-def _load_policy(request: RunRequest) -> LocalPolicy:
-    import torch
-
-    from ..agent.checkpoint import load_checkpoint
-    from ..agent.local import LocalPolicy
-
-    checkpoint = load_checkpoint(request.model)
-    if sum(weights.numel() for weights in checkpoint.model.parameters()) < SMALL_MODEL:
-        # Its forwards are over before a second thread is awake, and on a busy machine waiting for one
-        # makes them a hundred times slower.
-        torch.set_num_threads(1)
-    return LocalPolicy(
-        checkpoint,
-        dialect=request.dialect,
-        temperature=request.temperature,
-        seed=request.seed,
-        decoding=request.decoding,
-    )
-
-
-def _folder(out: Path | None, place: str) -> Path:
-    """The run's folder, made; a new one in ``runs/`` by default.
-
-    Raises:
-        TrajectoryError: it holds a run already, or cannot be made.
-    """
-    if out is None:
-        return _new_folder(place)
-    if (out / FILE_NAME).exists():
-        raise TrajectoryError(f"{out} already holds a run; choose another folder with --out")
-    try:
-        _make(out, exist_ok=True)
-    except FileExistsError as error:
-        raise TrajectoryError(f"{out} is not a folder; choose another --out") from error
-    return out
-
-
-def _new_folder(place: str) -> Path:
-    """A folder in ``runs/`` that no other run has, named by time and place."""
-    slug = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}"
-    for number in itertools.count(1):
-        directory = Path("runs") / (name if number == 1 else f"{name}-{number}")
-        with contextlib.suppress(FileExistsError):
-            _make(directory, exist_ok=False)
-            return directory
-    raise AssertionError("numbers do not end")
-
-
-def _make(directory: Path, exist_ok: bool) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=exist_ok)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        message = f"cannot make {directory}: {error.strerror}; choose another --out"
-        raise TrajectoryError(message) from error
+    return start, first
 
 
 def _tell_outcome(narrator: Narrator, outcome: Outcome) -> None:

@@ -81,7 +81,7 @@ class Made:
         self.observed += ids
         self.states += list(hidden)
 
-    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float) -> None:
+    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
         self.widths.append(len(tree))
 
 

@@ -96,7 +96,7 @@ def house(tmp_path: Path) -> House:
     environ = {"PATH": str(programs), "CALLS": str(tmp_path / "calls"), "REAL_PYTHON": sys.executable}
     house = House(root, programs, environ)
     house.program("python3", FAKE_PYTHON)
-    for name in ("chromium", "Xvfb", "openbox", "xclip", "xauth"):
+    for name in ("chromium", "Xvfb", "openbox", "mousepad", "bwrap", "xdotool"):
         house.program(name)
     return house
 
@@ -226,14 +226,14 @@ def test_root_whose_package_manager_fails_is_told_the_line(house: House) -> None
 
 
 def test_root_installs_what_is_missing_even_if_a_package_is_unknown(house: House) -> None:
-    for name in ("chromium", "xclip"):
+    for name in ("chromium", "openbox"):
         (house.programs / name).unlink()
     as_user(house, 0)
     house.program(
         "apt-get",
         """#!/bin/sh
 case "$*" in
-  *xclip*) exit 100 ;;
+  *openbox*) exit 100 ;;
   *install*chromium*) cp "$(dirname "$0")/python3" "$(dirname "$0")/chromium" ;;
 esac
 """,
@@ -241,7 +241,7 @@ esac
     code, out, err = house.run("run")
     assert (code, out) == (0, "[run]")
     assert "note: the desktop environment will need" in err
-    assert "xclip" in err
+    assert "openbox" in err
 
 
 def test_passwordless_sudo_is_used(house: House, tmp_path: Path) -> None:
@@ -279,6 +279,34 @@ def test_a_missing_desktop_is_a_note_not_a_failure(house: House) -> None:
     assert (code, out) == (0, "[run]")
     assert "note: the desktop environment will need" in err
     assert "xvfb" in err
+
+
+def test_the_tests_install_the_programs_they_use(house: House) -> None:
+    for name in ("mousepad", "bwrap"):
+        (house.programs / name).unlink()
+    as_user(house, 0)
+    house.program(
+        "apt-get",
+        """#!/bin/sh
+case "$*" in
+  *install*' mousepad bubblewrap') cd "$(dirname "$0")" && cp xdotool mousepad && cp xdotool bwrap ;;
+esac
+""",
+    )
+    assert house.run("run")[2].count("mousepad") == 0, "nothing else needs them"
+    code, out, err = house.run("test")
+    assert code == 0
+    assert "installing what the tests use" in err
+    assert "pytest saw:" in out
+    assert house.run("test")[2] == ""
+
+
+def test_without_the_programs_they_use_the_tests_do_not_run(house: House) -> None:
+    (house.programs / "bwrap").unlink()
+    as_user(house, 1000)
+    code, out, err = house.run("test")
+    assert (code, out) == (69, "")
+    assert "\n    sudo apt-get update && sudo apt-get install -y --no-install-recommends bubblewrap\n" in err
 
 
 def test_python_without_venv(house: House) -> None:
@@ -323,7 +351,7 @@ def test_a_checkout_without_links_says_how_to_get_them(house: House) -> None:
 def test_the_torch_index_reaches_pip(house: House) -> None:
     house.environ["SACCADE_TORCH_INDEX"] = "file:///an index"
     house.run("run")
-    assert any("--extra-index-url file:///an index -e .[dev]" in call for call in house.calls)
+    assert any("--extra-index-url file:///an index -e .[dev,parquet]" in call for call in house.calls)
 
 
 def test_checks_run_in_order_and_pytest_gets_the_arguments(house: House) -> None:
