@@ -7,11 +7,13 @@ dropped on reading, anything else that cannot be read is an error that names the
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +24,7 @@ from PIL import Image
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ..actions.errors import NewerSchemaError, TrajectoryError, UnknownKeyError
+from ..actions.errors import NewerSchemaError, Stopped, TrajectoryError, UnknownKeyError
 from ..perception.observation import Observation, Screenshot
 from .events import (
     SCHEMA_VERSION,
@@ -72,17 +74,22 @@ class TrajectoryWriter:
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
-        self._closed = False
-        self._tell(start)
+        self._closed = self._ended = False
+        self._steps = 0
+        try:
+            self._tell(start)
+        except BaseException as error:
+            self._break_off(error)
+            raise
 
     def __enter__(self) -> TrajectoryWriter:
-        """Itself; closed at the end of the block."""
+        """Itself; closed at the end of the block. What breaks off the block becomes the end, if none is."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._break_off(error)
 
     def observe(self, step: int, observation: Observation) -> None:
         """Keep the screenshot (once per digest) and append the observation."""
@@ -127,8 +134,27 @@ class TrajectoryWriter:
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         self._hash.update(line)
+        self._steps += isinstance(event, PredictionEvent)
+        self._ended = isinstance(event, EndEvent)
         self._tell(event)
         return event
+
+    def _break_off(self, error: BaseException | None) -> None:
+        """Close; an error is written down as the end of a run that has none."""
+        if error is not None and not self._ended and not self._closed:
+            stopped = isinstance(error, (KeyboardInterrupt, Stopped))
+            why = str(error) or ("stopped by Ctrl-C" if stopped else type(error).__name__)
+            end = EndEvent(
+                end="interrupted" if stopped else "error",
+                success=False,
+                reward=None,
+                steps=self._steps,
+                message=why,
+                time=time.time(),
+            )
+            with contextlib.suppress(TrajectoryError):
+                self.append(end)
+        self.close()
 
     def close(self) -> None:
         """Close the file; may be called more than once."""

@@ -22,7 +22,7 @@ def run_folder(out: Path | None, place: str) -> Iterator[Path]:
     Raises:
         TrajectoryError: it holds a run already, or cannot be made.
     """
-    directory = _given_folder(out) if out is not None else _new_folder(place)
+    directory = _given_folder(out) if out is not None else new_folder(place)
     try:
         yield directory
     except BaseException:
@@ -41,7 +41,7 @@ def _given_folder(out: Path) -> Path:
     return out
 
 
-def _new_folder(place: str) -> Path:
+def new_folder(place: str) -> Path:
     """A folder in ``runs/`` that no other run has, named by time and place."""
     slug = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}"

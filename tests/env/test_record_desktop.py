@@ -280,7 +280,7 @@ def test_characters_typed_through_lent_keys_are_recovered(tmp_path: Path, displa
     text = "Grüße, 你好 ☃ 😀 Привет “x” €5"
     with recording(tmp_path / "run", display) as at_work:
         hands = X11Hands(display.name, Control())
-        hands.keyboard.type(text)
+        hands.keyboard.text.by_keys(text)
         hands.close()
         until(lambda: len(at_work.heard) >= 2 * len(text))
     assert actions_of(tmp_path / "run") == [Type(text=text)]

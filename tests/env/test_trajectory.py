@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from made_runs import EPOCH, end_event, executed, made_run, observation, prediction, start_event
-from saccade.actions.errors import NewerSchemaError, TrajectoryError
+from saccade.actions.errors import NewerSchemaError, Stopped, TrajectoryError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Click, Finished, Hotkey, Type
 from saccade.env import trajectory as module
@@ -100,6 +100,48 @@ def test_equal_screens_are_kept_once(tmp_path: Path) -> None:
             writer.append(prediction(step, []))
     assert len(list((tmp_path / "screenshots").iterdir())) == 1
     assert len(Trajectory.load(tmp_path).steps) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "end", "message"),
+    [
+        (KeyboardInterrupt(), "interrupted", "stopped by Ctrl-C"),
+        (Stopped("enough"), "interrupted", "enough"),
+        (RuntimeError("broke"), "error", "broke"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_breaks_off_a_run_is_its_end(
+    tmp_path: Path, error: BaseException, end: str, message: str, at_once: bool
+) -> None:
+    def hear(event: Event) -> None:
+        if at_once and event.event == "start":
+            raise error
+
+    def run() -> None:
+        with TrajectoryWriter(tmp_path, start_event(), [hear]) as writer:
+            writer.observe(0, observation("a"))
+            writer.append(prediction(0, []))
+            raise error
+
+    with pytest.raises(type(error)):
+        run()
+    trajectory = Trajectory.load(tmp_path)
+    trajectory.check()
+    assert trajectory.end is not None
+    assert (trajectory.end.end, trajectory.end.message) == (end, message)
+    assert trajectory.end.steps == (0 if at_once else 1)
+
+
+def test_an_end_that_is_written_stays_the_only_one(tmp_path: Path) -> None:
+    def run() -> None:
+        with TrajectoryWriter(tmp_path, start_event()) as writer:
+            writer.append(end_event(0))
+            raise RuntimeError("later")
+
+    with pytest.raises(RuntimeError, match="later"):
+        run()
+    assert [event.event for event in read_events(tmp_path / FILE_NAME)] == ["start", "end"]
 
 
 def test_loads_by_folder_or_by_file(tmp_path: Path) -> None:
