@@ -308,10 +308,12 @@ class Merger(Generic[Scene]):
 
     def _tell_modifiers(self) -> None:
         """The mouse is used while modifiers are held: they are held by actions of their own."""
+        late = False
         for modifier in self._modifiers.values():
             if not modifier.told:
                 self._close()
-                if modifier.used:
+                late = late or modifier.used  # what comes after it in the recording was not seen before it
+                if late:
                     self._emit_newest(KeyDown(key=modifier.key))
                 else:
                     self._emit(modifier.scene, modifier.time, KeyDown(key=modifier.key))

@@ -96,7 +96,7 @@ def house(tmp_path: Path) -> House:
     environ = {"PATH": str(programs), "CALLS": str(tmp_path / "calls"), "REAL_PYTHON": sys.executable}
     house = House(root, programs, environ)
     house.program("python3", FAKE_PYTHON)
-    for name in ("chromium", "Xvfb", "openbox", "mousepad", "bwrap", "xdotool"):
+    for name in ("chromium", "Xvfb", "openbox", "mousepad", "bwrap", "xclip", "xdotool"):
         house.program(name)
     return house
 

@@ -6,6 +6,7 @@ keep one ``rope_deltas`` for all callers, so what they would infer belongs to wh
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +32,9 @@ class Network:
         self._embedding = loose.get_input_embeddings()
         self.image_token: int = loose.config.image_token_id
         self.vocabulary: int = self._head.out_features
+        known = inspect.signature(self._core.language_model.forward).parameters
+        # transformers 5.24 gave the argument its new name; the old one warns there, the new one fails before
+        self._cache_name = "cache" if "cache" in known else "past_key_values"
 
     @property
     def device(self) -> torch.device:
@@ -83,16 +87,15 @@ class Network:
         Returns:
             The last hidden states, tokens x hidden size, after the final norm.
         """
-        deep = {}
+        more: dict[str, Any] = {self._cache_name: cache}
         if visual is not None and visual[1].deep:
-            deep = {"visual_pos_masks": visual[0][None], "deepstack_visual_embeds": list(visual[1].deep)}
+            more |= {"visual_pos_masks": visual[0][None], "deepstack_visual_embeds": list(visual[1].deep)}
         output = self._core.language_model(
             inputs_embeds=embeddings[None],
             position_ids=positions[:, None].to(self.device),
             attention_mask=mask[None, None],
-            past_key_values=cache,
             use_cache=True,
-            **deep,
+            **more,
         )
         return cast("Tensor", output.last_hidden_state[0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saccade.actions.geometry import Point
@@ -523,6 +523,7 @@ def as_events(doings: list[tuple[float, tuple]]) -> list[Input]:  # type: ignore
 
 
 @settings(max_examples=250, deadline=None)
+@example([(0.0, ("key", "ctrl", True)), (0.0, ("key", "shift", True)), (0.0, ("wheel", Point(0, 0), "up"))])
 @given(st.lists(st.tuples(GAPS, DOINGS), max_size=40))
 def test_nothing_is_lost_and_order_is_kept(doings: list[tuple[float, tuple]]) -> None:  # type: ignore[type-arg]
     events = as_events(doings)
