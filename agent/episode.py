@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..actions.errors import ParseError
 from ..actions.schema import Action
-from ..env.base import StepResult
+from ..env.base import StepResult, Verdict
 from ..env.events import ActionEvent, EndEvent, EndReason, PredictionEvent
 from ..env.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
@@ -28,6 +28,8 @@ class Episode:
         turns: what the policy may look back on.
         unreadable: replies in a row that could not be read.
         reward: the environment's, so far.
+        solved: the environment's own word on it, where it gives one.
+        last: the newest action.
     """
 
     instruction: str
@@ -39,6 +41,8 @@ class Episode:
     turns: list[Turn] = field(default_factory=list)
     unreadable: int = 0
     reward: float = 0.0
+    solved: bool | None = None
+    last: Action | None = None
     _recorded: Observation | None = None
 
     def __post_init__(self) -> None:
@@ -90,6 +94,7 @@ class Episode:
         outcome = {"error": error} if result is None else _outcome(result)
         event = {"step": self.steps - 1, "action": action, "time": self.clock(), **outcome}
         self.trajectory.append(ActionEvent.model_validate(event))
+        self.last = action
         if result is not None:
             self.looked(result)
 
@@ -97,6 +102,18 @@ class Episode:
         """Take the newest screen, and what it was worth."""
         self.observation = result.observation
         self.reward += result.reward
+
+    def judged(self, verdict: Verdict) -> None:
+        """Take what the environment says the episode was worth."""
+        self.reward += verdict.reward
+        self.solved = verdict.success
+
+    def unjudged(self, message: str) -> EndEvent:
+        """Record that the environment broke when it was to judge; no screen was left to answer."""
+        event = EndEvent(
+            end="error", success=False, reward=None, steps=self.steps, message=message, time=self.clock()
+        )
+        return self.trajectory.append(event)
 
     def end(self, reason: EndReason, message: str, judged: bool) -> EndEvent:
         """Record the last screen and how it ended.
@@ -107,13 +124,17 @@ class Episode:
             self.observe()
         event = EndEvent(
             end=reason,
-            success=self.reward > 0 if judged else reason == "finished",
+            success=self._success if judged else reason == "finished",
             reward=self.reward if judged else None,
             steps=self.steps,
             message=message,
             time=self.clock(),
         )
         return self.trajectory.append(event)
+
+    @property
+    def _success(self) -> bool:
+        return self.reward > 0 if self.solved is None else self.solved
 
     def _append_prediction(self, event: PredictionEvent) -> None:
         self.trajectory.append(event)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..actions.errors import EnvironmentFailure, ParseError, Stopped, TrajectoryError
 from ..actions.schema import Action, CallUser, Finished
-from ..env.base import Environment
+from ..env.base import Environment, Judging
 from ..env.control import Control
 from ..env.events import EndEvent, EndReason
 from ..env.trajectory import TrajectoryWriter
@@ -63,7 +63,7 @@ class Agent:
             while True:
                 self._step(episode, repeats)
         except Interruption as stop:
-            return self._end(episode, stop.end, stop.message)
+            return self._judge(episode, stop)
         except (Stopped, KeyboardInterrupt) as stop:
             reason = self._control.reason or str(stop) or "stopped by Ctrl-C"
             return self._end(episode, "interrupted", reason)
@@ -124,6 +124,15 @@ class Agent:
             if result.error is not None:
                 return result.error
         return None
+
+    def _judge(self, episode: Episode, stop: Interruption) -> EndEvent:
+        """An episode that is over is judged; one that cannot be has no result."""
+        if isinstance(self._environment, Judging):
+            try:
+                episode.judged(self._environment.judge(episode.last))
+            except EnvironmentFailure as error:
+                return episode.unjudged(str(error))
+        return self._end(episode, stop.end, stop.message)
 
     def _end(self, episode: Episode, reason: EndReason, message: str) -> EndEvent:
         return episode.end(reason, message, judged=self._environment.instruction is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ..actions.schema import Action
 from ..perception.observation import Observation, Screenshot
@@ -74,4 +74,31 @@ class Previewing(Protocol):
         """Call ``show`` during each ``step`` whose screen is at rest and yet has to be waited for.
 
         It is called from the thread that steps, and must not take long. None asks for no more looks.
+        """
+
+
+class Verdict(NamedTuple):
+    """What an episode was worth.
+
+    Attributes:
+        reward: on top of what its steps earned.
+        success: whether the task is solved.
+    """
+
+    reward: float
+    success: bool
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """An environment whose task is judged once, when the episode is over, and not at each step."""
+
+    def judge(self, last: Action | None) -> Verdict:
+        """Look at what was left behind; called once, after the last ``step``.
+
+        Args:
+            last: the policy's last action, which may be the word that ended the episode.
+
+        Raises:
+            EnvironmentFailure: it cannot be judged.
         """
