@@ -32,9 +32,20 @@ LONGEST_WAIT = 1.0
 """Seconds after which a ``Wait`` ends here: the pages are local, and who needs longer waits again."""
 
 # The page shows a START cover when an episode ends, and a click on it (the second of a double click, say)
-# would begin an unseeded one and wipe the reward: so starting again is taken out of the page.
+# would begin an unseeded one and wipe the reward: so starting again is taken out of the page. What the page
+# does again and again (a new price every tenth of a second) begins after the first look: otherwise the first
+# screen would tell how fast the machine is, not which seed it was.
 _START = """
 ([seed, mode, limit]) => {
+  const [repeat, end] = [window.setInterval, window.clearInterval];
+  const held = new Map(), begun = new Map();
+  window.setInterval = (...what) => { held.set(-held.size - 1, what); return -held.size; };
+  window.clearInterval = id => { held.set(id, null); end(begun.get(id) ?? id); };
+  core.saccadeLooked = () => {
+    window.setInterval = repeat;
+    for (const [id, what] of held) if (what) begun.set(id, repeat(...what));
+    core.saccadeLooked = () => {};
+  };
   Math.seedrandom(seed);
   core.setDataMode(mode);
   core.EPISODE_MAX_TIME = limit;
@@ -48,6 +59,7 @@ _STATE = """
   reason: String(WOB_REWARD_REASON ?? '')
 })
 """
+_LOOKED = "() => core.saccadeLooked()"
 _READY = "() => typeof core !== 'undefined' && core.cover_div !== null"
 
 
@@ -140,7 +152,9 @@ class MiniWobEnvironment:
         session.wait_for("() => WOB_TASK_READY")
         self._instruction = words(session.evaluate("() => core.getUtterance()"))
         self.outcome = Outcome(False, 0.0, 0.0, "")
-        return self._named(session.observe())
+        first = self._named(session.observe())
+        session.evaluate(_LOOKED)
+        return first
 
     def step(self, action: Action) -> StepResult:
         """Execute one action; the reward is the page's raw one, given by the step that ends the episode.

@@ -8,6 +8,7 @@ import pytest
 
 from miniwob_oracle import SCRIPTS, solve
 from saccade.actions.errors import UnknownTaskError, UsageError
+from saccade.actions.schema import Wait
 from saccade.env.chromium import Chromium
 from saccade.env.miniwob import MiniWobEnvironment
 from saccade.env.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks
@@ -55,3 +56,22 @@ def test_scripts_solve_what_is_scored(chromium: Chromium) -> None:
         with MiniWobEnvironment(task, chromium=chromium) as environment:
             rewards[task] = solve(environment, seed=number)
     assert {task: reward for task, reward in rewards.items() if reward < 1} == {}
+
+
+def test_a_seed_gives_the_same_first_screen(chromium: Chromium) -> None:
+    """Every eighth task of the largest list, and those that do something by a timer from the start."""
+    moving = ["stock-market", "terminal"]
+    differing = []
+    for task in (*published("browsergym")[::8], *moving):
+        with MiniWobEnvironment(task, chromium=chromium) as environment:
+            screens = {environment.reset(7).screenshot.digest for _ in range(2)}
+        if len(screens) > 1:
+            differing.append(task)
+    assert differing == []
+
+
+def test_what_a_page_repeats_goes_on_after_the_first_look(chromium: Chromium) -> None:
+    with MiniWobEnvironment("stock-market", chromium=chromium) as environment:
+        first = environment.reset(7).screenshot.digest
+        later = {environment.step(Wait(seconds=0.5)).observation.screenshot.digest for _ in range(3)}
+    assert len(later - {first}) > 1
