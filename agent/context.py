@@ -15,8 +15,12 @@ only (``Card.forgets``) is not shown the replies either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+from ..actions.dialects import Dialect
+from ..perception.observation import Screenshot
 from ..perception.resize import ImageSpec
 from .card import Card
 from .decoding.layout import Picture, Segment, Text
@@ -33,6 +37,40 @@ def dropped_images(seen: int, max_images: int) -> int:
         return 0
     period = max_images - max(1, max_images // 2) + 1
     return -(-(seen - max_images) // period) * period
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation.
+
+    Attributes:
+        role: who says it.
+        content: a text, or a screenshot, which is a message of its own.
+        turn: of a reply, which turn's it is.
+    """
+
+    role: Literal["user", "assistant"]
+    content: str | Screenshot
+    turn: int = -1
+
+
+def task_message(dialect: Dialect, card: Card) -> Callable[[str], str]:
+    """How an instruction becomes the text of the first message."""
+    return dialect.prompt if card.prompt == "standard" else str
+
+
+def conversation(context: Context, card: Card) -> Iterator[Message]:
+    """The messages after the first one, up to the newest screenshot."""
+    dropped = dropped_images(len(context.turns) + 1, card.max_images)
+    for index, turn in enumerate(context.turns):
+        if index < dropped and card.forgets:
+            continue
+        if index >= dropped:
+            yield Message("user", turn.screenshot)
+        yield Message("assistant", turn.reply, index)
+        if turn.feedback is not None:
+            yield Message("user", turn.feedback)
+    yield Message("user", context.observation.screenshot)
 
 
 class PromptBuilder:
@@ -59,8 +97,7 @@ class PromptBuilder:
     ) -> None:
         self._encode = encode
         self._first_message = first_message
-        self._max_images = card.max_images
-        self._forgets = card.forgets
+        self._card = card
         self._chat = chat
         self._spec = spec
         self._texts: dict[str, Text] = {}
@@ -78,20 +115,18 @@ class PromptBuilder:
         """
         first = message("user", self._first_message(context.instruction))
         prompt: list[Segment] = [self._text(self._chat.preamble + first)]
-        dropped = dropped_images(len(context.turns) + 1, self._max_images)
-        for index, turn in enumerate(context.turns):
-            if index < dropped and self._forgets:
-                continue
-            if index >= dropped:
-                prompt += self._picture(Picture.of(turn.screenshot, self._spec))
-            prompt += [self._text(ChatFormat.opening), self._reply(index, turn.reply), self._text(END)]
-            if turn.feedback is not None:
-                prompt.append(self._text(message("user", turn.feedback)))
-        prompt += self._picture(Picture.of(context.observation.screenshot, self._spec))
+        for said in conversation(context, self._card):
+            prompt += self._segments(said)
         return [*prompt, self._text(self._chat.opening)]
 
-    def _picture(self, picture: Picture) -> list[Segment]:
-        return [self._text(PICTURE_BEFORE), picture, self._text(PICTURE_AFTER)]
+    def _segments(self, said: Message) -> list[Segment]:
+        if isinstance(said.content, Screenshot):
+            picture = Picture.of(said.content, self._spec)
+            return [self._text(PICTURE_BEFORE), picture, self._text(PICTURE_AFTER)]
+        if said.role == "assistant":
+            reply = self._reply(said.turn, said.content)
+            return [self._text(ChatFormat.opening), reply, self._text(END)]
+        return [self._text(message("user", said.content))]
 
     def _text(self, text: str) -> Text:
         if text not in self._texts:

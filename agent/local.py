@@ -16,7 +16,7 @@ from ..actions.errors import ParseError, UsageError
 from ..actions.geometry import Size, smart_resize
 from ..actions.schema import Action
 from .checkpoint import Checkpoint, load_checkpoint
-from .context import PromptBuilder
+from .context import PromptBuilder, task_message
 from .decoding.agree import agree
 from .decoding.engine import Generation, Rules, generate
 from .decoding.layout import Segment
@@ -24,13 +24,13 @@ from .decoding.network import Network
 from .decoding.sampling import Sampling
 from .decoding.session import Session
 from .decoding.speculation import Speculation, Target
-from .expected import Expected, Verdict
+from .expected import Expected, Verdict, without_thought
 from .fingerprint import fingerprint
 from .policy import Context, Prediction, UnreadableReply, Usage
+from .prompts.chatml import ENDS
 from .reading import ReadingAhead
-from .reply_tokens import ReplyTokens, without_thought
+from .reply_tokens import ReplyTokens
 
-_STOP = ("<|im_end|>", "<|endoftext|>")
 _BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>")
 
 
@@ -120,7 +120,7 @@ class LocalPolicy:
         self._session = Session(self._network, checkpoint.image_spec)
         self._prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
-            self._dialect.prompt if checkpoint.card.prompt == "standard" else str,
+            task_message(self._dialect, checkpoint.card),
             checkpoint.card,
             checkpoint.chat,
             checkpoint.image_spec,
@@ -269,7 +269,7 @@ def _end_of_turn(checkpoint: Checkpoint, rules: Rules) -> int:
     """The token with which it ends a reply."""
     vocabulary = checkpoint.tokenizer.get_vocab()
     return next(
-        (vocabulary[text] for text in _STOP if vocabulary.get(text) in rules.stop_ids), min(rules.stop_ids)
+        (vocabulary[text] for text in ENDS if vocabulary.get(text) in rules.stop_ids), min(rules.stop_ids)
     )
 
 
@@ -278,7 +278,7 @@ def _rules(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None)
     vocabulary = checkpoint.tokenizer.get_vocab()
     configured = getattr(checkpoint.model.generation_config, "eos_token_id", None)
     stops = set(configured if isinstance(configured, list) else [configured]) - {None}
-    stops |= {vocabulary[token] for token in _STOP if token in vocabulary}
+    stops |= {vocabulary[token] for token in ENDS if token in vocabulary}
     banned = set(range(network.vocabulary)) - set(vocabulary.values())
     banned |= {vocabulary[token] for token in _BANNED if token in vocabulary} | {network.image_token}
     if not stops:

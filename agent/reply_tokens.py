@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from ..actions.dialects import Dialect, Reply
-from ..actions.errors import ParseError, UsageError
-from ..actions.geometry import Point, Size
-from ..actions.schema import Action, Click, Finished, Press, Type, Wait
+from ..actions.errors import ParseError
 from .decoding.agree import WholeReply
 from .expected import Expected
 from .leniency import Read, coordinates, lenient_tokens
 from .sidecars import Tokenizer
-
-_PROBES: tuple[Action, ...] = (Click(point=Point(0, 0)), Type(text="a"), Press(key="a"), Wait(), Finished())
-
-
-def without_thought(dialect: Dialect, actions: Sequence[Action], screenshot: Size, resized: Size) -> Expected:
-    """The reply that does some actions; it is not asked about what all kinds of action begin with.
-
-    Raises:
-        UsageError: the dialect has no words for them.
-    """
-    raw = dialect.render(Reply("", tuple(actions)), screenshot, resized)
-    beginnings = [raw]
-    for probe in _PROBES:
-        try:
-            beginnings.append(dialect.render(Reply("", (probe,)), screenshot, resized))
-        except UsageError:
-            continue
-    same = zip(*beginnings, strict=False)
-    common = sum(1 for _ in itertools.takewhile(lambda letters: len(set(letters)) == 1, same))
-    return Expected(raw, ((0, common),) if common else ())
 
 
 class ReplyTokens:

@@ -10,6 +10,8 @@ Role = Literal["system", "user", "assistant"]
 
 _LOG = logging.getLogger(__name__)
 
+ENDS = ("<|im_end|>", "<|endoftext|>")
+"""Tokens that end a reply."""
 END = "<|im_end|>\n"
 PICTURE_BEFORE = "<|im_start|>user\n<|vision_start|>"
 PICTURE_AFTER = "<|vision_end|><|im_end|>\n"
