@@ -104,7 +104,7 @@ class ReplayPolicy:
             self._note(context, min(places), "own", forwards + 1 + error.usage.forwards)
             raise
         self._judge(context, own, min(places), pixels, forwards + 1 + own.usage.forwards)
-        return replace(own, usage=_sum(usage, own.usage))
+        return replace(own, usage=own.usage.after(usage))
 
     def read_ahead(self, context: Context) -> None:
         """The model may begin to read the next screen; see ``agent.overlap``."""
@@ -179,10 +179,3 @@ class ReplayPolicy:
 def _marks(raw: str, begin: int) -> tuple[tuple[int, int], ...]:
     """Where a reply names secrets, which the model does not know."""
     return tuple(match.span() for match in MARK.finditer(raw, begin))
-
-
-def _sum(left: Usage, right: Usage) -> Usage:
-    """What two questions about one screen cost together."""
-    phases = {*left.timings, *right.timings}
-    timings = {phase: left.timings.get(phase, 0.0) + right.timings.get(phase, 0.0) for phase in phases}
-    return right.model_copy(update={"timings": timings, "forwards": left.forwards + right.forwards})

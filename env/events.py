@@ -55,6 +55,12 @@ class Usage(_Record):
     accepted_tokens: int = 0
     timings: Timings = Field(default_factory=dict)
 
+    def after(self, earlier: Usage) -> Usage:
+        """Of two questions about one screen, the later of which gave the reply: forwards and times add up."""
+        phases = {*earlier.timings, *self.timings}
+        timings = {phase: earlier.timings.get(phase, 0.0) + self.timings.get(phase, 0.0) for phase in phases}
+        return self.model_copy(update={"timings": timings, "forwards": earlier.forwards + self.forwards})
+
 
 class StartEvent(_Record):
     """The task and everything needed to run it again.

@@ -11,7 +11,40 @@ from ..perception.observation import Observation
 from .base import Environment, Preview, Previewing, StepResult
 
 
-class BlankScreen:
+class Around:
+    """The environment within, as it is; what is built on it changes one thing.
+
+    Args:
+        environment: what is really acted in.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    @property
+    def instruction(self) -> str | None:
+        """The task of the environment within."""
+        return self._environment.instruction
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Start an episode."""
+        return self._environment.reset(seed)
+
+    def step(self, action: Action) -> StepResult:
+        """Execute an action."""
+        return self._environment.step(action)
+
+    def preview_to(self, show: Preview | None) -> None:
+        """First looks of the environment within, if it gives any."""
+        if isinstance(self._environment, Previewing):
+            self._environment.preview_to(show)
+
+    def close(self) -> None:
+        """Close the environment within."""
+        self._environment.close()
+
+
+class BlankScreen(Around):
     """Shows one colour instead of the screen: an agent that does as well with it never looked.
 
     Args:
@@ -20,13 +53,8 @@ class BlankScreen:
     """
 
     def __init__(self, environment: Environment, colour: tuple[int, int, int] = (127, 127, 127)) -> None:
-        self._environment = environment
+        super().__init__(environment)
         self._colour = colour
-
-    @property
-    def instruction(self) -> str | None:
-        """The task of the environment within."""
-        return self._environment.instruction
 
     def reset(self, seed: int | None = None) -> Observation:
         """Start an episode and hide its screen."""
@@ -39,18 +67,13 @@ class BlankScreen:
 
     def preview_to(self, show: Preview | None) -> None:
         """First looks are hidden too."""
-        if isinstance(self._environment, Previewing):
-            self._environment.preview_to(show and (lambda screenshot: show(blank(screenshot, self._colour))))
-
-    def close(self) -> None:
-        """Close the environment within."""
-        self._environment.close()
+        super().preview_to(show and (lambda screenshot: show(blank(screenshot, self._colour))))
 
     def _hide(self, observation: Observation) -> Observation:
         return replace(observation, screenshot=blank(observation.screenshot, self._colour))
 
 
-class FillIn:
+class FillIn(Around):
     """Types secrets where an action names them as ``{{name}}``: records keep the name, the screen the text.
 
     Args:
@@ -59,17 +82,8 @@ class FillIn:
     """
 
     def __init__(self, environment: Environment, secrets: Mapping[str, str]) -> None:
-        self._environment = environment
+        super().__init__(environment)
         self._secrets = {f"{{{{{name}}}}}": text for name, text in secrets.items()}
-
-    @property
-    def instruction(self) -> str | None:
-        """The task of the environment within."""
-        return self._environment.instruction
-
-    def reset(self, seed: int | None = None) -> Observation:
-        """Start an episode."""
-        return self._environment.reset(seed)
 
     def step(self, action: Action) -> StepResult:
         """Execute an action with the secrets in it."""
@@ -79,12 +93,3 @@ class FillIn:
                 text = text.replace(mark, secret)
             action = action.model_copy(update={"text": text})
         return self._environment.step(action)
-
-    def preview_to(self, show: Preview | None) -> None:
-        """First looks of the environment within."""
-        if isinstance(self._environment, Previewing):
-            self._environment.preview_to(show)
-
-    def close(self) -> None:
-        """Close the environment within."""
-        self._environment.close()

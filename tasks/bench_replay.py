@@ -101,8 +101,4 @@ def _verified(policy: LocalPolicy, context: Context, raw: str) -> tuple[Usage, i
     if verdict.index is not None:
         return verdict.usage, 1
     usage, forwards = _written(policy, context)
-    phases = {*usage.timings, *verdict.usage.timings}
-    timings = {
-        phase: usage.timings.get(phase, 0.0) + verdict.usage.timings.get(phase, 0.0) for phase in phases
-    }
-    return usage.model_copy(update={"timings": timings}), 1 + forwards
+    return usage.after(verdict.usage), 1 + forwards

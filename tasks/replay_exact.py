@@ -14,6 +14,7 @@ from ..actions.schema import Action, Finished, Wait
 from ..agent.policy import Context, Prediction
 from ..agent.recording import Recording
 from ..env.base import Environment, StepResult
+from ..env.wrappers import Around
 from ..perception.observation import Observation, Screenshot
 from ..perception.redact import redacted as redact
 from ..perception.screen import Region
@@ -66,7 +67,7 @@ class Drifted(EnvironmentFailure):
         self.drift = drift
 
 
-class AsRecorded:
+class AsRecorded(Around):
     """An environment that gives each screen the time to become the recorded one.
 
     Args:
@@ -85,18 +86,13 @@ class AsRecorded:
         patience: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._environment = environment
+        super().__init__(environment)
         self._recording = recording
         self._redacted = redacted
         self._patience = patience
         self._clock = clock
         self._place = self._left = 0
         self.drift: Drift | None = None
-
-    @property
-    def instruction(self) -> str | None:
-        """The task of the environment within."""
-        return self._environment.instruction
 
     def reset(self, seed: int | None = None) -> Observation:
         """Start an episode and wait for the first recorded screen."""
@@ -110,10 +106,6 @@ class AsRecorded:
         if self._left > 0 and result.error is None:
             return result
         return self._await(self._place + 1, result)
-
-    def close(self) -> None:
-        """Close the environment within."""
-        self._environment.close()
 
     def _await(self, place: int, result: StepResult) -> StepResult:
         """Look again and again until the screen is as recorded; ``drift`` says if it does not become so."""
