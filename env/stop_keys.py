@@ -8,20 +8,18 @@ open menu does not hide the stop. What the agent injects is told of too. Its key
 from __future__ import annotations
 
 import struct
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from ..actions.errors import MissingPartError
 from .chords import Chord, Chords
 from .control import Control
+from .x11_record import FROM_SERVER, EventStream
 
 _KEY_PRESS, _KEY_RELEASE, _MOTION = 2, 3, 6
-_ALL_CLIENTS, _FROM_SERVER, _START_OF_DATA = 3, 0, 4
 _EVENT = struct.Struct("=BB18xhh4xHxx")
 """A core input event: kind, detail, place on the screen, modifiers (X protocol, appendix B)."""
-_PATIENCE = 5.0
 _MODIFIER_KEYSYMS = {
     "shift": (0xFFE1, 0xFFE2),
     "ctrl": (0xFFE3, 0xFFE4),
@@ -47,7 +45,6 @@ def stop_keys(
     """
     watcher = _Watcher(control, display, chords, corners)
     try:
-        watcher.start()
         control.reserved = chords.all
         yield
     finally:
@@ -55,51 +52,26 @@ def stop_keys(
 
 
 class _Watcher:
-    """Two connections to a display, as RECORD asks for: one that gives orders, one that hears the events."""
+    """Hears the chords and the corners."""
 
     def __init__(self, control: Control, display: str, chords: Chords, corners: bool) -> None:
-        from Xlib import error
-        from Xlib.display import Display
-
-        self._gone = (error.ConnectionClosedError, OSError)
         self._control = control
-        self._name = display
-        try:
-            self._orders: Any = Display(display)
-            self._events: Any = Display(display)
-        except (error.DisplayError, error.XError, *self._gone) as problem:
-            raise MissingPartError(f"cannot listen for {chords.stop} on the display {display!r}") from problem
-        if not self._orders.has_extension("RECORD"):
-            raise MissingPartError(
-                f"the display {display} has no RECORD extension to listen for {chords.stop}"
-            )
-        self._chords = [
-            (_keycodes(self._orders, chord), _masks(self._orders, chord), call)
-            for chord, call in self._calls(chords)
-        ]
         self._down: set[int] = set()
-        self._corners = _corners(self._orders) if corners else frozenset()
-        self._listening = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name=f"stop keys on {display}", daemon=True)
-        kinds = (_KEY_PRESS, _MOTION if corners else _KEY_RELEASE)
-        self._context = self._orders.record_create_context(0, [_ALL_CLIENTS], [_interest(kinds)])
-        self._orders.sync()
-
-    def start(self) -> None:
-        """Begin to listen; returns when nothing is missed any more."""
-        self._thread.start()
-        if not self._listening.wait(_PATIENCE):
-            raise MissingPartError(f"the display {self._name} does not tell of its keys")
+        self._stream = EventStream(display, f"for {chords.stop}")
+        try:
+            orders = self._stream.orders
+            self._chords = [
+                (_keycodes(orders, chord), _masks(orders, chord), call) for chord, call in self._calls(chords)
+            ]
+            self._corners = _corners(orders) if corners else frozenset()
+            self._stream.start(self._heard, (_KEY_PRESS, _MOTION if corners else _KEY_RELEASE))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Stop listening; the display may be gone already."""
-        with suppress(*self._gone):
-            self._orders.record_disable_context(self._context)
-            self._orders.sync()
-        self._thread.join(_PATIENCE)
-        for connection in (self._orders, self._events):
-            with suppress(*self._gone):
-                connection.close()
+        self._stream.close()
 
     def _calls(self, chords: Chords) -> list[tuple[Chord, Callable[[], None]]]:
         control = self._control
@@ -109,23 +81,17 @@ class _Watcher:
             (chords.step, control.step),
         ]
 
-    def _listen(self) -> None:
-        with suppress(*self._gone):
-            self._events.record_enable_context(self._context, self._heard)
-            self._events.record_free_context(self._context)
-
     def _heard(self, reply: Any) -> None:
-        if reply.category == _START_OF_DATA:
-            self._listening.set()
-        elif reply.category == _FROM_SERVER and not reply.client_swapped:
-            for offset in range(0, len(reply.data), 32):
-                kind, detail, x, y, state = _EVENT.unpack_from(reply.data, offset)
-                if kind == _KEY_PRESS:
-                    self._press(detail, state)
-                elif kind == _KEY_RELEASE:
-                    self._down.discard(detail)
-                elif kind == _MOTION and (x, y) in self._corners and not self._control.moved(x, y):
-                    self._control.stop("stopped by the pointer in a corner of the screen")
+        if reply.category != FROM_SERVER or reply.client_swapped:
+            return
+        for offset in range(0, len(reply.data), 32):
+            kind, detail, x, y, state = _EVENT.unpack_from(reply.data, offset)
+            if kind == _KEY_PRESS:
+                self._press(detail, state)
+            elif kind == _KEY_RELEASE:
+                self._down.discard(detail)
+            elif kind == _MOTION and (x, y) in self._corners and not self._control.moved(x, y):
+                self._control.stop("stopped by the pointer in a corner of the screen")
 
     def _press(self, keycode: int, state: int) -> None:
         """A key went down; one that is held does so again and again, and counts once."""
@@ -134,21 +100,6 @@ class _Watcher:
         for keycodes, masks, call in self._chords:
             if fresh and keycode in keycodes and all(state & mask for mask in masks):
                 call()
-
-
-def _interest(kinds: tuple[int, int]) -> dict[str, Any]:
-    nothing, no_extension = (0, 0), (0, 0, 0, 0)
-    return {
-        "core_requests": nothing,
-        "core_replies": nothing,
-        "ext_requests": no_extension,
-        "ext_replies": no_extension,
-        "delivered_events": nothing,
-        "device_events": kinds,
-        "errors": nothing,
-        "client_started": False,
-        "client_died": False,
-    }
 
 
 def _keycodes(display: Any, chord: Chord) -> frozenset[int]:

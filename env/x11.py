@@ -51,18 +51,11 @@ class Connection:
 
     def __init__(self, name: str) -> None:
         from Xlib import error
-        from Xlib.display import Display
 
         self.name = name
         self.gone = (error.ConnectionClosedError, OSError)
         self._refused = error.XError
-        try:
-            self.display: Any = Display(name)
-        except (error.DisplayError, error.XError, *self.gone) as problem:
-            _hang_up(problem)
-            raise MissingPartError(
-                f"cannot open the display {name!r}: start an X server there, or choose another with --display"
-            ) from problem
+        self.display: Any = open_display(name)
         self.display.set_error_handler(_ignore)
         self.root: Any = self.display.screen().root
         if not self.display.has_extension("XTEST"):
@@ -126,6 +119,29 @@ class Connection:
         with suppress(*self.gone):
             self.display.close()
         self.display.display.socket.close()  # Xlib leaves it open when the server is lost
+
+
+def open_display(name: str | None, so: str = "") -> Any:
+    """Xlib's connection to a display; None is the one that ``$DISPLAY`` names.
+
+    Args:
+        name: such as ``:7``.
+        so: what follows from its absence, for the message.
+
+    Raises:
+        MissingPartError: there is no such display.
+    """
+    from Xlib import error
+    from Xlib.display import Display
+
+    try:
+        return Display(name)
+    except (error.DisplayError, error.XError, error.ConnectionClosedError, OSError) as problem:
+        _hang_up(problem)
+        what = f"cannot open the display {name!r}" if name else "no display is named"
+        raise MissingPartError(
+            f"{what}{f', {so}' if so else ''}: start an X server there, or choose another with --display"
+        ) from problem
 
 
 def _hang_up(problem: BaseException | None) -> None:

@@ -8,23 +8,20 @@ it meant when it was pressed.
 
 from __future__ import annotations
 
-import contextlib
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..actions.errors import MissingPartError
 from ..actions.geometry import Point
 from ..actions.schema import Button, Direction
 from .input_events import ButtonInput, Heard, Input, KeyInput, MoveInput, WheelInput
 from .keysyms import LEVEL_SHIFTS, meaning
+from .x11_record import FROM_CLIENT, FROM_SERVER, NO_REQUESTS, EventStream, Requests
 
 _CHANGE_KEYBOARD_MAPPING = 100
 _XKB_SET_MAP, _XKB_GET_KEYBOARD = 9, 23
 _KEY_PRESS, _KEY_RELEASE, _BUTTON_PRESS, _BUTTON_RELEASE, _MOTION = range(2, 7)
-_FROM_SERVER, _FROM_CLIENT, _START = 0, 1, 4
 _SHIFT, _LOCK, _GROUPS = 1, 2, 0x6000
 _COMMANDS = frozenset((0xFFE3, 0xFFE4, 0xFFE9, 0xFFEA, 0xFFEB, 0xFFEC))  # control, alt and super
 _NUM_LOCK = 0xFF7F
@@ -51,76 +48,33 @@ class X11Listener:
     """
 
     def __init__(self, display: str | None, heard: Heard) -> None:
-        from Xlib import error
-        from Xlib.display import Display
-
-        self._lost = (error.ConnectionClosedError, OSError)
         self._heard = heard
         self._offset: float | None = None
-        self._ready = threading.Event()
-        self._opened: list[Any] = []
+        self._stream = EventStream(display, "to record")
         try:
-            for _ in range(2):
-                self._opened.append(Display(display))
-        except (error.DisplayError, *self._lost) as problem:
-            self._hang_up()
-            raise MissingPartError(
-                f"there is no display {display or '(none named)'} to listen to: {problem}; choose another"
-            ) from problem
-        self._control, self._stream = self._opened
-        if not self._control.has_extension("RECORD"):
-            self._hang_up()
-            raise MissingPartError(f"the display {display} has no RECORD extension, so nothing can be heard")
-        self._map = KeyMeanings(self._control)
-        self._context = self._make_context()
-        self._thread = threading.Thread(target=self._listen, name=f"listens to {display}", daemon=True)
-        self._thread.start()
-        self._ready.wait()
+            self._map = KeyMeanings(self._stream.orders)
+            self._stream.start(self._take, (_KEY_PRESS, _MOTION), self._map_changes())
+        except BaseException:
+            self._stream.close()
+            raise
 
     def close(self) -> None:
         """Stop listening; nothing is heard once it returns. The display may be gone already."""
-        with contextlib.suppress(*self._lost):
-            self._control.record_disable_context(self._context)
-            self._control.sync()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-        self._hang_up()
+        self._stream.close()
 
-    def _make_context(self) -> int:
-        none, nones = (0, 0), (0, 0, 0, 0)
-        keyboards = self._control.query_extension("XKEYBOARD")
-        opcode = keyboards.major_opcode if keyboards is not None else 0
-        wanted = {
-            "core_requests": (_CHANGE_KEYBOARD_MAPPING, _CHANGE_KEYBOARD_MAPPING),
-            "core_replies": none,
-            "ext_requests": (opcode, opcode, _XKB_SET_MAP, _XKB_GET_KEYBOARD) if opcode else nones,
-            "ext_replies": nones,
-            "delivered_events": none,
-            "device_events": (_KEY_PRESS, _MOTION),
-            "errors": none,
-            "client_started": False,
-            "client_died": False,
-        }
-        from Xlib.ext.record import AllClients
-
-        context: int = self._control.record_create_context(0, [AllClients], [wanted])
-        self._control.sync()
-        return context
-
-    def _listen(self) -> None:
-        try:
-            self._stream.record_enable_context(self._context, self._take)
-        except self._lost:
-            pass
-        finally:
-            self._ready.set()
+    def _map_changes(self) -> Requests:
+        """The requests that change what keys mean."""
+        core = (_CHANGE_KEYBOARD_MAPPING, _CHANGE_KEYBOARD_MAPPING)
+        keyboards = self._stream.orders.query_extension("XKEYBOARD")
+        if keyboards is None:
+            return core, NO_REQUESTS[1]
+        opcode = keyboards.major_opcode
+        return core, (opcode, opcode, _XKB_SET_MAP, _XKB_GET_KEYBOARD)
 
     def _take(self, reply: Any) -> None:
-        if reply.category == _START:
-            self._ready.set()
-        elif reply.category == _FROM_CLIENT:
+        if reply.category == FROM_CLIENT:
             self._note_change(reply)
-        elif reply.category == _FROM_SERVER:
+        elif reply.category == FROM_SERVER:
             for start in range(0, len(reply.data) - _EVENT.size + 1, _EVENT.size):
                 for event in self._read(_EVENT.unpack_from(reply.data, start)):
                     self._heard(event)
@@ -156,11 +110,6 @@ class X11Listener:
         lag = time.monotonic() - server_time
         self._offset = lag if self._offset is None or lag > self._offset + _WRAP else min(self._offset, lag)
         return server_time + self._offset
-
-    def _hang_up(self) -> None:
-        for connection in self._opened:
-            with contextlib.suppress(*self._lost):
-                connection.close()
 
 
 class KeyMeanings:
