@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import NamedTuple
 
-from .stats import CONFIDENCE
+from .stats import student
 
 
 class Between(NamedTuple):
@@ -37,22 +36,6 @@ def difference_interval(clusters: Mapping[str, Sequence[float]]) -> Between | No
     variance = max(between * groups / (groups - 1), within * count / (count - 1))
     half = student(groups - 1) * math.sqrt(variance) / count
     return Between(mean - half, mean + half)
-
-
-def student(freedom: int) -> float:
-    """The two-sided 95 % quantile of Student's t, by Fisher's expansion; from 3 on off by less than 0.005."""
-    if freedom == 1:
-        return math.tan(math.pi * CONFIDENCE / 2)
-    if freedom == 2:
-        return CONFIDENCE * math.sqrt(2 / (1 - CONFIDENCE**2))
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(float(term / freedom**power) for power, term in enumerate(terms, start=1))
 
 
 def sign_test(won: int, lost: int) -> float:

@@ -21,9 +21,9 @@ from saccade.tasks.eval_page import write_page
 from saccade.tasks.eval_summary import Summary, as_csv, rate_interval, summarise
 from saccade.tasks.eval_worker import Failed
 from saccade.tasks.evaluate import evaluate
-from saccade.tasks.paired import difference_interval, sign_test, student
+from saccade.tasks.paired import difference_interval, sign_test
 from saccade.tasks.records import Key, Record
-from saccade.tasks.stats import wilson
+from saccade.tasks.stats import student, wilson
 
 PINNED = Pinned(
     asked={"suite": "made", "tasks": ["a", "b<i>"], "seeds": [0, 1], "model": "m"}, settings={"policy": "<b>"}

@@ -42,12 +42,13 @@ def test_where_no_spread_is_seen_no_certainty_is_claimed() -> None:
     assert clustered({"one": [1.0] * 50, "two": [1.0] * 50}) == wilson(2, 2)
 
 
-def test_the_interval_holds_the_mean_as_often_as_promised() -> None:
+@pytest.mark.parametrize("tasks", [6, 40])
+def test_the_interval_holds_the_mean_as_often_as_promised(tasks: int) -> None:
     """Tasks differ by 0.2 to 0.8 and have 10 steps each; 95 % of 400 intervals should hold 0.5."""
     dice = random.Random(7)
     held = 0
     for _ in range(400):
-        chances = [dice.uniform(0.2, 0.8) for _ in range(40)]
+        chances = [dice.uniform(0.2, 0.8) for _ in range(tasks)]
         groups = {
             str(task): [float(dice.random() < chance) for _ in range(10)]
             for task, chance in enumerate(chances)
