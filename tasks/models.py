@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from ..agent.local import LocalPolicy
+from ..actions.errors import UsageError
+from ..actions.geometry import Size
+from ..agent.expected import Verifies
+from ..agent.remote import RemotePolicy
+from ..agent.remote_endpoint import PREFIX
 
 SMALL_MODEL = 50_000_000
 """Parameters below which one thread decodes as fast as several."""
+
+
+class ModelPolicy(Verifies, Protocol):
+    """A policy that a model makes, here or on a server."""
+
+    @property
+    def dialect(self) -> str:
+        """The name of the dialect it speaks."""
+
+    @property
+    def viewport(self) -> Size | None:
+        """The screen size the model was trained on; None for any."""
+
+    @property
+    def decoding(self) -> tuple[str, ...]:
+        """The drafters it uses; none for plain decoding."""
+
+
+def is_remote(model: str) -> bool:
+    """Whether a model is one that a server runs."""
+    return model.startswith(PREFIX)
+
+
+def refuse_decoding(model: str, decoding: str, constrained: bool) -> None:
+    """See that a server is not asked to decode in a way that only models here can.
+
+    Raises:
+        UsageError: it is.
+    """
+    if decoding not in ("auto", "plain") or constrained:
+        raise UsageError(
+            f"{model} decodes on its server; --decoding and --constrained are for models that run here"
+        )
 
 
 def load_policy(
@@ -19,13 +55,24 @@ def load_policy(
     seed: int = 0,
     decoding: str = "auto",
     constrained: bool = False,
-) -> LocalPolicy:
-    """Load a checkpoint and make a policy of it; for the arguments see ``LocalPolicy``.
+) -> ModelPolicy:
+    """Load a checkpoint, or find a server, and make a policy of it.
+
+    Args:
+        model: ``embedded``, a directory or a hub id; or ``openai:URL#NAME``.
+        dialect: see ``LocalPolicy`` and ``RemotePolicy``, as for all that follow.
+        temperature: 0 is greedy.
+        seed: of sampling.
+        decoding: what drafts replies here.
+        constrained: whether replies are held to a grammar here.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
-        UsageError: it, the dialect or the way of decoding cannot be used.
+        UsageError: it, the server, the dialect or the way of decoding cannot be used.
     """
+    if is_remote(model):
+        refuse_decoding(model, decoding, constrained)
+        return RemotePolicy(model, dialect, temperature=temperature, seed=seed)
     import torch
 
     from ..agent.checkpoint import load_checkpoint

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from .. import __version__
 from ..agent.limits import Limits
@@ -27,7 +27,7 @@ from ..env.wrappers import FillIn
 from .console import Narrator
 from .desktop_tools import parse_region
 from .folders import run_folder
-from .models import load_policy
+from .models import ModelPolicy, load_policy
 from .person import chords_heard
 from .replay_exact import AsRecorded, Drift, ExactPolicy
 from .replay_place import ReplayPlace
@@ -35,9 +35,6 @@ from .replay_record import RECORD_NAME
 from .report import write_report
 from .terminal import terminal_keys
 from .variables import Substitution, refuse_marks, secret_names, secrets, substituted
-
-if TYPE_CHECKING:
-    from ..agent.local import LocalPolicy
 
 Mode = Literal["verify", "exact", "offline"]
 _LIMITS = Limits(repeats=8)
@@ -218,7 +215,7 @@ class _Player:
 
 
 def _player(
-    request: ReplayRequest, prepared: Prepared, world: Environment, model: LocalPolicy | None
+    request: ReplayRequest, prepared: Prepared, world: Environment, model: ModelPolicy | None
 ) -> _Player:
     if model is not None:
         return _Player(ReplayPolicy(model, prepared.recording, request.tolerance), world)
@@ -242,7 +239,7 @@ def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | N
     }
 
 
-def load_model(request: ReplayRequest, trajectory: Trajectory, narrator: Narrator) -> LocalPolicy:
+def load_model(request: ReplayRequest, trajectory: Trajectory, narrator: Narrator) -> ModelPolicy:
     """The model that verifies: the one asked for, else the one that made the recording.
 
     Raises:

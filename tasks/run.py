@@ -7,7 +7,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..actions.errors import UsageError
@@ -25,15 +24,12 @@ from ..perception.observation import Observation
 from .consent import ask_for_the_screen
 from .console import Narrator
 from .folders import run_folder
-from .models import load_policy
+from .models import ModelPolicy, load_policy
 from .parse import parse_size
 from .person import chords_heard
 from .report import write_report
 from .terminal import terminal_keys
 from .variables import Substitution
-
-if TYPE_CHECKING:
-    from ..agent.local import LocalPolicy
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
 
@@ -191,7 +187,7 @@ def _run_in(
     return Outcome(end, start.instruction, directory / FILE_NAME, report, time.monotonic() - started)
 
 
-def _viewport(request: RunRequest, policy: LocalPolicy) -> Size | None:
+def _viewport(request: RunRequest, policy: ModelPolicy) -> Size | None:
     """The page's size as asked for, else what the model was trained on; MiniWoB++ keeps its own."""
     if request.viewport is not None:
         return parse_size(request.viewport)
@@ -199,7 +195,7 @@ def _viewport(request: RunRequest, policy: LocalPolicy) -> Size | None:
 
 
 def _start(
-    request: RunRequest, policy: LocalPolicy, environment: Environment, rehearsal: Rehearsal | None
+    request: RunRequest, policy: ModelPolicy, environment: Environment, rehearsal: Rehearsal | None
 ) -> tuple[StartEvent, Observation]:
     """Reset the environment; what is asked of the policy, and the first screen."""
     first = environment.reset(request.seed)
