@@ -50,6 +50,8 @@ class DraftModel:
         self._surest = surest
         self._session = Session(network, spec)
         self._prompt: list[Segment] | None = None
+        # A prompt that it has not read: while nobody asks for drafts, none is read at all.
+        self._ahead: list[Segment] | None = None
         # Committed tokens that it has not read, drafted ones that it has, and drafted ones that it has not.
         self._pending: list[int] = []
         self._drafted: list[int] = []
@@ -63,12 +65,10 @@ class DraftModel:
         ]
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
-        """Read the prompt; only its text if ``prepare`` did not show its screenshots."""
-        segments = self._prompt or [Text(tuple(prompt))]
+        """A prompt to read when drafts are asked for; only its text if ``prepare`` showed no screenshots."""
+        self._ahead = self._prompt or [Text(tuple(prompt))]
         self._prompt = None
         self._pending, self._drafted, self._unread = [], [], []
-        with torch.inference_mode():
-            self._hidden = self._session.prefill(segments).hidden
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
         """Keep what it drafted as far as it came true."""
@@ -107,6 +107,9 @@ class DraftModel:
 
     def _read(self) -> Row:
         """Read what it has not read yet; the scores of what follows, as many as the target has."""
+        if self._ahead is not None:
+            self._hidden = self._session.prefill(self._ahead).hidden
+            self._ahead = None
         # Before a reply has begun there is nothing to read.
         if new := [*self._pending, *self._unread]:
             self._hidden = self._session.extend(new)[-1]

@@ -205,6 +205,23 @@ def test_a_draft_model_of_equal_weights_is_always_right(
     assert generation.forwards == -(-len(whole(generation)) // 7) - 1
 
 
+def test_a_draft_model_that_is_not_asked_reads_nothing(
+    checkpoint: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafter = draft_model(checkpoint)
+    read: list[int] = []
+    prefill = drafter._session.prefill
+    monkeypatch.setattr(drafter._session, "prefill", lambda prompt: (read.append(1), prefill(prompt))[1])
+    resting = Judged(drafter)
+    resting.propose = lambda state, budget: state.tree()
+    generate(fresh(checkpoint), conversation(checkpoint, [shoot(0)]), RULES, Sampling(), resting, budget=6)
+    assert read == []
+    asked = conversation(checkpoint, [shoot(1)])
+    drafter.prepare(asked, Size(1, 1), Size(1, 1))
+    generate(fresh(checkpoint), asked, RULES, Sampling(), Judged(drafter), budget=6)
+    assert read == [1]
+
+
 class Judged:
     """A drafter by itself, asked every round."""
 
