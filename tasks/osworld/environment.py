@@ -1,0 +1,183 @@
+"""One task as an environment: a private display, a sandbox on it, and a verdict at the end."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from ...actions.errors import EnvironmentFailure, UsageError
+from ...actions.geometry import Size
+from ...actions.schema import Action, Hotkey, OpenApp, Wait
+from ...env.base import Preview, StepResult, Verdict
+from ...env.desktop import DesktopEnvironment
+from ...env.private_display import PrivateDisplay
+from ...perception.observation import Observation
+from .box import Box
+from .cache import Cache
+from .judging import score
+from .setting_up import TERMINAL, open_terminal, programs_of, set_up
+from .task import Task
+from .windows import windows_of
+from .world import World
+
+WINDOW_LIMIT = 30.0
+"""Seconds that a launched program may take to show its window."""
+_GLANCE = 0.1
+_FULL = 1.0
+
+
+class OsWorldEnvironment:
+    """A task in a fresh home on a fresh display, judged once when the episode is over.
+
+    The keys ctrl+alt+t open a terminal, as on OSWorld's desktop, and ``open_app`` starts a program in the
+    sandbox. An episode succeeds with the full score, 1; the score itself is the reward.
+
+    Args:
+        task: what to do, and how it is judged.
+        cache: files that it would download.
+        size: of the screen, in pixels.
+
+    Raises:
+        MissingPartError: Xvfb, openbox or bubblewrap is missing.
+    """
+
+    def __init__(self, task: Task, cache: Cache = Cache(), size: Size = Size(1920, 1080)) -> None:
+        self._task = task
+        self._cache = cache
+        self._size = size
+        self._instruction: str | None = None
+        self._episode: _Episode | None = None
+        self._preview: Preview | None = None
+        self._closed = False
+
+    @property
+    def instruction(self) -> str | None:
+        """The task in words, as the seed has it."""
+        return self._instruction
+
+    @property
+    def display(self) -> str | None:
+        """The X display of the episode; None while there is none."""
+        return None if self._episode is None else self._episode.world.display
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Prepare the task in a new home on a new display.
+
+        Raises:
+            EnvironmentFailure: it cannot be prepared; the message says which step.
+        """
+        if self._closed:
+            raise EnvironmentFailure("the environment was closed; make a new one")
+        self._drop()
+        task = self._task.seeded(seed).on_screen(self._size)
+        self._episode = _Episode(task, self._cache, self._size)
+        try:
+            set_up(self._episode.world, task.config)
+            first = self._episode.desktop.reset()
+        except UsageError as error:
+            raise EnvironmentFailure(f"{task.id} cannot be prepared: {error}") from error
+        self._instruction = task.instruction
+        self._episode.desktop.preview_to(self._preview)
+        return first
+
+    def step(self, action: Action) -> StepResult:
+        """Execute one action; see ``Environment.step``.
+
+        Raises:
+            EnvironmentFailure: the display is gone, or no episode is running.
+        """
+        if self._episode is None:
+            raise EnvironmentFailure("no episode is running; call reset before step")
+        match action:
+            case OpenApp(name=name):
+                return self._opened(name)
+            case Hotkey(keys=keys) if keys == TERMINAL:
+                open_terminal(self._episode.world)
+                return self._episode.desktop.step(Wait(seconds=0))
+        return self._episode.desktop.step(action)
+
+    def judge(self, last: Action | None) -> Verdict:
+        """See ``Judging``.
+
+        Raises:
+            EnvironmentFailure: it cannot be judged.
+        """
+        if self._episode is None:
+            raise EnvironmentFailure("no episode is running; call reset before judge")
+        self._episode.desktop.preview_to(None)
+        try:
+            worth = score(self._episode.world, last)
+        except UsageError as error:
+            raise EnvironmentFailure(f"{self._task.id} cannot be judged: {error}") from error
+        return Verdict(worth, worth >= _FULL)
+
+    def preview_to(self, show: Preview | None) -> None:
+        """See ``Previewing``."""
+        self._preview = show
+        if self._episode is not None:
+            self._episode.desktop.preview_to(show)
+
+    def close(self) -> None:
+        """End everything; may be called more than once."""
+        self._closed = True
+        self._drop()
+
+    def _opened(self, name: str) -> StepResult:
+        assert self._episode is not None
+        world, refused = self._episode.world, None
+        if "/" in name or world.box.run(["which", name]).status != 0:
+            refused = f"no program is called {name!r}"
+        else:
+            try:
+                self._episode.launch(name)
+            except EnvironmentFailure as error:
+                refused = str(error)
+        seen = self._episode.desktop.step(Wait(seconds=0))
+        return StepResult(seen.observation, error=refused, timings=seen.timings)
+
+    def _drop(self) -> None:
+        episode, self._episode = self._episode, None
+        if episode is not None:
+            episode.close()
+
+
+class _Episode:
+    """What one episode stands on."""
+
+    def __init__(self, task: Task, cache: Cache, size: Size) -> None:
+        with ExitStack() as stack:
+            results = stack.enter_context(tempfile.TemporaryDirectory(prefix="saccade-results-"))
+            self._display = stack.enter_context(PrivateDisplay(size))
+            box = Box(self._display)
+            stack.callback(box.close)
+            self.desktop = stack.enter_context(DesktopEnvironment(display=self._display.name))
+            self.desktop.reset()
+            name = self._display.name
+            self.world = World(task, box, name, size, self._act, self._wait_for_window, cache, Path(results))
+            self._everything = stack.pop_all()
+
+    def launch(self, name: str) -> None:
+        """Start a program by its name and wait for its window."""
+        before = frozenset(window.number for window in windows_of(self.world.display))
+        number = self.world.box.launch([name])
+        self._wait_for_window(number, programs_of([name], False), before)
+
+    def close(self) -> None:
+        """End the display with all that is on it."""
+        self._everything.close()
+
+    def _act(self, action: Action) -> None:
+        if (refused := self.desktop.step(action).error) is not None:
+            raise EnvironmentFailure(f"a step of {self.world.task.id} has no effect: {refused}")
+
+    def _wait_for_window(self, number: int, program: str, before: frozenset[int]) -> None:
+        deadline = time.monotonic() + WINDOW_LIMIT
+        while not {window.number for window in windows_of(self.world.display) if window.title} - before:
+            status = self.world.box.status(number)
+            if status not in (None, 0):  # 0: a launcher may end well before the window comes
+                raise EnvironmentFailure(f"{program} has ended with status {status}; it showed no window")
+            if time.monotonic() > deadline:
+                raise EnvironmentFailure(f"{program} showed no window within {WINDOW_LIMIT:g} s")
+            self._act(Wait(seconds=_GLANCE))

@@ -1,0 +1,119 @@
+"""What fetches results, and what they are compared with, by OSWorld's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...actions.errors import DataError
+from .extra import need_package
+from .task import Spec
+from .windows import windows_of
+from .world import World
+
+
+def fetch(world: World, spec: Spec) -> Any:
+    """What a getter gives: text, a path, a list of paths, or an object.
+
+    Raises:
+        DataError: the getter is unknown, not as published, or wants a file that is not in the cache.
+        EnvironmentFailure: the sandbox does not answer.
+    """
+    getter = GETTERS.get(str(spec.get("type")))
+    if getter is None:
+        raise DataError(f"{world.task.id}: no getter of type {spec.get('type')!r} is known")
+    try:
+        return getter(world, spec)
+    except KeyError as error:
+        raise DataError(f"{world.task.id}: {spec['type']} has no {error}") from error
+
+
+def _files(spec: Spec) -> tuple[list[tuple[str, str]], set[int]]:
+    """Path and name of each file, and which of them the metric is given."""
+    several = bool(spec.get("multi"))
+    paths, names = (spec["path"], spec["dest"]) if several else ([spec["path"]], [spec["dest"]])
+    return list(zip(paths, names, strict=True)), set(spec.get("gives", [0]))
+
+
+def _given(found: Sequence[Path | None]) -> Any:
+    texts = [None if path is None else str(path) for path in found]
+    return texts[0] if len(texts) == 1 else texts
+
+
+def _vm_file(world: World, spec: Spec) -> Any:
+    files, gives = _files(spec)
+    found: list[Path | None] = []
+    for number, (path, name) in enumerate(files):
+        data = world.box.read(path)
+        kept = None
+        if data is not None:
+            kept = world.result(_timed(name, spec))
+            kept.write_bytes(data)
+        if number in gives:
+            found.append(kept)
+    return _given(found)
+
+
+def _timed(name: str, spec: Spec) -> str:
+    if not spec.get("time_suffix"):
+        return name
+    path = PurePosixPath(name)
+    now = datetime.now().strftime(spec.get("time_format", "%Y%m%d_%H%M%S"))
+    return str(path.with_name(f"{path.stem}_{now}{path.suffix}"))
+
+
+def _cloud_file(world: World, spec: Spec) -> Any:
+    files, gives = _files(spec)
+    kept = [
+        world.cache.need(world.cache.kept(world.task.id, name), f"{world.task.id}: {name}")
+        for _, name in files
+    ]
+    return _given([path for number, path in enumerate(kept) if number in gives])
+
+
+def _cache_file(world: World, spec: Spec) -> str:
+    made = world.result(spec["path"])
+    if made.is_file():
+        return str(made)
+    return str(
+        world.cache.need(world.cache.kept(world.task.id, spec["path"]), f"{world.task.id}: {spec['path']}")
+    )
+
+
+def _last_row(world: World, spec: Spec) -> Any:
+    if (spec["file_type"], spec["file_content"]) != ("xlsx", "last_row"):
+        raise DataError(f"{world.task.id}: content_from_vm_file knows the last_row of xlsx only")
+    pandas = need_package("pandas")
+    path = _vm_file(world, {"path": spec["path"], "dest": PurePosixPath(spec["path"]).name})
+    if path is None:
+        raise FileNotFoundError(spec["path"])
+    return pandas.read_excel(path).iloc[-1].astype(str).tolist()
+
+
+def _window_size(world: World, spec: Spec) -> Any:
+    for window in windows_of(world.display):
+        if window.called(spec["app_class_name"], by_class=True):
+            return {"width": window.size[0], "height": window.size[1]}
+    return None
+
+
+GETTERS: Mapping[str, Callable[[World, Spec], Any]] = {
+    "rule": lambda world, spec: spec["rules"],
+    "vm_file": _vm_file,
+    "cloud_file": _cloud_file,
+    "cache_file": _cache_file,
+    "vm_command_line": lambda world, spec: (
+        world.box.run(spec["command"], shell=bool(spec.get("shell"))).output
+    ),
+    "vm_command_error": lambda world, spec: (
+        world.box.run(spec["command"], shell=bool(spec.get("shell"))).error
+    ),
+    "list_directory": lambda world, spec: world.box.tree(spec["path"]),
+    "content_from_vm_file": _last_row,
+    "vm_screen_size": lambda world, spec: {"width": world.size.width, "height": world.size.height},
+    "vm_window_size": _window_size,
+    "time_diff_range": lambda world, spec: spec["diff_range_in_minutes"],
+}
+"""By the name in the JSON; each takes the episode's world and the getter's own object."""

@@ -1,0 +1,235 @@
+"""Metrics that compare files of text: plain, CSV, JSON, and archives of them."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ..extra import need_package
+from .matching import fits, has_values
+
+Rules = Mapping[str, Any]
+_ENCODINGS = ("utf-8", "latin-1")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)")
+
+
+def _read(path: str | Path) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def compare_text_file(
+    actual: str | None, expected: str, *, ignore_blanks: bool = False, ignore_case: bool = False
+) -> float:
+    """The same text; ``ignore_blanks`` takes any white space for one blank and none at the ends."""
+    if not actual:
+        return 0.0
+
+    def plain(text: str) -> str:
+        text = re.sub(r"\s+", " ", re.sub(r"[\t\n]", " ", text).strip()) if ignore_blanks else text
+        return text.lower() if ignore_case else text
+
+    return float(plain(_read(actual)) == plain(_read(expected)))
+
+
+def diff_text_file(result: str | None, expect: str) -> float:
+    """How much alike the lines are (Ratcliff and Obershelp's ratio)."""
+    if result is None:
+        return 0.0
+    lines = [_read(path).splitlines() for path in (result, expect)]
+    return difflib.SequenceMatcher(a=lines[0], b=lines[1]).ratio()
+
+
+def compare_config(actual: str | None, rules: Rules) -> float:
+    """A file's text is exactly ``expected``."""
+    return float(bool(actual) and _read(str(actual)) == rules["expected"])
+
+
+def compare_result_files(result: str | None, expected: str | None) -> float:
+    """The same text at the core; a number may stand in more words, or differ by less than 0.0001."""
+    if not result or not expected:
+        return 0.0
+    actual, wanted = (_read(path).strip() for path in (result, expected))
+    try:
+        number = float(wanted)
+        return float(wanted in actual or abs(float(actual) - number) < 1e-4)
+    except ValueError:
+        return float(actual == wanted)
+
+
+def compare_python_pure_text(result: str | None, expected: str | None) -> float:
+    """The same program, but for empty lines, blanks at ends of lines, tabs, and head lines for tools."""
+    if not result or not expected:
+        return 0.0
+    try:
+        return float(_program(_read(result)) == _program(_read(expected)))
+    except (OSError, UnicodeDecodeError):
+        return 0.0
+
+
+def _program(text: str) -> list[str]:
+    lines, start = text.splitlines(), 0
+    heads = ("#!", "# -*- coding:", "# coding:", "# coding=")
+    while start < min(3, len(lines)) and lines[start].strip().startswith(heads):
+        start += 1
+    return [line.expandtabs(4).rstrip() for line in lines[start:] if line.strip()]
+
+
+def file_contains(result: str | None, rules: Rules) -> float:
+    """Holds every text of ``expected``."""
+    try:
+        text = _read(result) if result else None
+    except (OSError, UnicodeDecodeError):
+        return 0.0
+    return float(text is not None and all(each in text for each in rules["expected"]))
+
+
+def check_line_number(result: str | None, rules: Rules) -> float:
+    """As many lines hold a time of day as ``expected`` says."""
+    if result is None or not Path(result).is_file():
+        return 0.0
+    found = sum(_CLOCK.search(line) is not None for line in _read(result).splitlines())
+    return float(found == int(rules["expected"]))
+
+
+def check_list(result: str | None, rules: Rules) -> float:
+    """Some line matches each pattern of ``expect``, and none one of ``unexpect``."""
+    if result is None:
+        return 0.0
+    lines = _read(result).splitlines(keepends=True)
+
+    def found(pattern: str) -> bool:
+        return any(re.search(pattern, line) for line in lines)
+
+    wanted = all(map(found, rules.get("expect", ())))
+    return float(wanted and not any(map(found, rules.get("unexpect", ()))))
+
+
+def check_csv(result: str | None, rules: Rules) -> float:
+    """Some record has the values of each of ``expect``, and none those of one of ``unexpect``."""
+    if result is None:
+        return 0.0
+    with Path(result).open(encoding="utf-8", newline="") as stream:
+        records = list(csv.DictReader(stream))
+
+    def found(values: Mapping[str, Any]) -> bool:
+        return any(has_values(record, values) for record in records)
+
+    wanted = all(map(found, rules.get("expect", ())))
+    return float(wanted and not any(map(found, rules.get("unexpect", ()))))
+
+
+def compare_csv(
+    result: str | None, expected: str | Sequence[str], *, strict: bool = True, ignore_case: bool = False
+) -> float:
+    """The same lines as one of the expected files; not ``strict`` leaves blanks at ends of lines out."""
+    if result is None or (actual := _lines(result)) is None:
+        return 0.0
+
+    def plain(line: str) -> str:
+        line = line if strict else line.strip()
+        return line.lower() if ignore_case else line
+
+    wanted = [_lines(path) for path in ([expected] if isinstance(expected, str) else expected)]
+    rows = [plain(line) for line in actual]
+    return float(any(rows == [plain(line) for line in each] for each in wanted if each is not None))
+
+
+def _lines(path: str) -> list[str] | None:
+    for encoding in _ENCODINGS:
+        try:
+            return Path(path).read_text(encoding=encoding).splitlines()
+        except UnicodeDecodeError:
+            continue
+        except OSError:
+            return None
+    return None
+
+
+def check_json(result: str | None, rules: Rules, *, is_yaml: bool = False) -> float:
+    """The value at each ``key`` of ``expect`` is as its rule says, and of ``unexpect`` is not."""
+    if result is None or not Path(result).is_file():
+        return 0.0
+    try:
+        value = need_package("yaml").safe_load(_read(result)) if is_yaml else json.loads(_read(result))
+        wanted = all(fits(_at(value, rule["key"]), rule) for rule in rules.get("expect", ()))
+        return float(
+            wanted and not any(fits(_or_none(value, rule), rule) for rule in rules.get("unexpect", ()))
+        )
+    except (ValueError, LookupError, TypeError, NotImplementedError):
+        return 0.0
+
+
+def _at(value: Any, path: Sequence[Any]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _or_none(value: Any, rule: Rules) -> Any:
+    try:
+        return _at(value, rule["key"])
+    except (KeyError, TypeError):
+        return None
+
+
+def check_json_settings(result: str | None, rules: Rules) -> float:
+    """A JSON object has the values of ``expected``."""
+    if not result:
+        return 0.0
+    try:
+        value = json.loads(_read(result))
+    except (OSError, ValueError):
+        return 0.0
+    return float(has_values(value, rules["expected"]))
+
+
+def check_json_keybindings(result: str, rules: Rules) -> float:
+    """A JSON list, which may stand below one line of comment, holds ``expected``."""
+    text = _read(result)
+    for attempt in (text, text.partition("\n")[2]):
+        try:
+            value = json.loads(attempt)
+        except ValueError:
+            continue
+        if isinstance(value, list):
+            return float(rules["expected"] in value)
+    return 0.0
+
+
+def is_included_all_json_objects(gold: str | None, result: str | None) -> float:
+    """Every value of the first object is in the second."""
+    if not gold or not result:
+        return 0.0
+    return float(has_values(json.loads(_read(result)), json.loads(_read(gold))))
+
+
+def run_sqlite3(result: str, rules: Rules) -> float:
+    """What the query ``sql`` gives for a database, which it cannot change; a first value of NULL is 0."""
+    with closing(sqlite3.connect(f"{Path(result).as_uri()}?mode=ro", uri=True)) as connection:
+        return float(connection.execute(rules["sql"]).fetchone()[0] or 0)
+
+
+METRICS = (
+    compare_text_file,
+    diff_text_file,
+    compare_config,
+    compare_result_files,
+    compare_python_pure_text,
+    file_contains,
+    check_line_number,
+    check_list,
+    check_csv,
+    compare_csv,
+    check_json,
+    check_json_settings,
+    check_json_keybindings,
+    is_included_all_json_objects,
+    run_sqlite3,
+)

@@ -1,0 +1,210 @@
+"""What a spreadsheet file holds: as tables, as cells with styles, as XML, and as printed CSV."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..extra import need_package
+
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+class Workbook:
+    """One ``.xlsx`` file, opened the way that a rule needs it.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        MissingPartError: the extra ``osworld`` is not installed.
+        Exception: it is no spreadsheet.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.cells: Any = need_package("openpyxl").load_workbook(path)
+        self._tables: Any = need_package("pandas").ExcelFile(path)
+        self.names: list[str] = list(self._tables.sheet_names)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._tables.close()
+
+    def table(self, name: str) -> Any:
+        """A sheet's values as a data frame; None where there is no such sheet."""
+        return (
+            need_package("pandas").read_excel(self._tables, sheet_name=name) if name in self.names else None
+        )
+
+    def sheet(self, name: str) -> Any:
+        """A sheet with its styles; None where there is no such sheet."""
+        return self.cells[name] if name in self.cells.sheetnames else None
+
+    def printed(self, name: str) -> list[str] | None:
+        """The lines of the CSV file that was exported beside it, without empty ones at the end."""
+        file = Path(f"{self.path.removesuffix(Path(self.path).suffix)}-{name}.csv")
+        if not file.is_file():
+            return None
+        data = file.read_bytes()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")
+        lines = [line.strip() for line in text.splitlines()]
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines
+
+    def value(self, name: str, coordinate: str) -> Any:
+        """What a cell holds, as the file says: a float, a text, or None.
+
+        Of a formula it is the value that the program computed last.
+        """
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                cell = _cell(archive, name, coordinate)
+                return None if cell is None else _value(archive, cell)
+        except (KeyError, ValueError, IndexError, zipfile.BadZipFile):
+            return None
+
+
+def _xml(archive: zipfile.ZipFile, name: str) -> Any:
+    etree = need_package("lxml.etree")
+    return etree.fromstring(archive.read(name), etree.XMLParser(resolve_entities=False, no_network=True))
+
+
+def _cell(archive: zipfile.ZipFile, name: str, coordinate: str) -> Any:
+    numbers = {
+        sheet.get("name"): sheet.get("sheetId")
+        for sheet in _xml(archive, "xl/workbook.xml").iterfind(f"{_MAIN}sheets/{_MAIN}sheet")
+    }
+    root = _xml(archive, f"xl/worksheets/sheet{numbers[name]}.xml")
+    found = root.iterfind(f"{_MAIN}sheetData/{_MAIN}row/{_MAIN}c")
+    return next((cell for cell in found if cell.get("r") == coordinate), None)
+
+
+def _value(archive: zipfile.ZipFile, cell: Any) -> Any:
+    held = cell.findtext(f"{_MAIN}v")
+    match cell.get("t", "n"):
+        case "n":
+            return None if held is None else float(held)
+        case "s":
+            shared = _xml(archive, "xl/sharedStrings.xml").findall(f"{_MAIN}si")
+            return "".join(text.text or "" for text in shared[int(held or "")].iter(f"{_MAIN}t"))
+        case "inlineStr":
+            return cell.findtext(f"{_MAIN}is/{_MAIN}t")
+        case "str" | "e":
+            return held
+    return None
+
+
+def style(name: str, cell: Any) -> Any:
+    """One property of how a cell looks; of most only where it holds something.
+
+    Raises:
+        NotImplementedError: there is no such property.
+    """
+    if name == "fill_type":
+        return getattr(cell.fill, "tagname", None)
+    if name in ("bgcolor", "fgcolor"):
+        return cell.fill.fgColor.rgb
+    if name == "merge":
+        return isinstance(cell, need_package("openpyxl.cell.cell").MergedCell)
+    read = _STYLES.get(name)
+    if read is None:
+        raise NotImplementedError(f"no style is called {name!r}")
+    return None if cell.value is None else read(cell)
+
+
+_STYLES: Mapping[str, Any] = {
+    "number_format": lambda cell: cell.number_format if cell.data_type == "n" else None,
+    "font_name": lambda cell: cell.font.name,
+    "font_family": lambda cell: cell.font.family,
+    "font_color": lambda cell: cell.font.color.rgb,
+    "font_bold": lambda cell: cell.font.bold,
+    "font_italic": lambda cell: cell.font.italic,
+    "font_underline": lambda cell: cell.font.underline,
+    "font_size": lambda cell: cell.font.size,
+    "hyperlink": lambda cell: cell.hyperlink or "",
+}
+
+
+def charts(sheet: Any, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """What is asked of each chart, by the ranges that it draws."""
+    found = {}
+    for chart in sheet._charts:
+        series = ";".join(f"{_range(each.val)},{_range(each.cat)}" for each in chart.series)
+        found[series] = {name: read(chart) for name, read in _CHART.items() if name in wanted}
+    return found
+
+
+def _range(data: Any) -> str:
+    for kind in ("numRef", "strRef"):
+        reference: Any = getattr(data, kind, None)
+        if reference is not None and hasattr(reference, "f"):
+            return str(reference.f)
+    return ""
+
+
+def _text(title: Any) -> Any:
+    try:
+        return title.tx.rich.p[0].r[0].t
+    except (AttributeError, IndexError, TypeError):
+        return None
+
+
+_CHART: Mapping[str, Any] = {
+    "title": lambda chart: _text(chart.title),
+    "legend": lambda chart: None if chart.legend is None else chart.legend.position,
+    # As published: the row of the lower corner twice, the row of the upper one never.
+    "anchor": lambda chart: [
+        chart.anchor.editAs,
+        chart.anchor._from.col,
+        chart.anchor.to.row,
+        chart.anchor.to.col,
+        chart.anchor.to.row,
+    ],
+    "width": lambda chart: chart.width,
+    "height": lambda chart: chart.height,
+    "type": lambda chart: chart.tagname,
+    "direction": lambda chart: chart.barDir,
+    "xtitle": lambda chart: _text(getattr(chart.x_axis, "title", None)),
+    "ytitle": lambda chart: _text(getattr(chart.y_axis, "title", None)),
+    "ztitle": lambda chart: _text(getattr(getattr(chart, "z_axis", None), "title", None)),
+}
+
+
+def dimensions(sheet: Any, kind: str, wanted: set[str]) -> dict[Any, dict[str, Any]]:
+    """What is asked of each row or column (``kind``) that has properties."""
+    held = getattr(sheet, f"{kind}_dimensions")
+    return {number: {name: getattr(each, name) for name in wanted} for number, each in held.items()}
+
+
+def filters(sheet: Any) -> dict[str, Any]:
+    """The automatic filter: its range, its columns and its order."""
+    held = sheet.auto_filter
+    columns = sorted((_column(each) for each in held.filterColumn), key=lambda each: each["column"])
+    order = held.sortState
+    return {
+        "ref": held.ref,
+        "columns": columns,
+        "order": None
+        if order is None
+        else [order.ref, order.caseSensitive, order.sortMethod, order.columnSort],
+        "conditions": [] if order is None else [(each.ref, each.descending) for each in order.sortCondition],
+    }
+
+
+def _column(held: Any) -> dict[str, Any]:
+    custom = held.customFilters
+    return {
+        "column": held.colId,
+        "buttons": (held.hiddenButton, held.showButton),
+        "values": None if held.filters is None else (held.filters.blank, set(held.filters.filter)),
+        "rules": None
+        if custom is None
+        else (custom._and, {(e.operator, e.val) for e in custom.customFilter}),
+    }

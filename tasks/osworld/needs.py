@@ -1,0 +1,191 @@
+"""Why a task cannot be run here, found out beforehand: what nobody could solve is not counted as failed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from ...actions.dialects.faults import Fault
+from ...actions.errors import DataError, UnknownKeyError
+from ...actions.geometry import Size
+from .cache import Cache
+from .extra import has_package, install_line
+from .getters import GETTERS
+from .metrics import METRICS, PACKAGES
+from .metrics.sheets import RULES
+from .setting_up import KINDS, OPENERS, actions_of, programs_of, pyautogui_code
+from .task import Setting, Spec, Task
+
+# Reasons come as "kind: detail"; the kinds are what is counted.
+ACCOUNT = "needs an account"
+WEB = "needs the live web"
+BROWSER = "needs a look into the browser"
+FILE = "needs a file that is not in the cache"
+PROGRAM = "needs a program that is not installed"
+SYSTEM = "needs a desktop or system service of Ubuntu"
+METRIC = "needs a metric that is not here"
+PACKAGE = "needs a Python package"
+STEP = "needs a set-up step that is not here"
+
+_ACCOUNTS = ("login", "googledrive", "googledrive_file")
+_WEB = re.compile(r"https?://(?!localhost|127\.|huggingface\.co/datasets/xlangai)")
+_WEBBED = ("info_from_website", "pdf_from_url", "gotoRecreationPage_and_get_html_content")
+_BROWSED = re.compile(
+    r"^(active_|open_tabs|page_info|url_|bookmarks|cookie|history|chrome_|enable_|profile_name)"
+)
+_SERVICES = (
+    "gsettings",
+    "systemctl",
+    "timedatectl",
+    "gnome-",
+    "loginctl",
+    "snap ",
+    "nmcli",
+    "pactl",
+    "conda",
+)
+_APT = {
+    "libreoffice": "libreoffice",
+    "google-chrome": "chromium",
+    "gimp": "gimp",
+    "vlc": "vlc",
+    "thunderbird": "thunderbird",
+    "nautilus": "pcmanfm",
+    "pcmanfm": "pcmanfm",
+    "xterm": "xterm",
+    "socat": "socat",
+}
+_ALIASED = {"google-chrome": "chromium", "nautilus": "pcmanfm", "gnome-terminal": "xterm"}
+_APPS = {
+    "libreoffice_calc": "libreoffice",
+    "libreoffice_writer": "libreoffice",
+    "libreoffice_impress": "libreoffice",
+    "gimp": "gimp",
+    "vlc": "vlc",
+    "thunderbird": "thunderbird",
+    "chrome": "google-chrome",
+    "vs_code": "code",
+    "vscode": "code",
+    "os": "xterm",
+}
+_GIVEN = ("export", "cd", "echo", "sudo", "sh", "bash", "source", "test", "[")
+_SCREEN = Size(1920, 1080)
+
+
+def unmet(task: Task, cache: Cache) -> list[str]:
+    """Everything that stands in a task's way here, each as ``kind: detail``; empty where it can be run."""
+    try:
+        found = [*_setting_needs(task, cache), *_judging_needs(task, cache), *_program_needs(task)]
+    except (DataError, KeyError, TypeError) as error:
+        return [f"cannot be read: {error}"]
+    return list(dict.fromkeys(found))
+
+
+def kind_of(reason: str) -> str:
+    """The part of a reason that is counted."""
+    return reason.partition(":")[0]
+
+
+def _setting_needs(task: Task, cache: Cache) -> Iterator[str]:
+    for step in task.settings:
+        match step.type:
+            case "download":
+                for file in step.parameters["files"]:
+                    if cache.downloaded(task.id, file["url"], file["path"]) is None:
+                        yield f"{FILE}: {PurePosixPath(file['path']).name}"
+            case kind if kind in _ACCOUNTS:
+                yield f"{ACCOUNT}: {kind}"
+            case "chrome_open_tabs":
+                urls = step.parameters.get("urls_to_open", [])
+                yield from (f"{WEB}: {url}" for url in urls if _WEB.match(url))
+                yield f"{BROWSER}: chrome_open_tabs"
+            case kind if kind not in KINDS:
+                yield f"{STEP}: {kind}"
+            case _:
+                yield from _command_needs(step)
+
+
+def _command_needs(step: Setting) -> Iterator[str]:
+    command = step.parameters.get("command", "")
+    if (code := pyautogui_code(command)) is not None:
+        try:
+            actions_of(code.replace("{SCREEN_WIDTH_HALF}", "1").replace("{SCREEN_HEIGHT_HALF}", "1"), _SCREEN)
+        except (Fault, ValueError, UnknownKeyError) as error:
+            yield f"{STEP}: pyautogui code that is more than calls ({error})"
+        return
+    yield from _service_needs(command)
+
+
+def _service_needs(command: str | Sequence[str]) -> Iterator[str]:
+    text = command if isinstance(command, str) else " ".join(command)
+    yield from (f"{SYSTEM}: {name.strip()}" for name in _SERVICES if name in text)
+
+
+def _judging_needs(task: Task, cache: Cache) -> Iterator[str]:
+    if task.infeasible:
+        return
+    for name, result, expected, options in task.evaluator.metrics:
+        if name not in METRICS:
+            yield f"{METRIC}: {name}"
+            continue
+        kinds = [rule["type"] for rule in options.get("rules", ()) if name == "compare_table"]
+        yield from (f"{METRIC}: compare_table's {kind}" for kind in kinds if kind not in RULES)
+        packages = [*PACKAGES.get(name, ()), *(["yaml"] if options.get("is_yaml") else [])]
+        yield from (f"{PACKAGE}: {each}; {install_line()}" for each in packages if not has_package(each))
+        for getter in (result, expected):
+            if getter is not None:
+                yield from _getter_needs(task, getter, cache)
+
+
+def _getter_needs(task: Task, getter: Spec, cache: Cache) -> Iterator[str]:
+    kind = str(getter.get("type"))
+    if kind in _ACCOUNTS:
+        yield f"{ACCOUNT}: {kind}"
+    elif kind in _WEBBED:
+        yield f"{WEB}: {kind}"
+    elif _BROWSED.match(kind) and kind not in GETTERS:
+        yield f"{BROWSER}: {kind}"
+    elif kind not in GETTERS:
+        yield f"{METRIC}: the getter {kind}"
+    elif kind == "cloud_file":
+        names = getter["dest"] if getter.get("multi") else [getter["dest"]]
+        yield from (f"{FILE}: {name}" for name in names if cache.kept(task.id, name) is None)
+    elif kind in ("vm_command_line", "vm_command_error"):
+        yield from _service_needs(getter["command"])
+    elif kind == "content_from_vm_file" and not has_package("pandas"):
+        yield f"{PACKAGE}: pandas; {install_line()}"
+
+
+def _program_needs(task: Task) -> Iterator[str]:
+    programs = [_APPS[app] for app in task.related_apps if app in _APPS]
+    for step in task.settings:
+        command = step.parameters.get("command", "")
+        if step.type == "launch":
+            programs.append(programs_of(command, bool(step.parameters.get("shell"))).rpartition("/")[2])
+        elif step.type == "open":
+            suffix = PurePosixPath(step.parameters["path"]).suffix.lower()
+            openers = OPENERS.get(suffix, ())
+            if not openers:
+                yield f"{PROGRAM}: one that opens {suffix}"
+            elif not any(_installed(each.split()[0]) for each in openers):
+                programs.append(openers[0].split()[0])
+    for program in dict.fromkeys(programs):
+        if program and program not in _GIVEN and not _installed(program):
+            yield f"{PROGRAM}: {_advice(program)}"
+
+
+def _installed(program: str) -> bool:
+    return shutil.which(_ALIASED.get(program, program)) is not None
+
+
+def _advice(program: str) -> str:
+    package = _APT.get(program)
+    return f"{program}; run `apt install {package}`" if package else f"{program}, which Debian does not have"
+
+
+def counted(left_out: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """How many tasks each kind of reason keeps from running; a task may have several."""
+    kinds = [kind for reasons in left_out.values() for kind in {kind_of(reason) for reason in reasons}]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}

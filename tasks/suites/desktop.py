@@ -1,0 +1,109 @@
+"""Our own tasks on programs of Debian, in OSWorld's JSON, on private desktops.
+
+A seed decides the words and numbers of a task. What a task's commands do, they do in a sandbox.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from ...actions.errors import MissingPartError, UnknownTaskError, UsageError
+from ...actions.geometry import Size
+from ...env.base import Environment
+from ...env.private_display import PACKAGES as DISPLAY
+from ..osworld.environment import OsWorldEnvironment
+from ..osworld.task import Task, read_task
+from .interactive import Place
+
+PROGRAMS = {
+    **DISPLAY,
+    "bwrap": "bubblewrap",
+    "mousepad": "mousepad",
+    "galculator": "galculator",
+    "gnumeric": "gnumeric",
+    "pcmanfm": "pcmanfm",
+    "xterm": "xterm",
+}
+"""Every program that the tasks use, and its package."""
+SIZE = Size(1280, 720)
+_FILES = Path(__file__).parent / "desktop_tasks"
+
+
+@cache
+def desktop_tasks() -> dict[str, Task]:
+    """All tasks by their names, sorted."""
+    return {task.id: task for task in map(read_task, sorted(_FILES.glob("*.json")))}
+
+
+def tasks_of(app: str) -> list[str]:
+    """The tasks in which a program is used."""
+    return [name for name, task in desktop_tasks().items() if app in task.related_apps]
+
+
+@dataclass(frozen=True)
+class DesktopSuite:
+    """The tasks of this package; a subset is a program, such as ``gnumeric``."""
+
+    name: str = "desktop"
+
+    def tasks(self, subset: str | None = None) -> Sequence[str]:
+        """Those that use a program; all by default."""
+        if subset is None:
+            return list(desktop_tasks())
+        if not (found := tasks_of(subset)):
+            apps = sorted({app for task in desktop_tasks().values() for app in task.related_apps})
+            raise UsageError(f"desktop has no subset {subset!r}; choose one of {', '.join(apps)}")
+        return found
+
+    def check(self, tasks: Sequence[str]) -> None:
+        """Name the nearest to one that is unknown."""
+        for task in tasks:
+            if task not in desktop_tasks():
+                near = difflib.get_close_matches(task, desktop_tasks(), n=3, cutoff=0.3)
+                raise UnknownTaskError(f"desktop has no task {task!r}; nearest: {', '.join(near)}")
+
+    def open(self) -> Place:
+        """See that the programs are there."""
+        missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+        if missing:
+            raise MissingPartError(
+                f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`"
+            )
+        return DesktopPlace()
+
+
+class DesktopPlace:
+    """Makes a display for each episode; between episodes there is nothing to keep."""
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """The versions of the programs, which look and behave otherwise in another."""
+        return {"programs": package_versions(list(PROGRAMS.values()))}
+
+    def environment(self, task: str) -> Environment:
+        """A task on a display of its own."""
+        return OsWorldEnvironment(desktop_tasks()[task], size=SIZE)
+
+    def alive(self) -> bool:
+        """Each episode notices for itself that its display is gone."""
+        return True
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+def package_versions(packages: Sequence[str]) -> dict[str, JsonValue]:
+    """The version of each package that ``dpkg`` knows of; nothing on other systems."""
+    if shutil.which("dpkg-query") is None:
+        return {}
+    asked = ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *sorted(set(packages))]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return {line.split()[0]: line.split()[1] for line in told.splitlines() if line.count(" ") == 1}
