@@ -27,7 +27,7 @@ Examples:
 Exit status: 0 done, whatever the rate; 2 wrong usage or a missing part; 130 stopped by you."""
 
 COMPARE_HELP = """Compare two evaluations, paired by task and seed: the difference with its 95 % interval, and
-every episode that was won or lost, with both trajectories.
+every episode that was won or lost, with both reports.
 
 \b
 Example:
@@ -60,7 +60,19 @@ def _eval(
         bool, typer.Option("--constrained", help="Hold replies to the dialect's grammar: every reply parses.")
     ] = False,
     max_steps: Annotated[int, typer.Option(help="Predictions per episode.", min=1)] = 10,
-    workers: Annotated[int, typer.Option(help="Processes, each with its browser and model.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Processes, each with its browser.", min=1)] = 1,
+    share: Annotated[
+        bool | None,
+        typer.Option(
+            "--share-model/--no-share-model",
+            help="Hold the model once per machine; by default a large one, and any on a GPU.",
+            show_default=False,
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Run workers on a Ray cluster: local, auto or ray://HOST:PORT.", metavar="ADDRESS"),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds after which an episode is given up.", min=1)] = 300,
     retries: Annotated[int, typer.Option(help="Further tries for a broken episode.", min=0)] = 2,
     out: Annotated[
@@ -81,6 +93,8 @@ def _eval(
         source=LocalSource(model, dialect, decoding, constrained),
         max_steps=max_steps,
         workers=workers,
+        share=share,
+        ray=ray,
         timeout=timeout,
         retries=retries,
         out=out,

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
+from rich.progress import track
 from rich.text import Text
 
 from ..actions.errors import UsageError
-from ..env.trajectory import FILE_NAME
+from ..env.trajectory import FILE_NAME, Trajectory
 from .eval_console import percent
 from .eval_folder import differences, read_evaluation
 from .paired import Between, difference_interval, sign_test
 from .records import Key, Record
+from .report import REPORT_NAME, write_report
 
 _SHOWN = 20
 """Regressions that are printed; all are in the JSON."""
@@ -27,12 +29,17 @@ class _Data(BaseModel):
 
 
 class Flip(_Data):
-    """An episode that one of the two solved and the other did not, with both trajectories."""
+    """An episode that one of the two solved and the other did not, with both reports."""
 
     task: str
     seed: int
     a: str
     b: str
+
+    @property
+    def reports(self) -> tuple[Path, Path]:
+        """A's and B's; written by ``write_reports``."""
+        return Path(self.a), Path(self.b)
 
 
 class Comparison(_Data):
@@ -116,9 +123,11 @@ def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
     """Compare, and print a table or one line of JSON.
 
     Raises:
-        UsageError: they cannot be compared.
+        UsageError: they cannot be compared, or a report cannot be written.
+        TrajectoryError: a trajectory was changed meanwhile.
     """
     comparison = compare(a, b)
+    write_reports([*comparison.regressions, *comparison.improvements])
     if json_output:
         sys.stdout.write(comparison.model_dump_json() + "\n")
         return
@@ -127,9 +136,28 @@ def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
         console.print(line)
     for flip in comparison.regressions[:_SHOWN]:
         console.print(Text(f"lost: {flip.task} seed {flip.seed}"))
-        console.print(Text(f"  A {flip.a}\n  B {flip.b}", style="dim"))
+        for side, report in zip("AB", flip.reports, strict=True):
+            console.print(Text(f"  {side} {report}", style=f"dim link {report.resolve().as_uri()}"))
     if (more := len(comparison.regressions) - _SHOWN) > 0:
         console.print(Text(f"and {more} more; --json lists all", style="dim"))
+
+
+def write_reports(flips: Sequence[Flip]) -> None:
+    """Write the reports that are linked to, but for those that are newer than their trajectory.
+
+    Raises:
+        UsageError: one cannot be written.
+        TrajectoryError: a trajectory cannot be read.
+    """
+    paths = [report for flip in flips for report in flip.reports]
+    stale = [path for path in paths if _older(path, path.with_name(FILE_NAME))]
+    console = Console(stderr=True)
+    for path in track(stale, "reports", console=console, transient=True, disable=not console.is_terminal):
+        write_report(Trajectory.load(path.parent), path)
+
+
+def _older(file: Path, than: Path) -> bool:
+    return not file.exists() or file.stat().st_mtime_ns < than.stat().st_mtime_ns
 
 
 def _lines(found: Comparison) -> list[Text]:
@@ -157,5 +185,5 @@ def _solved(record: Record) -> int:
 
 
 def _flip(key: Key, a: Path, b: Path) -> Flip:
-    paths = [str(key.folder(root) / FILE_NAME) for root in (a, b)]
+    paths = [str(key.folder(root) / REPORT_NAME) for root in (a, b)]
     return Flip(task=key.task, seed=key.seed, a=paths[0], b=paths[1])

@@ -158,14 +158,15 @@ def test_runs_are_paired_by_task_and_seed(tmp_path: Path, capsys: pytest.Capture
     assert found.interval is not None
     assert found.interval.low <= found.difference <= found.interval.high
     assert len(found.regressions) == solved
-    assert all(Path(flip.a).is_file() and Path(flip.b).is_file() for flip in found.regressions)
     assert found.differs == ["max_steps: 10 then, 2 now"]
     turned = compare(after.root, before.root)
     assert (turned.won, turned.lost, turned.difference) == (solved, 0, -found.difference)
     compare_and_print(before.root, after.root, json_output=False)
     shown = capsys.readouterr().out
     assert f"lost {solved}" in shown
-    assert shown.count("trajectory.jsonl") == 2 * solved
+    assert shown.count("report.html") == 2 * solved
+    for flip in (*found.regressions, *turned.improvements):
+        assert all(report.stat().st_size > 10_000 for report in flip.reports)
     compare_and_print(before.root, after.root, json_output=True)
     assert json.loads(capsys.readouterr().out)["pairs"] == 12
 
