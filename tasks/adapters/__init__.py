@@ -1,0 +1,1 @@
+"""Saccade in other people's harnesses, and its environments for other people's agents."""

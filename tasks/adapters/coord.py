@@ -1,0 +1,172 @@
+"""Actions as BrowserGym's ``coord`` calls: strings such as ``mouse_click(12, 30.5, 'left')``.
+
+Spec: ``browsergym.core.action`` 0.14 (arXiv 2412.05467), the subsets ``coord`` and ``nav``. Points are in
+pixels of the screenshot, which BrowserGym itself converts to those of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...actions.dialects.spelling import number
+from ...actions.errors import UsageError
+from ...actions.geometry import Point, Size, clamp
+from ...actions.schema import (
+    Action,
+    CallUser,
+    Click,
+    DoubleClick,
+    Drag,
+    Finished,
+    Hotkey,
+    KeyDown,
+    KeyUp,
+    LongPress,
+    MiddleClick,
+    MouseDown,
+    MouseUp,
+    Move,
+    Navigate,
+    NavigateBack,
+    Press,
+    PressBack,
+    RightClick,
+    Scroll,
+    Type,
+    Wait,
+)
+from ...env.addresses import complete_address, refused_address
+from ...env.keyboard import playwright_key
+from .guest import refuse_outside, refused
+
+_WHEEL_CLICK = 100
+"""Pixels of the screenshot for one click of the wheel."""
+_SIGNS: Mapping[str, tuple[int, int]] = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
+
+
+class CoordWriter:
+    """Writes one episode's actions; it remembers where the pointer is, which BrowserGym wants told anew."""
+
+    def __init__(self) -> None:
+        self._pointer: Point | None = None
+
+    def start(self) -> None:
+        """Begin a new episode, with the pointer nowhere."""
+        self._pointer = None
+
+    def write(self, action: Action, size: Size) -> Sequence[str]:
+        """The calls that execute an action, in order.
+
+        Args:
+            action: what to do; ``Finished`` and ``CallUser`` are written by ``farewell``.
+            size: of the screenshot.
+
+        Raises:
+            UsageError: a point is off the screenshot, or this cannot be done; the message is for the policy.
+        """
+        refuse_outside(action, size)
+        calls = self._mouse(action, size) or _keyboard(action) or _page(action)
+        if not calls:
+            raise refused(action)
+        end = action.end if isinstance(action, Drag) else getattr(action, "point", None)
+        self._pointer = end or self._pointer
+        return calls
+
+    def _mouse(self, action: Action, size: Size) -> list[str]:
+        """Calls for an action of the mouse, or one that begins with a click; none for any other."""
+        match action:
+            case Click(point=point):
+                return [_at("mouse_click", size, point, button="left")]
+            case RightClick(point=point):
+                return [_at("mouse_click", size, point, button="right")]
+            case MiddleClick(point=point):
+                return [_at("mouse_click", size, point, button="middle")]
+            case DoubleClick(point=point):
+                return [_at("mouse_dblclick", size, point, button="left")]
+            case Move(point=point):
+                return [_at("mouse_move", size, point)]
+            case Drag(start=start, end=end):
+                return [_at("mouse_drag_and_drop", size, start, end)]
+            case MouseDown(point=point, button=button):
+                return [_at("mouse_down", size, self._where(point, size), button=button)]
+            case MouseUp(point=point, button=button):
+                return [_at("mouse_up", size, self._where(point, size), button=button)]
+            case LongPress(point=point, seconds=seconds):
+                held = [_at("mouse_down", size, point, button="left"), _rest(seconds)]
+                return [*held, _at("mouse_up", size, point, button="left")]
+            case Scroll(direction=direction, point=point, amount=amount):
+                x, y = clamp(self._where(point, size), size)
+                across, down = (sign * amount * _WHEEL_CLICK for sign in _SIGNS[direction])
+                return [f"scroll_at({int(x)}, {int(y)}, {across}, {down})"]
+            case Type(point=Point() as point, text=text):
+                return [_at("mouse_click", size, point, button="left"), *_typed(text)]
+        return []
+
+    def _where(self, point: Point | None, size: Size) -> Point:
+        return point or self._pointer or Point(size.width / 2, size.height / 2)
+
+
+def farewell(action: Finished | CallUser) -> str:
+    """The call that ends an episode: an answer to the user, or why the task cannot be done."""
+    if isinstance(action, Finished):
+        return f"send_msg_to_user({literal(action.answer or 'Done.')})"
+    return f"report_infeasible({literal(action.message or 'This needs a person.')})"
+
+
+def literal(text: str) -> str:
+    """A Python literal for a text, ASCII and on one line."""
+    return ascii(text)
+
+
+def _keyboard(action: Action) -> list[str]:
+    match action:
+        case Type(text=text):
+            return _typed(text)
+        case Hotkey(keys=keys):
+            return [f"keyboard_press({literal('+'.join(map(_key, keys)))})"]
+        case Press(key=key):
+            return [f"keyboard_press({literal(_key(key))})"]
+        case KeyDown(key=key):
+            return [f"keyboard_down({literal(_key(key))})"]
+        case KeyUp(key=key):
+            return [f"keyboard_up({literal(_key(key))})"]
+        case Wait(seconds=seconds):
+            return [_rest(seconds)]
+    return []
+
+
+def _page(action: Action) -> list[str]:
+    match action:
+        case Navigate(url=address):
+            url = complete_address(address)
+            if problem := refused_address(url, allow_file=False):
+                raise UsageError(problem)
+            return [f"goto({literal(url)})"]
+        case NavigateBack() | PressBack():
+            return ["go_back()"]
+    return []
+
+
+def _typed(text: str) -> list[str]:
+    return [f"keyboard_type({literal(text)})"] if text else ["noop(0)"]
+
+
+def _key(key: str) -> str:
+    """Playwright's name of a key.
+
+    Raises:
+        UsageError: its keyboard has no such key.
+    """
+    name = playwright_key(key)
+    if name is None:
+        raise UsageError(f"the key {key!r} cannot be pressed here; type a character as text")
+    return name
+
+
+def _rest(seconds: float) -> str:
+    return f"noop({number(seconds * 1000)})"
+
+
+def _at(name: str, size: Size, *places: Point, button: str | None = None) -> str:
+    numbers = [number(round(part, 3)) for place in places for part in clamp(place, size)]
+    return f"{name}({', '.join([*numbers, *([repr(button)] if button else [])])})"

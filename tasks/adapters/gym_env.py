@@ -1,0 +1,248 @@
+"""``gymnasium.Env`` around an environment of ours; ``gym.register`` makes it known by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from pydantic import ValidationError
+
+from ...actions.errors import EnvironmentFailure, UsageError
+from ...actions.geometry import Point, Size
+from ...actions.schema import Action, Click, action_adapter
+from ...env.base import Environment
+from ...env.miniwob_pages import view_of
+from ...env.registry import DesktopOptions, make_environment
+from ...perception.observation import Observation
+
+ActionData = str | Mapping[str, Any]
+Look = dict[str, Any]
+
+
+class AnyText(spaces.Space[str]):
+    """Every text; ``spaces.Text`` holds only texts of listed characters up to some length."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(shape=None, dtype=None, seed=seed)
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        """Never: a text has no fixed length."""
+        return False
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """A short text."""
+        return str(self.np_random.integers(2**31))
+
+    def contains(self, x: object) -> bool:
+        """Whether it is a text."""
+        return isinstance(x, str)
+
+    def __repr__(self) -> str:
+        return "AnyText()"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AnyText)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class ActionSpace(spaces.Space[ActionData]):
+    """Every ``Action``, as JSON text or as the object that such text stands for.
+
+    Args:
+        size: of the screenshot that points are in, in pixels.
+    """
+
+    def __init__(self, size: Size, seed: int | None = None) -> None:
+        super().__init__(shape=None, dtype=None, seed=seed)
+        self.size = size
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        """Never: actions hold text."""
+        return False
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """A click somewhere on the screenshot, as JSON."""
+        x, y = (int(self.np_random.integers(side)) for side in self.size)
+        return Click(point=Point(x, y)).model_dump_json()
+
+    def contains(self, x: object) -> bool:
+        """Whether it can be read as an action; its points may lie off the screenshot."""
+        try:
+            read_action(x)
+        except UsageError:
+            return False
+        return True
+
+    def __repr__(self) -> str:
+        return f"ActionSpace({self.size.width} x {self.size.height})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActionSpace) and other.size == self.size
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def read_action(data: object) -> Action:
+    """An action from JSON text or from a dictionary.
+
+    Raises:
+        UsageError: it is none; the message says why.
+    """
+    try:
+        if isinstance(data, str):
+            return action_adapter.validate_json(data)
+        return action_adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the action"
+        raise UsageError(f"this is no action: {place}: {first['msg']}") from error
+
+
+class SaccadeEnv(gymnasium.Env[Look, ActionData]):
+    """An environment of ours, reset and stepped as Gymnasium has it.
+
+    An observation is ``goal`` (text), ``screenshot`` (height x width x 3, uint8, RGB), ``url`` (text, empty
+    where there is none) and ``last_action_error`` (why the last action had no effect; else empty). An action
+    is an ``Action`` as JSON text or dictionary, with points in pixels of the screenshot. ``info`` is empty.
+
+    Args:
+        environment: what to act in; closed by ``close``.
+        size: of its screenshots, in pixels.
+        goal: the task, where the environment sets none itself.
+        render_mode: ``rgb_array`` makes ``render`` give the newest screenshot.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
+
+    def __init__(
+        self, environment: Environment, size: Size, goal: str = "", render_mode: str | None = None
+    ) -> None:
+        self.environment = environment
+        self.render_mode = render_mode
+        self.action_space = ActionSpace(size)
+        self.observation_space = spaces.Dict(
+            goal=AnyText(),
+            screenshot=spaces.Box(0, 255, (size.height, size.width, 3), np.uint8),
+            url=AnyText(),
+            last_action_error=AnyText(),
+        )
+        self._goal = goal
+        self._seen: Observation | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Look, dict[str, Any]]:
+        """Start an episode; without a seed, one is drawn from the generator that the last seed set up.
+
+        Raises:
+            EnvironmentFailure: it cannot be started.
+            UsageError: there are options, which none of these environments has.
+        """
+        super().reset(seed=seed)
+        if options:
+            raise UsageError(f"there are no options to reset with, such as {', '.join(options)}")
+        number = int(self.np_random.integers(2**31)) if seed is None else seed
+        return self._look(self.environment.reset(number), None), {}
+
+    def step(self, action: ActionData) -> tuple[Look, float, bool, bool, dict[str, Any]]:
+        """Execute one action and wait until the screen has settled.
+
+        Raises:
+            UsageError: it is no action.
+            EnvironmentFailure: the environment broke, or no episode is running.
+        """
+        result = self.environment.step(read_action(action))
+        look = self._look(result.observation, result.error)
+        return look, result.reward, result.terminated, result.truncated, {}
+
+    def render(self) -> Any:
+        """The newest screenshot, where ``render_mode`` asks for it.
+
+        Raises:
+            EnvironmentFailure: there is none yet.
+        """
+        if self.render_mode is None:
+            return None
+        if self._seen is None:
+            raise EnvironmentFailure("there is nothing to show yet; call reset first")
+        return self._seen.screenshot.pixels.copy()
+
+    def close(self) -> None:
+        """End the environment and all that it started; may be called more than once."""
+        self.environment.close()
+
+    def _look(self, seen: Observation, error: str | None) -> Look:
+        self._seen = seen
+        return {
+            "goal": self.environment.instruction or self._goal,
+            "screenshot": seen.screenshot.pixels.copy(),
+            "url": seen.url or "",
+            "last_action_error": error or "",
+        }
+
+
+class MiniWobEnv(SaccadeEnv):
+    """``saccade/miniwob-TASK-v0``: a MiniWoB++ task; the reward is the page's raw one, -1 to 1.
+
+    Raises:
+        UnknownTaskError: there is no such task.
+    """
+
+    def __init__(self, task: str, render_mode: str | None = None) -> None:
+        super().__init__(make_environment(f"miniwob:{task}"), view_of(task), render_mode=render_mode)
+
+
+class BrowserEnv(SaccadeEnv):
+    """``saccade/browser-v0``: a web page; it has no reward of its own.
+
+    Args:
+        url: the first page.
+        goal: the task.
+        viewport: width and height of the page's area, in CSS pixels.
+        render_mode: see ``SaccadeEnv``.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        goal: str = "",
+        viewport: tuple[int, int] = (1280, 720),
+        render_mode: str | None = None,
+    ) -> None:
+        size = Size(*viewport)
+        super().__init__(make_environment("browser", url=url, viewport=size), size, goal, render_mode)
+
+
+class DesktopEnv(SaccadeEnv):
+    """``saccade/desktop-v0``: a program on a private desktop that nobody sees (Linux only).
+
+    Args:
+        app: command of the program.
+        goal: the task.
+        size: width and height of the screen, in pixels.
+        sandbox: ``strict`` locks the program in; see ``docs/desktop.md``.
+        render_mode: see ``SaccadeEnv``.
+
+    Raises:
+        MissingPartError: it is not Linux, or the programs of a private desktop are missing.
+    """
+
+    def __init__(
+        self,
+        app: str | None = None,
+        goal: str = "",
+        size: tuple[int, int] = (1280, 720),
+        sandbox: str = "none",
+        render_mode: str | None = None,
+    ) -> None:
+        options = DesktopOptions(app=app, sandbox=sandbox)
+        if not options.private:
+            raise UsageError("saccade/desktop-v0 is a private desktop, and only Linux has those")
+        environment = make_environment("desktop", viewport=Size(*size), desktop=options)
+        super().__init__(environment, Size(*size), goal, render_mode)

@@ -1,0 +1,188 @@
+r"""Actions as ``pyautogui`` code that does, when it is run, what ``env.x11_hands`` does.
+
+This is for harnesses that execute code on a Linux machine, as OSWorld does; ``tasks.interchange.code`` writes
+code to be kept and read back. Each piece is one line of simple statements, because OSWorld puts statements of
+its own in front. Text appears in it only as an ASCII literal, and never in a form that OSWorld, which
+rewrites some calls by pattern before it runs them, could take for a call.
+
+Known of pyautogui on X11, and avoided: it types ``>`` for ``<``, drops every character that a US keyboard
+lacks and every key that X has no code for, and drags in one jump, which drops nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...actions.errors import UsageError
+from ...actions.geometry import Point, Size
+from ...actions.keys import NAMED_KEYS
+from ...actions.schema import (
+    Action,
+    Click,
+    DoubleClick,
+    Drag,
+    Hotkey,
+    KeyDown,
+    KeyUp,
+    LongPress,
+    MiddleClick,
+    MouseDown,
+    MouseUp,
+    Move,
+    Press,
+    RightClick,
+    Scroll,
+    Type,
+    Wait,
+)
+from ...env.drag_path import drag_path
+from .guest import pixel, refuse_outside, refused
+
+LONGEST = 60.0
+"""Seconds after which a wait ends: OSWorld gives up on code that runs for 90 s."""
+_NEXT_CLICK = 0.01
+"""Seconds between two clicks; browsers take two of one millisecond for the same."""
+_PASTE = 0.5
+"""Seconds that a program gets to fetch what is pasted, before anything else comes."""
+_NAMES = {"meta": "win", "menu": "apps"}
+_LACKING = frozenset((*(f"f{n}" for n in range(13, 25)), "volumeup", "volumedown", "volumemute"))
+_TYPED = frozenset(map(chr, range(0x20, 0x7F))) | {"\t", "\n"}
+
+
+def literal(text: str) -> str:
+    """A Python literal for a text: ASCII, on one line, with nothing in it that looks like a call."""
+    return ascii(text).replace("pyautogui.", r"pyautogui\x2e")
+
+
+def key_names(key: str) -> tuple[str, ...]:
+    """What pyautogui calls a key, or the keys that make it together.
+
+    Raises:
+        UsageError: it cannot press it.
+    """
+    if key == "<":
+        return ("shift", ",")
+    if key in _LACKING or (key not in NAMED_KEYS | _TYPED):
+        raise UsageError(f"the key {key!r} cannot be pressed here; type a character as text")
+    return (_NAMES.get(key, key),)
+
+
+def chord_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """What pyautogui calls the keys of a chord, each once.
+
+    Raises:
+        UsageError: it cannot press one of them.
+    """
+    return tuple(dict.fromkeys(name for key in keys for name in key_names(key)))
+
+
+def text_pieces(text: str) -> list[tuple[str, bool]]:
+    r"""A text cut into what is typed and what is pasted (True), in order.
+
+    A text with a character that pyautogui cannot type is pasted whole, but for the line breaks at its end,
+    which are the Enter key.
+
+    Raises:
+        UsageError: it holds half a surrogate pair, which is no character.
+    """
+    if re.search("[\ud800-\udfff]", text):
+        raise UsageError("the text holds half a surrogate pair, which is no character")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _TYPED.issuperset(text):
+        return [(text, False)]
+    body = text.rstrip("\n")
+    return [(body, True), (text[len(body) :], False)]
+
+
+def pyautogui_code(action: Action, size: Size) -> str:
+    """One line of code that executes an action.
+
+    Args:
+        action: what to do; ``Finished`` and ``CallUser`` are the harness's to say.
+        size: of the screenshot, whose pixels are those of the screen.
+
+    Raises:
+        UsageError: a point is off the screenshot, or this cannot be done; the message is for the policy.
+    """
+    refuse_outside(action, size)
+    return "; ".join(_mouse(action, size) or _keyboard(action, size))
+
+
+def _mouse(action: Action, size: Size) -> list[str]:
+    """Statements for an action of the mouse; none for any other."""
+    match action:
+        case Move(point=point):
+            return [_move(point, size)]
+        case Click(point=point):
+            return [f"pyautogui.click({_at(point, size)})"]
+        case DoubleClick(point=point):
+            return [f"pyautogui.doubleClick({_at(point, size)}, interval={_NEXT_CLICK})"]
+        case RightClick(point=point):
+            return [f"pyautogui.rightClick({_at(point, size)})"]
+        case MiddleClick(point=point):
+            return [f"pyautogui.middleClick({_at(point, size)})"]
+        case Drag(start=start, end=end):
+            way = [_move(point, size) for point in drag_path(start, end)]
+            return [_move(start, size), _button("mouseDown"), *way, _button("mouseUp")]
+        case LongPress(point=point, seconds=seconds):
+            held = f"time.sleep({min(seconds, LONGEST):g})"
+            return [_move(point, size), _button("mouseDown"), held, _button("mouseUp")]
+        case MouseDown(point=at, button=button) | MouseUp(point=at, button=button):
+            moved = [] if at is None else [_move(at, size)]
+            return [*moved, _button("mouseDown" if isinstance(action, MouseDown) else "mouseUp", button)]
+        case Scroll(direction=direction, point=at, amount=amount):
+            name = "scroll" if direction in ("up", "down") else "hscroll"
+            clicks = amount if direction in ("up", "right") else -amount
+            return [f"pyautogui.{name}({clicks}{'' if at is None else f', {_at(at, size)}'})"]
+    return []
+
+
+def _keyboard(action: Action, size: Size) -> list[str]:
+    match action:
+        case Type(text=text, point=at):
+            clicked = [] if at is None else [f"pyautogui.click({_at(at, size)})"]
+            return clicked + _typed(text)
+        case Hotkey(keys=keys):
+            return [_chord(chord_names(keys))]
+        case Press(key=key):
+            return [_chord(key_names(key))]
+        case KeyDown(key=key):
+            return [f"pyautogui.keyDown({literal(name)})" for name in key_names(key)]
+        case KeyUp(key=key):
+            return [f"pyautogui.keyUp({literal(name)})" for name in reversed(key_names(key))]
+        case Wait(seconds=seconds):
+            return [f"time.sleep({min(seconds, LONGEST):g})"]
+    raise refused(action)
+
+
+def _chord(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return f"pyautogui.press({literal(names[0])})"
+    return f"pyautogui.hotkey({', '.join(map(literal, names))})"
+
+
+def _typed(text: str) -> list[str]:
+    """Statements that bring a text into whatever has the focus."""
+    done: list[str] = []
+    for piece, pasted in text_pieces(text):
+        if pasted:
+            done += ["import pyperclip", f"pyperclip.copy({literal(piece)})", _chord(("ctrl", "v"))]
+            done.append(f"time.sleep({_PASTE})")
+            continue
+        for index, part in enumerate(piece.split("<")):
+            done += [_chord(key_names("<"))] if index else []
+            done += [f"pyautogui.write({literal(part)})"] if part else []
+    return done or ["pass"]
+
+
+def _move(point: Point, size: Size) -> str:
+    return f"pyautogui.moveTo({_at(point, size)})"
+
+
+def _button(name: str, button: str = "left") -> str:
+    return f"pyautogui.{name}(button={literal(button)})"
+
+
+def _at(point: Point, size: Size) -> str:
+    x, y = pixel(point, size)
+    return f"{x}, {y}"
