@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import os
 import signal
 import threading
@@ -22,6 +21,7 @@ from ..agent.loop import Agent
 from ..env.base import Environment
 from ..env.events import EndEvent, StartEvent
 from ..env.trajectory import TrajectoryWriter
+from .apart import stand_apart
 from .failure import explain
 from .policies import OpenPolicy, PolicySource
 from .records import ErrorKind, Key, Record, blame, read_record
@@ -85,7 +85,7 @@ Message = Ready | Done | Failed | Unusable
 
 def serve(connection: Connection, setup: WorkerSetup) -> None:
     """Take keys from the connection, run their episodes, and answer each; None ends it."""
-    _stand_apart()
+    stand_apart()
     # A closed connection or a polite kill: the runner has gone, or wants this to end.
     with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
         try:
@@ -187,18 +187,3 @@ def _play(
     limits = Limits(steps=setup.max_steps, seconds=math.inf)
     with TrajectoryWriter(key.folder(setup.root), start) as trajectory:
         return Agent(opened.policy, environment, limits).run(start.instruction, first, trajectory)
-
-
-def _stand_apart() -> None:
-    """Leave Ctrl-C to the runner, end politely when it asks, and never outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)
-    if (runner := multiprocessing.parent_process()) is not None:
-        threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
-
-
-def _end_with(runner: multiprocessing.process.BaseProcess) -> None:
-    runner.join()
-    os._exit(1)  # the browser's driver sees its pipe close, and ends the browser

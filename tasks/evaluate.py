@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from .eval_worker import Done, Failed, Message, Ready, Unusable, WorkerSetup
 from .policies import PolicySource
 from .records import FAILURE_NAME, Failure, Key, Record, read_record, set_aside
 from .suites.interactive import InteractiveSuite
-from .workers import Pool
+from .workers import Pool, WorkerPool
 
 _TICK = 0.5
 """Seconds between two looks at the clock."""
@@ -42,7 +43,9 @@ class Evaluation:
         tasks: their names.
         seeds: of each task.
         max_steps: predictions per episode.
-        workers: how many processes; results do not depend on it.
+        workers: how many processes; results do not depend on it, nor on the next two.
+        share: whether workers share one model; by default where that is worth it (docs/scale.md).
+        ray: the address of a Ray cluster whose machines they run on; ``local`` starts one, None needs none.
         timeout: seconds after which an episode is given up and tried again.
         retries: further tries for an episode that something broke.
     """
@@ -54,6 +57,8 @@ class Evaluation:
     seeds: Sequence[int]
     max_steps: int = 10
     workers: int = 1
+    share: bool | None = None
+    ray: str | None = None
     timeout: float = 300.0
     retries: int = 2
 
@@ -67,6 +72,32 @@ class Evaluation:
             "max_steps": self.max_steps,
             **self.source.asked,
         }
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast one call of ``evaluate`` was.
+
+    Attributes:
+        episodes: that it brought to their end.
+        seconds: that it took.
+        startup: seconds of these before the first worker was ready.
+    """
+
+    episodes: int
+    seconds: float
+    startup: float
+
+    @property
+    def per_minute(self) -> float:
+        """Episodes per minute once a worker was ready."""
+        working = self.seconds - self.startup
+        return round(60 * self.episodes / working, 2) if working > 0 else 0.0
+
+    @property
+    def as_json(self) -> dict[str, JsonValue]:
+        """For scripts."""
+        return {**asdict(self), "per_minute": self.per_minute}
 
 
 class Watcher(Protocol):
@@ -85,7 +116,7 @@ class Watcher(Protocol):
         """Time went by; what is under way, and for how many seconds."""
 
 
-def evaluate(evaluation: Evaluation, watcher: Watcher, *, resume: bool = False) -> None:
+def evaluate(evaluation: Evaluation, watcher: Watcher, *, resume: bool = False) -> Pace:
     """Run all episodes that have no result yet; see ``eval_folder.read_evaluation`` for what came of it.
 
     May be interrupted, or killed, at any moment: a further call with ``resume`` goes on where it was.
@@ -99,7 +130,7 @@ def evaluate(evaluation: Evaluation, watcher: Watcher, *, resume: bool = False) 
     evaluation.suite.check(evaluation.tasks)
     with alone_in(evaluation.root):
         _check_asked(evaluation, resume)
-        _Run(evaluation, watcher).run()
+        return _Run(evaluation, watcher).run()
 
 
 def _check_asked(evaluation: Evaluation, resume: bool) -> None:
@@ -118,6 +149,16 @@ def _refuse(root: Path, differing: Sequence[str]) -> None:
         raise UsageError(f"{root} was begun otherwise, so it is not resumed: {'; '.join(differing)}")
 
 
+def _pool(evaluation: Evaluation, most: int) -> WorkerPool:
+    setup = WorkerSetup(evaluation.root, evaluation.suite, evaluation.source, evaluation.max_steps)
+    count = min(evaluation.workers, most)
+    if evaluation.ray is None:
+        return Pool(setup, count, evaluation.timeout, evaluation.share)
+    from .ray_pool import RayPool
+
+    return RayPool(setup, count, evaluation.timeout, evaluation.share, evaluation.ray)
+
+
 class _Run:
     """One call's share of an evaluation."""
 
@@ -127,8 +168,11 @@ class _Run:
         self._watcher = watcher
         self._tries: Counter[Key] = Counter()
         self._waiting: deque[Key] = deque()
+        self._begun = time.monotonic()
+        self._ready: float | None = None
+        self._finished = 0
 
-    def run(self) -> None:
+    def run(self) -> Pace:
         evaluation = self._evaluation
         keys = Pinned(asked=evaluation.asked, settings={}).keys
         found = {key: read_record(self._root, key) for key in keys}
@@ -138,17 +182,22 @@ class _Run:
         write_records(self._root, there)
         self._watcher.begin(len(keys), there)
         if not self._waiting:
-            return
-        setup = WorkerSetup(self._root, evaluation.suite, evaluation.source, evaluation.max_steps)
-        with Pool(setup, min(evaluation.workers, len(self._waiting)), evaluation.timeout) as pool:
+            return self._pace(time.monotonic())
+        with _pool(evaluation, len(self._waiting)) as pool:
             while self._waiting or pool.running:
                 while self._waiting and pool.idle:
                     self._hand_out(pool, self._waiting.popleft())
                 for message in pool.wait(_TICK):
                     self._hear(message)
                 self._watcher.tick(pool.running)
+            ended = time.monotonic()
+        return self._pace(ended)
 
-    def _hand_out(self, pool: Pool, key: Key) -> None:
+    def _pace(self, ended: float) -> Pace:
+        begun = self._begun
+        return Pace(self._finished, round(ended - begun, 3), round((self._ready or ended) - begun, 3))
+
+    def _hand_out(self, pool: WorkerPool, key: Key) -> None:
         set_aside(key.folder(self._root))
         self._tries[key] += 1
         pool.assign(key)
@@ -156,6 +205,7 @@ class _Run:
     def _hear(self, message: Message) -> None:
         match message:
             case Ready(settings):
+                self._ready = self._ready or time.monotonic()
                 self._pin(settings)
             case Done(record):
                 self._keep(record)
@@ -189,5 +239,6 @@ class _Run:
         self._keep(record)
 
     def _keep(self, record: Record) -> None:
+        self._finished += 1
         append_record(self._root, record)
         self._watcher.finished(record)

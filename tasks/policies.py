@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
 from ..agent.policy import Policy, ScriptedPolicy
+
+if TYPE_CHECKING:
+    from ..agent.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class OpenPolicy:
 class PolicySource(Protocol):
     """Opens a worker's policy in that worker's process; it is pickled to get there.
 
-    An implementation may load weights, or connect to a server that serves all workers.
+    An implementation may load weights, or connect to a server that serves all workers (``policy_wire``).
     """
 
     @property
@@ -38,6 +43,34 @@ class PolicySource(Protocol):
 
         Raises:
             UsageError: it cannot be had as asked for.
+        """
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Weights in memory.
+
+    Attributes:
+        open: makes a policy on them that shares nothing else with others.
+        turns: how many of these policies may decide at the same time.
+    """
+
+    open: Callable[[], OpenPolicy]
+    turns: int
+
+
+@runtime_checkable
+class Shareable(PolicySource, Protocol):
+    """A source whose policies can share one copy of their weights, in a server's process."""
+
+    def worth_sharing(self) -> bool:
+        """Whether several workers of a machine should."""
+
+    def load(self) -> Loaded:
+        """Load the weights once.
+
+        Raises:
+            UsageError: they cannot be had as asked for.
         """
 
 
@@ -67,16 +100,33 @@ class LocalSource:
             "constrained": self.constrained,
         }
 
+    def worth_sharing(self) -> bool:
+        """Large models are, and all on a GPU; small ones decide faster without asking another process."""
+        from .models import SMALL_MODEL
+        from .weights import has_gpu, parameters
+
+        return parameters(self.model) > SMALL_MODEL or has_gpu()
+
     def open(self) -> OpenPolicy:
         """Load the checkpoint, to be run by one thread."""
+        return self.load().open()
+
+    def load(self) -> Loaded:
+        """Load the checkpoint; each policy is run by one thread, on a GPU one at a time."""
         import torch
 
-        from .models import load_policy
+        from ..agent.checkpoint import load_checkpoint
 
+        # As many threads as there are sessions share the processors, and sums do not depend on their number.
         torch.set_num_threads(1)
-        policy = load_policy(
-            self.model, dialect=self.dialect, decoding=self.decoding, constrained=self.constrained
-        )
+        checkpoint = load_checkpoint(self.model)
+        turns = os.cpu_count() or 1 if checkpoint.model.device.type == "cpu" else 1
+        return Loaded(lambda: self._open(checkpoint), turns)
+
+    def _open(self, checkpoint: Checkpoint) -> OpenPolicy:
+        from ..agent.local import LocalPolicy
+
+        policy = LocalPolicy(checkpoint, self.dialect, decoding=self.decoding, constrained=self.constrained)
         settings: dict[str, JsonValue] = {
             "policy": policy.name,
             "dialect": policy.dialect,

@@ -5,23 +5,56 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
+import socket
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
+from typing import Protocol
 
-from ..actions.errors import EnvironmentFailure
+from ..actions.errors import EnvironmentFailure, UsageError
 from ..env.watchdog import kill
-from .eval_worker import LOST, Failed, Message, Ready, Unusable, WorkerSetup, serve
+from .eval_worker import LOST, Done, Failed, Message, Ready, Unusable, WorkerSetup, serve
+from .policies import Shareable
+from .policy_server import SharedPolicy
 from .records import Key
 
 STILLBORN = 5
 """Workers in a row that may die before they are ready."""
 _PATIENCE = 10.0
 """Seconds that a worker gets to close its browser."""
+
+
+class WorkerPool(Protocol):
+    """Workers that run episodes, wherever they are; a context manager that starts and ends them."""
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for an episode."""
+
+    @property
+    def running(self) -> Mapping[Key, float]:
+        """Episodes under way, and for how many seconds."""
+
+    def assign(self, key: Key) -> None:
+        """Give an episode to an idle worker; one that dies over it is told by ``wait``."""
+
+    def wait(self, seconds: float) -> Iterable[Message]:
+        """What workers say within so many seconds; those that died or hang are replaced.
+
+        Raises:
+            EnvironmentFailure: workers keep dying before they are ready.
+            UsageError: they cannot be had as asked for.
+        """
+
+    def __enter__(self) -> WorkerPool: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 @dataclass
@@ -40,10 +73,15 @@ class Pool:
         setup: what they have in common.
         count: how many.
         timeout: seconds after which an episode, and the worker that runs it, are given up.
+        share: whether they share one model; by default they do where that is worth it.
+
+    Raises:
+        UsageError: their policy cannot be shared, or its checkpoint is not there.
     """
 
-    def __init__(self, setup: WorkerSetup, count: int, timeout: float) -> None:
+    def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None = None) -> None:
         self._setup = setup
+        self._shared = _shared(setup, count, share)
         self._count = count
         self._timeout = timeout
         self._spawn = multiprocessing.get_context("spawn")
@@ -52,6 +90,9 @@ class Pool:
 
     def __enter__(self) -> Pool:
         """Start the workers; ``wait`` tells when they are ready."""
+        if self._shared is not None:
+            self._shared.__enter__()
+            self._setup = replace(self._setup, source=self._shared.source)
         for _ in range(self._count):
             self._start()
         return self
@@ -70,6 +111,8 @@ class Pool:
             worker.process.join(max(0.0, deadline - time.monotonic()))
             _end(worker)
         self._workers.clear()
+        if self._shared is not None:
+            self._shared.__exit__(kind, error, trace)
 
     @property
     def idle(self) -> int:
@@ -94,14 +137,20 @@ class Pool:
         with contextlib.suppress(OSError):
             worker.connection.send(key)
 
-    def wait(self, seconds: float) -> Iterator[Message]:
-        """What workers say within so many seconds; those that died or hang are replaced.
+    @property
+    def shares(self) -> bool:
+        """Whether the workers share one model."""
+        return self._shared is not None
 
-        Raises:
-            EnvironmentFailure: workers keep dying before they are ready.
-        """
+    def wait(self, seconds: float) -> Iterator[Message]:
+        """See ``WorkerPool``; a server that died is replaced, too."""
         ends = [worker.connection for worker in self._workers]
-        spoken = set(wait([*ends, *(worker.process.sentinel for worker in self._workers)], seconds))
+        deaths = [worker.process.sentinel for worker in self._workers]
+        if self._shared is not None:
+            deaths.append(self._shared.sentinel)
+        spoken = set(wait([*ends, *deaths], seconds))
+        if self._shared is not None:
+            self._shared.mend()
         for worker in tuple(self._workers):
             if worker.connection in spoken or worker.process.sentinel in spoken:
                 yield from self._hear(worker)
@@ -139,6 +188,8 @@ class Pool:
             self._stillborn = 0
         elif not isinstance(message, Unusable):
             worker.key = None
+        if isinstance(message, Done) and self._shared is not None:
+            self._shared.proven()
 
     def _replace(self, worker: _Worker) -> None:
         _end(worker)
@@ -151,6 +202,17 @@ class Pool:
         process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours))
+
+
+def _shared(setup: WorkerSetup, count: int, share: bool | None) -> SharedPolicy | None:
+    source = setup.source
+    if not isinstance(source, Shareable) or not hasattr(socket, "AF_UNIX"):
+        if share:
+            raise UsageError("this policy cannot be shared by workers; leave --share-model out")
+        return None
+    if share is None:
+        share = count > 1 and source.worth_sharing()
+    return SharedPolicy(source) if share else None
 
 
 def _end(worker: _Worker) -> None:
