@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-# One workspace, new windows focused, and no key or click that is the window manager's own but on frames.
+# One workspace, new windows focused, no key or click that is the window manager's own but on frames; and a
+# window goes where it is dragged, where others hold it at an edge of the screen.
 _OPENBOX = """<?xml version="1.0"?>
 <openbox_config xmlns="http://openbox.org/3.4/rc">
   <focus><focusNew>yes</focusNew><focusLast>yes</focusLast></focus>
+  <resistance><strength>0</strength><screen_edge_strength>0</screen_edge_strength></resistance>
   <placement><policy>Smart</policy><center>yes</center></placement>
   <theme><name>Clearlooks</name><titleLayout>LIMC</titleLayout><animateIconify>no</animateIconify></theme>
   <desktops><number>1</number></desktops>
