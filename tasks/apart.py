@@ -1,12 +1,17 @@
-"""How a process that was started for an evaluation lives and dies with the one that started it."""
+"""What processes that serve one evaluation have in common: they end with it, and meet at a socket."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
+
+_LONGEST = 103
+"""Bytes that the path of a local socket may have everywhere."""
 
 
 def stand_apart(tidy: Callable[[], None] = lambda: None) -> None:
@@ -21,6 +26,17 @@ def stand_apart(tidy: Callable[[], None] = lambda: None) -> None:
         os.setpgid(0, 0)
     if (runner := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_end_with, args=(runner, tidy), daemon=True).start()
+
+
+def socket_folder(room: int) -> Path:
+    """A new folder that only this user can enter, with a path short enough for sockets in it.
+
+    Args:
+        room: bytes that a socket's path takes within the folder.
+    """
+    name = len("/saccade-12345678/")
+    short = len(os.fsencode(tempfile.gettempdir())) + name + room <= _LONGEST
+    return Path(tempfile.mkdtemp(prefix="saccade-", dir=None if short else "/tmp"))
 
 
 def _end_with(runner: multiprocessing.process.BaseProcess, tidy: Callable[[], None]) -> None:

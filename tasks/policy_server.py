@@ -12,7 +12,6 @@ import multiprocessing
 import secrets
 import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections import deque
@@ -25,7 +24,7 @@ from types import TracebackType
 
 from ..actions.errors import EnvironmentFailure, ParseError, SaccadeError
 from ..agent.policy import Policy, UnreadableReply, Usage
-from .apart import stand_apart
+from .apart import socket_folder, stand_apart
 from .failure import explain
 from .policies import Loaded, Shareable
 from .policy_wire import Answer, Ask, Broke, Hello, Refused, Request, ServedSource, Shelf, Unreadable
@@ -33,6 +32,7 @@ from .policy_wire import Answer, Ask, Broke, Hello, Refused, Request, ServedSour
 SHORT_LIVED = 5
 """Servers in a row that may die without an episode that came to its end."""
 _BACKLOG = 1024
+_SOCKET = "policy"
 
 
 class Turns:
@@ -175,7 +175,7 @@ class SharedPolicy:
 
     def __enter__(self) -> SharedPolicy:
         """Start the server; it loads while workers start."""
-        self._folder = Path(tempfile.mkdtemp(prefix="saccade-"))
+        self._folder = socket_folder(len(_SOCKET))
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(self._address)
         self._listening.listen(_BACKLOG)
@@ -228,7 +228,7 @@ class SharedPolicy:
 
     @property
     def _address(self) -> str:
-        return str(self._folder / "policy")
+        return str(self._folder / _SOCKET)
 
     def _start(self) -> None:
         arguments = (self._listening, self._folder, self._source, self._key)

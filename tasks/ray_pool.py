@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from ..actions.errors import EnvironmentFailure, MissingPartError, UsageError
+from .apart import socket_folder
 from .eval_folder import EPISODES_NAME
 from .eval_worker import Done, Failed, Message, Ready, Unusable, WorkerSetup
 from .policies import Shareable
@@ -32,6 +32,7 @@ LOCAL = "local"
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what it would print on stdout about processes that died; we tell
 }
 _PATIENCE = 15.0
 """Seconds that a machine gets to close its browsers."""
@@ -272,7 +273,9 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
     silent = {"log_to_driver": False, "logging_level": "ERROR"}
     with contextlib.ExitStack() as stack:
         if address == LOCAL:
-            folder = tempfile.mkdtemp(prefix="saccade-ray-")
+            folder = str(
+                socket_folder(len("session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store"))
+            )
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stack.enter_context(_environment(_QUIET | {"RAY_AUTH_TOKEN": _token()}))
             silent |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": folder}
@@ -315,6 +318,7 @@ def _nodes(ray: Any) -> list[dict[str, Any]]:
 
 def _import_ray() -> Any:
     try:
-        return importlib.import_module("ray")
+        with _environment(_QUIET):
+            return importlib.import_module("ray")
     except ImportError as error:
         raise MissingPartError("--ray needs Ray: pip install 'saccade[ray]'") from error

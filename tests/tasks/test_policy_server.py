@@ -314,8 +314,8 @@ def test_a_model_that_cannot_be_loaded_ends_the_evaluation_with_a_reason(tmp_pat
         evaluate(served_evaluation(tmp_path, kind="missing"), Told())
 
 
-def test_a_killed_runner_leaves_no_process_and_no_socket(tmp_path: Path) -> None:
-    temporary = tmp_path / "t"
+def test_a_killed_runner_leaves_no_process_and_no_socket(folder: Path, tmp_path: Path) -> None:
+    temporary = folder / "t"
     temporary.mkdir()
     path = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])
     process = subprocess.Popen(
