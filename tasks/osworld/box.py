@@ -57,6 +57,9 @@ class Box:
     Args:
         display: on which its programs appear.
 
+    Attributes:
+        home: the folder that is the home inside.
+
     Raises:
         MissingPartError: bubblewrap is missing, or may not be used here.
         EnvironmentFailure: it does not start.
@@ -69,6 +72,7 @@ class Box:
             (folder / name).mkdir(parents=True)
         for name in _FOLDERS:
             (folder / "home" / name).mkdir()
+        self.home = folder / "home"
         _write_aliases(folder / "link" / "bin")
         script = Path(box_server.__file__)
         (folder / "link" / "passwd").write_text(_PASSWD, encoding="utf-8")

@@ -25,6 +25,8 @@ from .world import World
 WINDOW_LIMIT = 30.0
 """Seconds that a launched program may take to show its window."""
 _GLANCE = 0.1
+_AFTERMATH = 1.0
+"""Seconds that programs get to do what they were last told, such as to save."""
 _FULL = 1.0
 
 
@@ -51,6 +53,11 @@ class OsWorldEnvironment:
         self._episode: _Episode | None = None
         self._preview: Preview | None = None
         self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The task's own."""
+        return self._task.id
 
     @property
     def instruction(self) -> str | None:
@@ -107,6 +114,7 @@ class OsWorldEnvironment:
         if self._episode is None:
             raise EnvironmentFailure("no episode is running; call reset before judge")
         self._episode.desktop.preview_to(None)
+        self._episode.desktop.step(Wait(seconds=_AFTERMATH))
         try:
             worth = score(self._episode.world, last)
         except UsageError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -62,15 +63,23 @@ class InteractiveSuite(Protocol):
         """
 
 
-def interactive_suite(name: str) -> InteractiveSuite:
+def interactive_suite(name: str, data: Path | None = None, cache: Path | None = None) -> InteractiveSuite:
     """A suite by its name.
+
+    Args:
+        name: as on the command line.
+        data: the folder that holds the files of suites that do not come with the installation.
+        cache: OSWorld's file cache.
 
     Raises:
         UnknownTaskError: there is none of this name.
     """
+    from .desktop import DesktopSuite
     from .miniwob import MiniWobSuite
+    from .osworld import OsWorldSuite
 
-    suites: dict[str, InteractiveSuite] = {"miniwob": MiniWobSuite()}
+    known: list[InteractiveSuite] = [MiniWobSuite(), DesktopSuite(), OsWorldSuite(data, cache)]
+    suites = {suite.name: suite for suite in known}
     if name not in suites:
         raise UnknownTaskError(f"no suite to act in is called {name!r}; there is {', '.join(suites)}")
     return suites[name]

@@ -68,7 +68,7 @@ class OsWorldSuite:
         chosen = self._chosen(subset)
         if not (found := [task for task in chosen if task not in self.left_out]):
             raise UsageError(
-                f"none of the {len(chosen)} tasks of osworld{f' {subset}' if subset else ''} can be run here: "
+                f"none of the {len(chosen)} tasks of {subset or 'osworld'} can be run here: "
                 + told(self.counted(chosen))
             )
         return found

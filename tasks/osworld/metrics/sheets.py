@@ -1,6 +1,7 @@
 """Metrics that compare spreadsheets.
 
-Of ``compare_table`` all rules but ``style``, ``sparkline`` and ``pivot_table``: those three need a formula engine, or compare what only one program writes.
+Of ``compare_table`` all rules but ``style``, ``sparkline`` and ``pivot_table``: those three need
+a formula engine, or compare what only one program writes.
 """
 
 from __future__ import annotations
