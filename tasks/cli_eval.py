@@ -9,29 +9,39 @@ from typing import Annotated
 import typer
 
 EVAL_HELP = """Run a model on every task of a suite with every seed; each episode is a folder on disk.
+Or ask it about every recorded screen of a suite: nothing is executed, each answer is a line on disk.
 
 Killed at any moment, --resume goes on and ends with the same table. An episode that the browser or a worker
 broke is tried again, then counted as an error of its own kind. Success is given with a 95 % interval that
 knows that episodes of one task resemble each other.
 
 \b
-Suites and their subsets:
+Suites to act in, and their subsets:
   miniwob   browsergym (125 tasks, default), browsergym-test, pix2act, webgum, nonhidden, gym, html
+
+\b
+Suites of recorded screens (--data says where; saccade suites says what each needs):
+  screenspot, screenspot-v2, screenspot-pro, osworld-g, osworld-g-refined, agentnetbench,
+  androidcontrol-{high,low}, mind2web-{task,website,domain}, gui-odyssey-{random,app,device,task}
 
 \b
 Examples:
   saccade eval miniwob --tasks click-test,click-test-2 --seeds 0-9
   saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum
   saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum --resume
+  saccade eval screenspot-v2 --data ~/benchmarks --model openai:http://gpu:8000/v1#ui-tars --workers 8
 
 Exit status: 0 done, whatever the rate; 2 wrong usage or a missing part; 130 stopped by you."""
 
 COMPARE_HELP = """Compare two evaluations, paired by task and seed: the difference with its 95 % interval, and
-every episode that was won or lost, with both reports.
+every episode that was won or lost, with both reports. On recorded screens, paired by screen.
 
 \b
 Example:
   saccade compare runs/before runs/after"""
+
+_TO_ACT = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
+_RECORDED = ("data", "limit")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
@@ -43,15 +53,17 @@ def register(app: typer.Typer) -> None:
 
 
 def _eval(
-    suite: Annotated[str, typer.Argument(help="Which benchmark: miniwob.")],
+    context: typer.Context,
+    suite: Annotated[str, typer.Argument(help="Which benchmark, such as miniwob or screenspot-v2.")],
     subset: Annotated[str | None, typer.Option(help="A published part of the suite.", metavar="NAME")] = None,
     tasks: Annotated[str | None, typer.Option(help="Single tasks, separated by commas.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds of each task, such as 0-49 or 1,5,7.")] = "0-4",
     model: Annotated[
-        str, typer.Option(help="'embedded', a checkpoint directory or a hub id (Qwen2-VL, 2.5-VL, 3-VL).")
+        str,
+        typer.Option(help="'embedded', a checkpoint directory, a hub id, or openai:URL#NAME on a server."),
     ] = "embedded",
     dialect: Annotated[
-        str | None, typer.Option(help="The model's language; by default what its checkpoint says.")
+        str | None, typer.Option(help="The model's language; by default what its checkpoint or name says.")
     ] = None,
     decoding: Annotated[
         str, typer.Option(help="What drafts replies: auto, plain, or methods such as suffix+grammar.")
@@ -73,6 +85,11 @@ def _eval(
         str | None,
         typer.Option(help="Run workers on a Ray cluster: local, auto or ray://HOST:PORT.", metavar="ADDRESS"),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The folder that holds a folder per suite of recorded screens.", metavar="DIR"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many recorded screens.", min=1)] = None,
     timeout: Annotated[float, typer.Option(help="Seconds after which an episode is given up.", min=1)] = 300,
     retries: Annotated[int, typer.Option(help="Further tries for a broken episode.", min=0)] = 2,
     out: Annotated[
@@ -83,14 +100,22 @@ def _eval(
 ) -> None:
     """See ``EVAL_HELP``."""
     from .eval_command import EvalRequest, eval_and_print
-    from .policies import LocalSource
+    from .offline_command import OfflineRequest, evaluate_offline_and_print
+    from .sources import source_of
+    from .suites.catalog import is_recorded
 
+    recorded, command = is_recorded(suite), sys.argv[1:]
+    _refuse_options(context, suite, recorded)
+    source = source_of(model, dialect, decoding, constrained)
+    if recorded:
+        asked = OfflineRequest(suite, source, data, limit, workers, out, resume)
+        raise typer.Exit(evaluate_offline_and_print(asked, json_output=json, command=command))
     request = EvalRequest(
         suite=suite,
         subset=subset,
         tasks=tasks,
         seeds=seeds,
-        source=LocalSource(model, dialect, decoding, constrained),
+        source=source,
         max_steps=max_steps,
         workers=workers,
         share=share,
@@ -100,7 +125,25 @@ def _eval(
         out=out,
         resume=resume,
     )
-    raise typer.Exit(eval_and_print(request, json_output=json, command=sys.argv[1:]))
+    raise typer.Exit(eval_and_print(request, json_output=json, command=command))
+
+
+def _refuse_options(context: typer.Context, suite: str, recorded: bool) -> None:
+    """See that no option was given that says nothing about this kind of suite.
+
+    Raises:
+        UsageError: one was.
+    """
+    from ..actions.errors import UsageError
+
+    kinds = ("to act in", "of recorded screens")
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and parameter.name in (_TO_ACT if recorded else _RECORDED):
+            raise UsageError(
+                f"{parameter.opts[0]} is for suites {kinds[not recorded]}; {suite} is one {kinds[recorded]}"
+            )
 
 
 def _compare(
@@ -110,5 +153,7 @@ def _compare(
 ) -> None:
     """See ``COMPARE_HELP``."""
     from .compare import compare_and_print
+    from .compare_recorded import compare_recorded_and_print, holds_recorded
 
-    compare_and_print(before, after, json_output=json)
+    recorded = holds_recorded(before) or holds_recorded(after)
+    (compare_recorded_and_print if recorded else compare_and_print)(before, after, json_output=json)

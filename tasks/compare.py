@@ -132,7 +132,7 @@ def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
         sys.stdout.write(comparison.model_dump_json() + "\n")
         return
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    for line in _lines(comparison):
+    for line in told(comparison):
         console.print(line)
     for flip in comparison.regressions[:_SHOWN]:
         console.print(Text(f"lost: {flip.task} seed {flip.seed}"))
@@ -160,7 +160,8 @@ def _older(file: Path, than: Path) -> bool:
     return not file.exists() or file.stat().st_mtime_ns < than.stat().st_mtime_ns
 
 
-def _lines(found: Comparison) -> list[Text]:
+def told(found: Comparison) -> list[Text]:
+    """A comparison in lines: the difference, what it is made of, what else differs."""
     interval = (
         "" if found.interval is None else " [{:+.1f}, {:+.1f}]".format(*(100 * x for x in found.interval))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -16,7 +17,7 @@ from .eval_page import write_page
 from .eval_summary import Summary, as_csv, summarise
 from .evaluate import Evaluation, evaluate
 from .folders import new_folder
-from .policies import LocalSource
+from .policies import LocalSource, PolicySource
 from .suites.interactive import interactive_suite
 
 SUMMARY_NAME = "summary.json"
@@ -31,9 +32,11 @@ class EvalRequest:
     subset: str | None = None
     tasks: str | None = None
     seeds: str = "0-4"
-    source: LocalSource = field(default_factory=LocalSource)
+    source: PolicySource = field(default_factory=LocalSource)
     max_steps: int = 10
     workers: int = 1
+    share: bool | None = None
+    ray: str | None = None
     timeout: float = 300.0
     retries: int = 2
     out: Path | None = None
@@ -57,7 +60,7 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
     root = evaluation.root
     try:
         with EvalProgress() as progress:
-            evaluate(evaluation, progress, resume=request.resume)
+            pace = evaluate(evaluation, progress, resume=request.resume)
     except KeyboardInterrupt:
         if read_pinned(root) is not None:
             _say(f"what is done stays in {root}; go on with\n  {resume_line(command, root)}")
@@ -65,7 +68,7 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
         raise
     summary = write_results(root)
     if json_output:
-        sys.stdout.write(summary.model_dump_json() + "\n")
+        sys.stdout.write(json.dumps(summary.model_dump(mode="json") | {"pace": pace.as_json}) + "\n")
     else:
         print_summary(summary, f"{root / 'index.html'}")
     return 0
@@ -93,6 +96,8 @@ def plan(request: EvalRequest) -> Evaluation:
         seeds=seeds,
         max_steps=request.max_steps,
         workers=request.workers,
+        share=request.share,
+        ray=request.ray,
         timeout=request.timeout,
         retries=request.retries,
     )

@@ -162,6 +162,9 @@ def print_summary(summary: Summary, where: str, to: Console | None = None) -> No
     for phase in ("predict", "act", "settle", "capture"):
         if (spent := summary.latency.get(phase)) is not None:
             console.print(Text(f"{phase:<8} p50 {spent.p50:.0f} ms   p90 {spent.p90:.0f} ms", style="dim"))
+    if any(summary.tokens.values()):
+        said = f"tokens   {summary.tokens['prompt']:,} read, {summary.tokens['reply']:,} written"
+        console.print(Text(said, style="dim"))
     console.print(Text(where, style="dim"))
 
 

@@ -66,6 +66,7 @@ class Summary(_Data):
         per_task: by name.
         latency: by phase.
         per_step: forwards, tokens and unreadable replies per prediction.
+        tokens: of all scored episodes: ``prompt``, as often as they were sent, and ``reply``.
         asked: for what.
         settings: it was run with.
     """
@@ -84,6 +85,7 @@ class Summary(_Data):
     per_task: dict[str, TaskSummary]
     latency: dict[str, Latency]
     per_step: dict[str, float]
+    tokens: dict[str, int]
     asked: dict[str, JsonValue]
     settings: dict[str, JsonValue]
 
@@ -112,6 +114,10 @@ def summarise(pinned: Pinned, records: Sequence[Record]) -> Summary:
         per_task={task: _task(found) for task, found in by_task.items()},
         latency=_latency(scored),
         per_step=_per_step(scored),
+        tokens={
+            "prompt": sum(record.prompt_tokens for record in scored),
+            "reply": sum(record.reply_tokens for record in scored),
+        },
         asked=pinned.asked,
         settings=pinned.settings,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ..agent.policy import Policy
+from .policies import OpenPolicy
 from .suites.run_offline import Progress as Judged
 from .suites.run_offline import Watcher, evaluate_offline
 
 
-def evaluate_and_print(
-    suite: str, data: Path | None, policy: Policy, out: Path, limit: int | None, json_output: bool
+def evaluate_with_progress(
+    suite: str, data: Path | None, opened: Sequence[OpenPolicy], out: Path, limit: int | None
 ) -> dict[str, Any]:
-    """Evaluate with progress on stderr; the table goes to stdout, or to stderr where stdout gets the JSON.
+    """Evaluate with progress on stderr.
 
-    Args and errors are those of ``evaluate_offline``.
+    Args:
+        suite: for this and all that follow, and for errors, see ``evaluate_offline``.
+        data: where the files are.
+        opened: whom to ask, all of the same model.
+        out: folder of the records.
+        limit: only the first so many samples.
 
     Returns:
         The summary.
     """
+    policy, *others = (each.policy for each in opened)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -43,11 +49,17 @@ def evaluate_and_print(
         def complain(line: str) -> None:
             console.print(Text(line, style="yellow"))
 
-        summary = evaluate_offline(suite, data, policy, out, limit, Watcher(tell, complain))
-    print_summary(summary, console if json_output else Console(highlight=False))
+        watcher = Watcher(tell, complain)
+        return evaluate_offline(
+            suite, data, policy, out, limit, watcher, others=others, settings=opened[0].settings
+        )
+
+
+def show(summary: Mapping[str, Any], *, json_output: bool) -> None:
+    """The table on stdout, or on stderr where the last line of stdout is the summary as JSON."""
+    print_summary(summary, Console(stderr=json_output, highlight=False, soft_wrap=json_output))
     if json_output:
         sys.stdout.write(json.dumps(summary) + "\n")
-    return summary
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
@@ -65,6 +77,9 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         for value, cell in values.items():
             table.add_row(f"{label}: {value}", *_cells(cell))
     console.print(table)
+    tokens = summary["tokens"]
+    if any(tokens.values()):
+        console.print(Text(f"tokens: {tokens['prompt']:,} read, {tokens['reply']:,} written", style="dim"))
     for kind, count in summary["errors"].items():
         console.print(Text(f"{kind}: {count}", style="yellow"))
 

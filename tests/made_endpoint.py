@@ -12,11 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from saccade.actions.geometry import ResizeLimits, Size, smart_resize
-from saccade.perception.observation import Screenshot
+from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.local import LocalPolicy
+from saccade.agent.policy import Context, Turn, UnreadableReply
+from saccade.perception.observation import Observation, Screenshot
 
 Json = dict[str, Any]
-Answer = Callable[[list[Json]], str | None]
-"""From the messages of a request to the text of the reply."""
+Answer = Callable[[list[Json]], str | int | None]
+"""From the messages of a request to the text of the reply, or the status with which it is refused."""
 HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 
 
@@ -79,12 +82,12 @@ class _Handler(BaseHTTPRequestHandler):
         fault = server.faults.popleft() if server.faults else server.endless
         if not self._welcome():
             return
-        if fault is not None:
+        if fault not in (None, "pass"):
             self._fail(fault)
         elif server.model is not None and body["model"] != server.model["id"]:
             self._send(404, {"object": "error", "message": f"The model `{body['model']}` does not exist."})
         else:
-            self._send(200, self._completion(body["messages"]))
+            self._answer(body["messages"])
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
@@ -96,8 +99,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(401, {"error": f"Unauthorized: {self.headers.get('authorization')}"})
         return False
 
-    def _completion(self, messages: list[Json]) -> Json:
+    def _answer(self, messages: list[Json]) -> None:
         text = self.server.answer(messages)
+        if isinstance(text, int):
+            self._fail(text)
+        else:
+            self._send(200, self._completion(messages, text))
+
+    def _completion(self, messages: list[Json], text: str | None) -> Json:
         shown = [smart_resize(size, self.server.limits) for size in map(screenshot_size, pictures(messages))]
         words = sum(len(message["content"]) for message in messages if isinstance(message["content"], str))
         usage = {
@@ -170,6 +179,30 @@ def scripted(replies: Sequence[str]) -> Answer:
     def answer(messages: list[Json]) -> str:
         said = sum(message["role"] == "assistant" for message in messages)
         return replies[said] if said < len(replies) else "Action: finished()"
+
+    return answer
+
+
+def embedded(checkpoint: Checkpoint) -> Answer:
+    """What the embedded policy says, whichever prompt it is asked with."""
+    behind, alone = LocalPolicy(checkpoint, decoding="plain"), threading.Lock()
+
+    def answer(messages: list[Json]) -> str:
+        shots, turns = iter(pictures(messages)), []
+        shown: Screenshot | None = None
+        for said in messages[1:]:
+            if isinstance(said["content"], list):
+                shown = next(shots)
+            elif said["role"] == "assistant" and shown is not None:
+                turns.append(Turn(shown, said["content"]))
+        assert shown is not None
+        instruction = messages[0]["content"].rpartition("## User Instruction\n")[2]
+        with alone:
+            behind.start()
+            try:
+                return behind.predict(Context(instruction, Observation(shown, 0.0), turns)).raw
+            except UnreadableReply as error:
+                return error.raw
 
     return answer
 

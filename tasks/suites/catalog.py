@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ...actions.errors import UnknownTaskError
 from .base import data_root
+from .interactive import interactive_suite
 from .miniwob import SUBSETS
 from .registry import SUITES
 
@@ -48,3 +51,23 @@ def catalog(data: Path | None = None) -> list[Entry]:
         for suite in SUITES.values()
     ]
     return [Entry("miniwob", "episodes", source=f"subsets: {', '.join(SUBSETS)}"), *recorded]
+
+
+def is_recorded(name: str) -> bool:
+    """Whether a suite is one of recorded screens, and not one to act in.
+
+    Raises:
+        UnknownTaskError: there is none of this name; the message lists all, the nearest first.
+    """
+    if name in SUITES:
+        return True
+    try:
+        interactive_suite(name)
+    except UnknownTaskError as error:
+        names = [entry.name for entry in catalog()]
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+        listed = ", ".join([*near, *(each for each in names if each not in near)])
+        raise UnknownTaskError(
+            f"no suite is called {name!r}; the nearest first, there are {listed}"
+        ) from error
+    return False

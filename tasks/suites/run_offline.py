@@ -6,16 +6,20 @@ is a function of the records alone.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final
+
+from pydantic import JsonValue
 
 from ...actions.errors import DataError, EnvironmentFailure, ParseError
 from ...actions.schema import Action, Scroll
-from ...agent.policy import Context, Policy
+from ...agent.policy import Context, Policy, UnreadableReply, Usage
 from ...perception.observation import Observation
 from .base import Answer, Sample, Suite, data_root
 from .registry import get_suite
@@ -61,6 +65,9 @@ def evaluate_offline(
     out: Path,
     limit: int | None = None,
     watcher: Watcher | None = None,
+    *,
+    others: Sequence[Policy] = (),
+    settings: Mapping[str, JsonValue] | None = None,
 ) -> dict[str, Any]:
     """Ask a policy the samples of a suite that have no record yet, and sum up those and the earlier ones.
 
@@ -71,6 +78,8 @@ def evaluate_offline(
         out: folder of the records; one that holds some is gone on with.
         limit: only the first so many samples.
         watcher: who is told.
+        others: further policies of the same model, asked at the same time, each in a thread of its own.
+        settings: what else a run that goes on must be of again.
 
     Returns:
         See ``summary.summarise``.
@@ -80,7 +89,7 @@ def evaluate_offline(
         MissingPartError: its files are not there; says what to download and where to put it.
         DataError: a file is malformed as a whole.
         UsageError: ``out`` holds records of another suite or policy, or the policy cannot be used.
-        EnvironmentFailure: the policy failed ``PATIENCE`` times in a row.
+        EnvironmentFailure: the policy failed ``PATIENCE`` times in a row, or each policy so often.
     """
     suite, watcher = get_suite(suite_name), watcher or Watcher()
     folder = data_root(data_folder) / suite.folder
@@ -92,11 +101,12 @@ def evaluate_offline(
         watcher.complain(f"left out: {error}")
 
     planned = [sample.id for sample in islice(suite.load(folder, fault), limit)]
-    store = Store(out, {"suite": suite.name, "policy": policy.name})
+    store = Store(out, {"suite": suite.name, "policy": policy.name, **(settings or {})})
     open_ids = set(planned) - store.finished
     done = len(planned) - len(open_ids)
     samples = (sample for sample in suite.load(folder, lambda error: None) if sample.id in open_ids)
-    for number, record in enumerate(_judged(suite, samples, policy, fault), start=done + 1):
+    judged = _judged(suite, samples, [policy, *others], fault)
+    for number, record in enumerate(judged, start=done + 1):
         store.add(record)
         watcher.tell(Progress(number, len(planned), record))
     records = [store.records[name] for name in planned if name in store.records]
@@ -106,23 +116,67 @@ def evaluate_offline(
 def _judged(
     suite: Suite[Any],
     samples: Iterator[Sample[Any]],
-    policy: Policy,
+    policies: Sequence[Policy],
     fault: Callable[[DataError], None],
 ) -> Iterator[Record]:
     failures = 0
+    outcomes = (
+        _together(suite, samples, policies) if len(policies) > 1 else _alone(suite, samples, policies[0])
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, DataError):
+            fault(outcome)
+            continue
+        yield outcome
+        failures = failures + 1 if outcome.error == FAILED else 0
+        if failures == PATIENCE * len(policies):
+            raise EnvironmentFailure(
+                f"{policies[0].name} failed on {failures} samples in a row, last with: {outcome.message}; "
+                "what was judged is kept, start again to go on (--resume)"
+            )
+
+
+def _alone(suite: Suite[Any], samples: Iterator[Sample[Any]], policy: Policy) -> Iterator[Record | DataError]:
     for sample in samples:
         try:
-            record = ask(suite, sample, policy)
+            yield ask(suite, sample, policy)
         except DataError as error:
-            fault(error)
-            continue
-        yield record
-        failures = failures + 1 if record.error == FAILED else 0
-        if failures == PATIENCE:
-            raise EnvironmentFailure(
-                f"{policy.name} failed on {PATIENCE} samples in a row, last with: {record.message}; "
-                "what was judged is kept, start again to go on"
-            )
+            yield error
+
+
+def _together(
+    suite: Suite[Any], samples: Iterator[Sample[Any]], policies: Sequence[Policy]
+) -> Iterator[Record | DataError]:
+    """Records as they come; the threads end with the process, should it be stopped."""
+    found: SimpleQueue[Record | Exception | None] = SimpleQueue()
+    taking, over = threading.Lock(), threading.Event()
+
+    def work(policy: Policy) -> None:
+        while not over.is_set():
+            try:
+                with taking:
+                    sample = next(samples, None)
+                if sample is None:
+                    break
+                found.put(ask(suite, sample, policy))
+            except Exception as error:  # whatever it is, it is for the one who collects
+                found.put(error)
+        found.put(None)
+
+    for policy in policies:
+        threading.Thread(target=work, args=(policy,), name="asking a policy", daemon=True).start()
+    try:
+        working = len(policies)
+        while working:
+            outcome = found.get()
+            if outcome is None:
+                working -= 1
+            elif isinstance(outcome, Exception) and not isinstance(outcome, DataError):
+                raise outcome
+            else:
+                yield outcome
+    finally:
+        over.set()
 
 
 def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> Record:
@@ -135,6 +189,7 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> Record:
     policy.start()
     raw, error, message = "", None, ""
     actions: Sequence[Action] = ()
+    spent: list[Usage] = []
     began = time.perf_counter()
     for screen in range(len(sample.screens)):
         shown = sample.screenshot(screen)
@@ -142,11 +197,13 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> Record:
             prediction = policy.predict(Context(sample.question, Observation(shown, time.time())))
         except ParseError as fault:
             raw, actions, error, message = fault.raw, (), "unreadable", fault.reason
+            spent += [fault.usage] if isinstance(fault, UnreadableReply) else []
             break
         except EnvironmentFailure as fault:
             raw, actions, error, message = "", (), FAILED, str(fault)
             break
         raw, actions = prediction.raw, prediction.reply.actions
+        spent.append(prediction.usage)
         if not (isinstance(actions[0], Scroll) and actions[0].direction == "down"):
             break
     score = suite.score(sample, Answer(actions, shown.size, screen))
@@ -162,4 +219,6 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> Record:
         reply=raw,
         actions=[action.model_dump(mode="json") for action in actions],
         seconds=round(time.perf_counter() - began, 4),
+        prompt_tokens=sum(usage.prompt_tokens for usage in spent),
+        reply_tokens=sum(usage.reply_tokens for usage in spent),
     )

@@ -7,10 +7,11 @@ OUT/records.jsonl   one ``Record`` per line; of a sample judged twice the later 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ... import __version__
 from ...actions.errors import DataError, UsageError
@@ -36,6 +37,8 @@ class Record(BaseModel):
         reply: as the model wrote it.
         actions: as it was read, in pixels of the screen.
         seconds: the policy took.
+        prompt_tokens: it read, over all screens it was shown.
+        reply_tokens: it wrote.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +54,8 @@ class Record(BaseModel):
     reply: str = ""
     actions: list[dict[str, Any]] = Field(default_factory=list)
     seconds: float = 0.0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
 
 
 class Store:
@@ -65,7 +70,7 @@ class Store:
         DataError: a line that was written whole is no record.
     """
 
-    def __init__(self, folder: Path, asked: dict[str, str]) -> None:
+    def __init__(self, folder: Path, asked: Mapping[str, JsonValue]) -> None:
         self._file = folder / RECORDS
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -87,14 +92,28 @@ class Store:
         self.records[record.id] = record
 
 
-def _same_run(header: Path, asked: dict[str, str]) -> None:
+def read_run(folder: Path) -> tuple[dict[str, JsonValue], dict[str, Record]]:
+    """What a folder's run was of, and its records by sample.
+
+    Raises:
+        UsageError: the folder holds none.
+        DataError: a line is no record.
+    """
+    try:
+        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder} holds no run over recorded screens ({error})") from error
+    return header, {record.id: record for record in _read(folder / RECORDS)}
+
+
+def _same_run(header: Path, asked: Mapping[str, JsonValue]) -> None:
     if not header.is_file():
         header.write_text(json.dumps({**asked, "saccade": __version__}) + "\n", encoding="utf-8")
         return
     try:
         known = json.loads(header.read_text(encoding="utf-8"))
     except ValueError:  # torn: nothing was judged yet
-        known = asked
+        known = dict(asked)
     for name, value in asked.items():
         if known.get(name) != value:
             raise UsageError(

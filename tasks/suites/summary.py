@@ -28,7 +28,9 @@ def summarise(suite: Suite[Any], records: Sequence[Record], malformed: int, whol
     Returns:
         ``suite``, ``samples``; ``score``, the headline, with its ``interval`` and what it is the ``average``
         of; ``by`` label and value, and ``parts`` of the rule, each with ``n`` and ``score``; ``tasks``, how
-        many are there with all their steps, and the share of those with every step right; ``errors`` by kind.
+        many are there with all their steps, and the share of those with every step right; ``errors`` by kind;
+        ``tokens`` in all. ``episodes`` (samples with a record), ``success`` (the score) and ``per_task`` are
+        named as in evaluations where the agent acts; a suite that grounds is a single task.
     """
     judged = [record for record in records if record.error != FAILED]
     errors = Counter(record.error for record in records if record.error)
@@ -46,6 +48,13 @@ def summarise(suite: Suite[Any], records: Sequence[Record], malformed: int, whol
         "parts": _parts(suite, judged, whole),
         "tasks": _tasks(judged),
         "errors": dict(sorted(errors.items())),
+        "episodes": len(records),
+        "success": score,
+        "per_task": _per_task(suite, records),
+        "tokens": {
+            "prompt": sum(record.prompt_tokens for record in records),
+            "reply": sum(record.reply_tokens for record in records),
+        },
     }
 
 
@@ -99,6 +108,24 @@ def _parts(suite: Suite[Any], judged: Sequence[Record], whole: bool) -> Json:
             tasks = _by_task(group, part=name, padded=suite.absent_is_wrong and whole)
             found[name]["score"] = _mean(statistics.fmean(scores) for scores in tasks.values())
     return found
+
+
+def _per_task(suite: Suite[Any], records: Sequence[Record]) -> Json:
+    """Each task's samples, with Wilson's interval as of independent ones."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        found[suite.name if suite.family == "grounding" else record.task].append(record)
+    return {task: _one_task(group) for task, group in found.items()}
+
+
+def _one_task(records: Sequence[Record]) -> Json:
+    values = [record.value for record in records if record.error != FAILED]
+    return {
+        "episodes": len(records),
+        "errors": len(records) - len(values),
+        "success": _mean(values) if values else None,
+        "interval": _rounded(wilson(sum(values), len(values))) if values else None,
+    }
 
 
 def _tasks(judged: Sequence[Record]) -> Json | None:

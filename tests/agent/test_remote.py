@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from made_endpoint import Endpoint as Server
-from made_endpoint import pictures, scripted, serving
+from made_endpoint import embedded, pictures, scripted, serving
 from saccade.actions.dialects import Reply, dialect_names, get_dialect, resize_limits
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, UnknownDialectError, UsageError
 from saccade.actions.geometry import Point, ResizeLimits, Size, smart_resize
@@ -129,20 +129,8 @@ def test_a_server_that_shrinks_the_screenshots_is_noticed() -> None:
 def test_a_served_model_answers_as_it_does_here() -> None:
     """The embedded policy behind the server gets the conversation that it gets without one."""
     checkpoint = load_checkpoint("embedded")
-    behind = LocalPolicy(checkpoint, decoding="plain")
-
-    def answer(messages: list[dict[str, Any]]) -> str:
-        shots, turns, shown = iter(pictures(messages)), [], None
-        for said in messages[1:]:
-            if isinstance(said["content"], list):
-                shown = next(shots)
-            else:
-                turns.append(Turn(shown, said["content"]))
-        behind.start()
-        return behind.predict(Context(messages[0]["content"], Observation(shown, 0.0), turns)).raw
-
     here, replies = LocalPolicy(checkpoint, decoding="plain"), []
-    with serving(answer, "saccade-embedded") as server:
+    with serving(embedded(checkpoint), "saccade-embedded") as server:
         remote = RemotePolicy(patient(server), card=checkpoint.card)
         assert (remote.dialect, remote.viewport, remote.tolerance) == ("uitars-1.0", (160, 210), 0.05)
         turns: list[Turn] = []

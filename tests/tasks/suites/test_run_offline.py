@@ -24,7 +24,8 @@ from saccade.actions.schema import Action, Click, Finished, Scroll, Type
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
 from saccade.agent.tiny import tiny_checkpoint
-from saccade.tasks.offline_console import evaluate_and_print
+from saccade.tasks.offline_console import evaluate_with_progress, show
+from saccade.tasks.policies import OpenPolicy
 from saccade.tasks.stats import wilson
 from saccade.tasks.suites.registry import SUITES, get_suite
 from saccade.tasks.suites.run_offline import PATIENCE, Progress, Watcher, evaluate_offline
@@ -279,12 +280,14 @@ def test_grounding_has_its_own_denominator(tmp_path: Path) -> None:
 
 
 def test_the_table_and_the_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate_and_print("screenspot", FIXTURES, Answering(saving), tmp_path, None, json_output=True)
+    opened = [OpenPolicy(Answering(saving), {"dialect": "none"})]
+    found = evaluate_with_progress("screenspot", FIXTURES, opened, tmp_path, None)
+    show(found, json_output=True)
     shown = capsys.readouterr()
     summary = json.loads(shown.out.splitlines()[-1])
     assert {"suite", "samples", "score", "by", "errors"} <= set(summary)
     assert "platform and element: desktop, icon" in shown.err
-    evaluate_and_print("screenspot", FIXTURES, Answering(saving), tmp_path, None, json_output=False)
+    show(found, json_output=False)
     assert "mean over samples" in capsys.readouterr().out
 
 
