@@ -40,6 +40,7 @@ Examples:
   saccade run "Click the Login button" --url https://example.org --headed
   saccade run "Write a haiku and save it" --env desktop --app "mousepad haiku.txt" --sandbox strict
   saccade run "Find the price" --url https://example.org --model ByteDance-Seed/UI-TARS-1.5-7B
+  saccade run --model openai:http://gpu:8000/v1#UI-TARS-1.5-7B
 
 Exit status: 0 achieved, 1 not achieved, 2 wrong usage or a missing part, 130 stopped by you: by
 Ctrl-C, by q in the terminal (p pauses, s steps, r goes on), or by the stop chord on your display."""
@@ -131,10 +132,11 @@ def run(
     yes: Annotated[bool, typer.Option("--yes", help="Take the pointer of --display without asking.")] = False,
     seed: Annotated[int, typer.Option(help="Seeds the task and sampling.", min=0)] = 0,
     model: Annotated[
-        str, typer.Option(help="'embedded', a checkpoint directory or a hub id (Qwen2-VL, 2.5-VL, 3-VL).")
+        str,
+        typer.Option(help="'embedded', a checkpoint directory, a hub id, or openai:URL#NAME on a server."),
     ] = "embedded",
     dialect: Annotated[
-        str | None, typer.Option(help="The model's language; by default what its checkpoint says.")
+        str | None, typer.Option(help="The model's language; by default what its checkpoint or name says.")
     ] = None,
     temperature: Annotated[float, typer.Option(help="0 decodes greedily.", min=0.0)] = 0.0,
     decoding: Annotated[

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ...actions.errors import UnknownTaskError
 from .base import data_root
-from .interactive import interactive_suite
+from .interactive import interactive_suites
 from .miniwob import SUBSETS
 from .registry import SUITES
 
@@ -59,15 +59,9 @@ def is_recorded(name: str) -> bool:
     Raises:
         UnknownTaskError: there is none of this name; the message lists all, the nearest first.
     """
-    if name in SUITES:
-        return True
-    try:
-        interactive_suite(name)
-    except UnknownTaskError as error:
-        names = [entry.name for entry in catalog()]
+    names = [*interactive_suites(), *SUITES]
+    if name not in names:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
         listed = ", ".join([*near, *(each for each in names if each not in near)])
-        raise UnknownTaskError(
-            f"no suite is called {name!r}; the nearest first, there are {listed}"
-        ) from error
-    return False
+        raise UnknownTaskError(f"no suite is called {name!r}; the nearest first, there are {listed}")
+    return name in SUITES

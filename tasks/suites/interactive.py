@@ -74,12 +74,17 @@ def interactive_suite(name: str, data: Path | None = None, cache: Path | None = 
     Raises:
         UnknownTaskError: there is none of this name.
     """
+    suites = interactive_suites(data, cache)
+    if name not in suites:
+        raise UnknownTaskError(f"no suite to act in is called {name!r}; there is {', '.join(suites)}")
+    return suites[name]
+
+
+def interactive_suites(data: Path | None = None, cache: Path | None = None) -> dict[str, InteractiveSuite]:
+    """All of them by name; for the arguments see ``interactive_suite``."""
     from .desktop import DesktopSuite
     from .miniwob import MiniWobSuite
     from .osworld import OsWorldSuite
 
     known: list[InteractiveSuite] = [MiniWobSuite(), DesktopSuite(), OsWorldSuite(data, cache)]
-    suites = {suite.name: suite for suite in known}
-    if name not in suites:
-        raise UnknownTaskError(f"no suite to act in is called {name!r}; there is {', '.join(suites)}")
-    return suites[name]
+    return {suite.name: suite for suite in known}
