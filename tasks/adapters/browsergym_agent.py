@@ -158,5 +158,5 @@ def _info(decision: Decision[str]) -> dict[str, Any]:
         "reply_tokens": sum(usage.reply_tokens for usage in decision.usage),
         "replies": len(decision.usage),
     }
-    extra = {"reply": decision.raw, "problem": decision.problem, "unreadable": list(decision.unreadable)}
+    extra = {"reply": decision.raw, "problem": decision.problem, "useless": list(decision.useless)}
     return {"think": decision.thought, "stats": stats, "extra_info": extra}

@@ -34,7 +34,7 @@ class Decision(Generic[T]):
         end: the action that gives the episode up; None while it goes on.
         problem: why part of the reply is not executed, or why there is nothing to execute.
         exhausted: whether every reply to this screen was useless, so that the episode cannot go on.
-        unreadable: the replies before ``raw`` that came to nothing.
+        useless: the replies before ``raw`` that came to nothing.
         usage: what all replies to this screen cost.
     """
 
@@ -44,7 +44,7 @@ class Decision(Generic[T]):
     end: Finished | CallUser | None = None
     problem: str | None = None
     exhausted: bool = False
-    unreadable: tuple[str, ...] = ()
+    useless: tuple[str, ...] = ()
     usage: tuple[Usage, ...] = ()
 
 
@@ -90,23 +90,19 @@ class Guest(Generic[T]):
             self._turns[-1] = replace(last, feedback=f"{last.feedback}; {error}" if last.feedback else error)
 
     def decide(self, instruction: str, screenshot: Screenshot) -> Decision[T]:
-        """Ask what to do on a screen, up to ``attempts`` times.
-
-        Raises:
-            Exception: whatever the policy raises but ``ParseError``.
-        """
+        """Ask what to do on a screen, up to ``attempts`` times; what the policy raises else goes through."""
         observation = Observation(screenshot, self._clock())
         useless: list[str] = []
         costs: list[Usage] = []
         while True:
             decision = self._ask(Context(instruction, observation, self.turns), costs)
             self._turns.append(Turn(screenshot, decision.raw, decision.problem))
-            decision = replace(decision, unreadable=tuple(useless), usage=tuple(costs))
+            decision = replace(decision, useless=tuple(useless), usage=tuple(costs))
             if decision.written or decision.end is not None:
                 return decision
             useless.append(decision.raw)
             if len(useless) == self._attempts:
-                return replace(decision, exhausted=True, unreadable=tuple(useless[:-1]))
+                return replace(decision, exhausted=True, useless=tuple(useless[:-1]))
 
     def _ask(self, context: Context, costs: list[Usage]) -> Decision[T]:
         try:

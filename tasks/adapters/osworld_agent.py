@@ -84,7 +84,7 @@ class OsWorldAgent:
         if not self._begun:
             self.reset()
         decision = self._guest.decide(instruction, _screenshot(obs))
-        for raw in decision.unreadable:
+        for raw in decision.useless:
             self._log.warning("a reply that came to nothing: %s", raw)
         if decision.problem is not None:
             self._log.warning("%s", decision.problem)

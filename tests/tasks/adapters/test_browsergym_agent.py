@@ -1,4 +1,4 @@
-"""The strings for BrowserGym, against its published signatures; ``scripts/browsergym.py`` runs them there."""
+"""The strings for BrowserGym, against its published signatures; ``scripts/browsergym_check.py`` runs them."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_an_episode_as_the_published_loop_has_it() -> None:
         None,
     ]
     assert info["stats"]["replies"] == 2
-    assert info["extra_info"]["unreadable"] == ["Action: hotkey(key='ctrl f20')"]
+    assert info["extra_info"]["useless"] == ["Action: hotkey(key='ctrl f20')"]
     action, _ = agent.get_action(observed())
     assert read(str(action)) == ("send_msg_to_user", ["It's done"])
     assert agent.get_action(observed())[0] is None

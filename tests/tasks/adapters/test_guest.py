@@ -76,7 +76,7 @@ def test_a_useless_reply_is_told_and_asked_again_at_once() -> None:
     guest.start()
     decision = guest.decide("Do it", SCREEN)
     assert (decision.raw, decision.written, decision.exhausted) == (CLICK, ("click",), False)
-    assert decision.unreadable == ("what?", "Action: open_app(app_name='x')")
+    assert decision.useless == ("what?", "Action: open_app(app_name='x')")
     assert len(decision.usage) == 3
     unreadable, unsupported, done = (turn.feedback for turn in guest.turns)
     assert unreadable is not None
@@ -94,7 +94,7 @@ def test_useless_replies_are_bounded(attempts: int) -> None:
     assert decision.exhausted
     assert (decision.written, decision.end) == ((), None)
     assert len(policy.shown) == len(guest.turns) == attempts
-    assert len(decision.unreadable) == attempts - 1
+    assert len(decision.useless) == attempts - 1
     with pytest.raises(UsageError, match="at least once"):
         Guest(policy, write, 0)
 

@@ -17,6 +17,7 @@ from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import (
     Action,
     Click,
+    DoubleClick,
     Hotkey,
     KeyDown,
     LongPress,
@@ -223,6 +224,13 @@ def test_waits_end_before_the_harness_gives_up() -> None:
     assert pyautogui_code(Wait(seconds=600), SIZE) == "time.sleep(60)"
     assert "time.sleep(60)" in pyautogui_code(LongPress(point=Point(1, 1), seconds=60), SIZE)
     assert pyautogui_code(Wait(seconds=0.25), SIZE) == "time.sleep(0.25)"
+
+
+def test_the_clicks_of_a_double_click_are_told_apart() -> None:
+    """Browsers take two clicks of one millisecond for the same."""
+    assert (
+        pyautogui_code(DoubleClick(point=Point(5, 6)), SIZE) == "pyautogui.doubleClick(5, 6, interval=0.01)"
+    )
 
 
 def test_the_signatures_are_those_that_runners_call() -> None:

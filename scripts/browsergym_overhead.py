@@ -1,0 +1,240 @@
+"""BrowserGym beside Saccade on this machine: is our agent at home there, and what does a step cost in both?
+
+    python scripts/browsergym_overhead.py check      # our agent in real BrowserGym episodes
+    python scripts/browsergym_overhead.py overhead   # the same clicks on the same MiniWoB++ problems
+
+BrowserGym pins another Playwright than ours, so it gets a virtual environment of its own (``--venv``, 310 MB,
+made on first use), and each side runs in a process of its own that takes orders as JSON lines. Run this with
+the Python of Saccade's own environment. It needs a Chromium; BrowserGym's wish for its own is met by a link.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve()
+SOURCE = HERE.parents[1] / "src"
+PACKAGES = (
+    *("browsergym-core==0.14.3", "browsergym-miniwob==0.14.3", "browsergym-experiments==0.14.3", "tqdm"),
+    *("miniwob==1.1.0", "pydantic>=2.11,<3"),
+)
+CHROMIUM_OF_PLAYWRIGHT_1_44 = "chromium-1117/chrome-linux/chrome"
+TASKS = (
+    *("click-test", "click-test-2", "click-button", "click-dialog", "click-checkboxes", "click-tab-2"),
+    *("focus-text", "enter-text", "login-user", "choose-list", "use-slider", "simple-algebra"),
+)
+SIDES = {"saccade": "Saccade", "browsergym": "BrowserGym", "hurried": "BrowserGym, its fixed waits set to 0"}
+
+
+def main() -> None:
+    """Parse the arguments and do what they say."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("check", "overhead", *SIDES))
+    parser.add_argument(
+        "--venv", type=Path, default=Path("runs/browsergym-venv"), help="BrowserGym's packages"
+    )
+    parser.add_argument("--tasks", nargs="+", default=TASKS, help="MiniWoB++ tasks")
+    parser.add_argument("--episodes", type=int, default=3, help="per task")
+    parser.add_argument("--steps", type=int, default=4, help="clicks per episode, if it lasts as long")
+    asked = parser.parse_args()
+    if asked.what in SIDES:
+        {"saccade": serve_saccade, "browsergym": serve_browsergym, "hurried": serve_hurried}[asked.what]()
+        return
+    environ = prepare(asked.venv)
+    if asked.what == "check":
+        code = HERE.with_name("browsergym_check.py")
+        sys.exit(subprocess.run([python_of(asked.venv), code], env=environ).returncode)
+    print(json.dumps(compare(asked, environ), indent=2))
+
+
+def prepare(venv: Path) -> dict[str, str]:
+    """Install BrowserGym unless it is there; the variables it is run with."""
+    sys.path.insert(0, str(SOURCE))
+    from saccade.env.chromium import find_browser
+    from saccade.env.miniwob_pages import page_of
+
+    if not python_of(venv).exists():
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([python_of(venv), "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    browser = venv.absolute() / "browsers" / CHROMIUM_OF_PLAYWRIGHT_1_44
+    browser.parent.mkdir(parents=True, exist_ok=True)
+    if not browser.is_symlink():
+        browser.symlink_to(find_browser())
+    return {
+        **os.environ,
+        "PYTHONPATH": str(SOURCE),
+        "PYTHONWARNINGS": "ignore",
+        "PLAYWRIGHT_BROWSERS_PATH": str(venv.absolute() / "browsers"),
+        "MINIWOB_URL": page_of("click-test").parent.as_uri() + "/",
+    }
+
+
+def python_of(venv: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return venv.absolute() / "bin" / "python"
+
+
+class Side:
+    """A process that takes orders."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def ask(self, do: str, **order: object) -> dict[str, Any]:
+        """Give an order, wait for the answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps({"do": do, **order}), file=self._process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@contextmanager
+def side(python: str | Path, name: str, environ: dict[str, str]) -> Iterator[Side]:
+    """Start one side; it ends with the block."""
+    command = [str(python), str(HERE), name]
+    with subprocess.Popen(
+        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Side(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def compare(asked: argparse.Namespace, environ: dict[str, str]) -> dict[str, Any]:
+    """The same clicks on the same problems, one step on each side in turn."""
+    spent: dict[str, dict[str, list[float]]] = {name: {"step": [], "reset": []} for name in SIDES}
+    spent["saccade"]["environment"] = []
+    loads, same, aim = [os.getloadavg()[0]], 0, random.Random(0)
+    with ExitStack() as stack:
+        ours = {**environ, "PLAYWRIGHT_BROWSERS_PATH": ""}
+        sides = {"saccade": stack.enter_context(side(sys.executable, "saccade", ours))}
+        for name in ("browsergym", "hurried"):
+            sides[name] = stack.enter_context(side(python_of(asked.venv), name, environ))
+        for task in asked.tasks:
+            for seed in range(asked.episodes):
+                goals = set()
+                for name, each in sides.items():
+                    answer = each.ask("reset", task=task, seed=seed)
+                    spent[name]["reset"].append(answer["seconds"])
+                    goals.add(answer["goal"])
+                same += len(goals) == 1
+                _steps(asked.steps, sides, spent, aim)
+                loads.append(os.getloadavg()[0])
+    return {
+        "tasks": list(asked.tasks),
+        "episodes": len(loads) - 1,
+        "episodes_with_one_goal_on_all_sides": same,
+        "cores": os.cpu_count(),
+        "load": {"least": min(loads), "median": statistics.median(loads), "most": max(loads)},
+        "milliseconds": {
+            SIDES[name]: {what: _summary(times) for what, times in kinds.items()}
+            for name, kinds in spent.items()
+        },
+        "step_ratio": round(_ratio(spent, "step"), 2),
+        "reset_ratio": round(_ratio(spent, "reset"), 2),
+    }
+
+
+def _steps(
+    count: int, sides: dict[str, Side], spent: dict[str, dict[str, list[float]]], aim: random.Random
+) -> None:
+    for _ in range(count):
+        point = [aim.randrange(2, 158), aim.randrange(52, 208)]
+        answers = {name: each.ask("step", point=point) for name, each in sides.items()}
+        for name, answer in answers.items():
+            spent[name]["step"].append(answer["seconds"])
+        spent["saccade"]["environment"].append(answers["saccade"]["environment"])
+        if any(answer["done"] for answer in answers.values()):
+            return
+
+
+def _ratio(spent: dict[str, dict[str, list[float]]], what: str) -> float:
+    return statistics.median(spent["browsergym"][what]) / statistics.median(spent["saccade"][what])
+
+
+def _summary(seconds: Sequence[float]) -> dict[str, float]:
+    quarters = statistics.quantiles(seconds, n=4)
+    names = ("lower_quartile", "median", "upper_quartile")
+    rounded = {name: round(1000 * value, 1) for name, value in zip(names, quarters, strict=True)}
+    return {**rounded, "count": len(seconds)}
+
+
+# ------------------------------------------------------------------------------- what runs on the sides
+
+
+def orders() -> Iterator[dict[str, Any]]:
+    """Orders from standard input, until it ends."""
+    for line in sys.stdin:
+        yield json.loads(line)
+
+
+def answer(**values: object) -> None:
+    """Answer an order."""
+    print(json.dumps(values), flush=True)
+
+
+def serve_browsergym() -> None:
+    """Take orders in BrowserGym as it is."""
+    _serve_browsergym({})
+
+
+def serve_hurried() -> None:
+    """Take orders in BrowserGym without the 0.5 s before each look and the 0.1 s behind each call."""
+    _serve_browsergym({"slow_mo": 0, "pre_observation_delay": 0.0})
+
+
+def _serve_browsergym(options: dict[str, Any]) -> None:
+    import time
+
+    import browsergym.miniwob  # noqa: F401  (registers its tasks)
+    import gymnasium
+    from browsergym.core.action.highlevel import HighLevelActionSet
+
+    actions = HighLevelActionSet(["coord"]).to_python_code
+    environment, task = None, ""
+    for order in orders():
+        if order["do"] == "reset" and order["task"] != task:
+            if environment is not None:
+                environment.close()
+            task = order["task"]
+            environment = gymnasium.make(
+                f"browsergym/miniwob.{task}",
+                disable_env_checker=True,
+                action_mapping=actions,
+                **options,
+            )
+        assert environment is not None
+        begun = time.perf_counter()
+        if order["do"] == "reset":
+            seen, _ = environment.reset(seed=order["seed"])
+            answer(seconds=time.perf_counter() - begun, goal=seen["goal"])
+            continue
+        x, y = (1.5 * part for part in order["point"])  # its pictures are enlarged, and so are its points
+        _, _, terminated, truncated, _ = environment.step(f"mouse_click({x}, {y}, 'left')")
+        answer(seconds=time.perf_counter() - begun, done=terminated or truncated)
+    if environment is not None:
+        environment.close()
+
+
+def serve_saccade() -> None:
+    """Take orders in the whole loop: parse a reply, act, settle, look, record."""
+    from saccade_side import serve
+
+    serve(orders(), answer)
+
+
+if __name__ == "__main__":
+    main()

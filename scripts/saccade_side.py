@@ -1,0 +1,127 @@
+"""Saccade's side of ``browsergym_overhead.py``: the whole loop, with clicks that come from outside."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saccade import __version__
+from saccade.actions.dialects import Reply, get_dialect
+from saccade.actions.geometry import Point
+from saccade.actions.schema import Action, Click, Finished
+from saccade.agent.limits import Limits
+from saccade.agent.loop import Agent
+from saccade.agent.policy import Context, Prediction
+from saccade.env.base import StepResult
+from saccade.env.chromium import Chromium
+from saccade.env.events import StartEvent
+from saccade.env.miniwob import MiniWobEnvironment
+from saccade.env.miniwob_pages import FLAGS
+from saccade.env.trajectory import TrajectoryWriter
+from saccade.perception.observation import Observation
+
+ENDLESS = Limits(steps=10**6, seconds=1e9, repeats=10**6)
+Orders = Iterator[dict[str, Any]]
+
+
+class Timed:
+    """A MiniWoB++ task, and how long its last step took."""
+
+    def __init__(self, task: str, chromium: Chromium) -> None:
+        # BrowserGym leaves the page in its mode for training.
+        self._inner = MiniWobEnvironment(task, mode="train", chromium=chromium)
+        self.seconds = 0.0
+
+    @property
+    def instruction(self) -> str | None:
+        """What the page asks for."""
+        return self._inner.instruction
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Load the page anew."""
+        return self._inner.reset(seed)
+
+    def step(self, action: Action) -> StepResult:
+        """Execute one action, and note how long it took."""
+        begun = time.perf_counter()
+        result = self._inner.step(action)
+        self.seconds = time.perf_counter() - begun
+        return result
+
+    def close(self) -> None:
+        """Close the page."""
+        self._inner.close()
+
+
+class Told:
+    """A policy that is told where to click; the time from one reply to the next question is the step's."""
+
+    name = "told"
+
+    def __init__(self, orders: Orders, answer: Callable[..., None], environment: Timed) -> None:
+        self._orders, self._answer, self._environment = orders, answer, environment
+        self._dialect = get_dialect("uitars-1.0")
+        self._replied: float | None = None
+        self.next: dict[str, Any] | None = None
+
+    def start(self) -> None:
+        """Begin an episode."""
+        self._replied = None
+
+    def predict(self, context: Context) -> Prediction:
+        """Answer the last order, take the next."""
+        self.acted(done=False)
+        self.next = next(self._orders, None)
+        if self.next is None or self.next["do"] != "step":
+            return Prediction(Reply("", (Finished(),)), "Action: finished()")
+        size = context.observation.screenshot.size
+        click = Click(point=Point(*self.next["point"]))
+        raw = self._dialect.render(Reply("I click here.", (click,)), size)
+        self._replied = time.perf_counter()
+        return Prediction(self._dialect.parse(raw, size), raw)
+
+    def acted(self, done: bool) -> None:
+        """Answer the last order, if there is one to answer."""
+        if self._replied is not None:
+            seconds = time.perf_counter() - self._replied
+            self._answer(seconds=seconds, environment=self._environment.seconds, done=done)
+            self._replied = self.next = None
+
+
+def serve(orders: Orders, answer: Callable[..., None]) -> None:
+    """Reset, then step in a recorded run, until there are no more orders."""
+    environment, task = None, ""
+    with Chromium(flags=FLAGS) as chromium, tempfile.TemporaryDirectory() as folder:
+        order = next(orders, None)
+        while order is not None:
+            if order["task"] != task:
+                task = order["task"]
+                if environment is not None:
+                    environment.close()
+                environment = Timed(task, chromium)
+            assert environment is not None
+            # BrowserGym draws the page's seed from the one it is given.
+            seed = int(np.random.RandomState(order["seed"]).randint(0, 1_000_000))
+            begun = time.perf_counter()
+            first = environment.reset(seed)
+            answer(seconds=time.perf_counter() - begun, goal=environment.instruction)
+            policy = Told(orders, answer, environment)
+            run = Path(folder) / f"{task}-{order['seed']}"
+            start = StartEvent(
+                saccade_version=__version__,
+                instruction=environment.instruction or "",
+                environment=f"miniwob:{task}",
+                policy=policy.name,
+                time=time.time(),
+            )
+            with TrajectoryWriter(run, start) as trajectory:
+                Agent(policy, environment, ENDLESS).run(start.instruction, first, trajectory)
+            policy.acted(done=True)
+            order = policy.next if policy.next is not None else next(orders, None)
+        if environment is not None:
+            environment.close()
