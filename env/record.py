@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..actions.geometry import Frame, Point
@@ -22,7 +24,7 @@ from .events import ActionEvent, EndEvent, PredictionEvent
 from .input_events import Input, LetGoInput, MoveInput
 from .record_gestures import Gesture
 from .record_merge import Merger
-from .record_secrets import SecretPlaces, Secrets
+from .record_secrets import Hold, SecretPlaces, Secrets, pass_on
 from .trajectory import TrajectoryWriter
 
 STOP_CHORD = Chord(("ctrl", "alt"), "q")
@@ -52,14 +54,17 @@ class Recorder:
     Args:
         trajectory: where to; its start is written.
         options: see ``RecordOptions``.
+        hold: keeps events back until it has marked what is secret; see ``accessibility``.
 
     Attributes:
         steps: how many were written.
     """
 
-    def __init__(self, trajectory: TrajectoryWriter, options: RecordOptions) -> None:
+    def __init__(self, trajectory: TrajectoryWriter, options: RecordOptions, hold: Hold = pass_on) -> None:
         self._trajectory = trajectory
         self._options = options
+        self._hold = hold
+        self._held: deque[float] = deque()
         self._secrets = Secrets()
         self._places = SecretPlaces(options.redact)
         self._merger: Merger[Observation | None] = Merger(options.stop_chord, self._secrets.conceal)
@@ -74,7 +79,13 @@ class Recorder:
     def hear(self, event: Input, look: Callable[[float], Observation]) -> None:
         """Take an event, in any thread; returns at once."""
         scene = None if isinstance(event, MoveInput | LetGoInput) else look(event.time)
-        self._events.put((event, scene))
+
+        def release(marked: Input) -> None:
+            self._events.put((marked, scene))
+            self._held.popleft()
+
+        self._held.append(event.time)
+        self._hold(event, release)
 
     def run(self, over: Callable[[], bool], wait: float = _TICK) -> None:
         """Write until the stop chord was pressed, or it is ``over``; that is asked every ``wait`` seconds."""
@@ -89,7 +100,10 @@ class Recorder:
                 self._write(self._merger.feed(self._places.marked(event), scene))
                 event, scene = self._events.get_nowait()
         except queue.Empty:
-            self._write(self._merger.tick(self._options.clock() - _LATE))
+            now = self._options.clock() - _LATE
+            with suppress(IndexError):  # time stands still for what is held back
+                now = min(now, self._held[0])
+            self._write(self._merger.tick(now))
 
     def finish(self, last: Observation, *, typed_away: tuple[str, ...] = ()) -> EndEvent:
         """Write what is left and the end.

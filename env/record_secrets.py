@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
@@ -12,6 +12,16 @@ from .input_events import ButtonInput, Input, KeyInput, TextInput
 
 PASSWORD = "password"
 SECRET = "secret"
+
+Release = Callable[[Input], None]
+"""Is given an event that was held, marked where it is secret."""
+Hold = Callable[[Input, Release], None]
+"""Takes an event and releases it, at once or later, in order."""
+
+
+def pass_on(event: Input, release: Release) -> None:
+    """Hold nothing back."""
+    release(event)
 
 
 def marker(name: str) -> str:

@@ -72,6 +72,7 @@ def all_checks() -> dict[str, Check]:
         "browser": doctor_checks.browser,
         "disk": doctor_checks.disk,
         "screen": doctor_screen.screen,
+        "accessibility": doctor_screen.accessibility,
         "private desktop": doctor_screen.programs,
         "sandbox": doctor_screen.sandbox,
         "fonts": doctor_screen.fonts,

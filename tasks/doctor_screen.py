@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from ..actions.errors import MissingPartError
 from .doctor import Finding
 from .doctor_checks import first_line_of, install_command
 
@@ -71,6 +72,21 @@ def _x_display(name: str) -> Iterator[Finding]:
             yield Finding("extensions", "limited", f"{name} has no {extension}: {EXTENSIONS[extension]}")
     finally:
         display.close()
+
+
+def accessibility() -> Iterator[Finding]:
+    """Whether programs of this screen tell a recording which of their fields are for passwords."""
+    if sys.platform != "linux" or not os.environ.get("DISPLAY"):
+        return
+    from ..env.accessibility_bus import find_bus
+
+    try:
+        find_bus(None)
+    except MissingPartError as error:
+        detail = f"recordings do not recognise password fields of programs: {error}"
+        yield Finding("accessibility", "limited", detail, install_command(apt="at-spi2-core"))
+    else:
+        yield Finding("accessibility", "ok", "recordings recognise password fields of programs")
 
 
 def programs() -> Iterator[Finding]:

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from .. import __version__
@@ -135,6 +136,7 @@ def record(request: RecordRequest, narrator: Narrator) -> Recorded:
 
 
 def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
+    from ..env.accessibility import marking_passwords
     from ..env.listening import listening
     from ..env.record_frames import Lookout
     from ..perception.screen import ScreenCamera
@@ -143,8 +145,13 @@ def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Na
         lookout = Lookout(camera)
         try:
             with _writer(request, narrator) as trajectory, noting_interrupts() as interrupts:
-                recorder = Recorder(trajectory, options)
-                with listening(display, lambda event: recorder.hear(event, lookout.before)):
+                with ExitStack() as hearing:
+                    tell = partial(narrator.note, style="yellow")
+                    hold = hearing.enter_context(marking_passwords(display, tell))
+                    recorder = Recorder(trajectory, options, hold)
+                    hearing.enter_context(
+                        listening(display, lambda event: recorder.hear(event, lookout.before))
+                    )
                     _tell_how_to_end(narrator, options)
                     recorder.run(lambda: bool(interrupts) or over())
                 typed_away = ("ctrl", "c") if interrupts else ()
