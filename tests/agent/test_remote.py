@@ -6,10 +6,12 @@ import json
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from made_endpoint import Endpoint as Server
 from made_endpoint import embedded, pictures, scripted, serving
@@ -17,7 +19,9 @@ from saccade.actions.dialects import Reply, dialect_names, get_dialect, resize_l
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, UnknownDialectError, UsageError
 from saccade.actions.geometry import Point, ResizeLimits, Size, smart_resize
 from saccade.actions.schema import Click, Finished, Type
+from saccade.agent import embedded as embedded_package
 from saccade.agent.checkpoint import load_checkpoint
+from saccade.agent.decoding.layout import Picture
 from saccade.agent.expected import Expected
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
@@ -143,6 +147,28 @@ def test_a_served_model_answers_as_it_does_here() -> None:
             turns.append(Turn(noise(step, Size(160, 210)), replies[-1][0]))
     assert all(there == local for there, local in replies)
     assert all("Action:" in there for there, _ in replies)
+
+
+def test_a_server_renders_the_very_prompt_that_is_read_here(server: Server) -> None:
+    """By the checkpoint's chat template, as servers do, from the request as it came over the wire."""
+    checkpoint = load_checkpoint("embedded")
+    here = LocalPolicy(checkpoint, decoding="plain")
+    remote = RemotePolicy(patient(server), card=checkpoint.card)
+    shots = [noise(step, Size(160, 210)) for step in range(6)]
+    turns = [
+        Turn(shot, f"Action: wait() {step}", "no" if step == 3 else None) for step, shot in enumerate(shots)
+    ]
+    for count in (0, 1, 5):
+        context = asked(*turns[:count], shot=shots[count])
+        remote.predict(context)
+        template = (Path(embedded_package.__path__[0]) / "weights" / "chat_template.jinja").read_text()
+        messages = server.requests[-1]["messages"]
+        (rendered,), _ = render_jinja_template([messages], chat_template=template, add_generation_prompt=True)
+        read = "".join(
+            "<|image_pad|>" if isinstance(part, Picture) else checkpoint.tokenizer.decode(part.ids)
+            for part in here.prompt(context)
+        )
+        assert rendered == read
 
 
 # ---------------------------------------------------------------- which model, in which language
