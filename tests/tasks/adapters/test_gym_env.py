@@ -20,6 +20,7 @@ from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageEr
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Action, Click, Finished
 from saccade.env.memory import demo
+from saccade.env.miniwob import MiniWobEnvironment
 from saccade.env.miniwob_pages import flight_tasks, miniwob_tasks
 from saccade.tasks.adapters.gym import register
 from saccade.tasks.adapters.gym_env import ActionSpace, AnyText, MiniWobEnv, SaccadeEnv, read_action
@@ -65,8 +66,12 @@ def test_an_episode(button: gymnasium.Env[Any, Any]) -> None:
     assert (first["screenshot"].shape, first["screenshot"].dtype) == ((210, 160, 3), np.uint8)
     assert (first["url"], first["last_action_error"]) == ("miniwob:click-button", "")
     assert np.array_equal(button.render(), first["screenshot"])
+    first["screenshot"][:] = 0  # what is handed out belongs to whoever got it
+    assert button.render().any()
     unwrapped = button.unwrapped
     assert isinstance(unwrapped, SaccadeEnv)
+    assert isinstance(unwrapped.environment, MiniWobEnvironment)
+    assert unwrapped.environment.seed == 7
     look, reward, terminated, truncated, _ = button.step({"kind": "open_app", "name": "x"})
     assert look["last_action_error"] == "this environment cannot execute open_app"
     assert (reward, terminated, truncated) == (0.0, False, False)
