@@ -20,6 +20,8 @@ IMAGES = 5
 STEPS = 12
 MIDDLE = range(5, 10)
 EARLY, LATE = 2, 20
+LEAST_ROUNDS = 3
+"""A single step is timed only once a round; one disturbance must not decide."""
 
 
 def bench_episodes(checkpoint: Checkpoint, screens: Sequence[Screen], rounds: int) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def bench_episodes(checkpoint: Checkpoint, screens: Sequence[Screen], rounds: in
     card = checkpoint.card.model_copy(update={"max_images": IMAGES})
     checkpoint = replace(checkpoint, card=card)
     spent: dict[str, dict[int, list[float]]] = {"plain": {}, "auto": {}, "baseline": {}}
+    rounds = max(rounds, LEAST_ROUNDS)
     for number in range(rounds):
         progress(f"episodes: round {number + 1} of {rounds}")
         for name in ("plain", "auto"):
