@@ -18,6 +18,8 @@ knows that episodes of one task resemble each other.
 \b
 Suites to act in, and their subsets:
   miniwob   browsergym (125 tasks, default), browsergym-test, pix2act, webgum, nonhidden, gym, html
+  desktop   our own on Debian's programs: mousepad, galculator, gnumeric, pcmanfm, xterm
+  osworld   OSWorld's tasks that need no virtual machine (--data says where): a domain, small, nogdrive
 
 \b
 Suites of recorded screens (--data says where; saccade suites says what each needs):
@@ -29,6 +31,8 @@ Examples:
   saccade eval miniwob --tasks click-test,click-test-2 --seeds 0-9
   saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum
   saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum --resume
+  saccade eval desktop --seeds 0-2 --max-steps 20 --workers 2
+  saccade eval osworld --data ~/OSWorld --osworld-cache ~/OSWorld/cache --subset os --max-steps 15
   saccade eval screenspot-v2 --data ~/benchmarks --model openai:http://gpu:8000/v1#ui-tars --workers 8
 
 Exit status: 0 done, whatever the rate; 2 wrong usage or a missing part; 130 stopped by you."""
@@ -41,7 +45,8 @@ Example:
   saccade compare runs/before runs/after"""
 
 _TO_ACT = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
-_RECORDED = ("data", "limit")
+_RECORDED = ("limit",)
+_FILED = ("data", "osworld_cache")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
@@ -87,7 +92,10 @@ def _eval(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="The folder that holds a folder per suite of recorded screens.", metavar="DIR"),
+        typer.Option(help="The folder that holds a folder per suite whose files are brought.", metavar="DIR"),
+    ] = None,
+    osworld_cache: Annotated[
+        Path | None, typer.Option(help="OSWorld's file cache, which is only read.", metavar="DIR")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many recorded screens.", min=1)] = None,
     timeout: Annotated[float, typer.Option(help="Seconds after which an episode is given up.", min=1)] = 300,
@@ -122,6 +130,8 @@ def _eval(
         ray=ray,
         timeout=timeout,
         retries=retries,
+        data=data,
+        osworld_cache=osworld_cache,
         out=out,
         resume=resume,
     )
@@ -140,6 +150,13 @@ def _refuse_options(context: typer.Context, suite: str, recorded: bool) -> None:
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         given = source is not None and source.name == "COMMANDLINE"
+        if (
+            given
+            and parameter.name in _FILED
+            and suite != "osworld"
+            and not (recorded and parameter.name == "data")
+        ):
+            raise UsageError(f"{parameter.opts[0]} says nothing about the suite {suite}; leave it out")
         if given and parameter.name in (_TO_ACT if recorded else _RECORDED):
             raise UsageError(
                 f"{parameter.opts[0]} is for suites {kinds[not recorded]}; {suite} is one {kinds[recorded]}"

@@ -29,6 +29,9 @@ def _suites(
     data: Annotated[
         Path | None, typer.Option(help="The folder that holds a folder per suite.", metavar="DIR")
     ] = None,
+    osworld_cache: Annotated[
+        Path | None, typer.Option(help="OSWorld's file cache, which is only read.", metavar="DIR")
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")
     ] = False,
@@ -41,7 +44,7 @@ def _suites(
 
     from .suites.catalog import catalog
 
-    entries = catalog(data)
+    entries = catalog(data, osworld_cache)
     if json:
         found = [{**asdict(entry), "there": not entry.missing} for entry in entries]
         sys.stdout.write(to_json.dumps({"suites": found}) + "\n")
@@ -51,5 +54,7 @@ def _suites(
         state = ("missing", "yellow") if entry.missing else ("there", "green")
         console.print(Text.assemble(f"{entry.name:22}", f"{entry.family:11}", state))
         if entry.missing:
-            needs = f"{', '.join(entry.missing)} in {entry.folder}"
+            needs = ", ".join(entry.missing) + (f" in {entry.folder}" if entry.folder else "")
             console.print(Text(f"    needs {needs}\n    from {entry.source}", style="dim"))
+        if entry.selection:
+            console.print(Text(f"    {entry.selection}", style="dim"))

@@ -18,7 +18,7 @@ from .eval_summary import Summary, as_csv, summarise
 from .evaluate import Evaluation, evaluate
 from .folders import new_folder
 from .policies import LocalSource, PolicySource
-from .suites.interactive import interactive_suite
+from .suites.interactive import Selective, interactive_suite
 
 SUMMARY_NAME = "summary.json"
 CSV_NAME = "summary.csv"
@@ -39,6 +39,8 @@ class EvalRequest:
     ray: str | None = None
     timeout: float = 300.0
     retries: int = 2
+    data: Path | None = None
+    osworld_cache: Path | None = None
     out: Path | None = None
     resume: bool = False
 
@@ -58,6 +60,8 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
     """
     evaluation = plan(request)
     root = evaluation.root
+    if isinstance(evaluation.suite, Selective):
+        _say(f"{evaluation.suite.selection}; `saccade suites --json` says it of each")
     try:
         with EvalProgress() as progress:
             pace = evaluate(evaluation, progress, resume=request.resume)
@@ -80,7 +84,7 @@ def plan(request: EvalRequest) -> Evaluation:
     Raises:
         UsageError: suite, subset, tasks or seeds are wrong; or ``resume`` without a folder.
     """
-    suite = interactive_suite(request.suite)
+    suite = interactive_suite(request.suite, request.data, request.osworld_cache)
     if request.tasks is not None and request.subset is not None:
         raise UsageError("give --tasks or --subset, not both")
     tasks = _names(request.tasks) if request.tasks is not None else list(suite.tasks(request.subset))

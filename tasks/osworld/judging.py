@@ -7,7 +7,8 @@ function is ``infeasible``, and 0 everywhere else.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from ...actions.errors import SaccadeError
 from ...actions.schema import Action, CallUser
@@ -43,15 +44,17 @@ def score(world: World, last: Action | None) -> float:
         return float(gave_up(last))
     if gave_up(last):
         return 0.0
+    return joined(evaluator.conj, (_measure(world, *metric) for metric in evaluator.metrics))
+
+
+def joined(conj: Literal["and", "or"], worths: Iterable[float]) -> float:
+    """One score of several, which are asked for no further than it takes."""
     scores = []
-    for name, result, expected, options in evaluator.metrics:
-        worth = _measure(world, name, result, expected, options)
-        if evaluator.conj == "and" and worth == 0.0:
-            return 0.0
-        if evaluator.conj == "or" and worth == 1.0:
-            return 1.0
+    for worth in worths:
+        if worth == (0.0 if conj == "and" else 1.0):
+            return worth
         scores.append(worth)
-    return sum(scores) / len(scores) if evaluator.conj == "and" else max(scores)
+    return sum(scores) / len(scores) if conj == "and" else max(scores)
 
 
 def _measure(world: World, name: str, result: Spec | None, expected: Spec | None, options: Spec) -> float:

@@ -39,7 +39,7 @@ _SERVICES = (
     "gsettings",
     "systemctl",
     "timedatectl",
-    "gnome-",
+    "gnome-extensions",
     "loginctl",
     "snap ",
     "nmcli",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ...actions.errors import UnknownTaskError
+from ...actions.errors import MissingPartError, UnknownTaskError
+from . import osworld
 from .base import data_root
+from .desktop import missing_packages
 from .interactive import interactive_suites
 from .miniwob import SUBSETS
+from .osworld import OsWorldSuite
 from .registry import SUITES
 
 
@@ -24,6 +28,8 @@ class Entry:
         folder: where its files belong; None where they come with the installation.
         missing: files that are not there.
         source: where to get them.
+        left_out: what stands in the way of each task that cannot be run here.
+        selection: how many can, and why the others cannot.
     """
 
     name: str
@@ -31,13 +37,16 @@ class Entry:
     folder: str | None = None
     missing: tuple[str, ...] = ()
     source: str = ""
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    selection: str = ""
 
 
-def catalog(data: Path | None = None) -> list[Entry]:
+def catalog(data: Path | None = None, cache: Path | None = None) -> list[Entry]:
     """Every suite.
 
     Args:
         data: the folder that holds a folder per suite; by default ``$SACCADE_DATA`` or ``data``.
+        cache: OSWorld's file cache.
     """
     root = data_root(data)
     recorded = [
@@ -50,7 +59,22 @@ def catalog(data: Path | None = None) -> list[Entry]:
         )
         for suite in SUITES.values()
     ]
-    return [Entry("miniwob", "episodes", source=f"subsets: {', '.join(SUBSETS)}"), *recorded]
+    return [
+        Entry("miniwob", "episodes", source=f"subsets: {', '.join(SUBSETS)}"),
+        Entry("desktop", "episodes", missing=missing_packages(), source="apt"),
+        _osworld(data, cache),
+        *recorded,
+    ]
+
+
+def _osworld(data: Path | None, cache: Path | None) -> Entry:
+    suite = OsWorldSuite(data, cache)
+    folder = str(data_root(data) / osworld.FOLDER)
+    try:
+        osworld.examples(data)
+    except MissingPartError:
+        return Entry(suite.name, "episodes", folder, (osworld.INDEX,), osworld.SOURCE)
+    return Entry(suite.name, "episodes", folder, (), osworld.SOURCE, suite.left_out, suite.selection)
 
 
 def is_recorded(name: str) -> bool:

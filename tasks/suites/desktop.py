@@ -37,6 +37,11 @@ SIZE = Size(1280, 720)
 _FILES = Path(__file__).parent / "desktop_tasks"
 
 
+def missing_packages() -> tuple[str, ...]:
+    """The packages of programs that are not here."""
+    return tuple(package for program, package in PROGRAMS.items() if shutil.which(program) is None)
+
+
 @cache
 def desktop_tasks() -> dict[str, Task]:
     """All tasks by their names, sorted."""
@@ -72,8 +77,7 @@ class DesktopSuite:
 
     def open(self) -> Place:
         """See that the programs are there."""
-        missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-        if missing:
+        if missing := missing_packages():
             raise MissingPartError(
                 f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`"
             )

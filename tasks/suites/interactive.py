@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -61,6 +61,19 @@ class InteractiveSuite(Protocol):
             MissingPartError: something must be installed first.
             EnvironmentFailure: it does not start.
         """
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A suite of which not every task can be run everywhere."""
+
+    @property
+    def left_out(self) -> Mapping[str, Sequence[str]]:
+        """What stands in the way of each task that cannot be run here."""
+
+    @property
+    def selection(self) -> str:
+        """How many tasks can be run here and why the others cannot, in one line."""
 
 
 def interactive_suite(name: str, data: Path | None = None, cache: Path | None = None) -> InteractiveSuite:

@@ -100,6 +100,13 @@ class OsWorldSuite:
         return counted({task: self.left_out[task] for task in tasks if task in self.left_out})
 
     @property
+    def selection(self) -> str:
+        """How many tasks can be run here and why the others cannot, in one line."""
+        total = len(self._tasks)
+        line = f"{total - len(self.left_out)} of {total} tasks can be run here"
+        return f"{line}; the others: {told(self.counted(list(self._tasks)))}" if self.left_out else line
+
+    @property
     def _tasks(self) -> Mapping[str, Task]:
         return _read(examples(self.data))
 
