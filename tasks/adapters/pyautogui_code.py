@@ -44,6 +44,8 @@ _NEXT_CLICK = 0.01
 """Seconds between two clicks; browsers take two of one millisecond for the same."""
 _PASTE = 0.5
 """Seconds that a program gets to fetch what is pasted, before anything else comes."""
+# pyperclip returns before its helper owns the clipboard: on a busy machine the text before would be pasted.
+_COPIED = "next((0 for _ in range(100) if pyperclip.paste() == text or time.sleep(0.1)), 0)"
 _NAMES = {"meta": "win", "menu": "apps"}
 _LACKING = frozenset((*(f"f{n}" for n in range(13, 25)), "volumeup", "volumedown", "volumemute"))
 _TYPED = frozenset(map(chr, range(0x20, 0x7F))) | {"\t", "\n"}
@@ -166,8 +168,8 @@ def _typed(text: str) -> list[str]:
     done: list[str] = []
     for piece, pasted in text_pieces(text):
         if pasted:
-            done += ["import pyperclip", f"pyperclip.copy({literal(piece)})", _chord(("ctrl", "v"))]
-            done.append(f"time.sleep({_PASTE})")
+            done += ["import pyperclip", f"text = {literal(piece)}", "pyperclip.copy(text)", _COPIED]
+            done += [_chord(("ctrl", "v")), f"time.sleep({_PASTE})"]
             continue
         for index, part in enumerate(piece.split("<")):
             done += [_chord(key_names("<"))] if index else []

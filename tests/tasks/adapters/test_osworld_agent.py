@@ -34,10 +34,11 @@ from saccade.tasks.adapters.pyautogui_code import pyautogui_code
 
 SIZE = Size(1920, 1080)
 OBS = {"screenshot": Screenshot(np.zeros((1080, 1920, 3), np.uint8)).png(), "accessibility_tree": None}
+UNTIL_COPIED = "next((0 for _ in range(100) if pyperclip.paste() == text or time.sleep(0.1)), 0)"
 MAY_BE_CALLED = {
     *(f"pyautogui.{name}" for name in ("moveTo", "click", "doubleClick", "rightClick", "middleClick")),
     *(f"pyautogui.{name}" for name in ("mouseDown", "mouseUp", "scroll", "hscroll", "write", "press")),
-    *("pyautogui.hotkey", "pyautogui.keyDown", "pyautogui.keyUp", "pyperclip.copy", "time.sleep"),
+    *("pyautogui.hotkey", "pyautogui.keyDown", "pyautogui.keyUp", "text", "time.sleep"),
 }
 KEY_NAMES = {
     *"\t\n !\"#$%&'()*+,-./0123456789:;<=>?@[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
@@ -129,7 +130,11 @@ def calls_in(code: str) -> list[tuple[str, list[object]]]:
         if isinstance(node, ast.Import):
             assert [alias.name for alias in node.names] == ["pyperclip"]
             continue
-        if isinstance(node, ast.Pass):
+        if isinstance(node, ast.Pass) or ast.unparse(node) in ("pyperclip.copy(text)", UNTIL_COPIED):
+            continue
+        if isinstance(node, ast.Assign):
+            assert ast.unparse(node.targets[0]) == "text"
+            found.append(("text", [ast.literal_eval(node.value)]))
             continue
         assert isinstance(node, ast.Expr)
         assert isinstance(node.value, ast.Call)
@@ -142,7 +147,7 @@ def calls_in(code: str) -> list[tuple[str, list[object]]]:
 def texts_of(code: str) -> str:
     parts = []
     for name, values in calls_in(code):
-        if name in ("pyautogui.write", "pyperclip.copy"):
+        if name in ("pyautogui.write", "text"):
             parts.append(str(values[0]))
         elif (name, values) == ("pyautogui.hotkey", ["shift", ","]):
             parts.append("<")
@@ -168,8 +173,8 @@ def test_texts_are_nothing_but_literals(text: str) -> None:
 
 def test_a_text_that_is_pasted_is_left_time_before_enter_is_pressed() -> None:
     assert pyautogui_code(Type(text="é\n<\n\n"), SIZE) == (
-        "import pyperclip; pyperclip.copy('\\xe9\\n<'); pyautogui.hotkey('ctrl', 'v'); time.sleep(0.5); "
-        "pyautogui.write('\\n\\n')"
+        f"import pyperclip; text = '\\xe9\\n<'; pyperclip.copy(text); {UNTIL_COPIED}; "
+        "pyautogui.hotkey('ctrl', 'v'); time.sleep(0.5); pyautogui.write('\\n\\n')"
     )
     assert pyautogui_code(Type(text=""), SIZE) == "pass"
 
