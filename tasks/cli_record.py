@@ -9,7 +9,7 @@ import typer
 
 RECORD_HELP = """Record what you do with mouse and keyboard as a trajectory, until ctrl+alt+q or Ctrl-C.
 
-Each action comes with the screen from before it. What is typed into password fields of web pages, or
+Each action comes with the screen from before it. What is typed into password fields, or
 after a click into a --redact region, is replaced by a marker such as {{password}}; the regions are black
 in all pictures.
 

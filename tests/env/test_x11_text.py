@@ -13,6 +13,7 @@ from saccade.actions.geometry import Point
 from saccade.env.control import Control
 from saccade.env.private_display import PrivateDisplay
 from saccade.env.x11 import Connection
+from saccade.env.x11_focus import Focus
 from saccade.env.x11_hands import X11Hands
 from saccade.env.x11_locks import LockKeys
 
@@ -191,6 +192,40 @@ def test_a_stop_ends_typing_at_once_and_leaves_nothing_behind(
     hands.keyboard.chord(("ctrl", "s"))
     assert eventually(lambda: 0 < len(notepad.file.read_text("utf-8")) < 5000)
     stopped.close()
+
+
+@pytest.mark.parametrize("mask", [1 << 20 | 1 << 19, 1 << 20 | 1 << 17], ids=["as GTK", "as Qt"])
+def test_a_program_is_waited_for_whoever_it_answers(display: PrivateDisplay, mask: int) -> None:
+    """GTK and Qt send the answer to a ping to listeners of different kinds."""
+    program, control = Connection(display.name), Control()
+    former = program.display.get_input_focus().focus
+    depth = program.display.screen().root_depth
+    window = program.root.create_window(0, 0, 9, 9, 0, depth, event_mask=3, override_redirect=True)
+    window.change_property(program.atom("WM_PROTOCOLS"), 4, 32, [program.atom("_NET_WM_PING")])
+    window.map()
+    window.set_input_focus(1, 0)
+    program.display.sync()
+    answered = threading.Event()
+
+    def answer() -> None:
+        for event in program.events(20.0):
+            if event.type & 0x7F == 33:
+                event.window = program.root
+                program.root.send_event(event, event_mask=mask)
+                program.display.flush()
+                answered.set()
+                return
+
+    other = threading.Thread(target=answer)
+    other.start()
+    connection = Connection(display.name)
+    Focus(connection, control).settle()
+    other.join()
+    assert answered.is_set()
+    former.set_input_focus(1, 0)
+    window.destroy()
+    program.close()
+    connection.close()
 
 
 def test_four_desktops_in_one_process_do_not_mix(tmp_path: Path) -> None:
