@@ -66,7 +66,7 @@ def test_an_episode_as_the_published_runner_has_it() -> None:
     replies = [agent.predict("Do it", OBS) for _ in range(4)]
     assert replies[0][0] == "Thought: there.\nAction: click(start_box='(500,500)')"
     assert [actions for _, actions in replies] == [
-        ["pyautogui.click(959, 540)"],
+        ["pyautogui.click(960, 540)"],
         ["pyautogui.write('a'); pyautogui.hotkey('shift', ','); pyautogui.write('b\\n')"],
         ["WAIT"],
         ["DONE"],
@@ -74,7 +74,7 @@ def test_an_episode_as_the_published_runner_has_it() -> None:
     assert len(agent.turns) == 4
     agent.reset()
     assert len(agent.turns) == 0
-    assert agent.predict("Do it", OBS)[1] == ["pyautogui.click(959, 540)"]
+    assert agent.predict("Do it", OBS)[1] == ["pyautogui.click(960, 540)"]
 
 
 def test_dictionaries_as_published() -> None:
@@ -89,10 +89,10 @@ def test_dictionaries_as_published() -> None:
     assert found == [
         [
             {"action_type": "MOVE_TO", "parameters": {"x": 0, "y": 0}},
-            {"action_type": "DRAG_TO", "parameters": {"x": 959, "y": 540}},
+            {"action_type": "DRAG_TO", "parameters": {"x": 960, "y": 540}},
         ],
         [
-            {"action_type": "MOVE_TO", "parameters": {"x": 959, "y": 540}},
+            {"action_type": "MOVE_TO", "parameters": {"x": 960, "y": 540}},
             {"action_type": "SCROLL", "parameters": {"dx": -5, "dy": 0}},
         ],
         ["WAIT"],
@@ -105,7 +105,7 @@ def test_dictionaries_as_published() -> None:
 def test_unreadable_replies_are_bounded_and_claim_nothing(caplog: pytest.LogCaptureFixture) -> None:
     agent = episode("what?", "hm", "Action: click(start_box='(500,500)')", *["no"] * 9)
     with caplog.at_level(logging.WARNING, "test"):
-        assert agent.predict("Do it", OBS)[1] == ["pyautogui.click(959, 540)"]
+        assert agent.predict("Do it", OBS)[1] == ["pyautogui.click(960, 540)"]
     assert [record.args for record in caplog.records] == [("what?",), ("hm",)]
     assert agent.predict("Do it", OBS) == ("no", ["DONE"])
     assert len(agent.turns) == 6
