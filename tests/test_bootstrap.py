@@ -98,6 +98,8 @@ def house(tmp_path: Path) -> House:
     house.program("python3", FAKE_PYTHON)
     for name in ("chromium", "Xvfb", "openbox", "mousepad", "bwrap", "xclip", "xdotool"):
         house.program(name)
+    for name in ("galculator", "gnumeric", "pcmanfm", "xterm"):
+        house.program(name)
     for name in ("dbus-daemon", "gtk-builder-tool"):
         house.program(name)
     return house

@@ -39,6 +39,10 @@ exec "$@"
 _ALIASES = {"google-chrome": "chromium", "gnome-terminal": "xterm -T Terminal", "nautilus": "pcmanfm"}
 
 
+class NotDone(EnvironmentFailure):
+    """Raised when the sandbox answers that it could not do what it was asked to."""
+
+
 @dataclass(frozen=True)
 class Done:
     """A command that ran to its end; its exit status and what it wrote."""
@@ -92,7 +96,8 @@ class Box:
         """Run a command to its end.
 
         Raises:
-            EnvironmentFailure: it cannot be started, takes too long, or the sandbox is gone.
+            NotDone: it cannot be started, or takes too long.
+            EnvironmentFailure: the sandbox is gone.
         """
         told = self._ask({"run": command, "shell": shell, "limit": limit}, limit)
         return Done(told["status"], told["output"], told["error"])
@@ -141,7 +146,7 @@ class Box:
         told = self._tell(wish, limit)
         if "failed" in told:
             (kind, what), *_ = wish.items()
-            raise EnvironmentFailure(f"cannot {kind} {str(what)[:200]!r} in the sandbox: {told['failed']}")
+            raise NotDone(f"cannot {kind} {str(what)[:200]!r} in the sandbox: {told['failed']}")
         return told
 
     def _tell(self, wish: dict[str, Any], limit: float) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -76,6 +77,9 @@ def _launch(command: Any, shell: bool) -> dict[str, Any]:
 
 
 def _start(command: Any, shell: bool, output: Any, error: Any) -> subprocess.Popen[bytes]:
+    if not shell:
+        words = shlex.split(command) if isinstance(command, str) else command
+        command = [os.path.expanduser(word) if word.startswith("~/") else word for word in words]  # noqa: PTH111
     return subprocess.Popen(
         command,
         shell=shell,

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...actions.errors import DataError
+from .box import NotDone
 from .extra import need_package
 from .task import Spec
 from .windows import windows_of
@@ -82,6 +83,14 @@ def _cache_file(world: World, spec: Spec) -> str:
     )
 
 
+def _printed(world: World, spec: Spec, stream: str) -> str | None:
+    """What a command wrote; None for one that cannot be run, as OSWorld's server has it."""
+    try:
+        return str(getattr(world.box.run(spec["command"], shell=bool(spec.get("shell"))), stream))
+    except NotDone:
+        return None
+
+
 def _last_row(world: World, spec: Spec) -> Any:
     if (spec["file_type"], spec["file_content"]) != ("xlsx", "last_row"):
         raise DataError(f"{world.task.id}: content_from_vm_file knows the last_row of xlsx only")
@@ -104,12 +113,8 @@ GETTERS: Mapping[str, Callable[[World, Spec], Any]] = {
     "vm_file": _vm_file,
     "cloud_file": _cloud_file,
     "cache_file": _cache_file,
-    "vm_command_line": lambda world, spec: (
-        world.box.run(spec["command"], shell=bool(spec.get("shell"))).output
-    ),
-    "vm_command_error": lambda world, spec: (
-        world.box.run(spec["command"], shell=bool(spec.get("shell"))).error
-    ),
+    "vm_command_line": lambda world, spec: _printed(world, spec, "output"),
+    "vm_command_error": lambda world, spec: _printed(world, spec, "error"),
     "list_directory": lambda world, spec: world.box.tree(spec["path"]),
     "content_from_vm_file": _last_row,
     "vm_screen_size": lambda world, spec: {"width": world.size.width, "height": world.size.height},

@@ -110,7 +110,8 @@ def test_programs_see_nothing_of_this_machine(tmp_path: Path) -> None:
         assert box.read("/tmp/made") == b"inside"
         interfaces = box.run("ls /sys/class/net 2>/dev/null; cat /proc/net/dev", shell=True).output
         assert "eth0" not in interfaces
-        assert box.run(["id", "-u"]).output == "1000\n"
+        assert box.run(["id", "-u"]).output == box.run("id -u").output == "1000\n"
+        assert box.run(["ls", "-d", "~/Desktop"]).output == "/home/user/Desktop\n"
         with pytest.raises(EnvironmentFailure, match="not over after"):
             box.run(["sleep", "600"], limit=0.2)
         home = Path(box.home)
