@@ -7,8 +7,10 @@ import os
 import random
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -146,7 +148,7 @@ class Endpoint:
         self.address = Address.parse(address)
         self._timeout = timeout
         self._tries = tries
-        self._wait = wait or threading.Event().wait
+        self._wait = wait or (lambda seconds: _naps(seconds, threading.Event().wait))
         self._key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
         self._client: openai.OpenAI | None = None
         self._openai = _package()
@@ -199,11 +201,12 @@ class Endpoint:
 
         threading.Thread(target=work, name="asking a server", daemon=True).start()
         try:
-            return answer.result(self._timeout)
+            _naps(self._timeout, lambda seconds: bool(wait_for([answer], seconds).done))
+            if not answer.done():
+                raise EndpointFailure(f"gave no answer in {self._timeout:g} s")
+            return answer.result()
         except self._openai.OpenAIError as error:
             raise self._failure(error) from error
-        except TimeoutError as error:
-            raise EndpointFailure(f"gave no answer in {self._timeout:g} s") from error
         finally:
             if not answer.done():
                 self._hang_up()
@@ -243,6 +246,13 @@ class Endpoint:
     def _plain(self, message: str) -> str:
         """The message without the key, should the server have repeated it."""
         return message if self._key == "none" else message.replace(self._key, "(the key)")
+
+
+def _naps(seconds: float, over: Callable[[float], bool]) -> None:
+    """Wait until it is over or so long, in naps: a stop that comes just as one begins is heard at its end."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not over(min(left, 0.5)):
+        pass
 
 
 def _package() -> Any:
