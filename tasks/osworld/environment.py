@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 from ...actions.errors import EnvironmentFailure, UsageError
 from ...actions.geometry import Size
@@ -156,14 +154,15 @@ class _Episode:
 
     def __init__(self, task: Task, cache: Cache, size: Size) -> None:
         with ExitStack() as stack:
-            results = stack.enter_context(tempfile.TemporaryDirectory(prefix="saccade-results-"))
             self._display = stack.enter_context(PrivateDisplay(size))
             box = Box(self._display)
+            results = box.home.with_name("results")  # ends with the display, also after kill -9
+            results.mkdir()
             stack.callback(box.close)
             self.desktop = stack.enter_context(DesktopEnvironment(display=self._display.name))
             self.desktop.reset()
             name = self._display.name
-            self.world = World(task, box, name, size, self._act, self._wait_for_window, cache, Path(results))
+            self.world = World(task, box, name, size, self._act, self._wait_for_window, cache, results)
             self._everything = stack.pop_all()
 
     def launch(self, name: str) -> None:
