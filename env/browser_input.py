@@ -36,7 +36,7 @@ class PageHands:
         control = control or Control()
         self._check = control.check
         self._mouse = page.mouse
-        self._position = rest
+        self._rest = self._position = rest
         self._sleep = sleep
         self._held: set[Button] = set()
         self.keyboard = Keyboard(page.keyboard, devtools, control.check)
@@ -91,6 +91,12 @@ class PageHands:
         self._check()
         across, down = _WHEEL[direction]
         self._mouse.wheel(across * amount * WHEEL_CLICK, down * amount * WHEEL_CLICK)
+
+    def retire(self, away: Point) -> None:
+        """Let go of everything and take the pointer out of sight: what follows knows nothing of what was."""
+        self.release_all()
+        self._mouse.move(away.x, away.y)
+        self._position = self._rest
 
     def release_all(self) -> None:
         """Let go of every button and key that is held."""

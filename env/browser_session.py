@@ -202,6 +202,14 @@ class BrowserSession:
         with self.answering(self._options.patience):
             self._tabs.front.hands.release_all()
 
+    def retire(self) -> None:
+        """Make ready for a new episode in the same profile: nothing held, the pointer out of sight."""
+        corner = self._options.viewport
+        with self.answering(self._options.patience):
+            self._tabs.front.hands.retire(Point(corner.width - 1, corner.height - 1))
+        self._noted.clear()
+        self.notes, self._screenshot = (), None
+
     def busy(self) -> Busy | None:
         """What is under way outside the document."""
         if self._tabs.front.loading:

@@ -174,6 +174,18 @@ class MiniWobEnvironment:
         observation = self._named(result.observation)
         return replace(result, observation=observation, terminated=self.outcome.done, reward=reward)
 
+    def turn_to(self, task: str) -> None:
+        """Let the next episode be one of another task, in the same profile; ``reset`` starts it.
+
+        Raises:
+            UnknownTaskError: there is no such task.
+            ValueError: it needs another window.
+        """
+        if (window_of(task), view_of(task)) != (self._options.viewport, self._options.clip):
+            raise ValueError(f"{task} needs another window than {self.task}")
+        self._address = page_of(task).as_uri()
+        self.task, self._instruction = task, None
+
     def preview_to(self, show: Preview | None) -> None:
         """Give first looks; see ``Previewing``."""
         self._preview = show
@@ -202,7 +214,7 @@ class MiniWobEnvironment:
 
         chromium = self._place.chromium()
         if self._session is not None and self._session.usable:
-            self._session.release()
+            self._session.retire()
         else:
             self._drop()
             self._session = BrowserSession(chromium, self._options)

@@ -7,7 +7,8 @@ The lists are those published by BrowserGym (125 tasks, and the 63 of its test s
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,16 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from ...actions.errors import UsageError
-from ...env.base import Environment
+from ...actions.schema import Action
+from ...env.base import Environment, StepResult
 from ...env.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of
 from ...env.watchdog import running
+from ...env.wrappers import Around
+from ...perception.observation import Observation
 
 if TYPE_CHECKING:
     from ...env.chromium import Chromium
+    from ...env.miniwob import MiniWobEnvironment
     from .interactive import Place
 
 SUBSETS = ("browsergym", "browsergym-test", "pix2act", "webgum", "nonhidden", "gym", "html")
@@ -60,7 +65,12 @@ class MiniWobSuite:
 
 
 class MiniWobPlace:
-    """One browser, started again when it crashed; every episode gets a profile of its own in it."""
+    """One browser, started again when it crashed.
+
+    Episodes follow each other in one profile, which a new one would cost three times a page's time to start:
+    the pages are loaded anew and keep nothing. Flight pages keep cookies, so they get profiles of their own;
+    and after an error there is a new one.
+    """
 
     def __init__(self) -> None:
         from ...env.browser import BrowserPlace
@@ -68,6 +78,7 @@ class MiniWobPlace:
         self._browser = BrowserPlace(flags=FLAGS)
         self._started: Chromium | None = None
         self._process: int | None = None
+        self._kept: MiniWobEnvironment | None = None
         self._version = self._chromium().version
 
     @property
@@ -81,10 +92,17 @@ class MiniWobPlace:
         }
 
     def environment(self, task: str) -> Environment:
-        """The task's page in a new profile."""
+        """The task's page."""
         from ...env.miniwob import MiniWobEnvironment
 
-        return MiniWobEnvironment(task, chromium=self._chromium())
+        chromium = self._chromium()
+        if task in flight_tasks():
+            return MiniWobEnvironment(task, chromium=chromium)
+        kept, self._kept = self._kept, None
+        if kept is None:
+            kept = MiniWobEnvironment(task, chromium=chromium)
+        kept.turn_to(task)
+        return _Lent(kept, self._take_back)
 
     def alive(self) -> bool:
         """Whether the browser's process is there."""
@@ -92,11 +110,57 @@ class MiniWobPlace:
 
     def close(self) -> None:
         """Close the browser."""
-        self._process = None
+        self._process = self._kept = None
         self._browser.close()
+
+    def _take_back(self, environment: MiniWobEnvironment) -> None:
+        self._kept = environment
 
     def _chromium(self) -> Chromium:
         chromium = self._browser.chromium()
         if chromium is not self._started:
             self._started, self._process = chromium, chromium.process_id()
+            self._kept = None
         return chromium
+
+
+class _Lent(Around):
+    """An environment that is given back when it is closed, unless something went wrong in it."""
+
+    def __init__(
+        self, environment: MiniWobEnvironment, give_back: Callable[[MiniWobEnvironment], None]
+    ) -> None:
+        super().__init__(environment)
+        self._lent = environment
+        self._give_back = give_back
+        self._whole = True
+        self._closed = False
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Start an episode."""
+        with self._noticing():
+            return super().reset(seed)
+
+    def step(self, action: Action) -> StepResult:
+        """Execute an action."""
+        with self._noticing():
+            return super().step(action)
+
+    def close(self) -> None:
+        """Give it back; may be called more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._whole:
+            self._give_back(self._lent)
+        else:
+            self._lent.close()
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """An error, also one from outside, leaves who knows what behind."""
+        try:
+            yield
+        except BaseException:
+            self._whole = False
+            raise

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from miniwob_oracle import SCRIPTS, solve
-from saccade.actions.errors import UnknownTaskError, UsageError
-from saccade.actions.schema import Wait
+from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageError
+from saccade.actions.geometry import Point
+from saccade.actions.schema import Click, KeyDown, Wait
 from saccade.env.chromium import Chromium
 from saccade.env.miniwob import MiniWobEnvironment
 from saccade.env.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks
@@ -75,3 +77,34 @@ def test_what_a_page_repeats_goes_on_after_the_first_look(chromium: Chromium) ->
         first = environment.reset(7).screenshot.digest
         later = {environment.step(Wait(seconds=0.5)).observation.screenshot.digest for _ in range(3)}
     assert len(later - {first}) > 1
+
+
+def test_what_an_episode_did_is_not_seen_in_the_next(chromium: Chromium) -> None:
+    """The profile is the same, the page is new: pointer, focus and text of before are gone."""
+    tasks = ["click-button", "login-user", "click-dialog", "use-slider", "click-menu", "enter-text"]
+    alone = {}
+    for task in tasks:
+        with MiniWobEnvironment(task, chromium=chromium) as environment:
+            alone[task] = environment.reset(7).screenshot.digest
+    place = MiniWobSuite().open()
+    seen, profiles = {}, set()
+    with closing(place):
+        for task in tasks * 2:
+            with closing(place.environment(task)) as lent:
+                seen[task] = lent.reset(7).screenshot.digest
+                lent.step(KeyDown(key="shift"))
+                lent.step(Click(point=Point(60, 100)))  # may end the episode
+                profiles.add(id(lent._lent._session))  # type: ignore[attr-defined]
+    assert seen == alone
+    assert len(profiles) == 1
+
+
+def test_after_an_error_an_episode_gets_a_new_profile() -> None:
+    with closing(MiniWobSuite().open()) as place:
+        broken = place.environment("click-test")
+        with pytest.raises(EnvironmentFailure):
+            broken.step(Wait(seconds=0))
+        broken.close()
+        with closing(place.environment("click-test")) as other:
+            other.reset(1)
+            assert other._lent is not broken._lent  # type: ignore[attr-defined]
