@@ -154,3 +154,10 @@ def test_an_utterance_may_carry_fields() -> None:
 
 def test_the_contract_is_kept(chromium: Chromium) -> None:
     assert check_environment(MiniWobEnvironment("click-button", chromium=chromium)) == []
+
+
+def test_a_caret_does_not_tell_the_time(start: Start) -> None:
+    environment = start("enter-text", 10)
+    environment.step(Click(point=Point(81, 66)))
+    shown = {environment.step(Wait(seconds=0.3)).observation.screenshot.digest for _ in range(5)}
+    assert len(shown) == 1
