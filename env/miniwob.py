@@ -34,7 +34,7 @@ LONGEST_WAIT = 1.0
 # The page shows a START cover when an episode ends, and a click on it (the second of a double click, say)
 # would begin an unseeded one and wipe the reward: so starting again is taken out of the page. What the page
 # does again and again (a new price every tenth of a second) begins after the first look: otherwise the first
-# screen would tell how fast the machine is, not which seed it was. A caret that blinks tells the time as well.
+# screen would tell how fast the machine is, not which seed it was. A blinking caret tells the time as well.
 _START = """
 ([seed, mode, limit]) => {
   const [repeat, end] = [window.setInterval, window.clearInterval];
