@@ -281,8 +281,13 @@ class BrowserSession:
 
     def _act(self, action: Action) -> str | None:
         tab = self._tabs.front
-        if ends_episode(action) or perform(tab.hands, action, self._at):
-            return None
+        try:
+            if ends_episode(action) or perform(tab.hands, action, self._at):
+                return None
+        except Error:
+            if self._watchdog.bitten or not self._alive() or not tab.closed():
+                raise
+            return None  # the action closed its own tab, before it was over
         match action:
             case Wait():
                 pause(action.seconds, self._tab_options().sleep)

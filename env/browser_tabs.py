@@ -15,6 +15,9 @@ from ..perception.settle import Sleep
 from .browser_input import PageHands
 from .control import Control
 
+_TOLD = 1000.0
+"""Milliseconds."""
+
 
 @dataclass(frozen=True)
 class TabOptions:
@@ -65,6 +68,13 @@ class Tab:
     def loading(self) -> bool:
         """Whether a navigation has begun in it, or a window is about to open from it."""
         return bool(self._loading) or self.opening > 0
+
+    def closed(self) -> bool:
+        """Whether the page is gone; for when it does not answer any more, which is told a moment earlier."""
+        if not self.page.is_closed():
+            with suppress(Error):
+                self.page.wait_for_event("close", timeout=_TOLD)
+        return self.page.is_closed()
 
     def forget_loading(self) -> None:
         """Stop waiting for what was begun: it took too long."""

@@ -15,7 +15,17 @@ from playwright.sync_api import Error
 
 from saccade.actions.errors import EnvironmentFailure, MissingPartError
 from saccade.actions.geometry import Point, Size
-from saccade.actions.schema import Click, KeyDown, MouseDown, Navigate, Type, Wait
+from saccade.actions.schema import (
+    Action,
+    Click,
+    DoubleClick,
+    KeyDown,
+    LongPress,
+    MouseDown,
+    Navigate,
+    Type,
+    Wait,
+)
 from saccade.env.browser import BrowserEnvironment
 from saccade.env.check import check_environment
 from saccade.env.chromium import PROGRAMS, Chromium, find_browser
@@ -63,6 +73,19 @@ def test_a_new_tab_comes_to_the_front_and_closing_it_leads_back(
     closed = environment.step(THERE)
     assert (closed.error, title(environment)) == (None, "opener")
     assert closed.observation.url.endswith("/page")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("action", [THERE, DoubleClick(point=THERE.point), LongPress(point=THERE.point)])
+def test_an_action_may_close_its_tab_before_it_is_over(
+    open_page: OpenPage, site: object, action: Action
+) -> None:
+    popup = f"<title>popup</title><div style='{WHOLE}' onmousedown=window.close()>popup</div>"
+    site.page("/popup", popup)  # type: ignore[attr-defined]
+    environment = open_page(f"<title>opener</title><a style='{WHOLE}' target=_blank href=/popup></a>")
+    environment.step(THERE)
+    assert title(environment) == "popup"
+    closed = environment.step(action)
+    assert (closed.error, title(environment)) == (None, "opener")
 
 
 DIALOGS = f"""<div style='{WHOLE}' onclick="alert('careful'); document.title =
