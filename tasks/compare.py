@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -20,6 +21,7 @@ from .paired import Between, difference_interval, sign_test
 from .records import Key, Record
 from .report import REPORT_NAME, write_report
 
+NameT = TypeVar("NameT", bound=Hashable)
 _SHOWN = 20
 """Regressions that are printed; all are in the JSON."""
 
@@ -92,30 +94,61 @@ def compare(a: Path, b: Path) -> Comparison:
     common = [key for key in first if key in second]
     if pinned_a.asked["suite"] != pinned_b.asked["suite"] or not common:
         raise UsageError(f"{a} and {b} have no episode of the same task and seed in common")
-    pairs = [(first[key], second[key]) for key in common]
-    gains: dict[str, list[float]] = defaultdict(list)
-    for one, other in pairs:
-        gains[one.task].append(_solved(other) - _solved(one))
-    won = [one.key for one, other in pairs if _solved(other) > _solved(one)]
-    lost = [one.key for one, other in pairs if _solved(other) < _solved(one)]
-    both = [(one, other) for one, other in pairs if _solved(one) and _solved(other)]
-    rate_a, rate_b = (sum(map(_solved, side)) / len(pairs) for side in zip(*pairs, strict=True))
+    both = [key for key in common if first[key].success and second[key].success]
+    steps = [second[key].steps - first[key].steps for key in both]
+    return contrast(
+        {key: _solved(record) for key, record in first.items()},
+        {key: _solved(record) for key, record in second.items()},
+        task=lambda key: key.task,
+        flip=lambda key: _flip(key, a, b),
+        steps_difference=sum(steps) / len(steps) if steps else None,
+        differs=differences({**pinned_a.asked, **pinned_a.settings}, {**pinned_b.asked, **pinned_b.settings}),
+    )
+
+
+def contrast(
+    first: Mapping[NameT, float],
+    second: Mapping[NameT, float],
+    *,
+    task: Callable[[NameT], str],
+    flip: Callable[[NameT], Flip],
+    steps_difference: float | None,
+    differs: list[str],
+) -> Comparison:
+    """What two runs' scores say, paired by name; there is at least one pair.
+
+    Args:
+        first: A's scores, 0 to 1.
+        second: B's.
+        task: what a name belongs to; names of one task resemble each other.
+        flip: how a pair that was won or lost is shown.
+        steps_difference: see ``Comparison``.
+        differs: likewise.
+    """
+    gains = {name: second[name] - first[name] for name in first if name in second}
+    by_task: dict[str, list[float]] = defaultdict(list)
+    for name, gain in gains.items():
+        by_task[task(name)].append(gain)
+    won = [name for name, gain in gains.items() if gain > 0]
+    lost = [name for name, gain in gains.items() if gain < 0]
+    both = sum(gain == 0 and first[name] > 0 for name, gain in gains.items())
+    rate_a, rate_b = (sum(side[name] for name in gains) / len(gains) for side in (first, second))
     return Comparison(
-        pairs=len(pairs),
+        pairs=len(gains),
         a=rate_a,
         b=rate_b,
         difference=rate_b - rate_a,
-        interval=difference_interval(gains),
+        interval=difference_interval(by_task),
         won=len(won),
         lost=len(lost),
-        both=len(both),
-        neither=len(pairs) - len(won) - len(lost) - len(both),
+        both=both,
+        neither=len(gains) - len(won) - len(lost) - both,
         p_value=sign_test(len(won), len(lost)),
-        steps_difference=sum(other.steps - one.steps for one, other in both) / len(both) if both else None,
+        steps_difference=steps_difference,
         unpaired=len(first.keys() ^ second.keys()),
-        regressions=[_flip(key, a, b) for key in lost],
-        improvements=[_flip(key, a, b) for key in won],
-        differs=differences({**pinned_a.asked, **pinned_a.settings}, {**pinned_b.asked, **pinned_b.settings}),
+        regressions=[flip(name) for name in lost],
+        improvements=[flip(name) for name in won],
+        differs=differs,
     )
 
 

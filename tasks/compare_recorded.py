@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from ..actions.errors import UsageError
-from .compare import Comparison, Flip, told
+from .compare import Comparison, Flip, contrast, told
 from .eval_folder import differences
-from .paired import difference_interval, sign_test
 from .suites.store import FAILED, HEADER, RECORDS, Record, read_run
 
 _SHOWN = 20
@@ -38,29 +36,12 @@ def compare_recorded(a: Path, b: Path) -> Comparison:
     common = [name for name in first if name in second]
     if header_a.get("suite") != header_b.get("suite") or not common:
         raise UsageError(f"{a} and {b} have no sample of the same suite in common")
-    gains = {name: second[name].value - first[name].value for name in common}
-    by_task: dict[str, list[float]] = defaultdict(list)
-    for name, gain in gains.items():
-        by_task[first[name].task].append(gain)
-    won = [name for name, gain in gains.items() if gain > 0]
-    lost = [name for name, gain in gains.items() if gain < 0]
-    both = sum(gain == 0 and first[name].value > 0 for name, gain in gains.items())
-    rate_a, rate_b = (sum(side[name].value for name in common) / len(common) for side in (first, second))
-    return Comparison(
-        pairs=len(common),
-        a=rate_a,
-        b=rate_b,
-        difference=rate_b - rate_a,
-        interval=difference_interval(by_task),
-        won=len(won),
-        lost=len(lost),
-        both=both,
-        neither=len(common) - len(won) - len(lost) - both,
-        p_value=sign_test(len(won), len(lost)),
+    return contrast(
+        {name: record.value for name, record in first.items()},
+        {name: record.value for name, record in second.items()},
+        task=lambda name: first[name].task,
+        flip=lambda name: _flip(name, a, b),
         steps_difference=None,
-        unpaired=len(first.keys() ^ second.keys()),
-        regressions=[_flip(name, a, b) for name in lost],
-        improvements=[_flip(name, a, b) for name in won],
         differs=differences(header_a, header_b),
     )
 
