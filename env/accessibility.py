@@ -29,7 +29,7 @@ from .control import Control
 from .input_events import ActionInput, ButtonInput, Input, KeyInput, TextInput
 from .record_secrets import PASSWORD, Hold, Release, pass_on
 from .x11 import Connection
-from .x11_focus import Focus
+from .x11_focus import PING_ANSWERS, Focus
 
 Effect = Literal["none", "moves", "may move"]
 """What an event does to the focus: a click and Tab move it, characters do not, of other keys nobody knows."""
@@ -40,7 +40,7 @@ _LATE = 0.06
 """Seconds in which a focus may still move after its cause, or the cause be heard after the move."""
 _MARGIN = 0.01
 """Seconds by which the time of an event may be too late on a busy machine."""
-_PROPERTY, _STRUCTURE, _SUBSTRUCTURE = 1 << 22, 1 << 17, 1 << 19
+_PROPERTY = 1 << 22
 _DESTROYED, _UNMAPPED, _MAPPED, _PROPERTY_CHANGED = 17, 18, 19, 28
 _PLAIN_KEYS = frozenset(("space", "backspace", "delete", "capslock", "numlock", *MODIFIERS))
 
@@ -290,8 +290,7 @@ class _Keyboard(Focus):
     def __init__(self, display: str) -> None:
         self._server = Connection(display)
         super().__init__(self._server, Control())
-        # Qt 5 answers pings to those who listen for changes of the root window itself.
-        self._server.root.change_attributes(event_mask=_PROPERTY | _STRUCTURE | _SUBSTRUCTURE)
+        self._server.root.change_attributes(event_mask=_PROPERTY | PING_ANSWERS)
 
     def fileno(self) -> int:
         return int(self._server.display.fileno())

@@ -17,7 +17,7 @@ from .control import Control
 from .x11 import NOBODY, POINTER, Connection
 
 _CLIENT_MESSAGE = 33
-_STRUCTURE, _SUBSTRUCTURE = 1 << 17, 1 << 19
+PING_ANSWERS = 1 << 17 | 1 << 19  # StructureNotify and SubstructureNotify
 """Answers to pings go to who selects either on the root window: GTK's to the second, Qt's to the first."""
 _LOOK = 0.02
 _PATIENCE = 10.0
@@ -39,7 +39,7 @@ class Focus:
         self._connection = connection
         self._control = control
         self._pings = int(time.monotonic() * 1000) & 0x3FFFFFFF | 0x40000000
-        connection.root.change_attributes(event_mask=_STRUCTURE | _SUBSTRUCTURE)
+        connection.root.change_attributes(event_mask=PING_ANSWERS)
 
     def window(self) -> Any:
         """The window that gets the keys; None where there is none."""

@@ -8,7 +8,8 @@ import pwd
 import select
 from typing import Any
 
-from ..actions.errors import EnvironmentFailure
+from ..actions.errors import EnvironmentFailure, MissingPartError
+from .x11 import open_display
 
 
 class Windows:
@@ -23,15 +24,14 @@ class Windows:
 
     def __init__(self, display: str) -> None:
         from Xlib import X, error
-        from Xlib.display import Display
 
         self._name = display
         self._gone = (error.ConnectionClosedError, OSError)
         self._stale = error.XError
         try:
-            self._display: Any = Display(display)
-        except (error.DisplayError, OSError) as problem:
-            raise EnvironmentFailure(f"cannot open the display {display}: {problem}") from problem
+            self._display: Any = open_display(display)
+        except MissingPartError as problem:
+            raise EnvironmentFailure(f"cannot open the display {display}: {problem.__cause__}") from problem
         self._root: Any = self._display.screen().root
         self._root.change_attributes(event_mask=X.PropertyChangeMask)
         self._viewable: int = X.IsViewable

@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from ...actions.errors import EnvironmentFailure
+from ...actions.errors import EnvironmentFailure, MissingPartError
+from ...env.x11 import open_display
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,9 @@ def close(display: str, window: Window) -> None:
 
 
 def _connect(display: str) -> Any:
-    from Xlib import error
-    from Xlib.display import Display
-
     try:
-        return Display(display)
-    except (error.DisplayError, OSError) as problem:
+        return open_display(display)
+    except MissingPartError as problem:
         raise EnvironmentFailure(
             f"the display {display} is gone; reset the environment to go on"
         ) from problem
