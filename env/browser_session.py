@@ -146,7 +146,8 @@ class BrowserSession:
             EnvironmentFailure: it does not become true within the time for a navigation.
         """
         with self.answering(self._options.patience):
-            self.page.wait_for_function(condition, timeout=self._options.limits.navigation * 1000)
+            patience = self._options.limits.navigation * 1000
+            self.page.wait_for_function(condition, timeout=patience, polling=5)
 
     def observe(self, *, typed: bool = False) -> Observation:
         """Wait until the page is at rest and take a picture.

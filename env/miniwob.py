@@ -18,7 +18,7 @@ from ..perception.observation import Observation
 from ..perception.page_settle import PageLimits
 from .base import Preview, StepResult
 from .control import Control
-from .miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of, view_of, window_of, words
+from .miniwob_pages import ALONE, flight_tasks, miniwob_tasks, page_of, view_of, window_of, words
 
 if TYPE_CHECKING:
     from .browser_session import BrowserSession
@@ -129,7 +129,7 @@ class MiniWobEnvironment:
             limits=limits,
             control=control or Control(),
         )
-        self._place = BrowserPlace(chromium, headless=headless, flags=FLAGS)
+        self._place = BrowserPlace(chromium, headless=headless, flags=ALONE)
         self._session: BrowserSession | None = None
         self._preview: Preview | None = None
         self._instruction: str | None = None

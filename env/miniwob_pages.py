@@ -10,12 +10,13 @@ from typing import Any
 from ..actions.errors import MissingPartError, UnknownTaskError
 from ..actions.geometry import Size
 
-# Chromium's compositor then draws as soon as it is asked to: a picture of a page at rest takes 8 ms instead
-# of 33. Pages that animate frame by frame run faster and use more CPU, so it is for known pages only.
-_UNCAPPED_FRAMES = "--disable-frame-rate-limit"
+# FlightWoB reads its pages through a frame, which file:// pages may do only with this flag.
+FLAGS = ("--allow-file-access-from-files",)
 
-# FlightWoB reads its pages through a frame, which file:// pages may do only with the second flag.
-FLAGS = (_UNCAPPED_FRAMES, "--allow-file-access-from-files")
+# Chromium's compositor then draws as soon as it is asked to: a picture of a page at rest takes 8 ms instead
+# of 22. It draws for nothing meanwhile, too, so it is for a page that has a core to itself: where episodes
+# share the machine, each of them waits longer for a core than it gains.
+ALONE = (*FLAGS, "--disable-frame-rate-limit")
 
 
 def miniwob_tasks() -> list[str]:

@@ -21,7 +21,7 @@ from saccade.env.base import StepResult
 from saccade.env.chromium import Chromium
 from saccade.env.events import StartEvent
 from saccade.env.miniwob import MiniWobEnvironment
-from saccade.env.miniwob_pages import FLAGS
+from saccade.env.miniwob_pages import ALONE
 from saccade.env.trajectory import TrajectoryWriter
 from saccade.perception.observation import Observation
 
@@ -96,7 +96,7 @@ class Told:
 def serve(orders: Orders, answer: Callable[..., None]) -> None:
     """Reset, then step in a recorded run, until there are no more orders."""
     environment, task = None, ""
-    with Chromium(flags=FLAGS) as chromium, tempfile.TemporaryDirectory() as folder:
+    with Chromium(flags=ALONE) as chromium, tempfile.TemporaryDirectory() as folder:
         order = next(orders, None)
         while order is not None:
             if order["task"] != task:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..actions.errors import ParseError, UsageError
 from ..env.chromium import Chromium
 from ..env.miniwob import MiniWobEnvironment
-from ..env.miniwob_pages import FLAGS
+from ..env.miniwob_pages import ALONE
 from ..perception.observation import Observation
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def record_screens(count: int) -> list[Screen]:
     """First screens of MiniWoB++ episodes, task by task, then with other seeds."""
     progress(f"rendering {count} screens")
     screens: dict[tuple[int, int], Screen] = {}
-    with Chromium(flags=FLAGS) as chromium:
+    with Chromium(flags=ALONE) as chromium:
         for number, task in enumerate(TASKS):
             with MiniWobEnvironment(task, chromium=chromium) as environment:
                 for seed in range(-(-(count - number) // len(TASKS))):

@@ -14,7 +14,7 @@ from ..actions.schema import Click
 from ..env.base import StepResult
 from ..env.chromium import Chromium
 from ..env.miniwob import MiniWobEnvironment
-from ..env.miniwob_pages import FLAGS, page_of
+from ..env.miniwob_pages import ALONE, page_of
 
 PHASES = ("act", "settle", "capture", "parse")
 DIALECT = "uitars-1.0"
@@ -38,7 +38,7 @@ def bench_step(tasks: Sequence[str], steps: int, seed: int) -> dict[str, Any]:
     for task in tasks:
         page_of(task)
     seconds: dict[str, list[float]] = {name: [] for name in (*PHASES, "step", "reset")}
-    with Chromium(flags=FLAGS) as chromium:
+    with Chromium(flags=ALONE) as chromium:
         for task in tasks:
             with MiniWobEnvironment(task, chromium=chromium) as environment:
                 _measure(environment, steps, seed, seconds)

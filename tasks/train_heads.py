@@ -137,7 +137,7 @@ def collect(checkpoint: Checkpoint, store: ReplyStore, prompts: int, tasks: Sequ
     """Let the model act in training episodes until there are enough replies; goes on where it stopped."""
     from ..agent.decoding.replies import Teacher
     from ..env.chromium import Chromium
-    from ..env.miniwob_pages import FLAGS, page_of
+    from ..env.miniwob_pages import ALONE, page_of
 
     for task in tasks:
         page_of(task)
@@ -147,7 +147,7 @@ def collect(checkpoint: Checkpoint, store: ReplyStore, prompts: int, tasks: Sequ
         return
     teachers = Teacher(checkpoint), Teacher(checkpoint, TEMPERATURE)
     begun = time.monotonic()
-    with Chromium(flags=FLAGS) as chromium:
+    with Chromium(flags=ALONE) as chromium:
         while count < prompts:
             group = store.episodes // GROUP
             written = _group(teachers, tasks[group % len(tasks)], group, chromium)

@@ -11,7 +11,7 @@ import pytest
 
 from saccade.env.browser import BrowserEnvironment
 from saccade.env.chromium import Chromium
-from saccade.env.miniwob_pages import FLAGS
+from saccade.env.miniwob_pages import ALONE
 
 
 class Site:
@@ -61,7 +61,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Chromium]:
-    with Chromium(flags=FLAGS) as browser:
+    with Chromium(flags=ALONE) as browser:
         yield browser
 
 

@@ -29,7 +29,7 @@ from saccade.actions.schema import (
 from saccade.env.browser import BrowserEnvironment
 from saccade.env.check import check_environment
 from saccade.env.chromium import PROGRAMS, Chromium, find_browser
-from saccade.env.miniwob_pages import FLAGS
+from saccade.env.miniwob_pages import ALONE
 from saccade.perception.observation import Screenshot
 
 OpenPage = Callable[..., BrowserEnvironment]
@@ -376,7 +376,7 @@ def test_a_program_that_is_no_browser_does_not_start() -> None:
 def test_closing_a_killed_browser_is_quiet() -> None:
     from saccade.env.watchdog import kill
 
-    browser = Chromium(flags=FLAGS)
+    browser = Chromium(flags=ALONE)
     environment = BrowserEnvironment(chromium=browser)
     environment.reset()
     kill(browser.process_id())
