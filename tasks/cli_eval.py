@@ -100,6 +100,12 @@ def _eval(
     limit: Annotated[int | None, typer.Option(help="Only the first so many recorded screens.", min=1)] = None,
     timeout: Annotated[float, typer.Option(help="Seconds after which an episode is given up.", min=1)] = 300,
     retries: Annotated[int, typer.Option(help="Further tries for a broken episode.", min=0)] = 2,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            help="What a million tokens read and written cost, to sum it up.", metavar="READ,WRITTEN"
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the evaluation; by default a new one in runs/.")
     ] = None,
@@ -109,14 +115,16 @@ def _eval(
     """See ``EVAL_HELP``."""
     from .eval_command import EvalRequest, eval_and_print
     from .offline_command import OfflineRequest, evaluate_offline_and_print
+    from .price import parse_price
     from .sources import source_of
     from .suites.catalog import is_recorded
 
     recorded, command = is_recorded(suite), sys.argv[1:]
     _refuse_options(context, suite, recorded)
+    paid = None if price is None else parse_price(price)
     source = source_of(model, dialect, decoding, constrained)
     if recorded:
-        asked = OfflineRequest(suite, source, data, limit, workers, out, resume)
+        asked = OfflineRequest(suite, source, data, limit, workers, out, resume, paid)
         raise typer.Exit(evaluate_offline_and_print(asked, json_output=json, command=command))
     request = EvalRequest(
         suite=suite,
@@ -134,6 +142,7 @@ def _eval(
         osworld_cache=osworld_cache,
         out=out,
         resume=resume,
+        price=paid,
     )
     raise typer.Exit(eval_and_print(request, json_output=json, command=command))
 

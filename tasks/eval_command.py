@@ -18,6 +18,7 @@ from .eval_summary import Summary, as_csv, summarise
 from .evaluate import Evaluation, evaluate
 from .folders import new_folder
 from .policies import LocalSource, PolicySource
+from .price import Price
 from .suites.interactive import Selective, interactive_suite
 
 SUMMARY_NAME = "summary.json"
@@ -43,6 +44,7 @@ class EvalRequest:
     osworld_cache: Path | None = None
     out: Path | None = None
     resume: bool = False
+    price: Price | None = None
 
 
 def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence[str]) -> int:
@@ -68,9 +70,9 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
     except KeyboardInterrupt:
         if read_pinned(root) is not None:
             _say(f"what is done stays in {root}; go on with\n  {resume_line(command, root)}")
-            write_results(root)
+            write_results(root, request.price)
         raise
-    summary = write_results(root)
+    summary = write_results(root, request.price)
     if json_output:
         sys.stdout.write(json.dumps(summary.model_dump(mode="json") | {"pace": pace.as_json}) + "\n")
     else:
@@ -125,10 +127,10 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def write_results(root: Path) -> Summary:
+def write_results(root: Path, price: Price | None = None) -> Summary:
     """Write ``summary.json``, ``summary.csv`` and ``index.html`` from the episodes on disk."""
     pinned, records = read_evaluation(root)
-    summary = summarise(pinned, records)
+    summary = summarise(pinned, records, price)
     write_records(root, records)
     write_file(root / SUMMARY_NAME, summary.model_dump_json(indent=1) + "\n")
     write_file(root / CSV_NAME, as_csv(records))

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from .eval_summary import Summary, TaskSummary, rate_interval
 from .eval_worker import Failed
+from .price import cost_line
 from .records import Key, Record
 from .stats import Interval
 
@@ -165,6 +166,8 @@ def print_summary(summary: Summary, where: str, to: Console | None = None) -> No
     if any(summary.tokens.values()):
         said = f"tokens   {summary.tokens['prompt']:,} read, {summary.tokens['reply']:,} written"
         console.print(Text(said, style="dim"))
+    if summary.cost is not None:
+        console.print(Text(cost_line(summary.cost), style="dim"))
     console.print(Text(where, style="dim"))
 
 

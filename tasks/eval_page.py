@@ -68,6 +68,8 @@ def _numbers(summary: Summary) -> str:
         *((f"ended: {reason}", str(count)) for reason, count in summary.ends.items()),
         *((f"{name.replace('_', ' ')} per step", _number(each)) for name, each in summary.per_step.items()),
     ]
+    if summary.cost is not None:
+        rows += [(f"cost, {name.replace('_', ' ')}", _number(each)) for name, each in summary.cost]
     return _table(rows)
 
 

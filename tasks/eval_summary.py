@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from .eval_folder import Pinned
+from .price import Cost, Price, cost_of
 from .records import Record
 from .stats import Interval, clustered, wilson
 
@@ -67,6 +68,7 @@ class Summary(_Data):
         latency: by phase.
         per_step: forwards, tokens and unreadable replies per prediction.
         tokens: of all scored episodes: ``prompt``, as often as they were sent, and ``reply``.
+        cost: of these tokens, where a price was given.
         asked: for what.
         settings: it was run with.
     """
@@ -86,12 +88,13 @@ class Summary(_Data):
     latency: dict[str, Latency]
     per_step: dict[str, float]
     tokens: dict[str, int]
+    cost: Cost | None = None
     asked: dict[str, JsonValue]
     settings: dict[str, JsonValue]
 
 
-def summarise(pinned: Pinned, records: Sequence[Record]) -> Summary:
-    """A pure function of the records; their order does not matter."""
+def summarise(pinned: Pinned, records: Sequence[Record], price: Price | None = None) -> Summary:
+    """A pure function of the records and the price; their order does not matter."""
     tasks = list(dict.fromkeys(key.task for key in pinned.keys))
     by_task: dict[str, list[Record]] = {task: [] for task in tasks}
     for record in records:
@@ -99,6 +102,10 @@ def summarise(pinned: Pinned, records: Sequence[Record]) -> Summary:
     scored = _scored(records)
     verdicts = {task: _verdicts(found) for task, found in by_task.items()}
     wins = sum(map(sum, verdicts.values()))
+    tokens = {
+        "prompt": sum(record.prompt_tokens for record in scored),
+        "reply": sum(record.reply_tokens for record in scored),
+    }
     return Summary(
         planned=len(pinned.keys),
         episodes=len(records),
@@ -114,10 +121,8 @@ def summarise(pinned: Pinned, records: Sequence[Record]) -> Summary:
         per_task={task: _task(found) for task, found in by_task.items()},
         latency=_latency(scored),
         per_step=_per_step(scored),
-        tokens={
-            "prompt": sum(record.prompt_tokens for record in scored),
-            "reply": sum(record.reply_tokens for record in scored),
-        },
+        tokens=tokens,
+        cost=cost_of(price, tokens, len(scored), wins) if price else None,
         asked=pinned.asked,
         settings=pinned.settings,
     )

@@ -14,10 +14,12 @@ from .eval_folder import EVAL_NAME, alone_in, write_file
 from .folders import new_folder
 from .offline_console import evaluate_with_progress, show
 from .policies import PolicySource
+from .price import Price, cost_of
 from .sources import RemoteSource
 from .suites.base import data_root
 from .suites.registry import get_suite
 from .suites.store import HEADER
+from .suites.summary import Json
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class OfflineRequest:
     workers: int = 1
     out: Path | None = None
     resume: bool = False
+    price: Price | None = None
 
 
 def evaluate_offline_and_print(request: OfflineRequest, *, json_output: bool, command: Sequence[str]) -> int:
@@ -62,9 +65,16 @@ def evaluate_offline_and_print(request: OfflineRequest, *, json_output: bool, co
         except KeyboardInterrupt:
             sys.stderr.write(f"what is done stays in {out}; go on with\n  {resume_line(command, out)}\n")
             raise
+        if request.price is not None:
+            summary["cost"] = _cost(request.price, summary)
         write_file(out / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n")
     show(summary, json_output=json_output)
     return 0
+
+
+def _cost(price: Price, summary: Json) -> Json:
+    """A screen stands for an episode; a score that is a mean of parts tells no number of successes."""
+    return cost_of(price, summary["tokens"], summary["episodes"], 0).model_dump()
 
 
 def _check_folder(request: OfflineRequest) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .policies import OpenPolicy
+from .price import Cost, cost_line
 from .suites.run_offline import Progress as Judged
 from .suites.run_offline import Watcher, evaluate_offline
 
@@ -80,6 +81,8 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     tokens = summary["tokens"]
     if any(tokens.values()):
         console.print(Text(f"tokens: {tokens['prompt']:,} read, {tokens['reply']:,} written", style="dim"))
+    if "cost" in summary:
+        console.print(Text(cost_line(Cost.model_validate(summary["cost"])), style="dim"))
     for kind, count in summary["errors"].items():
         console.print(Text(f"{kind}: {count}", style="yellow"))
 

@@ -116,6 +116,14 @@ def test_a_suite_is_evaluated_and_gone_on_with(saccade: Call, server: Server, tm
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
     assert "go on with --resume" in refusal(saccade(*words))
     assert last(saccade(*words, "--resume")) == summary
+    paid = last(saccade(*words, "--resume", "--price", "1,2"))
+    spent = (summary["tokens"]["prompt"] + 2 * summary["tokens"]["reply"]) / 1_000_000
+    assert paid["cost"] == {
+        "total": pytest.approx(spent, abs=1e-6),
+        "per_episode": pytest.approx(spent / 4, abs=1e-6),
+        "per_success": None,
+    }
+    assert "a price is written READ,WRITTEN" in refusal(saccade(*words, "--resume", "--price", "cheap"))
     assert len(server.requests) == 4, "nothing was asked again"
     other = saccade(*words[:-4], "uitars-1.5", "--out", "out", "--resume")
     assert "holds a run with dialect 'uitars-1.0', not 'uitars-1.5'" in refusal(other)

@@ -22,6 +22,7 @@ from saccade.tasks.eval_summary import Summary, as_csv, rate_interval, summarise
 from saccade.tasks.eval_worker import Failed
 from saccade.tasks.evaluate import evaluate
 from saccade.tasks.paired import difference_interval, sign_test
+from saccade.tasks.price import Cost, Price, cost_line, parse_price
 from saccade.tasks.records import Key, Record
 from saccade.tasks.stats import student, wilson
 
@@ -67,6 +68,23 @@ def test_errors_are_neither_successes_nor_failures() -> None:
 
 def test_the_order_of_records_does_not_matter() -> None:
     assert summarise(PINNED, RECORDS[::-1]) == summarise(PINNED, RECORDS)
+
+
+def test_tokens_cost_what_was_said_they_do(tmp_path: Path) -> None:
+    records = [record("a", seed, seed == 0, prompt_tokens=500_000, reply_tokens=1_000) for seed in (0, 1)]
+    cost = summarise(PINNED, records, parse_price("0.2,10")).cost
+    assert cost == Cost(total=0.22, per_episode=0.11, per_success=0.22)
+    assert summarise(PINNED, records).cost is None
+    assert summarise(PINNED, [], Price(1, 1)).cost == Cost(total=0, per_episode=None, per_success=None)
+    shown = write_page(tmp_path, summarise(PINNED, records, Price(0.2, 10)), records).read_text()
+    assert "cost, per success</td><td class=n>0.22" in shown
+    assert cost_line(cost) == "cost     0.22 (0.11 per episode, 0.22 per success)"
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,2,3", "a,b", "-1,2", "nan,1", "inf,0"])
+def test_a_price_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="READ,WRITTEN"):
+        parse_price(text)
 
 
 def test_nothing_has_no_rate() -> None:
