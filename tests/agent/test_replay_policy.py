@@ -6,6 +6,7 @@ on each screen, so that a replay can be held against it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -118,13 +119,15 @@ Replay = Callable[..., tuple[EndEvent, ReplayPolicy, Seer, Trajectory]]
 
 @pytest.fixture
 def repeat(recorded: Recording, tmp_path: Path) -> Replay:
+    numbers = itertools.count()
+
     def start(
         world: MemoryEnvironment, steps: Recording | None = None, **options: float
     ) -> tuple[EndEvent, ReplayPolicy, Seer, Trajectory]:
         seer = Seer(world, **options)
         assert isinstance(seer, Verifies)
         policy = ReplayPolicy(seer, steps or recorded)
-        end, trajectory = run(policy, world, tmp_path / f"again-{id(world)}")
+        end, trajectory = run(policy, world, tmp_path / f"again-{next(numbers)}")
         return end, policy, seer, trajectory
 
     return start
