@@ -40,6 +40,9 @@ from .hands import perform
 from .rehearsal import Rehearsal
 from .watchdog import Watchdog, kill
 
+_POLLING = 5.0
+"""Milliseconds between two looks at a condition; Playwright looks once a frame, which may take 17."""
+
 
 @dataclass(frozen=True)
 class SessionOptions:
@@ -146,8 +149,8 @@ class BrowserSession:
             EnvironmentFailure: it does not become true within the time for a navigation.
         """
         with self.answering(self._options.patience):
-            patience = self._options.limits.navigation * 1000
-            self.page.wait_for_function(condition, timeout=patience, polling=5)
+            longest = self._options.limits.navigation * 1000
+            self.page.wait_for_function(condition, timeout=longest, polling=_POLLING)
 
     def observe(self, *, typed: bool = False) -> Observation:
         """Wait until the page is at rest and take a picture.

@@ -74,7 +74,7 @@ def evaluate_offline_and_print(request: OfflineRequest, *, json_output: bool, co
 
 def _cost(price: Price, summary: Json) -> Json:
     """A screen stands for an episode; a score that is a mean of parts tells no number of successes."""
-    return cost_of(price, summary["tokens"], summary["episodes"], 0).model_dump()
+    return cost_of(price, summary["tokens"], summary["episodes"], None).model_dump()
 
 
 def _check_folder(request: OfflineRequest) -> None:

@@ -29,9 +29,9 @@ class Cost(BaseModel):
     """Money, in the currency of the price.
 
     Attributes:
-        total: of all episodes with a result.
+        total: of all tokens that the summary names.
         per_episode: the mean; None without any.
-        per_success: ``total`` by episodes that succeeded; None without any.
+        per_success: ``total`` by episodes that succeeded; None without any, or where they are not counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,8 +58,15 @@ def parse_price(text: str) -> Price:
     return price
 
 
-def cost_of(price: Price, tokens: Mapping[str, int], episodes: int, successes: float) -> Cost:
-    """What ``tokens`` (``prompt`` and ``reply``) cost; caches that a server may grant are not known here."""
+def cost_of(price: Price, tokens: Mapping[str, int], episodes: int, successes: int | None) -> Cost:
+    """What ``tokens`` (``prompt`` and ``reply``) cost; caches that a server may grant are not known here.
+
+    Args:
+        price: of them.
+        tokens: how many.
+        episodes: that used them.
+        successes: among these; None where they are not counted.
+    """
     total = (tokens["prompt"] * price.prompt + tokens["reply"] * price.reply) / _MILLION
     return Cost(
         total=round(total, 6),
