@@ -22,7 +22,7 @@ from typing import Literal
 from ..actions.dialects import Dialect
 from ..perception.observation import Screenshot
 from ..perception.resize import ImageSpec
-from .card import Card
+from .checkpoints.model_card import Card
 from .decoding.layout import Picture, Segment, Text
 from .policy import Context
 from .prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from ..actions.errors import ParseError
 from ..actions.schema import Action
 from ..env.base import StepResult, Verdict
-from ..env.events import ActionEvent, EndEvent, EndReason, PredictionEvent
-from ..env.trajectory import TrajectoryWriter
+from ..env.trajectory.events import ActionEvent, EndEvent, EndReason, PredictionEvent
+from ..env.trajectory.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
 from .policy import Context, Prediction, Turn, UnreadableReply, Usage
 

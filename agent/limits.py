@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..actions.schema import Action
 from ..env.base import StepResult
-from ..env.events import EndReason
+from ..env.trajectory.events import EndReason
 
 
 class Interruption(Exception):

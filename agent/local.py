@@ -15,7 +15,8 @@ from ..actions.dialects import Dialect, get_dialect
 from ..actions.errors import ParseError, UsageError
 from ..actions.geometry import Size, smart_resize
 from ..actions.schema import Action
-from .checkpoint import Checkpoint, load_checkpoint
+from .checkpoints.checkpoint import Checkpoint, load_checkpoint
+from .checkpoints.fingerprint import fingerprint
 from .context import PromptBuilder, task_message
 from .decoding.agree import agree
 from .decoding.engine import Generation, Rules, generate
@@ -24,12 +25,11 @@ from .decoding.network import Network
 from .decoding.sampling import Sampling
 from .decoding.session import Session
 from .decoding.speculation import Speculation, Target
-from .expected import Expected, Verdict, without_thought
-from .fingerprint import fingerprint
 from .policy import Context, Prediction, UnreadableReply, Usage
 from .prompts.chatml import ENDS
 from .reading import ReadingAhead
-from .reply_tokens import ReplyTokens
+from .replay.expected import Expected, Verdict, without_thought
+from .replay.reply_tokens import ReplyTokens
 
 _BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>")
 

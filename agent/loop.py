@@ -10,14 +10,14 @@ from ..actions.errors import EnvironmentFailure, ParseError, Stopped, Trajectory
 from ..actions.schema import Action, CallUser, Finished
 from ..env.base import Environment, Judging
 from ..env.control import Control
-from ..env.events import EndEvent, EndReason
-from ..env.trajectory import TrajectoryWriter
+from ..env.trajectory.events import EndEvent, EndReason
+from ..env.trajectory.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
 from .episode import Episode
-from .hold import Hold
 from .limits import Interruption, Limits, RepeatCounter, check_result
-from .overlap import Overlap
+from .pause import Hold
 from .policy import Policy, Prediction, Turn
+from .prefetch import Overlap
 
 
 class Agent:

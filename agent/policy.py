@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from ..actions.dialects import Reply, get_dialect
 from ..actions.errors import ParseError
-from ..env.events import Usage
+from ..env.trajectory.events import Usage
 from ..perception.observation import Observation, Screenshot
 
 __all__ = ["Context", "Policy", "Prediction", "ScriptedPolicy", "Turn", "UnreadableReply", "Usage"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from ..actions.errors import UnknownTaskError, UsageError
 from ..actions.geometry import Size
 from .base import Environment
+from .browser.determinism import Rehearsal
 from .control import Control
-from .rehearsal import Rehearsal
 
 _KINDS = ("browser", "desktop", "memory", "miniwob:TASK")
 _DEFAULT_VIEWPORT = Size(1280, 720)
@@ -100,7 +100,7 @@ def make_environment(
     """
     kind, _, task = spec.partition(":")
     if kind == "browser" and not task:
-        from .browser import BrowserEnvironment
+        from .browser.environment import BrowserEnvironment
 
         return BrowserEnvironment(
             url,
@@ -114,7 +114,7 @@ def make_environment(
     if rehearsal is not None:
         raise UsageError(f"--har records a browser's network; {spec} has none to record")
     if kind == "miniwob":
-        from .miniwob import MiniWobEnvironment
+        from .browser.miniwob import MiniWobEnvironment
 
         _refuse_url(spec, url)
         return MiniWobEnvironment(task, headless=not headed, control=control)
@@ -130,8 +130,8 @@ def make_environment(
 
 
 def _make_desktop(options: DesktopOptions, size: Size | None, control: Control | None) -> Environment:
-    from .desktop import DesktopEnvironment
-    from .sandbox import Sandbox
+    from .desktop.environment import DesktopEnvironment
+    from .desktop.sandbox import Sandbox
 
     if not options.private and size is not None:
         raise UsageError("--viewport is the size of a private screen; leave it out for one that is there")
@@ -152,7 +152,7 @@ def _refuse_url(spec: str, url: str | None) -> None:
 
 
 def _unknown(spec: str) -> UnknownTaskError:
-    from .miniwob_pages import flight_tasks, miniwob_tasks
+    from .browser.miniwob_pages import flight_tasks, miniwob_tasks
 
     tasks = [*miniwob_tasks(), *flight_tasks()]
     known = ["browser", "desktop", "memory", *(f"miniwob:{task}" for task in tasks), *tasks]

@@ -62,8 +62,8 @@ def main() -> None:
 def prepare(venv: Path) -> dict[str, str]:
     """Install BrowserGym unless it is there; the variables it is run with."""
     sys.path.insert(0, str(SOURCE))
-    from saccade.env.chromium import find_browser
-    from saccade.env.miniwob_pages import page_of
+    from saccade.env.browser.chromium import find_browser
+    from saccade.env.browser.miniwob_pages import page_of
 
     if not python_of(venv).exists():
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)

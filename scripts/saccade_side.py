@@ -18,11 +18,11 @@ from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Prediction
 from saccade.env.base import StepResult
-from saccade.env.chromium import Chromium
-from saccade.env.events import StartEvent
-from saccade.env.miniwob import MiniWobEnvironment
-from saccade.env.miniwob_pages import ALONE
-from saccade.env.trajectory import TrajectoryWriter
+from saccade.env.browser.chromium import Chromium
+from saccade.env.browser.miniwob import MiniWobEnvironment
+from saccade.env.browser.miniwob_pages import ALONE
+from saccade.env.trajectory.events import StartEvent
+from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.perception.observation import Observation
 
 ENDLESS = Limits(steps=10**6, seconds=1e9, repeats=10**6)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saccade.agent.policy import ScriptedPolicy
-from saccade.tasks.eval_console import EvalProgress
-from saccade.tasks.eval_folder import read_evaluation
-from saccade.tasks.eval_summary import Summary, summarise
-from saccade.tasks.evaluate import Evaluation, evaluate
-from saccade.tasks.policies import OpenPolicy
+from saccade.tasks.evaluation.console import EvalProgress
+from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
+from saccade.tasks.evaluation.folder import read_evaluation
+from saccade.tasks.evaluation.summary import Summary, summarise
+from saccade.tasks.models.source import OpenPolicy
 from saccade.tasks.suites.desktop import DesktopSuite
 
 

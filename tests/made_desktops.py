@@ -13,10 +13,10 @@ from urllib.parse import quote
 from playwright.sync_api import Page, sync_playwright
 
 from saccade.actions.geometry import Point
-from saccade.env.chromium import find_browser
+from saccade.env.browser.chromium import find_browser
 from saccade.env.control import Control
-from saccade.env.private_display import PrivateDisplay
-from saccade.env.x11_hands import X11Hands
+from saccade.env.desktop.private_display import PrivateDisplay
+from saccade.env.x11.input import X11Hands
 
 _POOLS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (6, tuple(map(chr, range(0x20, 0x7F)))),

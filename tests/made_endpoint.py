@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from saccade.actions.geometry import ResizeLimits, Size, smart_resize
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.perception.observation import Observation, Screenshot

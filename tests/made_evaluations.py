@@ -19,11 +19,11 @@ from saccade.agent.policy import Context, Prediction, ScriptedPolicy
 from saccade.env.base import Environment, StepResult
 from saccade.env.memory import demo
 from saccade.perception.observation import Observation
-from saccade.tasks.eval_console import EvalProgress
-from saccade.tasks.eval_folder import read_evaluation
-from saccade.tasks.eval_summary import Summary, summarise
-from saccade.tasks.evaluate import Evaluation, evaluate
-from saccade.tasks.policies import OpenPolicy
+from saccade.tasks.evaluation.console import EvalProgress
+from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
+from saccade.tasks.evaluation.folder import read_evaluation
+from saccade.tasks.evaluation.summary import Summary, summarise
+from saccade.tasks.models.source import OpenPolicy
 from saccade.tasks.suites.interactive import Place
 
 TASKS = (

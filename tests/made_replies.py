@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.acceptance import Accepted
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.engine import Rules

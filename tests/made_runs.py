@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click
-from saccade.env.events import ActionEvent, EndEvent, PredictionEvent, StartEvent, Usage
-from saccade.env.trajectory import Trajectory, TrajectoryWriter
+from saccade.env.trajectory.events import ActionEvent, EndEvent, PredictionEvent, StartEvent, Usage
+from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.perception.observation import Observation, Screenshot
 
 EPOCH = 1_750_000_000.0

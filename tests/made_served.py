@@ -12,9 +12,9 @@ from typing import Any
 from made_evaluations import SOLVES, MadePolicy, MadeSuite
 from saccade.actions.errors import UsageError
 from saccade.agent.policy import Context, Prediction
-from saccade.tasks.eval_console import EvalProgress
-from saccade.tasks.evaluate import Evaluation, evaluate
-from saccade.tasks.policies import Loaded, OpenPolicy
+from saccade.tasks.evaluation.console import EvalProgress
+from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
+from saccade.tasks.models.source import Loaded, OpenPolicy
 
 
 class DeadlyPolicy(MadePolicy):

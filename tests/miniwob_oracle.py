@@ -12,7 +12,7 @@ from typing import Any
 
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Drag, Press, Type
-from saccade.env.miniwob import MiniWobEnvironment
+from saccade.env.browser.miniwob import MiniWobEnvironment
 
 Script = Callable[["Sight"], Iterator[Action]]
 

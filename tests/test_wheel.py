@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from places import ROOT
+
 ROOMS = ("actions", "perception", "env", "agent", "tasks")
 DATA = {".json", ".jinja", ".safetensors", ".html", ".css", ".js", ".md", ".txt", ".typed"}
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "src", *ROOMS)

@@ -29,7 +29,7 @@ from .reply_grammar import reply_grammar
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from ..checkpoint import Checkpoint
+    from ..checkpoints.checkpoint import Checkpoint
 
 _LOG = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def _mtp(target: Target) -> Drafter:
 
 
 def _heads(target: Target, method: str) -> Drafter:
-    from .heads import load_drafter
+    from .heads.checkpoint import load_drafter
 
     return load_drafter(method, target.checkpoint, target.network)
 

@@ -1,6 +1,6 @@
 """``python -m saccade``: the command line."""
 
-from saccade.tasks.cli import main
+from saccade.tasks.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -129,7 +129,7 @@ class SaccadeArgs:
 
 @lru_cache(maxsize=1)
 def _policy(args: SaccadeArgs) -> Policy:
-    from ..models import load_policy
+    from ..models.load import load_policy
 
     return load_policy(args.model, dialect=args.dialect, decoding=args.decoding, constrained=args.constrained)
 

@@ -35,8 +35,8 @@ from ...actions.schema import (
     Type,
     Wait,
 )
-from ...env.addresses import complete_address, refused_address
-from ...env.keyboard import playwright_key
+from ...env.browser.addresses import complete_address, refused_address
+from ...env.browser.keyboard import playwright_key
 from .guest import refuse_outside, refused
 
 _WHEEL_CLICK = 100

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ...actions.errors import MissingPartError
-from ...env.miniwob_pages import flight_tasks, miniwob_tasks
+from ...env.browser.miniwob_pages import flight_tasks, miniwob_tasks
 
 _MODULE = __name__.rpartition(".")[0] + ".gym_env"
 

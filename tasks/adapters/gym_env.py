@@ -14,7 +14,7 @@ from ...actions.errors import EnvironmentFailure, UsageError
 from ...actions.geometry import Point, Size
 from ...actions.schema import Action, Click, action_adapter
 from ...env.base import Environment
-from ...env.miniwob_pages import view_of
+from ...env.browser.miniwob_pages import view_of
 from ...env.registry import DesktopOptions, make_environment
 from ...perception.observation import Observation
 

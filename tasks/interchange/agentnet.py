@@ -18,8 +18,8 @@ from ... import __version__
 from ...actions.errors import TrajectoryError, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, ends_episode
-from ...env.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
-from ...env.trajectory import Step, Trajectory
+from ...env.trajectory.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
+from ...env.trajectory.trajectory import Step, Trajectory
 from ...perception.observation import Observation
 from .base import (
     ForeignRun,

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from ...actions.dialects.faults import Fault
 from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError
-from ...env.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
-from ...env.trajectory import Trajectory, upgrade
+from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
+from ...env.trajectory.trajectory import Trajectory, upgrade
 from ...perception.observation import Observation, Screenshot
 
 Note = Callable[[str], None]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...actions.errors import TrajectoryError, UsageError
-from ...env.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
+from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from . import get_format
 from .base import ForeignRun, Look, Named
 

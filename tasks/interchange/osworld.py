@@ -23,8 +23,15 @@ from ... import __version__
 from ...actions.errors import TrajectoryError, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, Wait, ends_episode
-from ...env.events import ActionEvent, EndEvent, EndReason, ObservationEvent, PredictionEvent, StartEvent
-from ...env.trajectory import Step
+from ...env.trajectory.events import (
+    ActionEvent,
+    EndEvent,
+    EndReason,
+    ObservationEvent,
+    PredictionEvent,
+    StartEvent,
+)
+from ...env.trajectory.trajectory import Step
 from ...perception.observation import Observation, Screenshot
 from .base import (
     ForeignRun,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...actions.errors import MissingPartError, TrajectoryError
-from ...env.events import Event, ObservationEvent, PredictionEvent, StartEvent
-from ...env.trajectory import Step, event_line, parse_events
+from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
+from ...env.trajectory.trajectory import Step, event_line, parse_events
 from ...perception.observation import Observation
 from .base import ForeignRun, Look, Named, Note, decoded
 

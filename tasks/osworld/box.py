@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ...actions.errors import EnvironmentFailure
-from ...env.private_display import PrivateDisplay, Program
-from ...env.sandbox import Sandbox
-from ...env.supervised import PATIENCE
+from ...env.desktop.private_display import PrivateDisplay, Program
+from ...env.desktop.sandbox import Sandbox
+from ...env.desktop.xvfb import PATIENCE
 from . import box_server
 from .task import HOME
 

@@ -9,8 +9,8 @@ from ...actions.errors import EnvironmentFailure, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, OpenApp, Wait
 from ...env.base import Preview, StepResult, Verdict
-from ...env.desktop import DesktopEnvironment
-from ...env.private_display import PrivateDisplay
+from ...env.desktop.environment import DesktopEnvironment
+from ...env.desktop.private_display import PrivateDisplay
 from ...perception.observation import Observation
 from .box import Box
 from .cache import Cache

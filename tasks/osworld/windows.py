@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...actions.errors import EnvironmentFailure, MissingPartError
-from ...env.x11 import open_display
+from ...env.x11.connection import open_display
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from ...env.events import EndEvent, EndReason
-from ...env.trajectory import Step, Trajectory
+from ...env.trajectory.events import EndEvent, EndReason
+from ...env.trajectory.trajectory import Step, Trajectory
 from .pairing import Pairing, pairing_data
 
 Tone = Literal["good", "bad", "open"]

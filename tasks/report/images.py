@@ -13,8 +13,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from ...actions.errors import TrajectoryError
-from ...env.events import ObservationEvent
-from ...env.trajectory import Trajectory
+from ...env.trajectory.events import ObservationEvent
+from ...env.trajectory.trajectory import Trajectory
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WEBP_LIMIT = 16383  # pixels on a side, fixed by the format

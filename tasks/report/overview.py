@@ -14,12 +14,12 @@ from urllib.parse import quote
 from PIL import Image
 
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
-from ...env.trajectory import FILE_NAME as TRAJECTORY_NAME
-from ...env.trajectory import Trajectory
-from ..replay_record import RECORD_NAME, read_record
+from ...env.trajectory.trajectory import FILE_NAME as TRAJECTORY_NAME
+from ...env.trajectory.trajectory import Trajectory
 from .data import duration, outcome
 from .page import FILE_NAME as REPORT_NAME
 from .page import write_report
+from .replay_outcome import RECORD_NAME, read_record
 from .shell import content_policy, fill, json_block, part, script_of, write_whole
 
 FILE_NAME = "overview.html"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...actions.errors import UsageError
-from ...env.trajectory import Trajectory
+from ...env.trajectory.trajectory import Trajectory
 from .data import report_data
 from .images import Embedded, Shown, embedded_images
 from .pairing import pairing

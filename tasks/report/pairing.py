@@ -11,10 +11,10 @@ from PIL import Image
 
 from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
-from ...env.events import ObservationEvent
-from ...env.trajectory import Step, Trajectory
-from ..replay_record import DriftRecord, ReplayRecord, read_record
+from ...env.trajectory.events import ObservationEvent
+from ...env.trajectory.trajectory import Step, Trajectory
 from .images import Shown
+from .replay_outcome import DriftRecord, ReplayRecord, read_record
 
 
 @dataclass(frozen=True)

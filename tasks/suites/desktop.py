@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from ...actions.errors import MissingPartError, UnknownTaskError, UsageError
 from ...actions.geometry import Size
 from ...env.base import Environment
-from ...env.private_display import PACKAGES as DISPLAY
+from ...env.desktop.private_display import PACKAGES as DISPLAY
 from ..osworld.environment import OsWorldEnvironment
 from ..osworld.task import Task, read_task
 from .interactive import Place

@@ -18,14 +18,14 @@ from pydantic import JsonValue
 from ...actions.errors import UsageError
 from ...actions.schema import Action
 from ...env.base import Environment, StepResult
-from ...env.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of
-from ...env.watchdog import running
+from ...env.browser.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of
+from ...env.browser.watchdog import running
 from ...env.wrappers import Around
 from ...perception.observation import Observation
 
 if TYPE_CHECKING:
-    from ...env.chromium import Chromium
-    from ...env.miniwob import MiniWobEnvironment
+    from ...env.browser.chromium import Chromium
+    from ...env.browser.miniwob import MiniWobEnvironment
     from .interactive import Place
 
 SUBSETS = ("browsergym", "browsergym-test", "pix2act", "webgum", "nonhidden", "gym", "html")
@@ -73,7 +73,7 @@ class MiniWobPlace:
     """
 
     def __init__(self) -> None:
-        from ...env.browser import BrowserPlace
+        from ...env.browser.environment import BrowserPlace
 
         self._browser = BrowserPlace(flags=FLAGS)
         self._started: Chromium | None = None
@@ -93,7 +93,7 @@ class MiniWobPlace:
 
     def environment(self, task: str) -> Environment:
         """The task's page."""
-        from ...env.miniwob import MiniWobEnvironment
+        from ...env.browser.miniwob import MiniWobEnvironment
 
         chromium = self._chromium()
         if task in flight_tasks():

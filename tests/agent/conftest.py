@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from saccade.actions.geometry import Size
-from saccade.agent.card import Family
-from saccade.agent.checkpoint import Checkpoint, load_checkpoint
-from saccade.agent.tiny import tiny_checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from saccade.agent.checkpoints.model_card import Family
+from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.perception.observation import Screenshot
 
 FAMILIES: tuple[Family, ...] = get_args(Family)

@@ -12,11 +12,11 @@ from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import ScriptedPolicy
 from saccade.env.base import StepResult, Verdict
-from saccade.env.events import EndEvent, StartEvent
 from saccade.env.memory import demo
-from saccade.env.trajectory import TrajectoryWriter
+from saccade.env.trajectory.events import EndEvent, StartEvent
+from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.perception.observation import Observation
-from saccade.tasks.records import blame
+from saccade.tasks.evaluation.records import blame
 
 START = StartEvent(
     saccade_version="0", instruction="Wait.", environment="memory", policy="scripted", time=0.0

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from saccade.agent.card import Card
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
+from saccade.agent.checkpoints.model_card import Card
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding.layout import Picture, Segment, Text
 from saccade.agent.policy import Context, Turn

@@ -15,16 +15,16 @@ from saccade.actions.dialects import Reply
 from saccade.actions.errors import MissingPartError, ParseError, UsageError
 from saccade.actions.geometry import Size
 from saccade.actions.schema import Wait
-from saccade.agent.bytelevel import byte_level_tokenizer
-from saccade.agent.checkpoint import Checkpoint, load_checkpoint
+from saccade.agent.checkpoints.byte_tokenizer import byte_level_tokenizer
+from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.agent.decoding.speculation import METHODS, parse_methods
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
-from saccade.agent.tiny import tiny_checkpoint
-from saccade.env.events import PredictionEvent, Usage
+from saccade.env.trajectory.events import PredictionEvent, Usage
 from saccade.perception.observation import Observation, Screenshot
-from saccade.tasks.bench_decoding import Screen, bench_decoding
-from saccade.tasks.console import Narrator, print_decoding
+from saccade.tasks.bench.decoding import Screen, bench_decoding
+from saccade.tasks.terminal.narrator import Narrator, print_decoding
 
 
 def play(policy: LocalPolicy, shots: list[Screenshot]) -> list[str]:

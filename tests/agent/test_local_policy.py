@@ -11,7 +11,7 @@ from saccade.actions.dialects import Reply
 from saccade.actions.errors import ParseError, UsageError
 from saccade.actions.geometry import Size
 from saccade.actions.schema import Wait
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.context import dropped_images
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Policy, Turn

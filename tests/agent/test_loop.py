@@ -9,9 +9,9 @@ from saccade.actions.errors import EnvironmentFailure, ParseError, TrajectoryErr
 from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
-from saccade.env.events import EndEvent, PredictionEvent, StartEvent
 from saccade.env.memory import MemoryEnvironment, demo
-from saccade.env.trajectory import Trajectory, TrajectoryWriter
+from saccade.env.trajectory.events import EndEvent, PredictionEvent, StartEvent
+from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 
 START = StartEvent(
     saccade_version="0", instruction="Save the name Ada.", environment="memory", policy="scripted", time=0.0

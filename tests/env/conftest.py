@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from saccade.env.browser import BrowserEnvironment
-from saccade.env.chromium import Chromium
-from saccade.env.miniwob_pages import ALONE
+from saccade.env.browser.chromium import Chromium
+from saccade.env.browser.environment import BrowserEnvironment
+from saccade.env.browser.miniwob_pages import ALONE
 
 
 class Site:

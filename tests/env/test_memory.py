@@ -12,10 +12,10 @@ from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageEr
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Action, CallUser, Click, Finished, Navigate, Press, Type, Wait
 from saccade.env.base import Environment, StepResult
-from saccade.env.browser import BrowserEnvironment
+from saccade.env.browser.environment import BrowserEnvironment
+from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.check import check_environment
 from saccade.env.memory import Box, Button, MemoryEnvironment, Screen, demo
-from saccade.env.miniwob import MiniWobEnvironment
 from saccade.env.registry import environment_names, make_environment
 from saccade.env.wrappers import BlankScreen
 from saccade.perception.observation import Observation

@@ -13,7 +13,7 @@ from Xlib.display import Display
 
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from saccade.actions.geometry import Point, Size
-from saccade.env.private_display import PrivateDisplay
+from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.perception.observation import Screenshot
 from saccade.perception.screen import Region, ScreenCamera
 

@@ -11,7 +11,7 @@ from Xlib.display import Display
 
 from saccade.actions.errors import EnvironmentFailure
 from saccade.actions.geometry import Size
-from saccade.env.private_display import PrivateDisplay
+from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.perception.screen import Region, ScreenCamera
 from saccade.perception.screen_settle import DamageSettler, FrameSettler, XDamage, screen_settler
 from saccade.perception.settle import SettleLimits

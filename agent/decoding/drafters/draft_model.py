@@ -127,7 +127,7 @@ def load_draft_model(path: str, target: Target) -> DraftModel:
         MissingPartError: there is no checkpoint.
         UsageError: its tokens are not those of the target.
     """
-    from ...checkpoint import load_checkpoint
+    from ...checkpoints.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path, device=str(target.network.device))
     if checkpoint.tokenizer.get_vocab() != target.checkpoint.tokenizer.get_vocab():

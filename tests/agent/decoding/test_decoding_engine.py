@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from made_replies import BANNED, RULES, by_transformers, conversation
-from saccade.agent.checkpoint import Checkpoint, load_checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from saccade.agent.decoding.engine import Rules, generate
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.sampling import Sampling

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.layout import Layout, Picture, Segment, Text, lay_out
 from saccade.perception.observation import Screenshot
 from saccade.perception.resize import to_patches

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from saccade.agent.card import Card
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
+from saccade.agent.checkpoints.model_card import Card
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding import session as session_module
 from saccade.agent.decoding.engine import Generation, Rules, generate

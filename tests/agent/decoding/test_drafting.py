@@ -13,7 +13,7 @@ from saccade.agent.decoding.drafters.grammar import GrammarDrafter
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
 from saccade.agent.decoding.reply_grammar import reply_grammar
-from saccade.agent.embedded.tokenizer import build_tokenizer
+from saccade.agent.training.tokenizer import build_tokenizer
 
 TOKENIZER = build_tokenizer()
 STOP = TOKENIZER.eos_token_id

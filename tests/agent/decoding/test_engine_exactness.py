@@ -13,8 +13,8 @@ import torch
 from made_replies import Made
 from saccade.actions.dialects import Reply
 from saccade.actions.schema import Wait
-from saccade.agent.card import Card
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
+from saccade.agent.checkpoints.model_card import Card
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding.acceptance import distribution
 from saccade.agent.decoding.adaptive import AdaptiveDrafter, CostCurve

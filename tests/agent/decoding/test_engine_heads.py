@@ -11,21 +11,21 @@ import torch
 
 from made_replies import RULES, by_transformers, conversation
 from saccade.actions.dialects import get_dialect
-from saccade.agent.card import Family
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
+from saccade.agent.checkpoints.model_card import Family
 from saccade.agent.decoding.acceptance import Accepted
 from saccade.agent.decoding.adaptive import AdaptiveDrafter, CostCurve
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter
 from saccade.agent.decoding.engine import Generation, generate
-from saccade.agent.decoding.heads import METHODS, Learned, Method, load_drafter, save_heads
+from saccade.agent.decoding.heads.checkpoint import METHODS, Learned, Method, load_drafter, save_heads
+from saccade.agent.decoding.heads.replies import Recorder, WrittenReply
+from saccade.agent.decoding.heads.train_heads import HeadTrainer, Plan
 from saccade.agent.decoding.layout import Segment, Text
 from saccade.agent.decoding.network import Network
-from saccade.agent.decoding.replies import Recorder, WrittenReply
 from saccade.agent.decoding.session import Session
 from saccade.agent.decoding.speculation import Grammars, ReplyGrammarDrafter, Target
-from saccade.agent.decoding.train_heads import HeadTrainer, Plan
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 

@@ -12,7 +12,7 @@ import torch
 from made_replies import RULES, Made, bushy, by_transformers, conversation, oracle, wrong
 from saccade.actions.dialects import get_dialect
 from saccade.actions.geometry import Size
-from saccade.agent.checkpoint import Checkpoint
+from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.adaptive import AdaptiveDrafter
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel

@@ -8,14 +8,14 @@ import pytest
 from saccade.actions.dialects import get_dialect
 from saccade.actions.errors import UsageError
 from saccade.actions.geometry import Size
-from saccade.agent.bytelevel import byte_level_tokenizer
+from saccade.agent.checkpoints.byte_tokenizer import byte_level_tokenizer
 from saccade.agent.decoding.acceptance import distribution, rejection
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.drafters.grammar import GrammarDrafter
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
 from saccade.agent.decoding.reply_grammar import reply_grammar
 from saccade.agent.decoding.tree import DraftTree
-from saccade.agent.embedded.tokenizer import build_tokenizer
+from saccade.agent.training.tokenizer import build_tokenizer
 
 TOKENIZER = build_tokenizer()
 TABLE = TokenTable(TOKENIZER, vocabulary=1600)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import saccade.agent.embedded
-from saccade.agent.embedded.demonstrations import FIRST_SEED, REQUIRED
-from saccade.agent.embedded.measure import Other, blank, success_rate
 from saccade.agent.local import LocalPolicy
+from saccade.agent.training.demonstrations import FIRST_SEED, REQUIRED
+from saccade.agent.training.measure import Other, blank, success_rate
 
 WEIGHTS = Path(saccade.agent.embedded.__file__).parent / "weights"
 SEEDS = range(1000, 1006)

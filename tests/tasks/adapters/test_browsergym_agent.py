@@ -7,7 +7,6 @@ import inspect
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from places import SOURCE
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import (
@@ -34,7 +34,6 @@ from saccade.agent.policy import ScriptedPolicy
 from saccade.tasks.adapters.browsergym_agent import SUBSETS, BrowserGymAgent, SaccadeArgs
 from saccade.tasks.adapters.coord import CoordWriter, farewell
 
-SOURCE = Path(__file__).resolve().parents[3] / "src"
 SIZE = Size(498, 321)
 # browsergym-core 0.14.3, the subsets chat, infeas, coord and nav: each call with the types of its values.
 NUMBER, TEXT, BUTTON = "number", "text", "button"

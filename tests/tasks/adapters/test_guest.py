@@ -15,7 +15,7 @@ from saccade.actions.schema import Action, CallUser, Click, Finished, OpenApp, P
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy, Turn
 from saccade.env.registry import make_environment
-from saccade.env.trajectory import TrajectoryWriter
+from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.perception.observation import Screenshot
 from saccade.tasks.adapters.guest import Guest, refuse_outside, refused
 

@@ -16,16 +16,15 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from places import SOURCE
 from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageError
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Action, Click, Finished
+from saccade.env.browser.miniwob import MiniWobEnvironment
+from saccade.env.browser.miniwob_pages import flight_tasks, miniwob_tasks
 from saccade.env.memory import demo
-from saccade.env.miniwob import MiniWobEnvironment
-from saccade.env.miniwob_pages import flight_tasks, miniwob_tasks
 from saccade.tasks.adapters.gym import register
 from saccade.tasks.adapters.gym_env import ActionSpace, AnyText, MiniWobEnv, SaccadeEnv, read_action
-
-SOURCE = Path(__file__).resolve().parents[3] / "src"
 
 
 @pytest.fixture(scope="module")

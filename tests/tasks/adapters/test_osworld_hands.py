@@ -37,11 +37,11 @@ from saccade.actions.schema import (
     Wait,
 )
 from saccade.env.control import Control
-from saccade.env.hands import perform
+from saccade.env.desktop.private_display import PrivateDisplay
+from saccade.env.input import perform
 from saccade.env.input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
-from saccade.env.listening import listening
-from saccade.env.private_display import PrivateDisplay
-from saccade.env.x11_hands import X11Hands
+from saccade.env.record.listen import listening
+from saccade.env.x11.input import X11Hands
 from saccade.tasks.adapters.computer13 import computer_13
 from saccade.tasks.adapters.pyautogui_code import pyautogui_code
 

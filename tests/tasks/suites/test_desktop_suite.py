@@ -16,6 +16,7 @@ import pytest
 from desktop_oracle import SCRIPTS, Sight, script_actions
 from made_desktop_evaluations import table
 from made_desktops import eventually
+from places import TESTS
 from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageError
 from saccade.actions.schema import CallUser, Finished, Hotkey, OpenApp, Type, Wait
 from saccade.env.base import Judging
@@ -25,8 +26,6 @@ from saccade.tasks.osworld.task import read_task
 from saccade.tasks.osworld.windows import windows_of
 from saccade.tasks.suites.desktop import SIZE, DesktopPlace, desktop_tasks
 from saccade.tasks.suites.interactive import interactive_suite
-
-TESTS = Path(__file__).parents[2]
 
 
 def opened(task: str) -> OsWorldEnvironment:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from places import FIXTURES
 from saccade.actions.errors import (
     DataError,
     EnvironmentFailure,
@@ -29,7 +30,6 @@ from saccade.tasks.suites.catalog import catalog
 from saccade.tasks.suites.interactive import Selective, interactive_suite
 from saccade.tasks.suites.osworld import OsWorldSuite
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 FOLDER, CACHED, NEVER, WEB, ACCOUNT, GIMP, TABLE = (
     f"00000000-0000-4000-8000-00000000000{i}" for i in range(1, 8)
 )

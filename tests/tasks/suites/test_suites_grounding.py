@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
+from places import FIXTURES
 from saccade.actions.errors import DataError, MissingPartError, UnknownTaskError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, CallUser, Click, Finished, Move, Wait
 from saccade.tasks.suites.base import Answer, Sample, Score
 from saccade.tasks.suites.registry import SUITES, get_suite
-
-FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
 def samples(name: str) -> dict[str, Sample[Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from places import FIXTURES
 from saccade.actions.errors import DataError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import (
@@ -40,8 +41,6 @@ from saccade.tasks.suites.base import Answer, Sample, Score
 from saccade.tasks.suites.gui_odyssey import alike
 from saccade.tasks.suites.mind2web import operation_f1
 from saccade.tasks.suites.registry import get_suite
-
-FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
 def samples(name: str) -> list[Sample[Any]]:

@@ -1,0 +1,222 @@
+"""From a directory or a hub id to a loaded Qwen-VL model and all that must be known about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from ...actions.errors import MissingPartError, UsageError
+from ...perception.resize import ImageSpec
+from ..prompts.chatml import ChatFormat, chat_format
+from .model_card import Card, Family, read_card, read_json
+from .processor import Tokenizer, read_image_spec, read_template, read_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+EMBEDDED = "embedded"
+_FAMILIES: tuple[Family, ...] = get_args(Family)
+_CLASSES: dict[Family, str] = {
+    "qwen2_vl": "Qwen2VLForConditionalGeneration",
+    "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
+    "qwen3_vl": "Qwen3VLForConditionalGeneration",
+}
+_HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt")
+_SMALL = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model ready to decide.
+
+    Attributes:
+        model: the network, in evaluation mode.
+        tokenizer: its tokenizer.
+        image_spec: how screenshots are resized and cut for it.
+        card: its dialect and prompt style.
+        family: its architecture.
+        name: what to call it in records.
+        chat: what its chat template adds around the messages.
+    """
+
+    model: PreTrainedModel
+    tokenizer: Tokenizer
+    image_spec: ImageSpec
+    card: Card
+    family: Family
+    name: str
+    chat: ChatFormat
+
+
+def load_checkpoint(
+    model: str | Path, device: str = "auto", dtype: str = "auto", attention: str = "sdpa"
+) -> Checkpoint:
+    """Load any Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint.
+
+    Args:
+        model: a directory, a hub id such as ``ByteDance-Seed/UI-TARS-1.5-7B``, or ``embedded``.
+        device: a torch device; ``auto`` takes the GPU if there is one.
+        dtype: a torch dtype's name; ``auto`` is float32 for small models on a CPU, else bfloat16.
+        attention: which attention implementation of transformers to use.
+
+    Raises:
+        MissingPartError: the checkpoint, a part of it or transformers is missing.
+        UsageError: it is of another architecture, or a file in it is not as it should be.
+    """
+    directory = locate(model)
+    config, family = _read_config(directory)
+    name = str(model) if model == EMBEDDED or not Path(model).exists() else directory.resolve().name
+    image_spec = read_image_spec(directory, family, config)
+    card = read_card(directory, family, name)
+    tokenizer = read_tokenizer(directory, config)
+    target = _device(device)
+    network = _read_weights(directory, family, config, _dtype(dtype, target, family, config), attention)
+    chat = chat_format(read_template(directory, tokenizer))
+    return Checkpoint(cast("Any", network).to(target), tokenizer, image_spec, card, family, name, chat)
+
+
+def locate(model: str | Path, download: Callable[[str], Path] | None = None) -> Path:
+    """The directory of a checkpoint: itself, the embedded one's, or where the hub's files are kept.
+
+    Raises:
+        MissingPartError: there is no such directory, or the hub cannot be reached and has not been before.
+    """
+    if model == EMBEDDED:
+        directory = Path(__file__).parent.parent / "embedded" / "weights"
+        if not (directory / "config.json").is_file():
+            raise MissingPartError(
+                "the embedded policy's weights are not in this copy; train them or name a checkpoint"
+            )
+        return directory
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise MissingPartError(f"{path} is a file; give the directory that holds config.json and the weights")
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(model)):
+        raise MissingPartError(f"no checkpoint directory {path}; give a directory, a hub id or '{EMBEDDED}'")
+    return (download or _download)(str(model))
+
+
+def _download(hub_id: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError as error:
+        raise MissingPartError(
+            "install transformers to load a checkpoint: pip install transformers"
+        ) from error
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=list(_HUB_FILES)))
+    except (OSError, HfHubHTTPError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise MissingPartError(
+            f"no directory {hub_id}, and it cannot be had from the hub ({reason}); download it where there "
+            f"is a network (hf download {hub_id} --local-dir DIR) and give DIR"
+        ) from error
+
+
+def _read_config(directory: Path) -> tuple[PreTrainedConfig, Family]:
+    path = directory / "config.json"
+    if not path.is_file():
+        raise MissingPartError(f"{directory} has no config.json; give the directory of a saved checkpoint")
+    kind = read_json(path).get("model_type")
+    if kind not in _FAMILIES:
+        raise UsageError(f"{directory} is a {kind} model; Saccade runs {', '.join(_FAMILIES)} checkpoints")
+    try:
+        from transformers import AutoConfig
+    except ImportError as error:
+        raise MissingPartError(
+            "install transformers to load a checkpoint: pip install transformers"
+        ) from error
+    try:
+        config = AutoConfig.from_pretrained(directory, local_files_only=True)
+    except Exception as error:
+        raise UsageError(f"{path} is not a usable {kind} configuration: {_first_line(error)}") from error
+    layers = getattr(config.text_config, "layer_types", None) or ()
+    if any(layer != "full_attention" for layer in layers):
+        raise UsageError(
+            f"{path} asks for sliding-window attention, which is not supported; switch it off there"
+        )
+    return config, cast("Family", kind)
+
+
+def _read_weights(
+    directory: Path, family: Family, config: PreTrainedConfig, dtype: torch.dtype, attention: str
+) -> PreTrainedModel:
+    import transformers
+
+    if not any(directory.glob("*.safetensors")) and not any(directory.glob("pytorch_model*.bin")):
+        raise MissingPartError(f"{directory} has no weights (*.safetensors); download them into it")
+    options = {"config": config, "dtype": dtype, "attn_implementation": attention}
+    load = getattr(transformers, _CLASSES[family]).from_pretrained
+    try:
+        with _without_progress_bars():
+            network, info = load(directory, local_files_only=True, output_loading_info=True, **options)
+    except Exception as error:
+        raise UsageError(f"the weights in {directory} cannot be loaded: {_first_line(error)}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise UsageError(
+            f"the weights in {directory} lack {len(missing)} tensors, {missing[0]} first; download them again"
+        )
+    return cast("PreTrainedModel", network.eval())
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    from transformers.utils import logging as module
+
+    logging = cast("Any", module)
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _device(device: str) -> torch.device:
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"unknown device {device!r}; use auto, cpu or cuda") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise MissingPartError("there is no CUDA device here; use device='cpu'")
+    return chosen
+
+
+def _dtype(dtype: str, device: torch.device, family: Family, config: PreTrainedConfig) -> torch.dtype:
+    import torch
+
+    if dtype != "auto":
+        chosen = getattr(torch, dtype, None)
+        if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
+            raise UsageError(f"unknown dtype {dtype!r}; use auto, float32, bfloat16 or float16")
+        return chosen
+    if device.type != "cpu":
+        return torch.bfloat16
+    return torch.float32 if _parameters(family, config) < _SMALL else torch.bfloat16
+
+
+def _parameters(family: Family, config: PreTrainedConfig) -> int:
+    import torch
+    import transformers
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in getattr(transformers, _CLASSES[family])(config).parameters())

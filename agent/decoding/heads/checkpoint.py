@@ -1,0 +1,270 @@
+"""Learned drafting heads on disk, beside the checkpoint they were trained for.
+
+``CHECKPOINT/heads/medusa/`` and ``CHECKPOINT/heads/mtp/`` hold ``heads.safetensors`` and ``config.json``. The
+configuration says which model the heads belong to; no other one is drafted for with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from ....actions.errors import MissingPartError, UsageError
+from ...checkpoints.model_card import read_json
+from ..draft import Drafter
+from ..drafters.medusa import MedusaDrafter, MedusaHeads
+from ..drafters.mtp import MtpDrafter, MtpModule, MtpShape
+from ..drafters.output import DraftOutput
+
+if TYPE_CHECKING:
+    from ...checkpoints.checkpoint import Checkpoint
+    from ..network import Network
+
+Method = Literal["medusa", "mtp"]
+METHODS: Final[tuple[Method, ...]] = ("medusa", "mtp")
+FOLDER: Final = "heads"
+WEIGHTS: Final = "heads.safetensors"
+CONFIG: Final = "config.json"
+VERSION: Final = 1
+_DRAFT_IDS: Final = "draft_ids"
+_ROWS: Final = 4096
+
+Heads = MedusaHeads | MtpModule
+
+
+class Fingerprint(BaseModel):
+    """What heads must have in common with the model that they draft for.
+
+    Attributes:
+        hidden_size: width of its states.
+        vocabulary: number of its scores.
+        weights: of its embeddings and its output layer.
+        tokenizer: of its vocabulary.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hidden_size: int
+    vocabulary: int
+    weights: str
+    tokenizer: str
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Fingerprint:
+        """The fingerprint of a loaded model, in bfloat16 the same as in the format of its files."""
+        model = cast("Any", checkpoint.model)
+        digest = hashlib.sha256()
+        layers = (model.get_input_embeddings(), model.get_output_embeddings())
+        for layer in layers:
+            digest.update(_bytes(layer.weight.detach()))
+        words = json.dumps(sorted(checkpoint.tokenizer.get_vocab().items())).encode()
+        return cls(
+            hidden_size=layers[0].weight.shape[1],
+            vocabulary=len(layers[1].weight),
+            weights=digest.hexdigest(),
+            tokenizer=hashlib.sha256(words).hexdigest(),
+        )
+
+
+def _bytes(weight: Tensor) -> bytes:
+    """Some thousand rows, evenly spread, in bfloat16, from which other formats only add digits."""
+    step = max(1, len(weight) // _ROWS)
+    rows = weight[::step].float().cpu()
+    # Half precision cannot hold smaller numbers as exactly.
+    rows = torch.where(rows.abs() < 1e-4, 0.0, rows).to(torch.bfloat16)
+    return rows.contiguous().view(torch.int16).numpy().tobytes()
+
+
+class HeadConfig(BaseModel):
+    """What ``config.json`` says.
+
+    Attributes:
+        method: which kind of heads.
+        base: the model they were trained for.
+        depth: tokens they were trained to draft.
+        own: outputs of each Medusa head's own output layer; 0 for the model's.
+        accuracies: depths x ranks; how often the guess of each rank came true on held-out replies.
+        trained: how they were trained; for people.
+        version: of this format.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Method
+    base: Fingerprint
+    depth: int
+    own: int = 0
+    accuracies: tuple[tuple[float, ...], ...]
+    trained: dict[str, float | int | str] = {}
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Heads with all that belongs to them.
+
+    Attributes:
+        heads: the module, in float32.
+        config: what is known about it.
+        draft_ids: the draft vocabulary; None for the whole.
+    """
+
+    heads: Heads
+    config: HeadConfig
+    draft_ids: Tensor | None = field(default=None, compare=False)
+
+
+def heads_directory(checkpoint_dir: str | Path, method: str) -> Path:
+    """Where a checkpoint's heads are."""
+    return Path(checkpoint_dir) / FOLDER / method
+
+
+def available_heads(checkpoint_dir: str | Path) -> list[str]:
+    """The methods for which there are heads beside a checkpoint; whether they fit it, loading tells."""
+    return [method for method in METHODS if (heads_directory(checkpoint_dir, method) / CONFIG).is_file()]
+
+
+def build_heads(method: Method, text_config: object, depth: int, own: int = 0) -> Heads:
+    """Untrained heads for a model's text configuration."""
+    if method == "mtp":
+        return MtpModule(MtpShape.of(text_config))
+    return MedusaHeads(cast("Any", text_config).hidden_size, depth, own)
+
+
+def save_heads(directory: Path, learned: Learned) -> None:
+    """Write heads in half precision."""
+    from safetensors.torch import save_file
+
+    directory.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: value.detach().to("cpu", torch.float16).contiguous()
+        for name, value in learned.heads.state_dict().items()
+    }
+    if learned.draft_ids is not None:
+        tensors[_DRAFT_IDS] = learned.draft_ids.to("cpu", torch.int32).contiguous()
+    save_file(tensors, directory / WEIGHTS)
+    (directory / WEIGHTS).chmod(0o644)
+    text = learned.config.model_dump_json(indent=2)
+    (directory / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def load_heads(directory: Path, checkpoint: Checkpoint) -> Learned:
+    """Read heads and make sure that they are whole and belong to a model.
+
+    Raises:
+        MissingPartError: there are none.
+        UsageError: they are those of another model, broken, or of a newer version.
+    """
+    config = _read_config(directory)
+    _match(config.base, Fingerprint.of(checkpoint), directory)
+    text_config = cast("Any", checkpoint.model).config.text_config
+    heads = build_heads(config.method, text_config, config.depth, config.own)
+    tensors = _read_tensors(directory)
+    draft_ids = tensors.pop(_DRAFT_IDS, None)
+    try:
+        heads.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise _broken(directory / WEIGHTS, str(error).splitlines()[0]) from error
+    if draft_ids is not None and not _rising(draft_ids, config.base.vocabulary):
+        raise _broken(directory / WEIGHTS, "its draft vocabulary is not in the model's")
+    return Learned(heads.eval(), config, draft_ids if draft_ids is None else draft_ids.long())
+
+
+def load_drafter(
+    method: str, checkpoint: Checkpoint, network: Network, directory: Path | None = None
+) -> Drafter:
+    """The drafter of a method that was trained for a checkpoint.
+
+    Args:
+        method: ``medusa`` or ``mtp``.
+        checkpoint: what to draft for.
+        network: its layers.
+        directory: where its heads are; by default beside the checkpoint.
+
+    Raises:
+        MissingPartError: there are no such heads.
+        UsageError: they are those of another model, or cannot be used.
+    """
+    if method not in METHODS:
+        raise UsageError(f"there are no {method!r} heads; use {' or '.join(METHODS)}")
+    if directory is None:
+        directory = heads_directory(cast("Any", checkpoint.model).name_or_path, method)
+    learned = load_heads(directory, checkpoint)
+    dtype = torch.float32 if network.device.type == "cpu" else network.dtype
+    heads = learned.heads.to(network.device, dtype)
+    output = DraftOutput(output_weight(checkpoint), learned.draft_ids)
+    if isinstance(heads, MedusaHeads):
+        return MedusaDrafter(heads, output, learned.config.accuracies)
+    return MtpDrafter(heads, output, network.embed)
+
+
+def output_weight(checkpoint: Checkpoint) -> Tensor:
+    """A model's output layer, vocabulary x hidden size."""
+    return cast("Tensor", cast("Any", checkpoint.model).get_output_embeddings().weight.detach())
+
+
+def _read_config(directory: Path) -> HeadConfig:
+    path = directory / CONFIG
+    if not path.is_file():
+        raise MissingPartError(
+            f"there are no heads in {directory}; train them (saccade train-heads) or decode without them"
+        )
+    content = read_json(path)
+    version = content.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise UsageError(f"{path} was written by a newer Saccade; update, or train the heads anew")
+    try:
+        config = HeadConfig.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise _broken(path, f"{where}: {problem['msg']}") from error
+    shares = [share for row in config.accuracies for share in row]
+    if len(config.accuracies) != config.depth or not shares or not all(0 <= share <= 1 for share in shares):
+        raise _broken(path, "accuracies: not one row of shares for each depth")
+    return config
+
+
+def _read_tensors(directory: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = directory / WEIGHTS
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _broken(path, str(error).splitlines()[0]) from error
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise _broken(path, "some weights are not numbers")
+    return tensors
+
+
+def _rising(ids: Tensor, vocabulary: int) -> bool:
+    wide = ids.long()
+    inside = len(wide) > 0 and int(wide.min()) >= 0 and int(wide.max()) < vocabulary
+    return inside and bool((wide.diff() > 0).all())
+
+
+def _broken(path: Path, reason: str) -> UsageError:
+    return UsageError(f"{path} cannot be used ({reason}); download it again or run saccade train-heads")
+
+
+def _match(theirs: Fingerprint, ours: Fingerprint, directory: Path) -> None:
+    for name, what in (
+        ("hidden_size", "states of another width"),
+        ("vocabulary", "another vocabulary"),
+        ("tokenizer", "another tokenizer"),
+        ("weights", "other weights"),
+    ):
+        if getattr(theirs, name) != getattr(ours, name):
+            raise UsageError(
+                f"the heads in {directory} belong to a model with {what}; train them for this one "
+                "(saccade train-heads), or decode without them"
+            )

@@ -1,0 +1,263 @@
+"""The policy that asks a server: vLLM, SGLang, or any other that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ...actions.dialects import Dialect, Reply, get_dialect, resize_limits
+from ...actions.errors import EnvironmentFailure, ParseError, UsageError
+from ...actions.geometry import Size
+from ...actions.schema import Action, Type
+from ..checkpoints.model_card import Card
+from ..context import task_message
+from ..policy import Context, Prediction, UnreadableReply, Usage
+from ..prompts.chatml import ENDS
+from ..replay.expected import Expected, Verdict, without_thought
+from ..replay.point_tolerance import farthest, same_but_points
+from ..replay.recording import MARK
+from .endpoint import PREFIX, Completion, Endpoint, EndpointFailure, Served, choose
+from .messages import Messages
+
+LONGEST_REPLY: Final = 1024
+"""Tokens after which a reply is cut off; a guard only, since the server knows the end of a turn."""
+_EXACT = ("vllm", "sglang")
+"""Programs that count tokens exactly and may be asked to keep special ones, such as those around a box."""
+_NO_LIST = (404, 405, 501)
+_FAMILIES = (
+    (r"doubao-?1[.-]?5", "doubao-1.5"),
+    (r"ui-?tars-?1[.-]?5", "uitars-1.5"),
+    (r"ui-?tars-?\d+b", "uitars-1.0"),
+    (r"opencua", "opencua"),
+    (r"qwen-?2[.-]?5-?vl", "qwen2.5-vl-toolcall"),
+    (r"qwen-?3-?vl", "qwen3-vl-toolcall"),
+)
+"""Names of models by which their dialect is known, the more special first."""
+
+
+class RemotePolicy:
+    """Decides by asking a server; the conversation is sent anew at each step and begins like the last one.
+
+    Args:
+        endpoint: whom to ask, or its address, ``openai:URL#NAME``.
+        dialect: the dialect or its name; by default known by the name of the model or of its weights.
+        temperature: 0 always takes the likeliest token.
+        top_p: draw only from the likeliest tokens that together reach this probability.
+        seed: replies are drawn from it and the number of the step, by servers that can.
+        card: what is known of the model besides; by default what UI-TARS was trained with, and its dialect.
+
+    Raises:
+        UsageError: the server does not answer, refuses, or has no such model; or no dialect is known.
+        MissingPartError: the package ``openai`` is missing.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint | str,
+        dialect: str | Dialect | None = None,
+        *,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        card: Card | None = None,
+    ) -> None:
+        if temperature < 0 or not 0 < top_p <= 1:
+            raise UsageError(f"temperature {temperature:g} and top_p {top_p:g} draw nothing")
+        self._endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
+        if isinstance(dialect, str):  # before anybody is asked
+            dialect = get_dialect(dialect)
+        self._served = _find(self._endpoint)
+        self._dialect = dialect or get_dialect(card.dialect if card else _dialect_of(self._served))
+        self._card = card or Card(dialect=self._dialect.name, max_new_tokens=LONGEST_REPLY)
+        self._sampling: dict[str, Any] = {"temperature": temperature}
+        if temperature > 0:
+            self._sampling |= {"top_p": top_p, "seed": seed}
+        self._exact = self._served.owned_by in _EXACT
+        self.start()
+
+    @property
+    def name(self) -> str:
+        """The address and the model's name; ``--model`` takes it."""
+        return f"{PREFIX}{self._endpoint.address.url}#{self._served.id}"
+
+    @property
+    def dialect(self) -> str:
+        """The name of the dialect it speaks."""
+        return self._dialect.name
+
+    @property
+    def viewport(self) -> Size | None:
+        """The card's."""
+        return self._card.viewport
+
+    @property
+    def decoding(self) -> tuple[str, ...]:
+        """None: how replies are drafted is the server's affair."""
+        return ()
+
+    @property
+    def served(self) -> str | None:
+        """The directory or hub id of its weights, where the server says so."""
+        return self._served.root
+
+    @property
+    def fingerprint(self) -> None:
+        """Unknown: a server may serve other weights under the same name."""
+        return None
+
+    @property
+    def tolerance(self) -> float:
+        """The card's: how far its points scatter, as a share of the screenshot's longer side."""
+        return self._card.tolerance
+
+    def start(self) -> None:
+        """Begin a new episode."""
+        task = task_message(self._dialect, self._card)
+        self._messages = Messages(task, self._card, resize_limits(self._dialect.name))
+        self._known: tuple[Context, Prediction | UnreadableReply] | None = None
+
+    def predict(self, context: Context) -> Prediction:
+        """Send the conversation and read the reply.
+
+        Raises:
+            UnreadableReply: the reply cannot be read; the error carries the reply and what it cost.
+            EndpointFailure: the server gives none, after several tries.
+            UsageError: the screenshot is too narrow or too low for the model.
+        """
+        known, self._known = self._known, None
+        if known is not None and known[0] is context:
+            if isinstance(known[1], UnreadableReply):
+                raise known[1]
+            return known[1]
+        started = time.perf_counter()
+        completion = self._complete(context)
+        usage = _usage(completion, time.perf_counter() - started)
+        self._check_size(context, usage)
+        try:
+            if not completion.text.strip():
+                raise ParseError("it is empty", completion.text)
+            return Prediction(self._read(completion.text, context), completion.text, usage)
+        except ParseError as error:
+            raise UnreadableReply(error, usage) from error
+
+    def verify(self, context: Context, expected: Sequence[Expected], tolerance: float = 0.0) -> Verdict:
+        """Say which of some replies does what it would do itself; see ``Verifies``.
+
+        A server only writes: it is asked as by ``predict``, and where it agrees with none, the next
+        ``predict`` has its answer already.
+
+        Raises:
+            EndpointFailure: the server gives no reply, after several tries.
+        """
+        try:
+            own = self.predict(context)
+        except UnreadableReply as error:
+            self._known = (context, UnreadableReply(error, _paid(error.usage)))
+            return Verdict(None, None, error.usage)
+        for index, each in enumerate(expected):
+            try:
+                reply = self._read(each.raw, context)
+            except ParseError:
+                continue
+            if _same(own.reply.actions, reply.actions, tolerance):
+                return Verdict(index, Prediction(reply, each.raw, own.usage), own.usage)
+        self._known = (context, Prediction(own.reply, own.raw, _paid(own.usage)))
+        return Verdict(None, None, own.usage)
+
+    def expect(self, context: Context, actions: Sequence[Action]) -> Expected:
+        """The reply that does these actions and gives no thought.
+
+        Raises:
+            UsageError: its dialect has no words for them.
+        """
+        return without_thought(self._dialect, actions, *self._sizes(context))
+
+    def _complete(self, context: Context) -> Completion:
+        sampling = dict(self._sampling)
+        if "seed" in sampling:
+            sampling["seed"] += len(context.turns)
+        try:
+            messages = self._messages.build(context)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        request = {
+            "model": self._served.id,
+            "messages": messages,
+            "max_tokens": self._card.max_new_tokens,
+            "stop": list(ENDS),
+            **sampling,
+        }
+        return self._endpoint.complete(request, {"skip_special_tokens": False} if self._exact else {})
+
+    def _check_size(self, context: Context, usage: Usage) -> None:
+        """See that the server did not shrink the screenshots: its points would be in another frame."""
+        least = self._messages.tokens(context)
+        if self._exact and 0 < usage.prompt_tokens < least:
+            raise EnvironmentFailure(
+                f"{self.name} read {usage.prompt_tokens} tokens, but the screenshots alone are {least}: it "
+                "shrinks them, and clicks would miss; give it a larger max_pixels, or use a smaller screen"
+            )
+
+    def _read(self, raw: str, context: Context) -> Reply:
+        return self._dialect.parse(raw, *self._sizes(context))
+
+    def _sizes(self, context: Context) -> tuple[Size, Size]:
+        """The newest screenshot's size, and the one the model sees."""
+        screenshot = context.observation.screenshot
+        return screenshot.size, self._messages.size(screenshot)
+
+
+def _find(endpoint: Endpoint) -> Served:
+    """The model that is meant, as the server lists it; as it was named where the server has no list."""
+    url, wanted = endpoint.address
+    try:
+        models = endpoint.models()
+    except EndpointFailure as failure:
+        if failure.status in _NO_LIST and wanted is not None:
+            return Served(id=wanted)
+        raise UsageError(str(failure)) from failure
+    return choose(models, wanted, url)
+
+
+def _dialect_of(served: Served) -> str:
+    for name in (served.root or "", served.id):
+        plain = name.lower().replace("_", "-")
+        for pattern, dialect in _FAMILIES:
+            if re.search(pattern, plain):
+                return dialect
+    raise UsageError(f"which language {served.id} speaks is not known by its name; say --dialect NAME")
+
+
+def _usage(completion: Completion, seconds: float) -> Usage:
+    counted = completion.usage
+    return Usage(
+        prompt_tokens=counted.prompt_tokens if counted else 0,
+        reply_tokens=counted.completion_tokens if counted else 0,
+        timings={"request": seconds},
+    )
+
+
+def _paid(usage: Usage) -> Usage:
+    """The same without its time, which was told already."""
+    return usage.model_copy(update={"timings": {}})
+
+
+def _same(own: Sequence[Action], recorded: Sequence[Action], tolerance: float) -> bool:
+    """Whether actions do the same, points up to some pixels; a secret's text is not asked of the model."""
+    seen = [_blind(mine, theirs) for mine, theirs in zip(own, recorded, strict=False)]
+    return (
+        len(own) == len(recorded)
+        and same_but_points(seen, recorded)
+        and farthest(seen, recorded) <= tolerance
+    )
+
+
+def _blind(own: Action, recorded: Action) -> Action:
+    """The model's action with the marks of the recorded text, where the rest of the text is the same."""
+    if not (isinstance(own, Type) and isinstance(recorded, Type) and MARK.search(recorded.text)):
+        return own
+    around = MARK.sub("\0", recorded.text).split("\0")
+    matches = re.fullmatch("(?s:.*)".join(map(re.escape, around)), own.text)
+    return own.model_copy(update={"text": recorded.text}) if matches else own

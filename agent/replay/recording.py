@@ -1,0 +1,104 @@
+"""A recorded run as what may happen again: its steps, without what went wrong on the way to them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ...actions.errors import TrajectoryError
+from ...actions.geometry import Size
+from ...actions.schema import Action, ends_episode, points
+from ...env.trajectory.trajectory import FILE_NAME, Step, Trajectory
+from ...perception.observation import Screenshot
+
+MARK = re.compile(r"\{\{([A-Za-z][\w-]*)\}\}")
+"""``{{name}}`` in a recorded text stands for something that is said when it is repeated."""
+
+
+@dataclass(frozen=True)
+class RecordedStep:
+    """One step to be done again.
+
+    Attributes:
+        index: of the step in the recording.
+        raw: what the policy replied; empty for a person's.
+        thought: its reasoning, if it gave any.
+        actions: what was done, in pixels of the recorded screenshot.
+        screen: what was looked at.
+    """
+
+    index: int
+    raw: str
+    thought: str
+    actions: tuple[Action, ...]
+    screen: Screenshot
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A whole run that may happen again.
+
+    Attributes:
+        steps: in order; replies that could not be read are left out, and ends that no policy spoke of.
+        last: the screen it ended with; None where the last step ended it.
+        says_done: whether its last step says that the job is done, or hands over; else it is done after it.
+        instruction: the task.
+        fingerprint: of the policy that made it, if its answers follow from what it saw (``Verifies``).
+    """
+
+    steps: tuple[RecordedStep, ...]
+    last: Screenshot | None
+    says_done: bool
+    instruction: str = ""
+    fingerprint: str | None = None
+
+
+def recording(trajectory: Trajectory) -> Recording:
+    """Read and check a whole recording.
+
+    Raises:
+        TrajectoryError: it was cut off, or its parts do not fit together; nothing may be executed that
+            somebody changed without meaning what it says.
+    """
+    if trajectory.end is None:
+        raise _bad(trajectory, "was cut off (it has no end); record it again")
+    if trajectory.end.steps != sum(step.prediction is not None for step in trajectory.steps):
+        raise _bad(trajectory, f"says that it has {trajectory.end.steps} steps, which it has not")
+    read = [found for step in trajectory.steps if (found := _step(trajectory, step)) is not None]
+    steps = tuple(step for step in read if step.raw or not all(map(ends_episode, step.actions)))
+    trajectory.check_seal()
+    if not steps:
+        raise _bad(trajectory, "holds no action")
+    last = trajectory.screenshot(trajectory.final) if trajectory.final is not None else None
+    start = trajectory.start
+    fingerprint = start.settings.get("fingerprint")
+    return Recording(
+        steps,
+        last,
+        says_done=any(ends_episode(action) for action in steps[-1].actions),
+        instruction=start.instruction,
+        fingerprint=fingerprint if isinstance(fingerprint, str) else None,
+    )
+
+
+def _step(trajectory: Trajectory, step: Step) -> RecordedStep | None:
+    screen = trajectory.screenshot(step.observation)
+    prediction = step.prediction
+    if prediction is None or prediction.error is not None:
+        return None
+    done = tuple(event.action for event in step.actions)
+    if done != prediction.actions[: len(done)]:
+        raise _bad(trajectory, f"did in step {step.index} something else than was decided")
+    for action in prediction.actions:
+        _check_points(trajectory, step.index, action, step.observation.size)
+    return RecordedStep(step.index, prediction.raw, prediction.thought, prediction.actions, screen)
+
+
+def _check_points(trajectory: Trajectory, index: int, action: Action, size: Size) -> None:
+    for point in points(action):
+        if not (0 <= point.x <= size.width and 0 <= point.y <= size.height):
+            raise _bad(trajectory, f"has a point of step {index} outside its screenshot")
+
+
+def _bad(trajectory: Trajectory, what: str) -> TrajectoryError:
+    return TrajectoryError(f"{trajectory.directory / FILE_NAME}: the recording {what}")

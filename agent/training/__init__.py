@@ -1,0 +1,1 @@
+"""Training of the embedded policy: episodes, rendered pages, batches, losses and measurements."""

@@ -1,0 +1,1 @@
+"""Chromium as an environment: pages, tabs, input and MiniWoB++, driven through Playwright."""

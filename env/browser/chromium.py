@@ -1,0 +1,210 @@
+"""Finding and starting a Chromium, and stopping it for certain."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync_playwright
+
+from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+
+# Partial raster draws into half of an old tile, which rounds blended edges differently now and then: two
+# pictures of equal screens would not be equal.
+FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-features=Translate,MediaRouter,OptimizationHints",
+    "--disable-partial-raster",
+    "--disable-search-engine-choice-screen",
+    "--disable-smooth-scrolling",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+    "--mute-audio",
+    "--no-default-browser-check",
+    "--no-first-run",
+    "--no-pings",
+)
+
+
+def find_browser(
+    environ: Mapping[str, str] = os.environ,
+    bundled: str | None = None,
+    which: Callable[[str], str | None] = shutil.which,
+) -> Path:
+    """The Chromium to start: ``$SACCADE_BROWSER``, Playwright's own, else one on the search path.
+
+    Args:
+        environ: where ``SACCADE_BROWSER`` is looked up.
+        bundled: where Playwright would keep its own.
+        which: finds a program on the search path.
+
+    Raises:
+        MissingPartError: there is none, or ``SACCADE_BROWSER`` names no file.
+    """
+    chosen = environ.get("SACCADE_BROWSER")
+    if chosen:
+        found = which(chosen) or chosen
+        if not Path(found).is_file():
+            raise MissingPartError(
+                f"SACCADE_BROWSER is {chosen}, which is no program; correct it or unset it"
+            )
+        return Path(found)
+    if bundled and Path(bundled).is_file():
+        return Path(bundled)
+    for program in PROGRAMS:
+        if path := which(program):
+            return Path(path)
+    raise MissingPartError(
+        "no Chromium here; run `apt install chromium` or `playwright install chromium`, "
+        "or set SACCADE_BROWSER to one"
+    )
+
+
+class _Driver:
+    """Playwright's driver process, shared by all browsers of one thread.
+
+    Playwright allows one ``sync_playwright`` per thread, so the lease has to be kept per thread.
+    """
+
+    _leases = threading.local()
+
+    @classmethod
+    def acquire(cls) -> Playwright:
+        count: int = getattr(cls._leases, "count", 0)
+        if count == 0:
+            try:
+                cls._leases.playwright = sync_playwright().start()
+            except Error as error:
+                raise UsageError(
+                    "a browser environment cannot run inside an asyncio loop; run it in a thread of its own"
+                ) from error
+        cls._leases.count = count + 1
+        playwright: Playwright = cls._leases.playwright
+        return playwright
+
+    @classmethod
+    def release(cls) -> None:
+        cls._leases.count -= 1
+        if cls._leases.count == 0:
+            cls._leases.playwright.stop()
+            del cls._leases.playwright
+
+
+class Chromium:
+    """One running browser; several environments of a thread may share it.
+
+    Args:
+        headless: without a window.
+        flags: further command-line flags.
+        executable: the program; by default ``find_browser``'s.
+
+    Raises:
+        MissingPartError: there is no browser, or no display for a window.
+        EnvironmentFailure: it does not start.
+    """
+
+    def __init__(
+        self, *, headless: bool = True, flags: tuple[str, ...] = (), executable: Path | None = None
+    ) -> None:
+        if not headless and sys.platform == "linux" and not _display_is_set():
+            raise MissingPartError(
+                "a browser window needs a display; leave --headed out, or start one with `xvfb-run`"
+            )
+        playwright = _Driver.acquire()
+        self._browser: Browser | None = None
+        try:
+            self.executable = executable or find_browser(bundled=playwright.chromium.executable_path)
+            self._browser = _launch(playwright, self.executable, headless, flags)
+        finally:
+            if self._browser is None:
+                _Driver.release()
+
+    @property
+    def running(self) -> bool:
+        """Whether it can be asked for pages."""
+        return self._browser is not None and self._browser.is_connected()
+
+    @property
+    def version(self) -> str:
+        """The browser's version."""
+        return self._live().version
+
+    def new_context(self, **options: Any) -> BrowserContext:
+        """A fresh profile with Playwright's context options.
+
+        Raises:
+            EnvironmentFailure: the browser is gone.
+        """
+        try:
+            return self._live().new_context(**options)
+        except Error as error:
+            raise EnvironmentFailure(f"the browser is gone: {first_line(error)}") from error
+
+    def process_id(self) -> int:
+        """The browser's process number, for a watchdog.
+
+        Raises:
+            EnvironmentFailure: the browser is gone.
+        """
+        session = self._live().new_browser_cdp_session()
+        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        session.detach()
+        return next(int(process["id"]) for process in processes if process["type"] == "browser")
+
+    def close(self) -> None:
+        """Stop the browser; may be called more than once, and after a crash."""
+        browser, self._browser = self._browser, None
+        if browser is None:
+            return
+        try:
+            browser.close()
+        except Error:  # it had gone already: closing has nothing left to do
+            pass
+        finally:
+            _Driver.release()
+
+    def __enter__(self) -> Chromium:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _live(self) -> Browser:
+        if self._browser is None:
+            raise EnvironmentFailure("the browser was closed; make a new environment")
+        return self._browser
+
+
+def first_line(error: Error) -> str:
+    """Playwright's message without its call log."""
+    return error.message.strip().splitlines()[0]
+
+
+def _launch(playwright: Playwright, executable: Path, headless: bool, flags: tuple[str, ...]) -> Browser:
+    try:
+        return playwright.chromium.launch(
+            executable_path=executable,
+            headless=headless,
+            args=[*FLAGS, *flags],
+            ignore_default_args=["--hide-scrollbars"],  # an agent should see that there is more below
+            timeout=60_000,
+        )
+    except Error as error:
+        display = "" if headless else f"; is the display {os.environ.get('DISPLAY')} still there?"
+        raise EnvironmentFailure(f"{executable} does not start: {first_line(error)}{display}") from error
+
+
+def _display_is_set() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,122 @@
+"""The hands on one browser page."""
+
+from __future__ import annotations
+
+from playwright.sync_api import CDPSession, Page
+
+from ...actions.geometry import Point
+from ...actions.schema import Button, Direction
+from ...perception.settle import Sleep, pause
+from ..control import Control
+from .keyboard import Keyboard
+
+WHEEL_CLICK = 100
+_WHEEL: dict[Direction, tuple[int, int]] = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
+
+# HTML5 drag and drop begins after a few pixels and tracks its target from move to move: a single jump
+# never drops.
+_NUDGE = 4.0
+_DRAG_STEPS = 6
+
+
+class PageHands:
+    """``Hands`` on one page; points are CSS pixels.
+
+    Args:
+        page: the page.
+        devtools: its DevTools session.
+        rest: where the pointer is taken to be before its first move.
+        sleep: lets time pass while a button is held.
+        control: asked before every event, but those that let go.
+    """
+
+    def __init__(
+        self, page: Page, devtools: CDPSession, rest: Point, sleep: Sleep, control: Control | None = None
+    ) -> None:
+        control = control or Control()
+        self._check = control.check
+        self._mouse = page.mouse
+        self._rest = self._position = rest
+        self._sleep = sleep
+        self._held: set[Button] = set()
+        self.keyboard = Keyboard(page.keyboard, devtools, control.check)
+
+    def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
+        """Press and release a button, ``count`` times within the double-click time."""
+        self._check()
+        self._mouse.click(point.x, point.y, button=button, click_count=count)
+        self._position = point
+
+    def move(self, point: Point) -> None:
+        """Move the pointer."""
+        self._check()
+        self._mouse.move(point.x, point.y)
+        self._position = point
+
+    def down(self, point: Point | None, button: Button) -> None:
+        """Press a button and hold it."""
+        if point is not None:
+            self.move(point)
+        self._check()
+        self._held.add(button)
+        self._mouse.down(button=button)
+
+    def up(self, point: Point | None, button: Button) -> None:
+        """Release a button."""
+        if point is not None:
+            self.move(point)
+        self._mouse.up(button=button)
+        self._held.discard(button)
+
+    def drag(self, start: Point, end: Point) -> None:
+        """Press at ``start``, move there in steps, release at ``end``."""
+        self.down(start, "left")
+        try:
+            for point in _path(start, end):
+                self.move(point)
+        finally:
+            self.up(None, "left")
+
+    def hold(self, point: Point, seconds: float) -> None:
+        """Press the left button, keep it for a while, release it."""
+        self.down(point, "left")
+        try:
+            pause(seconds, self._sleep)
+        finally:
+            self.up(None, "left")
+
+    def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
+        """Turn the wheel where the pointer is, or at ``point``."""
+        self.move(point or self._position)
+        self._check()
+        across, down = _WHEEL[direction]
+        self._mouse.wheel(across * amount * WHEEL_CLICK, down * amount * WHEEL_CLICK)
+
+    def retire(self, away: Point) -> None:
+        """Let go of everything and take the pointer out of sight: what follows knows nothing of what was."""
+        self.release_all()
+        self._mouse.move(away.x, away.y)
+        self._position = self._rest
+
+    def release_all(self) -> None:
+        """Let go of every button and key that is held."""
+        for button in tuple(self._held):
+            self.up(None, button)
+        self.keyboard.release_all()
+
+
+def _path(start: Point, end: Point) -> list[Point]:
+    """Where a drag leads after its start."""
+    across, down = end.x - start.x, end.y - start.y
+    begin = start
+    if abs(across) + abs(down) > 2 * _NUDGE:
+        begin = Point(start.x + _NUDGE * _sign(across), start.y + _NUDGE * _sign(down))
+    parts = [step / _DRAG_STEPS for step in range(1, _DRAG_STEPS)]
+    between = [
+        Point(begin.x + (end.x - begin.x) * part, begin.y + (end.y - begin.y) * part) for part in parts
+    ]
+    return [*([begin] if begin != start else []), *between, end]
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)

@@ -1,0 +1,168 @@
+"""Canonical key names (``actions.keys``) to what a browser is told.
+
+Playwright's layout is a US keyboard with F1 to F12; keys beyond it are sent as DevTools events, so that no
+key is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ...actions.keys import canonical_key
+
+PLAYWRIGHT_KEYS = {
+    "ctrl": "Control",
+    "shift": "Shift",
+    "alt": "Alt",
+    "meta": "Meta",
+    "enter": "Enter",
+    "tab": "Tab",
+    "space": "Space",
+    "backspace": "Backspace",
+    "delete": "Delete",
+    "escape": "Escape",
+    "insert": "Insert",
+    "home": "Home",
+    "end": "End",
+    "pageup": "PageUp",
+    "pagedown": "PageDown",
+    "up": "ArrowUp",
+    "down": "ArrowDown",
+    "left": "ArrowLeft",
+    "right": "ArrowRight",
+    "capslock": "CapsLock",
+    "numlock": "NumLock",
+    "scrolllock": "ScrollLock",
+    "printscreen": "PrintScreen",
+    "pause": "Pause",
+    "menu": "ContextMenu",
+    "volumeup": "AudioVolumeUp",
+    "volumedown": "AudioVolumeDown",
+    "volumemute": "AudioVolumeMute",
+    **{f"f{number}": f"F{number}" for number in range(1, 13)},
+}
+_MODIFIER_BITS = {"alt": 1, "ctrl": 2, "meta": 4, "shift": 8}
+_F13_VIRTUAL_CODE = 124
+_BURST = 20
+"""Characters that are handed over in one call, which nothing can stop."""
+
+
+class KeySink(Protocol):
+    """Playwright's ``page.keyboard``, as far as it is used here."""
+
+    def down(self, key: str) -> None:
+        """Press a key of the layout."""
+
+    def up(self, key: str) -> None:
+        """Release a key of the layout."""
+
+    def type(self, text: str) -> None:
+        """Type text; characters off the layout are inserted."""
+
+
+class EventSink(Protocol):
+    """A DevTools session, as far as it is used here."""
+
+    def send(self, method: str, params: dict[str, Any] | None = None) -> Any:
+        """Call a method."""
+
+
+def playwright_key(name: str) -> str | None:
+    """Playwright's name of a key; None where its layout has no such key.
+
+    Raises:
+        UnknownKeyError: no keyboard has this key.
+    """
+    key = canonical_key(name)
+    if len(key) == 1:
+        return key if key.isascii() else None
+    return PLAYWRIGHT_KEYS.get(key)
+
+
+def key_event(name: str, held: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The DevTools event for a key that Playwright's layout lacks.
+
+    Raises:
+        UnknownKeyError: no keyboard has this key.
+    """
+    key = canonical_key(name)
+    event: dict[str, Any] = {"modifiers": sum(_MODIFIER_BITS.get(each, 0) for each in held), "key": key}
+    if len(key) == 1:
+        return event | {"text": key, "unmodifiedText": key}
+    number = int(key.removeprefix("f"))
+    code = _F13_VIRTUAL_CODE + number - 13
+    return event | {"key": f"F{number}", "code": f"F{number}", "windowsVirtualKeyCode": code}
+
+
+class Keyboard:
+    """Presses canonical keys on one page and remembers which are held.
+
+    Args:
+        sink: Playwright's keyboard.
+        devtools: the page's DevTools session, for keys beyond the layout.
+        check: called before keys are pressed; what it raises comes in their stead.
+    """
+
+    def __init__(self, sink: KeySink, devtools: EventSink, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
+        self._sink = sink
+        self._devtools = devtools
+        self._held: list[str] = []
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Keys that are down, oldest first."""
+        return tuple(self._held)
+
+    def down(self, name: str) -> None:
+        """Press a key and hold it."""
+        key = canonical_key(name)
+        known = playwright_key(key)
+        self._check()
+        if known is None:
+            self._send("keyDown", key)
+        else:
+            self._sink.down(known)
+        if key not in self._held:
+            self._held.append(key)
+
+    def up(self, name: str) -> None:
+        """Release a key; one that is not held is let go all the same, as a keyboard would."""
+        key = canonical_key(name)
+        known = playwright_key(key)
+        if known is None:
+            self._send("keyUp", key)
+        else:
+            self._sink.up(known)
+        if key in self._held:
+            self._held.remove(key)
+
+    def chord(self, names: tuple[str, ...]) -> None:
+        """Press all in order, release in reverse order."""
+        pressed: list[str] = []
+        try:
+            for name in names:
+                self.down(name)
+                pressed.append(name)
+        finally:
+            for name in reversed(pressed):
+                self.up(name)
+
+    def type(self, text: str) -> None:
+        """Type text exactly; a line break (of any convention) is one Enter."""
+        text = text.replace("\r\n", "\n")
+        for start in range(0, len(text), _BURST):
+            self._check()
+            self._sink.type(text[start : start + _BURST])
+
+    def release_all(self) -> None:
+        """Let go of everything that is held."""
+        for key in reversed(self.held):
+            self.up(key)
+
+    def _send(self, kind: str, key: str) -> None:
+        event = key_event(key, frozenset(self._held))
+        if kind == "keyUp":
+            event = {name: value for name, value in event.items() if name not in ("text", "unmodifiedText")}
+        self._devtools.send("Input.dispatchKeyEvent", {"type": kind, **event})

@@ -1,0 +1,336 @@
+"""One browser profile in use: opened, looked at, acted in, closed. Environments are built on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Error, Page, Route
+
+from ...actions.errors import EnvironmentFailure, Stopped
+from ...actions.geometry import Point, Size, clamp, inside
+from ...actions.schema import (
+    Action,
+    LongPress,
+    Navigate,
+    NavigateBack,
+    OpenApp,
+    Press,
+    PressBack,
+    PressHome,
+    Type,
+    Wait,
+    ends_episode,
+    points,
+)
+from ...perception.observation import Observation, Screenshot
+from ...perception.page_settle import WATCH_SCRIPT, Busy, Look, PageLimits, PageSettler
+from ...perception.settle import Clock, Sleep, pause, sleep_in
+from ..base import Preview, StepResult
+from ..control import Control
+from ..input import perform
+from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
+from .chromium import Chromium, first_line
+from .determinism import Rehearsal
+from .page_events import DialogRule, Dialogs, Downloads, Traffic
+from .tabs import Tab, TabOptions, Tabs
+from .watchdog import Watchdog, kill
+
+_POLLING = 5.0
+"""Milliseconds between two looks at a condition; Playwright looks once a frame, which may take 17."""
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a profile is set up.
+
+    Attributes:
+        viewport: size of the page's area, in CSS pixels.
+        clip: cut screenshots to this much of the top left corner; None shows the whole viewport.
+        device_scale: screenshot pixels per CSS pixel.
+        downloads: folder for downloads; None refuses them.
+        allow_file: whether ``file://`` pages may be opened.
+        single_page: close every further tab at once instead of following it.
+        refused: kinds of action that are answered with an error.
+        dialogs: what is done with ``confirm`` and ``prompt`` dialogs.
+        limits: how long to wait for the page to come to rest.
+        patience: seconds after which a page that does not answer is given up.
+        clock: monotonic seconds.
+        sleep: lets time pass for ``Wait`` and ``LongPress``; by default the browser goes on meanwhile.
+        control: a person's hold on the run.
+        rehearsal: how the page is made to behave the same every time; None leaves it free.
+    """
+
+    viewport: Size
+    clip: Size | None = None
+    device_scale: float = 1.0
+    downloads: Path | None = None
+    allow_file: bool = False
+    single_page: bool = False
+    refused: tuple[type[Action], ...] = (OpenApp, PressHome)
+    dialogs: DialogRule = "accept"
+    limits: PageLimits = field(default_factory=PageLimits)
+    patience: float = 60.0
+    clock: Clock = time.monotonic
+    sleep: Sleep | None = None
+    control: Control = field(default_factory=Control)
+    rehearsal: Rehearsal | None = None
+
+
+class BrowserSession:
+    """A fresh profile of a running browser.
+
+    Args:
+        chromium: the browser.
+        options: how the profile is set up.
+    """
+
+    def __init__(self, chromium: Chromium, options: SessionOptions) -> None:
+        self._options = options
+        self._noted: list[str] = []
+        self.notes: tuple[str, ...] = ()
+        self.preview: Preview | None = None
+        self._watchdog = Watchdog(lambda: kill(process_id))
+        self._settler = PageSettler(options.limits, options.clock)
+        self._traffic = Traffic()
+        self._downloads = Downloads(options.downloads, self._noted.append)
+        self._dialogs = Dialogs(options.dialogs, self._noted.append)
+        self._screenshot: Screenshot | None = None
+        process_id = chromium.process_id()
+        self._context = chromium.new_context(
+            viewport={"width": options.viewport.width, "height": options.viewport.height},
+            device_scale_factor=options.device_scale,
+            accept_downloads=options.downloads is not None,
+            **(options.rehearsal.context_options() if options.rehearsal else {}),
+        )
+        if options.rehearsal is not None:
+            options.rehearsal.prepare(self._context)
+        self._tabs = Tabs(self._context, self._tab_options())
+        self._prepare(self._context)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it has exactly one page, alive: then a new episode may start in it."""
+        return self._alive() and len(self._tabs) == 1 and not self._tabs.front.crashed
+
+    @property
+    def page(self) -> Page:
+        """The page in front."""
+        return self._tabs.front.page
+
+    def open(self, address: str) -> None:
+        """Open the first page.
+
+        Raises:
+            EnvironmentFailure: it cannot be opened.
+        """
+        with self.answering(self._options.patience):
+            problem = self._goto(address)
+        if problem:
+            raise EnvironmentFailure(problem)
+
+    def evaluate(self, script: str, argument: Any = None) -> Any:
+        """Run a script in the page in front: for an environment's own bookkeeping, never for a policy.
+
+        Raises:
+            EnvironmentFailure: the page is gone or does not answer.
+        """
+        with self.answering(self._options.patience):
+            return self.page.evaluate(script, argument)
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until a script's result is true.
+
+        Raises:
+            EnvironmentFailure: it does not become true within the time for a navigation.
+        """
+        with self.answering(self._options.patience):
+            longest = self._options.limits.navigation * 1000
+            self.page.wait_for_function(condition, timeout=longest, polling=_POLLING)
+
+    def observe(self, *, typed: bool = False) -> Observation:
+        """Wait until the page is at rest and take a picture.
+
+        Raises:
+            EnvironmentFailure: the page crashed or does not answer.
+        """
+        clock = self._options.clock
+        with self.answering(self._options.limits.navigation + self._options.patience):
+            begun = clock()
+            if not self._settler.wait(self, typed=typed, resting=self._show_preview):
+                self._tabs.front.forget_loading()
+                self._traffic.mark()
+            settled = clock()
+            self._screenshot = self._tabs.front.camera.grab()
+            timings = {"settle": settled - begun, "capture": clock() - settled}
+            return Observation(self._screenshot, time.time(), self.page.url, timings)
+
+    def step(self, action: Action) -> StepResult:
+        """Execute an action, let the page settle, look.
+
+        Raises:
+            EnvironmentFailure: the browser broke.
+            Stopped: a person stopped the run; nothing is held any more.
+        """
+        self._traffic.mark()
+        begun = self._options.clock()
+        try:
+            with self.answering(self._options.patience + _own_time(action)):
+                error = self._refusal(action) or self._act(action)
+            acted = self._options.clock()
+            with self._options.control.interrupting():
+                observation = self.observe(typed=isinstance(action, Type | Press))
+        except Stopped:
+            with suppress(EnvironmentFailure):
+                self.release()
+            raise
+        timings = {"act": acted - begun, **observation.timings}
+        self.notes = tuple(self._noted)  # what comes later is told with the next step, not lost
+        self._noted.clear()
+        return StepResult(observation, error=error, timings=timings)
+
+    def close(self) -> None:
+        """Release what is held and drop the profile; the browser may be gone already."""
+        with suppress(Error, EnvironmentFailure), self._watchdog.guard(self._options.patience):
+            if len(self._tabs):
+                self._tabs.front.hands.release_all()
+        with suppress(Error):
+            self._context.close()
+
+    def release(self) -> None:
+        """Let go of every held button and key."""
+        with self.answering(self._options.patience):
+            self._tabs.front.hands.release_all()
+
+    def retire(self) -> None:
+        """Make ready for a new episode in the same profile: nothing held, the pointer out of sight."""
+        corner = self._options.viewport
+        with self.answering(self._options.patience):
+            self._tabs.front.hands.retire(Point(corner.width - 1, corner.height - 1))
+        self._noted.clear()
+        self.notes, self._screenshot = (), None
+
+    def busy(self) -> Busy | None:
+        """What is under way outside the document."""
+        if self._tabs.front.loading:
+            return "navigation"
+        return "network" if self._traffic.pending or self._downloads.pending else None
+
+    def watch(self, quiet: float, budget: float) -> Look:
+        """Wait until the document in front is at rest; see ``WatchedPage``."""
+        tab = self._tabs.front
+        try:
+            look: Look = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000])
+        except Error:
+            if tab.crashed or self._watchdog.bitten or not self._alive():
+                raise
+            return "moving"  # the document was replaced, or the tab closed, under the script
+        return look if tab is self._tabs.front else "moving"
+
+    @contextmanager
+    def answering(self, seconds: float) -> Iterator[None]:
+        """Turn a browser that breaks, or does not answer in time, into an ``EnvironmentFailure``."""
+        try:
+            with self._watchdog.guard(seconds):
+                yield
+        except Error as error:
+            if self._watchdog.bitten:
+                message = f"the page did not answer for {seconds:g} s, so its browser was ended"
+            elif any(tab.crashed for tab in self._tabs):
+                message = "the page crashed"
+            else:
+                message = f"the browser broke: {first_line(error)}"
+            raise EnvironmentFailure(f"{message}; reset the environment to go on") from error
+
+    def _show_preview(self) -> None:
+        if self.preview is not None:
+            self.preview(self._tabs.front.camera.grab())
+
+    def _prepare(self, context: BrowserContext) -> None:
+        context.on("dialog", self._dialogs.handle)
+        context.on("page", lambda page: page.on("download", self._downloads.handle))
+        self._traffic.watch(context)
+        if not self._options.allow_file:
+            context.route(FILE_ADDRESS, self._refuse_file)
+
+    def _refuse_file(self, route: Route) -> None:
+        self._noted.append(f"refused: {route.request.url}")
+        route.abort("accessdenied")
+
+    def _tab_options(self) -> TabOptions:
+        view = self._options.clip or self._options.viewport
+        options = self._options
+        sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
+        clip = options.clip is not None
+        return TabOptions(view, clip, options.device_scale, sleep, options.control, options.single_page)
+
+    def _alive(self) -> bool:
+        browser = self._context.browser
+        return browser is not None and browser.is_connected()
+
+    def _refusal(self, action: Action) -> str | None:
+        if isinstance(action, self._options.refused):
+            return f"this environment cannot execute {action.kind}"
+        if self._screenshot is None:
+            raise EnvironmentFailure("nothing was looked at yet; observe before acting")
+        for point in points(action):
+            if not inside(point, self._screenshot.size):
+                width, height = self._screenshot.size
+                return f"({point.x:g}, {point.y:g}) is outside the screenshot of {width} x {height} pixels"
+        return None
+
+    def _act(self, action: Action) -> str | None:
+        tab = self._tabs.front
+        try:
+            if ends_episode(action) or perform(tab.hands, action, self._at):
+                return None
+        except Error:
+            if self._watchdog.bitten or not self._alive() or not tab.closed():
+                raise
+            return None  # the action closed its own tab, before it was over
+        match action:
+            case Wait():
+                pause(action.seconds, self._tab_options().sleep)
+            case Navigate():
+                return self._goto(action.url)
+            case NavigateBack() | PressBack():
+                return self._back(tab)
+            case _:
+                return f"this environment cannot execute {action.kind}"
+        return None
+
+    def _at(self, point: Point) -> Point:
+        assert self._screenshot is not None
+        return self._screenshot.screen_frame.to_frame(clamp(point, self._screenshot.size))
+
+    def _goto(self, address: str) -> str | None:
+        url = complete_address(address)
+        if problem := refused_address(url, self._options.allow_file):
+            return problem
+        known = len(self._noted)
+        try:
+            with self._options.control.interrupting():
+                self.page.goto(url, wait_until="commit", timeout=self._options.limits.navigation * 1000)
+        except Error as error:
+            reason = first_line(error)
+            if "Download is starting" in reason or any("download" in note for note in self._noted[known:]):
+                return None
+            if self._watchdog.bitten or not self._alive():
+                raise
+            return f"cannot open {url}: {net_error(reason)}; check the address and that its server runs"
+        return None
+
+    def _back(self, tab: Tab) -> str | None:
+        if not tab.can_go_back():
+            return "there is no earlier page to go back to"
+        with suppress(Error), self._options.control.interrupting():  # the settler waits for a slow page
+            tab.page.go_back(wait_until="commit", timeout=self._options.limits.navigation * 1000)
+        return None
+
+
+def _own_time(action: Action) -> float:
+    return action.seconds if isinstance(action, Wait | LongPress) else 0.0

@@ -1,0 +1,157 @@
+"""The tabs of one browser profile; the newest is the one in front, as it is for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Error, Page
+
+from ...actions.geometry import Point, Size
+from ...perception.capture import PageCamera
+from ...perception.settle import Sleep
+from ..control import Control
+from .input import PageHands
+
+_TOLD = 1000.0
+"""Milliseconds."""
+
+
+@dataclass(frozen=True)
+class TabOptions:
+    """What every tab of a profile has in common.
+
+    Attributes:
+        view: what is shown of the page, in CSS pixels from its top left corner.
+        clip: whether screenshots are cut to the view.
+        device_scale: screenshot pixels per CSS pixel.
+        sleep: lets time pass for an action.
+        control: a person's hold on the run.
+        single: whether every further tab is closed at once.
+    """
+
+    view: Size
+    clip: bool
+    device_scale: float
+    sleep: Sleep
+    control: Control
+    single: bool = False
+
+
+class Tab:
+    """One page with its camera and hands.
+
+    Args:
+        page: the page.
+        options: see ``TabOptions``.
+    """
+
+    def __init__(self, page: Page, options: TabOptions) -> None:
+        self.page = page
+        self.crashed = False
+        self.opening = 0
+        self._loading: set[str] = set()
+        self.devtools = page.context.new_cdp_session(page)
+        self.camera = PageCamera(self.devtools, options.device_scale, options.view if options.clip else None)
+        middle = Point(options.view.width / 2, options.view.height / 2)
+        self.hands = PageHands(page, self.devtools, middle, options.sleep, options.control)
+        page.on("crash", self._crash)
+        self.devtools.on("Page.frameStartedLoading", self._start)
+        self.devtools.on("Page.frameStoppedLoading", self._stop)
+        self.devtools.on("Page.frameDetached", self._stop)
+        self.devtools.on("Page.windowOpen", self._open)
+        self.devtools.send("Page.enable")
+
+    @property
+    def loading(self) -> bool:
+        """Whether a navigation has begun in it, or a window is about to open from it."""
+        return bool(self._loading) or self.opening > 0
+
+    def closed(self) -> bool:
+        """Whether the page is gone; for when it does not answer any more, which is told a moment earlier."""
+        if not self.page.is_closed():
+            with suppress(Error):
+                self.page.wait_for_event("close", timeout=_TOLD)
+        return self.page.is_closed()
+
+    def forget_loading(self) -> None:
+        """Stop waiting for what was begun: it took too long."""
+        self._loading.clear()
+        self.opening = 0
+
+    def can_go_back(self) -> bool:
+        """Whether there is an earlier page than the first; the empty page every tab starts with is none."""
+        history = self.devtools.send("Page.getNavigationHistory")
+        earlier = history["entries"][: history["currentIndex"]]
+        return any(entry["url"] != "about:blank" for entry in earlier)
+
+    def _crash(self, _page: Page) -> None:
+        self.crashed = True
+
+    def _start(self, event: dict[str, Any]) -> None:
+        self._loading.add(event["frameId"])
+
+    def _stop(self, event: dict[str, Any]) -> None:
+        self._loading.discard(event["frameId"])
+
+    def _open(self, _event: dict[str, Any]) -> None:
+        self.opening += 1
+
+
+class Tabs:
+    """All tabs of a profile, in the order they were opened.
+
+    Args:
+        context: the profile.
+        options: see ``TabOptions``.
+    """
+
+    def __init__(self, context: BrowserContext, options: TabOptions) -> None:
+        self._context = context
+        self._options = options
+        self._tabs: list[Tab] = []
+        context.on("page", self._add)
+
+    @property
+    def front(self) -> Tab:
+        """The newest open tab; a blank one is opened when none is left."""
+        while not self._tabs:
+            self._add(self._context.new_page())
+        return self._tabs[-1]
+
+    def __len__(self) -> int:
+        return len(self._tabs)
+
+    def __iter__(self) -> Iterator[Tab]:
+        return iter(self._tabs)
+
+    def _add(self, page: Page) -> None:
+        if page.is_closed() or any(tab.page == page for tab in self._tabs):
+            return
+        if self._options.single and self._tabs:
+            self._opened()
+            page.close()
+            return
+        try:
+            tab = Tab(page, self._options)
+        except Error:  # it closed while it was opening
+            return
+        finally:
+            self._opened()
+        if any(known.page == page for known in self._tabs):
+            return
+        self._tabs.append(tab)
+        page.on("close", self._remove)
+
+    def _opened(self) -> None:
+        for tab in self._tabs:
+            tab.opening = max(0, tab.opening - 1)
+
+    def _remove(self, page: Page) -> None:
+        self._tabs = [tab for tab in self._tabs if tab.page != page]
+        if not self._tabs or self._tabs[-1].crashed:
+            return
+        with suppress(Error):  # the whole profile may be closing
+            self._tabs[-1].page.bring_to_front()

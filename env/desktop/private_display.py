@@ -1,0 +1,254 @@
+"""An X display of one's own: a server nobody sees, a light window manager, and the programs on it.
+
+Nothing of it outlives its owner, however that ends; see ``supervisor``. Displays are independent of each
+other and of the user's own screen, session bus and input methods; several may run in one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
+from ...actions.geometry import Size
+from ..x11.windows import Windows
+from .openbox import openbox_settings
+from .sandbox import Sandbox
+from .xvfb import PATIENCE, Program, SupervisedServer
+
+__all__ = ["PrivateDisplay", "Program", "no_such_program", "require_programs"]
+
+PACKAGES = {"Xvfb": "xvfb", "openbox": "openbox"}
+
+# A program started here must not find its way to the user's own screen, session bus or input method.
+_FOREIGN = (
+    "AT_SPI_BUS_ADDRESS",
+    "DBUS_STARTER_ADDRESS",
+    "DESKTOP_STARTUP_ID",
+    "GTK_IM_MODULE",
+    "QT_IM_MODULE",
+    "SESSION_MANAGER",
+    "WAYLAND_DISPLAY",
+    "WAYLAND_SOCKET",
+    "XAUTHORITY",
+    "XDG_ACTIVATION_TOKEN",
+    "XDG_CURRENT_DESKTOP",
+    "XDG_SESSION_ID",
+    "XMODIFIERS",
+)
+
+
+class PrivateDisplay:
+    """Starts a display; ``close`` (or the end of this process) ends it with everything on it.
+
+    Args:
+        size: of its screen, in pixels.
+        sandbox: the box its programs are locked in; None starts them as they are.
+
+    Raises:
+        MissingPartError: Xvfb or openbox is missing.
+        EnvironmentFailure: it does not start.
+    """
+
+    def __init__(self, size: Size = Size(1280, 720), sandbox: Sandbox | None = None) -> None:
+        require_programs(PACKAGES)
+        self.size = size
+        self._sandbox = sandbox
+        self._closed = False
+        self._windows: Windows | None = None
+        self._known: dict[Program, frozenset[int]] = {}
+        self._server = SupervisedServer(
+            [
+                *("Xvfb", "-screen", "0", f"{size.width}x{size.height}x24", "-dpi", "96", "-s", "0"),
+                *("-nolisten", "tcp", "-noreset"),
+            ]
+        )
+        try:
+            self._windows = Windows(self.name)
+            self._windows.only_for_this_user()
+            self._manager = self._start_window_manager()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The display's name, such as ``:7``."""
+        return self._server.name
+
+    @property
+    def running(self) -> bool:
+        """Whether its server is there."""
+        return not self._closed and self._server.running
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Environment variables for a program that shall appear on it."""
+        kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        if not any("utf" in kept.get(name, "").lower() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
+            kept |= {"LC_ALL": "C.UTF-8"}
+        return kept | {
+            "DISPLAY": self.name,
+            "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+            "GDK_BACKEND": "x11",
+            "GSETTINGS_BACKEND": "memory",  # no settings left by one episode for the next
+            "NO_AT_BRIDGE": "1",
+            "QT_QPA_PLATFORM": "xcb",
+            "XDG_RUNTIME_DIR": str(self._server.folder),
+            "XDG_SESSION_TYPE": "x11",
+        }
+
+    def start(
+        self, command: Sequence[str], *, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> Program:
+        """Start a program; it may still be without a window (``wait_for_window``).
+
+        Args:
+            command: its words.
+            environ: variables on top of ``environ``; a sandbox shows harmless ones only.
+            folder: where it starts; by default here, and in a sandbox always its home.
+
+        Raises:
+            UsageError: there is no such program.
+            EnvironmentFailure: it cannot be started, or the display is gone.
+        """
+        if not command or shutil.which(command[0]) is None:
+            raise UsageError(no_such_program(command[0] if command else ""))
+        variables = {**self.environ, **(environ or {})}
+        words = list(command) if self._sandbox is None else self._sandbox.wrap(command, variables)
+        before = frozenset(self.windows())
+        program = self._server.start(words, variables, folder or Path.cwd())
+        program.command = tuple(command)
+        self._known[program] = before
+        return program
+
+    def wait_for_window(
+        self, program: Program, limit: float = PATIENCE, check: Callable[[], None] = lambda: None
+    ) -> int:
+        """Wait until a window that came after ``program`` was started is visible and has the focus.
+
+        Args:
+            program: what was started.
+            limit: seconds.
+            check: called now and then; raises to give up.
+
+        Returns:
+            The window's number.
+
+        Raises:
+            EnvironmentFailure: the program ended without one, or none came within ``limit`` seconds.
+        """
+        windows = self._open_windows()
+        known, deadline = self._known[program], time.monotonic() + limit
+        while (window := windows.focused()) is None or window in known:
+            check()
+            if program.status not in (None, 0):  # 0: a launcher may end well before the window comes
+                raise EnvironmentFailure(f"{program.ending()}; it showed no window")
+            self._wait(deadline, f"{program.name} showed no window within {limit:g} s")
+        return window
+
+    def windows(self) -> tuple[int, ...]:
+        """Numbers of all windows, the oldest first.
+
+        Raises:
+            EnvironmentFailure: the display is gone.
+        """
+        return self._open_windows().all()
+
+    def ended(self, program: Program) -> bool:
+        """Whether a program has ended; its ``status`` says how."""
+        self._server.listen()
+        return program.status is not None
+
+    def end_programs(self) -> None:
+        """Kill every program, also what has cut itself loose, and wait until no window is left.
+
+        Raises:
+            EnvironmentFailure: one does not go.
+        """
+        self._server.end_all(but=self._manager)
+        deadline = time.monotonic() + PATIENCE
+        while self.windows():
+            self._wait(deadline, "a window stays though its program was killed")
+        self._known.clear()
+
+    def close(self) -> None:
+        """End everything on it, and wait until it is gone; may be called more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._windows is not None:
+            self._windows.close()
+        self._server.close()
+
+    def __enter__(self) -> PrivateDisplay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start_window_manager(self) -> Program:
+        """Start openbox, outside of any box, and wait until it manages the screen."""
+        settings = self._server.folder / "openbox.xml"
+        settings.write_text(openbox_settings(), encoding="utf-8")
+        command = ["openbox", "--sm-disable", "--config-file", str(settings)]
+        # In the C locale it takes a changed keyboard map ten times as fast, and no click waits for it.
+        manager = self._server.start(command, {**self.environ, "LC_ALL": "C"}, Path("/"))
+        windows, deadline = self._open_windows(), time.monotonic() + PATIENCE
+        while not windows.managed():
+            if manager.status is not None:
+                raise EnvironmentFailure(f"the window manager does not start: {manager.ending()}")
+            self._wait(deadline, "the window manager does not start: it does not answer")
+        return manager
+
+    def _wait(self, deadline: float, complaint: str) -> None:
+        """Until something on the display changed."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise EnvironmentFailure(complaint)
+        self._open_windows().wait_for_change(left, self._server.output)
+        self._server.listen()
+
+    def _open_windows(self) -> Windows:
+        if self._closed or self._windows is None:
+            raise EnvironmentFailure("the display was closed; make a new one")
+        return self._windows
+
+
+def require_programs(packages: Mapping[str, str]) -> None:
+    """Do nothing where all programs are there.
+
+    Args:
+        packages: what package each program is in.
+
+    Raises:
+        MissingPartError: the line that installs the missing ones.
+    """
+    missing = [program for program in packages if shutil.which(program) is None]
+    if missing:
+        line = " ".join(packages[program] for program in missing)
+        raise MissingPartError(
+            f"a private desktop needs {' and '.join(missing)}; run `apt install {line}`, "
+            "or choose a screen that is there with --display"
+        )
+
+
+def no_such_program(name: str) -> str:
+    """Words for a program that is not on the search path, with the nearest that are."""
+    near = difflib.get_close_matches(name, sorted(set(_programs())), n=3)
+    hint = f"nearest: {', '.join(near)}" if near else "install it, or give its path"
+    return f"no program is called {name!r}; {hint}"
+
+
+def _programs() -> Iterator[str]:
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        with contextlib.suppress(OSError):
+            yield from (entry.name for entry in os.scandir(folder) if os.access(entry.path, os.X_OK))

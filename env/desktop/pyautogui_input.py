@@ -1,0 +1,237 @@
+"""Mouse and keyboard by PyAutoGUI: the way in where there is no X server (macOS, Windows).
+
+PyAutoGUI drops characters and key names it does not know without a word; here such text is pasted and such
+keys are refused. It acts on one screen per process, the one the user sees.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ...actions.errors import MissingPartError, UnknownKeyError
+from ...actions.geometry import Point
+from ...actions.keys import canonical_key
+from ...actions.schema import Button, Direction
+from ..control import Control
+from ..drag_path import HOLD_TIME, STEP_TIME, drag_path
+
+_NAMES = {"meta": "win", "menu": "apps"}
+_MAC_NAMES = {"meta": "command", "alt": "option"}
+_WHEEL: dict[Direction, tuple[str, int]] = {
+    "up": ("vscroll", 1),
+    "down": ("vscroll", -1),
+    "left": ("hscroll", -1),
+    "right": ("hscroll", 1),
+}
+_WINDOWS_WHEEL_CLICK = 120
+# By keys goes what every layout has in one place; the rest is pasted.
+_TYPED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789 \n\t")
+_PASTE_TIME = 0.3
+
+
+def load_pyautogui() -> Any:
+    """PyAutoGUI without its own pauses and without its own guard (``Control`` is ours).
+
+    Raises:
+        MissingPartError: it cannot be used here; the message says what it needs.
+    """
+    try:
+        import pyautogui
+    except (Exception, SystemExit) as problem:  # without tkinter it would end the program
+        lines = str(problem).strip().splitlines()
+        raise MissingPartError(
+            f"PyAutoGUI cannot be used here ({lines[0] if lines else type(problem).__name__}); "
+            "on Linux it needs DISPLAY and tkinter (`apt install python3-tk`)"
+        ) from problem
+    pyautogui.PAUSE = 0
+    pyautogui.FAILSAFE = False
+    return pyautogui
+
+
+class PyAutoGuiKeyboard:
+    """``Keys`` by PyAutoGUI.
+
+    Args:
+        gui: the loaded package.
+        control: asked before every event.
+    """
+
+    def __init__(self, gui: Any, control: Control) -> None:
+        self._gui = gui
+        self._control = control
+        self._held: list[str] = []
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Keys that are down, oldest first."""
+        return tuple(self._held)
+
+    def down(self, name: str) -> None:
+        """Press a key and hold it.
+
+        Raises:
+            UnknownKeyError: PyAutoGUI has no such key.
+        """
+        key = canonical_key(name)
+        known = self._name(key)
+        self._control.check()
+        if key not in self._held:
+            self._held.append(key)
+        self._gui.keyDown(known)
+
+    def up(self, name: str) -> None:
+        """Release a key; one that is not held is let go all the same, as a keyboard would."""
+        self._control.check()
+        self._release(canonical_key(name))
+
+    def chord(self, names: tuple[str, ...]) -> None:
+        """Press all in order, release in reverse order."""
+        keys = [canonical_key(name) for name in names]
+        for key in keys:
+            self._name(key)
+        try:
+            for key in keys:
+                self.down(key)
+        finally:
+            for key in reversed(keys):
+                self._release(key)
+
+    def type(self, text: str) -> None:
+        """Type text exactly; a line break (of any convention) is one Enter."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        body = text.rstrip("\n")
+        if not _TYPED.issuperset(body):
+            self._paste(body)
+            text = text[len(body) :]
+        for character in text:
+            self._control.check()
+            self._gui.press(self._name(canonical_key(character)))
+
+    def release_all(self) -> None:
+        """Let go of everything that is held."""
+        for key in reversed(self.held):
+            self._release(key)
+
+    def _release(self, key: str) -> None:
+        if key in self._held:
+            self._held.remove(key)
+        self._gui.keyUp(self._name(key))
+
+    def _paste(self, text: str) -> None:
+        """By way of the clipboard, whose text is put back."""
+        import pyperclip
+
+        former = pyperclip.paste()
+        pyperclip.copy(text)
+        try:
+            self.chord(("meta" if sys.platform == "darwin" else "ctrl", "v"))
+            self._control.wait(_PASTE_TIME)
+        finally:
+            pyperclip.copy(former)
+
+    def _name(self, key: str) -> str:
+        names = _NAMES | (_MAC_NAMES if sys.platform == "darwin" else {})
+        name = names.get(key, key)
+        if not self._gui.isValidKey(name):
+            raise UnknownKeyError(f"PyAutoGUI cannot press {key!r} here; type it as text")
+        return name
+
+
+class PyAutoGuiHands:
+    """``Hands`` on the screen the user sees; points are those of its input.
+
+    Args:
+        control: asked before every event; a stop ends any method, with everything released.
+
+    Raises:
+        MissingPartError: PyAutoGUI cannot be used here.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self._gui = load_pyautogui()
+        self._control = control
+        self._held: set[Button] = set()
+        self._keyboard = PyAutoGuiKeyboard(self._gui, control)
+
+    @property
+    def keyboard(self) -> PyAutoGuiKeyboard:
+        """The keyboard."""
+        return self._keyboard
+
+    def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
+        """Press and release a button, ``count`` times within the double-click time."""
+        self.move(point)
+        for _ in range(count):
+            self._control.check()
+            self._gui.click(button=button)
+
+    def move(self, point: Point) -> None:
+        """Move the pointer."""
+        x, y = math.floor(point.x), math.floor(point.y)
+        self._control.check()
+        self._control.moving(x, y)
+        self._gui.moveTo(x, y)
+
+    def down(self, point: Point | None, button: Button) -> None:
+        """Press a button and hold it."""
+        if point is not None:
+            self.move(point)
+        self._control.check()
+        self._held.add(button)
+        self._gui.mouseDown(button=button)
+
+    def up(self, point: Point | None, button: Button) -> None:
+        """Release a button."""
+        if point is not None:
+            self.move(point)
+        self._control.check()
+        self._release(button)
+
+    def drag(self, start: Point, end: Point) -> None:
+        """Press at ``start``, move there in steps, release at ``end``."""
+        with self._pressed(start):
+            for point in drag_path(start, end):
+                self._control.wait(HOLD_TIME if point == end else STEP_TIME)
+                self.move(point)
+            self._control.wait(HOLD_TIME)
+
+    def hold(self, point: Point, seconds: float) -> None:
+        """Press the left button, keep it for a while, release it."""
+        with self._pressed(point):
+            self._control.wait(seconds)
+
+    def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
+        """Turn the wheel where the pointer is, or at ``point``."""
+        if point is not None:
+            self.move(point)
+        method, sign = _WHEEL[direction]
+        unit = _WINDOWS_WHEEL_CLICK if sys.platform == "win32" else 1
+        for _ in range(amount):
+            self._control.check()
+            getattr(self._gui, method)(sign * unit)
+
+    def release_all(self) -> None:
+        """Let go of every button and key that is held."""
+        for button in tuple(self._held):
+            self._release(button)
+        self._keyboard.release_all()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.release_all()
+
+    @contextmanager
+    def _pressed(self, point: Point) -> Iterator[None]:
+        self.down(point, "left")
+        try:
+            yield
+        finally:
+            self._release("left")
+
+    def _release(self, button: Button) -> None:
+        self._held.discard(button)
+        self._gui.mouseUp(button=button)

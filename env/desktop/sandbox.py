@@ -1,0 +1,124 @@
+"""A box for programs, by bubblewrap: no network, a read-only system, a home of their own, one X socket."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...actions.errors import MissingPartError, UsageError
+
+HOME = "/home/agent"
+_RUNTIME = "/run/user/agent"
+_SOCKETS = "/tmp/.X11-unix"
+_SYSTEM = [
+    "/usr",
+    "/etc",
+    "/opt",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/var/cache/fontconfig",
+]
+_SHOWN = frozenset(
+    [
+        "DISPLAY",
+        "LANG",
+        "LANGUAGE",
+        "PATH",
+        "TERM",
+        "TZ",
+        "XDG_SESSION_TYPE",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "GDK_BACKEND",
+        "GSETTINGS_BACKEND",
+        "NO_AT_BRIDGE",
+        "QT_QPA_PLATFORM",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """How programs are locked in.
+
+    Inside there is no network and nothing of ``/home``, ``/root``, ``/tmp``, ``/run`` or ``/var``; the
+    system's programs and settings can be read. Of the environment's variables only harmless ones are shown.
+
+    Attributes:
+        home: the folder that programs see as their home, and keep what they write in; None is an empty one
+            in memory that is gone with the program.
+
+    Raises:
+        MissingPartError: bubblewrap is missing, or may not be used here.
+        UsageError: the home is no folder.
+    """
+
+    home: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.home is not None and not self.home.is_dir():
+            raise UsageError(f"the home of the sandbox, {self.home}, is not a folder; make it first")
+        if shutil.which("bwrap") is None:
+            raise MissingPartError("--sandbox strict needs bubblewrap; run `apt install bubblewrap`")
+        _try_out()
+
+    def wrap(self, command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+        """The words that start ``command`` in the box, on the display that ``environ`` names."""
+        return [
+            *(
+                "bwrap",
+                "--die-with-parent",
+                "--unshare-all",
+                "--new-session",
+                "--cap-drop",
+                "ALL",
+                "--clearenv",
+            ),
+            *_mounts(),
+            *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
+            *("--perms", "0700", "--dir", _RUNTIME),
+            *_socket(environ["DISPLAY"]),
+            *(("--tmpfs", HOME) if self.home is None else ("--bind", str(self.home.resolve()), HOME)),
+            *_variables(environ),
+            *("--chdir", HOME, "--", *command),
+        ]
+
+
+def _mounts() -> Iterator[str]:
+    """The system, read-only; where ``/bin`` is a link to ``/usr/bin``, it is one inside too."""
+    for path in map(Path, _SYSTEM):
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), str(path))
+        elif path.exists():
+            yield from ("--ro-bind", str(path), str(path))
+
+
+def _socket(display: str) -> tuple[str, ...]:
+    path = f"{_SOCKETS}/X{display.removeprefix(':')}"
+    return ("--dir", _SOCKETS, "--ro-bind", path, path)
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[str]:
+    shown = {name: value for name, value in environ.items() if name in _SHOWN or name.startswith("LC_")}
+    shown |= {"HOME": HOME, "XDG_RUNTIME_DIR": _RUNTIME, "QT_X11_NO_MITSHM": "1"}
+    for name, value in shown.items():
+        yield from ("--setenv", name, value)
+
+
+def _try_out() -> None:
+    """Start nothing in a box: kernels and containers may forbid it."""
+    box = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
+    tried = subprocess.run(box, capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        reason = (tried.stderr.strip().splitlines() or [f"status {tried.returncode}"])[-1]
+        raise MissingPartError(
+            f"bubblewrap cannot make a sandbox here ({reason}); allow user namespaces "
+            "(`sysctl kernel.unprivileged_userns_clone=1`; in a container, run it privileged), "
+            "or leave --sandbox strict out"
+        )

@@ -1,0 +1,202 @@
+"""The owner's side of ``supervisor``: an X server and programs that cannot outlive this process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...actions.errors import EnvironmentFailure
+from . import supervisor
+
+PATIENCE = 30.0
+"""Seconds that a server or a program may take to start on a busy machine."""
+
+
+@dataclass(eq=False)
+class Program:
+    """A program that was started.
+
+    Attributes:
+        command: its words.
+        number: its process number.
+        status: its exit status once it has ended, negative for a signal; None while it runs.
+        log: what it wrote.
+    """
+
+    command: tuple[str, ...]
+    number: int
+    status: int | None = None
+    log: Path = field(default=Path(os.devnull), repr=False)
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return Path(self.command[0]).name
+
+    def ending(self) -> str:
+        """How it ended, in words; after a failure with the last line it wrote."""
+        with contextlib.suppress(OSError):
+            if self.status != 0 and (said := self.log.read_text(errors="replace").strip()):
+                return f"{self.name} has ended with status {self.status}: {said.splitlines()[-1]}"
+        return f"{self.name} has ended with status {self.status}"
+
+
+class SupervisedServer:
+    """An X server under a supervisor, and the programs started beside it; any thread may call.
+
+    Args:
+        command: the X server's words; it is also told ``-displayfd``.
+
+    Raises:
+        EnvironmentFailure: it does not start.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._lock = threading.RLock()
+        self._programs: dict[int, Program] = {}
+        self._newest: Program | None = None
+        self._failed = ""
+        self._number: int | None = None
+        self._heard = b""
+        self.folder = Path(tempfile.gettempdir()) / f"saccade-display-{secrets.token_hex(8)}"
+        self._process = self._supervise(command)
+        try:
+            self._listen_until(lambda: self._number is not None)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The display's name, such as ``:7``."""
+        return f":{self._number}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the server is there."""
+        return self.listen() and next(iter(self._programs.values())).status is None
+
+    @property
+    def output(self) -> int:
+        """A descriptor that can be read from when there is something to ``listen`` to."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def start(self, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> Program:
+        """Start a program.
+
+        Raises:
+            EnvironmentFailure: it cannot be started, or the server is gone.
+        """
+        with self._lock:
+            log = self.folder / f"program-{len(self._programs)}.log"
+            wish = {
+                "start": list(command),
+                "environ": dict(environ),
+                "folder": str(folder),
+                "log": str(log),
+            }
+            self._newest, self._failed = None, ""
+            self._ask(wish)
+            self._listen_until(lambda: self._newest is not None or bool(self._failed))
+            if self._newest is None:
+                raise EnvironmentFailure(f"cannot start {self._failed}")
+            self._newest.command, self._newest.log = tuple(command), log
+            return self._newest
+
+    def end_all(self, but: Program) -> None:
+        """Kill every program with all that came of it, except the server and one more.
+
+        Raises:
+            EnvironmentFailure: something does not go.
+        """
+        spared = {next(iter(self._programs)), but.number}
+        deadline = time.monotonic() + PATIENCE
+        while doomed := supervisor.descendants(self._process.pid, spared):
+            for number in doomed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            if time.monotonic() > deadline or not self.listen(0.01):
+                raise EnvironmentFailure(self._why_gone())
+
+    def listen(self, seconds: float = 0.0) -> bool:
+        """Take note of what ended within a time; False when the server is gone."""
+        with self._lock:
+            if self._process.stdout is None or self._process.stdout.closed:
+                return False
+            if not select.select([self.output], [], [], seconds)[0]:
+                return True
+            data = os.read(self.output, 1 << 16)
+            *lines, self._heard = (self._heard + data).split(b"\n")
+            for line in lines:
+                self._note(json.loads(line))
+            return bool(data)
+
+    def close(self) -> None:
+        """End everything and wait until it is gone; may be called more than once."""
+        with self._lock:
+            for end in (self._process.stdin, self._process.stdout):
+                if end is not None:
+                    with contextlib.suppress(OSError):
+                        end.close()
+            self._process.wait()
+            shutil.rmtree(self.folder, ignore_errors=True)  # where the supervisor was killed itself
+
+    def _supervise(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        script = [sys.executable, "-ISs", supervisor.__file__, str(os.getpid()), str(self.folder)]
+        return subprocess.Popen(
+            [*script, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C in the terminal is for the owner
+        )
+
+    def _ask(self, wish: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(wish).encode() + b"\n")
+        except (OSError, ValueError) as error:
+            raise EnvironmentFailure(self._why_gone()) from error
+
+    def _listen_until(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not done():
+            left = deadline - time.monotonic()
+            if left <= 0 or not self.listen(left):
+                raise EnvironmentFailure(self._why_gone())
+
+    def _note(self, message: Mapping[str, Any]) -> None:
+        match message:
+            case {"display": int(number)}:
+                self._number = number
+            case {"started": int(number)}:
+                server = not self._programs
+                log = self.folder / "server.log" if server else Path(os.devnull)
+                self._newest = self._programs[number] = Program(("Xvfb",), number, log=log)
+            case {"ended": int(number), "status": int(status)}:
+                self._programs[number].status = status
+            case {"failed": str(reason)}:
+                self._failed = reason
+
+    def _why_gone(self) -> str:
+        server = next(iter(self._programs.values()), None)
+        if self._number is not None:
+            return f"the display {self.name} is gone; reset the environment to go on"
+        ended = server.ending() if server is not None and server.status is not None else "it does not answer"
+        return f"Xvfb does not start: {self._failed or ended}"

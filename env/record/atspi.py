@@ -1,0 +1,368 @@
+"""What programs tell about their keyboard focus on the accessibility bus of a display (AT-SPI 2).
+
+Every program of GTK or Qt is on that bus. It sends a signal when the focus moves within it, and answers which
+role a widget has; a field that hides what is typed has a role of its own. A program handles its questions in
+one line with the keys it gets, so an answer comes after the signals of everything before it.
+
+See https://gitlab.gnome.org/GNOME/at-spi2-core, ``xml/`` for the interfaces, ``atspi/atspi-constants.h`` for
+roles and states.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any, NamedTuple
+
+from ...actions.errors import MissingPartError
+from ..x11.connection import open_display
+
+_PASSWORD_TEXT = 40
+_FOCUSED, _SHOWING = 12, 25
+_PREFIX = "org.a11y.atspi."
+_REGISTRY = _PREFIX + "Registry"
+_ROOT = "/org/a11y/atspi/accessible/root"
+_FOCUS_EVENT = "object:state-changed:focused"
+_START_PATIENCE = 5.0
+_MOST_WIDGETS = 3000
+
+
+class Widget(NamedTuple):
+    """A widget on the bus.
+
+    Attributes:
+        program: the name of its program there, which no other ever has.
+        path: its own name within the program.
+    """
+
+    program: str
+    path: str
+
+
+class NoAnswer(Exception):
+    """A program did not answer in time."""
+
+
+class FocusBus:
+    """Follows the focus of all programs of one display; used by one thread at a time.
+
+    Args:
+        display: such as ``:7``; None is the one that ``$DISPLAY`` names.
+
+    Attributes:
+        gone: what its methods raise when the bus is lost.
+
+    Raises:
+        MissingPartError: the display has no such bus.
+    """
+
+    def __init__(self, display: str | None) -> None:
+        self.gone = (OSError, RuntimeError)
+        self._status: _Status | None = None
+        self._signals: deque[Any] = deque()
+        self._focused: dict[str, str | None] = {}
+        self._told: dict[str, str | None] = {}
+        self._passwords: set[Widget] = set()
+        self._processes: dict[str, int] = {}
+        try:
+            address = _of_display(display)
+            session = _Session.open(address) if _is_own(display) else None
+            self._bus = _connect(address or (session.address if session else ""))
+            self._status = session.status if session else None
+            self._listen()
+        except (*self.gone, NoAnswer) as problem:
+            self.close()
+            raise MissingPartError(f"there is no accessibility bus: {problem}") from problem
+
+    def fileno(self) -> int:
+        """What becomes readable when a focus moved."""
+        return int(self._bus.sock.fileno())
+
+    def moves(self, deadline: float) -> list[bool]:
+        """Where the focus went since the last call, move by move: whether into a password field.
+
+        A program that does not answer before ``deadline`` (``time.monotonic``) is taken to have one there.
+        """
+        found = []
+        while (signal := self._next_signal()) is not None:
+            widget, focused = _focus_of(signal)
+            if focused and self._told.get(widget.program) != widget.path:  # GTK 3 tells all twice
+                found.append(self._hides(widget, deadline))
+            if focused or self._focused.get(widget.program) == widget.path:
+                self._focused[widget.program] = widget.path if focused else None
+            if focused or self._told.get(widget.program) == widget.path:
+                self._told[widget.program] = widget.path if focused else None
+        return found
+
+    def in_password_field(self, process: int | None, deadline: float, anew: bool = False) -> bool:
+        """Whether the keys go to a password field, asked from whatever program gets them.
+
+        Args:
+            process: number of that program; None if its window does not tell.
+            deadline: by ``time.monotonic``.
+            anew: whether another window has got the keys, so that what was known is in doubt.
+
+        Raises:
+            NoAnswer: the program does not tell in time.
+        """
+        programs = self._programs(process, deadline, anew)
+        if programs:
+            return any(self._hides_keys(program, deadline, anew) for program in programs)
+        # It is not on the bus, or its numbers are those of a box it is locked in.
+        hiding = [Widget(name, path) for name, path in self._focused.items() if path]
+        return any(self._has_state(each, _FOCUSED, deadline) for each in hiding if each in self._passwords)
+
+    def speaks(self, process: int | None) -> bool:
+        """Whether a program is on the bus, as far as is known."""
+        return process in self._processes.values()
+
+    def close(self) -> None:
+        """Hang up, and leave the setting as it was found."""
+        if hasattr(self, "_bus"):
+            self._bus.close()
+        if self._status is not None:
+            with suppress(*self.gone, NoAnswer):
+                self._status.restore()
+            self._status = None
+
+    # ---------------------------------------------------------------- questions
+
+    def _listen(self) -> None:
+        from jeepney import MatchRule, message_bus
+
+        self._bus.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 2, 0))
+        rule = MatchRule(type="signal", interface=_PREFIX + "Event.Object", member="StateChanged")
+        rule.add_arg_condition(0, "focused")
+        self._bus.filter(rule, queue=self._signals)
+        deadline = time.monotonic() + _START_PATIENCE
+        _answer(self._bus, message_bus.AddMatch(rule), deadline)
+        registry = Widget(_REGISTRY, "/org/a11y/atspi/registry")
+        self._ask(registry, "Registry.RegisterEvent", deadline, "s", _FOCUS_EVENT)
+
+    def _next_signal(self) -> Any:
+        """The oldest signal that has come; None without one. What was read behind an answer comes too."""
+        with suppress(TimeoutError):
+            while True:
+                self._bus.recv_messages(timeout=0)
+        return self._signals.popleft() if self._signals else None
+
+    def _ask(self, widget: Widget, method: str, deadline: float, signature: str = "", *words: Any) -> Any:
+        """The answer of a widget; None where it has gone or does not know the question.
+
+        Raises:
+            NoAnswer: none came in time.
+        """
+        return _call(self._bus, widget, _PREFIX + method, deadline, signature, *words)
+
+    def _hides(self, widget: Widget, deadline: float) -> bool:
+        """Whether it is a password field, or was one before its owner chose to see what it holds."""
+        if widget not in self._passwords:
+            try:
+                role = self._ask(widget, "Accessible.GetRole", deadline)
+            except NoAnswer:
+                role = _PASSWORD_TEXT
+            if role == _PASSWORD_TEXT:
+                self._passwords.add(widget)
+        return widget in self._passwords
+
+    def _has_state(self, widget: Widget, state: int, deadline: float) -> bool:
+        words = self._ask(widget, "Accessible.GetState", deadline)
+        return words is not None and bool(words[state // 32] >> state % 32 & 1)
+
+    def _hides_keys(self, program: str, deadline: float, anew: bool) -> bool:
+        """Whether the widget of a program that has the focus is a password field."""
+        path = self._focused.get(program)
+        if path is not None and not self._has_state(Widget(program, path), _FOCUSED, deadline):
+            path, anew = None, True
+        if path is None and (anew or program not in self._focused):
+            path = self._search(program, deadline)
+        self._focused[program] = path
+        return path is not None and self._hides(Widget(program, path), deadline)
+
+    def _programs(self, process: int | None, deadline: float, anew: bool) -> list[str]:
+        """The names of a process on the bus; most have one."""
+        if process is None:
+            return []
+        if anew or process not in self._processes.values():
+            self._look_for_programs(deadline)
+        return [name for name, number in self._processes.items() if number == process]
+
+    def _look_for_programs(self, deadline: float) -> None:
+        from jeepney import message_bus
+
+        children = self._ask(Widget(_REGISTRY, _ROOT), "Accessible.GetChildren", deadline) or ()
+        names = [name for name, _ in children]
+        self._processes = {name: self._processes[name] for name in self._processes if name in names}
+        for name in names:
+            if name not in self._processes:
+                number = _answer(self._bus, message_bus.GetConnectionUnixProcessID(name), deadline)
+                self._processes[name] = number or -1
+
+    def _search(self, program: str, deadline: float) -> str | None:
+        """The path of the widget that has the focus, found without a signal; None where none has.
+
+        Raises:
+            NoAnswer: there are too many to look at in time.
+        """
+        root = Widget(program, _ROOT)
+        states, any_of = [1 << _FOCUSED, 0], 1
+        rule: Any = (states, any_of, {}, any_of, [], any_of, [], any_of, False)
+        found = self._ask(
+            root, "Collection.GetMatches", deadline, "(aiia{ss}iaiiasib)uib", rule, any_of, 1, True
+        )
+        if found is not None:
+            return str(found[0][1]) if found else None
+        waiting = deque(self._children(root, deadline))
+        for _ in range(_MOST_WIDGETS):
+            if not waiting:
+                return None
+            widget = waiting.popleft()
+            if self._has_state(widget, _FOCUSED, deadline):
+                return widget.path
+            if self._has_state(widget, _SHOWING, deadline):
+                waiting += self._children(widget, deadline)
+        raise NoAnswer(f"{program} has more than {_MOST_WIDGETS} widgets")
+
+    def _children(self, widget: Widget, deadline: float) -> Iterator[Widget]:
+        return (
+            Widget(name, path)
+            for name, path in self._ask(widget, "Accessible.GetChildren", deadline) or ()
+            if name == widget.program
+        )
+
+
+def find_bus(display: str | None) -> None:
+    """Do nothing where the display has an accessibility bus; no setting is changed.
+
+    Raises:
+        MissingPartError: it has none.
+    """
+    try:
+        address = _of_display(display)
+        if not address and _is_own(display):
+            session = _connect("SESSION")
+            deadline = time.monotonic() + _START_PATIENCE
+            with closing(session):
+                address = _call(session, _BUS, "org.a11y.Bus.GetAddress", deadline) or ""
+        _connect(address).close()
+    except (OSError, RuntimeError, NoAnswer) as problem:
+        raise MissingPartError(f"there is no accessibility bus: {problem}") from problem
+
+
+class _Status(NamedTuple):
+    """The switch that tells programs to speak on the bus; some (Chromium, Qt 6) wait for it."""
+
+    connection: Any
+    was: bool
+
+    def restore(self) -> None:
+        _set_enabled(self.connection, self.was)
+        self.connection.close()
+
+
+class _Session(NamedTuple):
+    """The session's answer to where the accessibility bus is."""
+
+    address: str
+    status: _Status
+
+    @classmethod
+    def open(cls, expected: str) -> _Session | None:
+        """Ask, and switch it on where it is the expected one; None where nobody answers."""
+        connection = None
+        try:
+            connection = _connect("SESSION")
+            deadline = time.monotonic() + _START_PATIENCE
+            address = _call(connection, _BUS, "org.a11y.Bus.GetAddress", deadline)
+            if address and (not expected or address == expected):
+                return cls(address, _Status(connection, _set_enabled(connection, True)))
+        except (OSError, RuntimeError, KeyError, ValueError, NoAnswer):
+            pass
+        if connection is not None:
+            connection.close()
+        return None
+
+
+_BUS = Widget("org.a11y.Bus", "/org/a11y/bus")
+
+
+def _set_enabled(connection: Any, enabled: bool) -> bool:
+    """Turn the switch; returns how it was."""
+    deadline = time.monotonic() + _START_PATIENCE
+    about, properties = ("org.a11y.Status", "IsEnabled"), "org.freedesktop.DBus.Properties."
+    answer = _call(connection, _BUS, properties + "Get", deadline, "ss", *about)
+    was = bool(answer and answer[1])
+    if was != enabled:
+        _call(connection, _BUS, properties + "Set", deadline, "ssv", *about, ("b", enabled))
+    return was
+
+
+def _of_display(display: str | None) -> str:
+    """The address that a display itself names; empty where it names none."""
+    connection = open_display(display)
+    try:
+        atom = connection.intern_atom("AT_SPI_BUS")
+        found = connection.screen().root.get_property(atom, 0, 0, 1024)
+        return bytes(found.value).decode(errors="replace") if found is not None else ""
+    finally:
+        connection.close()
+
+
+def _is_own(display: str | None) -> bool:
+    return display in (None, os.environ.get("DISPLAY"))
+
+
+def _connect(address: str) -> Any:
+    if not address:
+        raise ConnectionError("neither the display nor the session names one")
+    from jeepney.io.blocking import open_dbus_connection
+
+    with _as_lost():
+        return open_dbus_connection(address)
+
+
+@contextmanager
+def _as_lost() -> Iterator[None]:
+    """An address nobody can use, and a refusal, are the same as nobody being there."""
+    from jeepney.auth import AuthenticationError
+    from jeepney.wrappers import DBusErrorResponse
+
+    try:
+        yield
+    except (AuthenticationError, DBusErrorResponse, KeyError, ValueError) as problem:
+        raise ConnectionError(str(problem)) from problem
+
+
+def _call(
+    connection: Any, widget: Widget, method: str, deadline: float, signature: str = "", *words: Any
+) -> Any:
+    from jeepney import DBusAddress, new_method_call
+
+    interface, _, name = method.rpartition(".")
+    address = DBusAddress(widget.path, widget.program, interface)
+    return _answer(connection, new_method_call(address, name, signature or None, words), deadline)
+
+
+def _answer(connection: Any, question: Any, deadline: float) -> Any:
+    """The first word of an answer; None where it is an error."""
+    from jeepney import MessageType
+
+    try:
+        reply = connection.send_and_get_reply(question, timeout=max(0.0, deadline - time.monotonic()))
+    except TimeoutError as problem:
+        raise NoAnswer("no answer came in time") from problem
+    if reply.header.message_type == MessageType.error:
+        return None
+    return reply.body[0] if reply.body else ()
+
+
+def _focus_of(signal: Any) -> tuple[Widget, bool]:
+    from jeepney import HeaderFields
+
+    fields = signal.header.fields
+    return Widget(fields[HeaderFields.sender], fields[HeaderFields.path]), bool(signal.body[1])

@@ -1,0 +1,301 @@
+"""Recording through the pages of a browser: they know what is a password, and what was pasted or composed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import resources
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Error, Frame, Page
+
+from ...actions.errors import EnvironmentFailure, UnknownKeyError
+from ...actions.geometry import Point, Size
+from ...actions.keys import canonical_key
+from ...actions.schema import Button, Direction, Navigate, NavigateBack
+from ...perception.capture import PageCamera
+from ...perception.observation import Observation
+from ...perception.redact import redacted
+from ...perception.screen import Region
+from ...perception.settle import pause, sleep_in
+from ..browser.addresses import complete_address, net_error
+from ..browser.chromium import Chromium, first_line
+from ..browser.page_events import Dialogs
+from ..input_events import (
+    ActionInput,
+    ButtonInput,
+    Input,
+    KeyInput,
+    LetGoInput,
+    MoveInput,
+    TextInput,
+    WheelInput,
+)
+from .secrets import PASSWORD
+
+_BREATH = 0.03
+_EVERY = 0.1
+_WHEEL_UNITS = (100.0, 3.0, 1.0)
+"""How much of each of the wheel's units (pixels, lines, pages) is one click."""
+_BUTTONS: dict[int, Button] = {0: "left", 1: "middle", 2: "right"}
+_TYPED_BY_HAND = ("typed", "address_bar", "auto_bookmark", "generated", "keyword")
+_OWN_DOING = 2.0
+"""Seconds after an input in which a navigation is taken for its effect."""
+
+Heard = Callable[[Input], None]
+
+
+class BrowserListener:
+    """A browser whose pages tell what a person does on them. Everything happens in the caller's thread.
+
+    Args:
+        url: the page to begin on.
+        heard: called with each event, from within ``breathe``; set before the first.
+        headless: without a window, for scripts.
+        viewport: size of the pages, in CSS pixels.
+        chromium: a running browser to use; by default one is started, and ended with the recording.
+
+    Raises:
+        MissingPartError: there is no browser, or no display for its window.
+        EnvironmentFailure: it does not start, or the page cannot be opened.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headless: bool = False,
+        viewport: Size = Size(1280, 720),
+        chromium: Chromium | None = None,
+    ) -> None:
+        self.heard: Heard = _ignore
+        self._cameras: dict[Page, tuple[Any, PageCamera]] = {}
+        self._offsets: dict[Frame, Point] = {}
+        self._frames: deque[tuple[float, Observation]] = deque(maxlen=8)
+        self._histories: dict[Page, int] = {}
+        self._navigated: list[Page] = []
+        self._last_input = -_OWN_DOING
+        self._arrived: list[tuple[Frame, dict[str, Any]]] = []
+        self._chromium = chromium or Chromium(headless=headless)
+        self._shared = chromium is not None
+        try:
+            self._context = self._chromium.new_context(viewport=viewport._asdict())
+            self._context.expose_binding("__saccadeHeard", self._take)
+            self._context.add_init_script(_script())
+            self._context.on("page", self._add)
+            self._context.on("dialog", Dialogs("accept", _ignore).handle)
+            self._page = self._context.new_page()
+            self._open(complete_address(url))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def page(self) -> Page:
+        """The page in use."""
+        return self._page
+
+    def breathe(self) -> bool:
+        """Let the browser go on for a moment and tell what was heard; False once its last page is closed."""
+        with suppress(Error):  # the page closed meanwhile
+            if self._cameras:
+                pause(_BREATH, sleep_in(lambda: self._page))
+        self._tell()
+        self._note_navigations()
+        if not self._cameras or not self._chromium.running:
+            return False
+        if time.monotonic() - self._frames[-1][0] > _EVERY:
+            self.look()
+        return True
+
+    def look(self) -> Observation:
+        """Take a picture of the page in use, what is typed into secret fields blackened."""
+        with suppress(Error, KeyError):  # the page closes or has closed: the last picture remains
+            boxes = self._secret_boxes()
+            shot = self._cameras[self._page][1].grab()
+            boxes += self._secret_boxes()
+            seen = Observation(redacted(shot, boxes), time.time(), _bare(self._page.url))
+            self._frames.append((time.monotonic(), seen))
+        return self._frames[-1][1]
+
+    def before(self, moment: float) -> Observation:
+        """The newest picture that was complete at a moment."""
+        frames = tuple(self._frames)
+        return next((seen for taken, seen in reversed(frames) if taken <= moment), frames[0][1])
+
+    def close(self) -> None:
+        """Close what was opened; the browser may be gone already."""
+        if not self._shared:
+            self._chromium.close()
+        elif hasattr(self, "_context"):
+            with suppress(Error):
+                self._context.close()
+
+    def __enter__(self) -> BrowserListener:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- pages
+
+    def _open(self, address: str) -> None:
+        try:
+            self._page.goto(address)
+        except Error as error:
+            reason = net_error(first_line(error))
+            raise EnvironmentFailure(
+                f"cannot open {address}: {reason}; check the address and that its server runs"
+            ) from error
+        self.look()
+        if not self._frames:
+            raise EnvironmentFailure(f"cannot take a picture of {address}")
+        self._histories[self._page] = self._history(self._page)[0]
+        self._navigated.clear()
+
+    def _add(self, page: Page) -> None:
+        with suppress(Error):  # it closed while it was opening
+            devtools = page.context.new_cdp_session(page)
+            self._cameras[page] = (devtools, PageCamera(devtools))
+            self._histories[page] = 0
+            self._page = page
+            page.on("close", self._remove)
+            page.on("framenavigated", self._note_navigation)
+
+    def _remove(self, page: Page) -> None:
+        self._cameras.pop(page, None)
+        if page == self._page and self._cameras:
+            self._page = list(self._cameras)[-1]
+
+    def _note_navigation(self, frame: Frame) -> None:
+        if frame.parent_frame is None:
+            self._navigated.append(frame.page)
+
+    def _note_navigations(self) -> None:
+        """A person who types an address or goes back does so outside of the page."""
+        pages, self._navigated = self._navigated, []
+        for page in dict.fromkeys(pages):
+            with suppress(Error, KeyError):
+                before = self._histories[page]
+                index, how, url = self._history(page)
+                self._histories[page] = index
+                now = time.monotonic()
+                if now - self._last_input < _OWN_DOING:
+                    continue
+                if index < before:
+                    self.heard(ActionInput(now, NavigateBack()))
+                elif how in _TYPED_BY_HAND:
+                    self.heard(ActionInput(now, Navigate(url=url)))
+
+    def _history(self, page: Page) -> tuple[int, str, str]:
+        history = self._cameras[page][0].send("Page.getNavigationHistory")
+        index = int(history["currentIndex"])
+        entry = history["entries"][index]
+        return index, str(entry["transitionType"]), str(entry["url"])
+
+    def _secret_boxes(self) -> list[Region]:
+        """Where secrets could be seen, in CSS pixels of the page."""
+        boxes = []
+        for frame in self._page.frames:
+            with suppress(Error):
+                found = frame.evaluate("() => window.__saccadeSecretBoxes?.() ?? []")
+                left, top = self._offset(frame) if found else (0.0, 0.0)
+                boxes += [
+                    Region(round(left + x) - 1, round(top + y) - 1, round(width) + 2, round(height) + 2)
+                    for x, y, width, height in found
+                ]
+        return boxes
+
+    def _offset(self, frame: Frame) -> Point:
+        """Where a frame's content begins on its page; for one that is gone, where it was last."""
+        if frame.parent_frame is None:
+            return Point(0.0, 0.0)
+        with suppress(Error):
+            element = frame.frame_element()
+            box = element.bounding_box()
+            inset = element.evaluate(_INSET)
+            if box is not None:
+                self._offsets[frame] = Point(box["x"] + inset[0], box["y"] + inset[1])
+        return self._offsets.get(frame, Point(0.0, 0.0))
+
+    # ---------------------------------------------------------------- events
+
+    def _take(self, source: Any, event: dict[str, Any]) -> None:
+        if source["page"] in self._cameras:
+            self._page = source["page"]
+        self._arrived.append((source["frame"], event))
+
+    def _tell(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for frame, event in arrived:
+            when = min(event["time"] / 1000 - time.time() + time.monotonic(), time.monotonic())
+            heard = self._read(event, when, frame)
+            if heard is not None:
+                if not isinstance(heard, MoveInput | LetGoInput):
+                    self._last_input = when
+                self.heard(heard)
+
+    def _read(self, event: dict[str, Any], when: float, frame: Frame) -> Input | None:
+        secret = PASSWORD if event["secret"] else ""
+        match event["kind"]:
+            case "key":
+                return _key(event, when, secret)
+            case "text":
+                return TextInput(when, event["text"], secret) if event["text"] else None
+            case "blur":
+                return LetGoInput(when)
+        left, top = self._offset(frame)
+        point = Point(left + event["x"], top + event["y"])
+        match event["kind"]:
+            case "button" if event["button"] in _BUTTONS:
+                return ButtonInput(when, point, _BUTTONS[event["button"]], event["down"])
+            case "wheel":
+                return _wheel(event, when, point)
+            case "move":
+                return MoveInput(when, point)
+        return None
+
+
+_INSET = """element => {
+  const { paddingLeft, paddingTop } = getComputedStyle(element);
+  return [element.clientLeft + parseFloat(paddingLeft), element.clientTop + parseFloat(paddingTop)];
+}"""
+
+
+def _script() -> str:
+    return resources.files(__package__).joinpath("browser_listener.js").read_text(encoding="utf-8")
+
+
+def _key(event: dict[str, Any], when: float, secret: str) -> KeyInput:
+    name: str = event["key"]
+    if event["command"] and not name.isascii() and event["code"].startswith("Key"):
+        name = event["code"][-1].lower()  # chords mean the same keys in every script
+    try:
+        key = canonical_key(name)
+    except UnknownKeyError:
+        key = ""
+    return KeyInput(when, event["code"] or name, key, event["down"], secret=secret)
+
+
+def _wheel(event: dict[str, Any], when: float, point: Point) -> WheelInput | None:
+    amount = event["along"] or event["across"]
+    ways: tuple[Direction, Direction] = ("up", "down") if event["along"] else ("left", "right")
+    clicks = round(abs(amount) / _WHEEL_UNITS[event["unit"]])
+    return WheelInput(when, point, ways[amount > 0], max(1, clicks)) if amount else None
+
+
+def _bare(url: str) -> str:
+    """An address without its query and fragment: forms put what was typed there."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+def _ignore(_event: object) -> None:
+    """Before anybody listens."""

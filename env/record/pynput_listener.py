@@ -1,0 +1,101 @@
+"""Everything that is typed and clicked on macOS and Windows, as pynput hears it.
+
+On X11 there is a listener of our own, ``x11_listener``; pynput's works there too, for the display that
+``$DISPLAY`` names, and so it can be tested there.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ...actions.errors import MissingPartError, UnknownKeyError
+from ...actions.geometry import Point
+from ...actions.keys import NAMED_KEYS, canonical_key
+from ...actions.schema import Button, Direction
+from ..input_events import ButtonInput, Heard, KeyInput, MoveInput, WheelInput
+
+_BUTTONS: dict[str, Button] = {"left": "left", "middle": "middle", "right": "right"}
+_SIDES = ("_l", "_r")
+_SPELLINGS = {
+    "media_volume_up": "volumeup",
+    "media_volume_down": "volumedown",
+    "media_volume_mute": "volumemute",
+}
+
+
+class PynputListener:
+    """Hears the user's own screen in threads of pynput's, until it is closed.
+
+    Args:
+        display: must be None: these systems have one screen.
+        heard: called with each event, in those threads; it should be quick.
+
+    Raises:
+        MissingPartError: a display was named, or pynput cannot listen here.
+    """
+
+    def __init__(self, display: str | None, heard: Heard) -> None:
+        if display is not None:
+            raise MissingPartError("displays have names on X11 only; leave --display out")
+        try:
+            from pynput import keyboard, mouse
+        except ImportError as error:
+            raise MissingPartError(f"cannot listen to keyboard and mouse: {error.args[0]}") from error
+        self._heard = heard
+        self._listeners: tuple[Any, ...] = (
+            keyboard.Listener(
+                on_press=lambda key: self._key(key, True), on_release=lambda key: self._key(key, False)
+            ),
+            mouse.Listener(on_move=self._move, on_click=self._click, on_scroll=self._scroll),
+        )
+        for listener in self._listeners:
+            listener.start()
+            listener.wait()
+
+    def close(self) -> None:
+        """Stop listening; nothing is heard once it returns."""
+        self._heard = _ignore
+        for listener in self._listeners:
+            listener.stop()
+
+    def _key(self, key: Any, down: bool) -> None:
+        character = getattr(key, "char", None)
+        dead = bool(getattr(key, "is_dead", False))
+        name = getattr(key, "combining", None) if dead else character or _name(getattr(key, "name", ""))
+        code = getattr(getattr(key, "value", key), "vk", None)
+        self._heard(
+            KeyInput(time.monotonic(), str(key) if code is None else code, name or "", down, dead=dead)
+        )
+
+    def _move(self, x: float, y: float) -> None:
+        self._heard(MoveInput(time.monotonic(), Point(float(x), float(y))))
+
+    def _click(self, x: float, y: float, button: Any, down: bool) -> None:
+        if button.name in _BUTTONS:
+            where = Point(float(x), float(y))
+            self._heard(ButtonInput(time.monotonic(), where, _BUTTONS[button.name], down))
+
+    def _scroll(self, x: float, y: float, across: float, up: float) -> None:
+        ways: tuple[tuple[float, Direction, Direction], ...] = ((up, "up", "down"), (across, "right", "left"))
+        for amount, positive, negative in ways:
+            if amount:
+                direction = positive if amount > 0 else negative
+                clicks = max(1, round(abs(amount)))
+                self._heard(WheelInput(time.monotonic(), Point(float(x), float(y)), direction, clicks))
+
+
+def _name(pynput_name: str) -> str:
+    """The canonical name of one of pynput's special keys; nothing for one that no action can name."""
+    name = _SPELLINGS.get(pynput_name, pynput_name)
+    if name.endswith(_SIDES):
+        name = name[:-2]
+    try:
+        key = canonical_key(name)
+    except UnknownKeyError:
+        return ""
+    return key if key in NAMED_KEYS else ""
+
+
+def _ignore(_event: object) -> None:
+    """Where events go that come while the listeners end."""

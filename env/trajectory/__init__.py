@@ -1,0 +1,1 @@
+"""A run on disk: its events, the append-only writer, the reader, and the JSON schema."""

@@ -1,0 +1,375 @@
+"""One run on disk: ``trajectory.jsonl`` (events, append-only) and ``screenshots/`` (files by hash).
+
+Killed at any moment, what is there is valid: the file appears with its first event already in it, every
+event is appended by one write, and a screenshot is complete before an event names it. A torn last line is
+dropped on reading, anything else that cannot be read is an error that names the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from PIL import Image
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from ...actions.errors import NewerSchemaError, Stopped, TrajectoryError, UnknownKeyError
+from ...perception.observation import Observation, Screenshot
+from .events import (
+    SCHEMA_VERSION,
+    ActionEvent,
+    EndEvent,
+    Event,
+    ObservationEvent,
+    PredictionEvent,
+    StartEvent,
+    event_adapter,
+)
+
+FILE_NAME = "trajectory.jsonl"
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: dict,  # version 2 added ``sha256`` to the end, which version 1 does not have
+}
+"""For each older schema version, what turns one of its events into the next version's."""
+
+Listener = Callable[[Event], None]
+EventT = TypeVar("EventT", bound=Event)
+
+
+class TrajectoryWriter:
+    """Appends events to a new trajectory in ``directory`` and tells the listeners.
+
+    Args:
+        directory: the run's folder; made if missing, must not hold a trajectory yet.
+        start: the first event.
+        listeners: called with each event after it is on disk.
+
+    Raises:
+        TrajectoryError: the folder already holds a trajectory or cannot be written.
+    """
+
+    def __init__(self, directory: Path, start: StartEvent, listeners: Iterable[Listener] = ()) -> None:
+        self.path = directory / FILE_NAME
+        self._images = directory / "screenshots"
+        self._listeners = tuple(listeners)
+        try:
+            if self.path.exists():
+                raise TrajectoryError(
+                    f"{directory} already holds a trajectory; choose another folder with --out"
+                )
+            self._images.mkdir(parents=True, exist_ok=True)
+            _write_whole(self.path, event_line(start))
+            self._hash = hashlib.sha256(event_line(start))
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        self._closed = self._ended = False
+        self._steps = 0
+        try:
+            self._tell(start)
+        except BaseException as error:
+            self._break_off(error)
+            raise
+
+    def __enter__(self) -> TrajectoryWriter:
+        """Itself; closed at the end of the block. What breaks off the block becomes the end, if none is."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._break_off(error)
+
+    def observe(self, step: int, observation: Observation) -> None:
+        """Keep the screenshot (once per digest) and append the observation."""
+        screenshot = observation.screenshot
+        target = self._images / f"{screenshot.digest}.png"
+        try:
+            if not target.exists():
+                _write_whole(target, screenshot.png())
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+        self.append(
+            ObservationEvent(
+                step=step,
+                screenshot=screenshot.digest,
+                size=screenshot.size,
+                device_scale=screenshot.device_scale,
+                origin=screenshot.origin,
+                url=observation.url,
+                timings=observation.timings,
+                time=observation.captured_at,
+            )
+        )
+
+    def append(self, event: EventT) -> EventT:
+        """Write one event by one call of the operating system; returns it as written, the end with its hash.
+
+        Raises:
+            TrajectoryError: the disk is full or the file cannot be written.
+        """
+        if self._closed:
+            raise TrajectoryError(f"{self.path}: written to after it was closed")
+        if isinstance(event, EndEvent):
+            event = event.model_copy(update={"sha256": self._hash.hexdigest()})
+        line = event_line(event)
+        try:
+            written = os.write(self._descriptor, line)
+            if written != len(line):
+                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if isinstance(event, EndEvent):
+                os.fsync(self._descriptor)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        self._hash.update(line)
+        self._steps += isinstance(event, PredictionEvent)
+        self._ended = isinstance(event, EndEvent)
+        self._tell(event)
+        return event
+
+    def _break_off(self, error: BaseException | None) -> None:
+        """Close; an error is written down as the end of a run that has none."""
+        if error is not None and not self._ended and not self._closed:
+            stopped = isinstance(error, (KeyboardInterrupt, Stopped))
+            why = str(error) or ("stopped by Ctrl-C" if stopped else type(error).__name__)
+            end = EndEvent(
+                end="interrupted" if stopped else "error",
+                success=False,
+                reward=None,
+                steps=self._steps,
+                message=why,
+                time=time.time(),
+            )
+            with contextlib.suppress(TrajectoryError):
+                self.append(end)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; may be called more than once."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._descriptor)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One look and what followed from it.
+
+    Attributes:
+        index: counts from 0.
+        observation: what was looked at.
+        prediction: what the policy replied.
+        actions: what was executed, in order.
+    """
+
+    index: int
+    observation: ObservationEvent
+    prediction: PredictionEvent | None = None
+    actions: Sequence[ActionEvent] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A trajectory read from disk.
+
+    Attributes:
+        directory: the run's folder.
+        start: the task.
+        steps: in order, each with its prediction.
+        final: the last screen, where no prediction was made from it.
+        end: None when the run was cut off.
+    """
+
+    directory: Path
+    start: StartEvent
+    steps: Sequence[Step]
+    final: ObservationEvent | None
+    end: EndEvent | None
+
+    @classmethod
+    def load(cls, path: Path) -> Trajectory:
+        """Read a run's folder or its ``trajectory.jsonl``.
+
+        Raises:
+            NewerSchemaError: a newer version wrote it.
+            TrajectoryError: it is missing, or a line other than a torn last one cannot be read.
+        """
+        file = path / FILE_NAME if path.is_dir() else path
+        events = read_events(file)
+        if not events or not isinstance(events[0], StartEvent):
+            raise TrajectoryError(f"{file}:1: the first event must be 'start'")
+        end = events[-1] if isinstance(events[-1], EndEvent) else None
+        steps, final = _group(file, events[1 : len(events) - (end is not None)])
+        return cls(file.parent, events[0], steps, final, end)
+
+    def image_path(self, observation: ObservationEvent) -> Path:
+        """The file of an observation's screenshot."""
+        return self.directory / "screenshots" / f"{observation.screenshot}.png"
+
+    def screenshot(self, observation: ObservationEvent) -> Screenshot:
+        """Load an observation's screenshot and check it against its hash.
+
+        Raises:
+            TrajectoryError: it is missing, cannot be decoded, or is not the picture that was recorded.
+        """
+        path = self.image_path(observation)
+        try:
+            found = Screenshot.from_png(path.read_bytes(), observation.device_scale, observation.origin)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all PIL's
+            why = getattr(error, "strerror", None) or error
+            raise TrajectoryError(
+                f"{path}: screenshot of step {observation.step} is unreadable: {why}"
+            ) from error
+        if found.digest != observation.screenshot or found.size != observation.size:
+            raise TrajectoryError(
+                f"{path}: screenshot of step {observation.step} was changed after recording"
+            )
+        return found
+
+    def check(self) -> None:
+        """Load every screenshot, and see that nothing was changed since it was recorded.
+
+        Raises:
+            TrajectoryError: a screenshot is missing or damaged, or a line was changed.
+        """
+        for observation in self.observations():
+            self.screenshot(observation)
+        self.check_seal()
+
+    def check_seal(self) -> None:
+        """See that no line was changed since the end was written.
+
+        Raises:
+            TrajectoryError: one was.
+        """
+        if self.end is None or not self.end.sha256:
+            return
+        file = self.directory / FILE_NAME
+        lines = file.read_bytes().splitlines(keepends=True)
+        if hashlib.sha256(b"".join(lines[:-1])).hexdigest() != self.end.sha256:
+            raise TrajectoryError(
+                f"{file}: was changed after it was recorded; record it again, or empty sha256 in its last "
+                "line to stand by the change"
+            )
+
+    def observations(self) -> list[ObservationEvent]:
+        """Every observation, the final one included."""
+        return [step.observation for step in self.steps] + ([self.final] if self.final else [])
+
+
+def read_events(file: Path) -> list[Event]:
+    """All events of a file, upgraded to this version; a torn last line is left out.
+
+    Raises:
+        NewerSchemaError: a newer version wrote it.
+        TrajectoryError: the file is missing or a line cannot be read.
+    """
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise TrajectoryError(f"{file}: cannot be read: {error.strerror}") from error
+    return parse_events(str(file), lines[:-1])
+
+
+def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
+    """Events out of whole lines, upgraded to this version; errors name ``source`` and the line.
+
+    Raises:
+        NewerSchemaError: a newer version wrote them.
+        TrajectoryError: a line cannot be read.
+    """
+    start: object = None
+    events: list[Event] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            data = json.loads(line)
+            start = data if number == 1 else start
+            events.append(event_adapter.validate_python(upgrade(f"{source}:1", start, data)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise TrajectoryError(f"{source}:{number}: {where}: {first['msg']}") from error
+        except UnknownKeyError as error:
+            raise TrajectoryError(f"{source}:{number}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise TrajectoryError(f"{source}:{number}: not JSON: {error}") from error
+    return events
+
+
+def upgrade(where: str, start: object, data: object) -> object:
+    """An event's JSON as this version writes it; ``start`` is that of its trajectory's first event.
+
+    Raises:
+        NewerSchemaError: a newer version wrote it.
+        TrajectoryError: ``start`` has no version.
+    """
+    version = start.get("schema_version") if isinstance(start, dict) else None
+    if not isinstance(version, int) or version < 1:
+        raise TrajectoryError(f"{where}: no schema_version; this is not a Saccade trajectory")
+    if version > SCHEMA_VERSION:
+        newer = f"schema version {version} is newer than this Saccade reads ({SCHEMA_VERSION}); update it"
+        raise NewerSchemaError(f"{where}: {newer}")
+    if version == SCHEMA_VERSION or not isinstance(data, dict):
+        return data
+    for older in range(version, SCHEMA_VERSION):
+        data = UPGRADES[older](data)
+    return {**data, "schema_version": SCHEMA_VERSION} if "schema_version" in data else data
+
+
+def _group(file: Path, events: Sequence[Event]) -> tuple[list[Step], ObservationEvent | None]:
+    """Events between start and end as steps, refusing an order that no run writes."""
+    steps: list[Step] = []
+    for offset, event in enumerate(events, start=2):
+        last = steps[-1] if steps else None
+        if isinstance(event, ObservationEvent) and event.step == len(steps):
+            steps.append(Step(event.step, event))
+        elif isinstance(event, PredictionEvent) and last and last.index == event.step and not last.prediction:
+            steps[-1] = Step(last.index, last.observation, event)
+        elif isinstance(event, ActionEvent) and last and last.index == event.step and last.prediction:
+            steps[-1] = Step(last.index, last.observation, last.prediction, (*last.actions, event))
+        else:
+            raise TrajectoryError(f"{file}:{offset}: '{event.event}' is out of order")
+    final = steps.pop().observation if steps and steps[-1].prediction is None else None
+    return steps, final
+
+
+def event_line(event: Event) -> bytes:
+    """An event as it stands in the file, with its line break."""
+    try:
+        return event.model_dump_json().encode() + b"\n"
+    except PydanticSerializationError:  # half a surrogate pair in a reply has no UTF-8, but escapes fine
+        return json.dumps(event.model_dump(mode="json")).encode() + b"\n"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Make a file appear with all of its content or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _cannot_write(path: Path, error: OSError) -> TrajectoryError:
+    return TrajectoryError(
+        f"cannot write {path}: {error.strerror}; free some space or choose --out elsewhere"
+    )

@@ -1,0 +1,169 @@
+"""Keys and characters as an X server knows them: keysyms, and the keycodes that give them.
+
+A symbol the map lacks is lent a spare keycode for a while. The map must be put back afterwards, since
+other programs look for spare keycodes too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .connection import Connection
+
+_NAMED = {
+    "ctrl": 0xFFE3,
+    "shift": 0xFFE1,
+    "alt": 0xFFE9,
+    "meta": 0xFFEB,
+    "enter": 0xFF0D,
+    "tab": 0xFF09,
+    "space": 0x20,
+    "backspace": 0xFF08,
+    "delete": 0xFFFF,
+    "escape": 0xFF1B,
+    "insert": 0xFF63,
+    "home": 0xFF50,
+    "left": 0xFF51,
+    "up": 0xFF52,
+    "right": 0xFF53,
+    "down": 0xFF54,
+    "pageup": 0xFF55,
+    "pagedown": 0xFF56,
+    "end": 0xFF57,
+    "capslock": 0xFFE5,
+    "numlock": 0xFF7F,
+    "scrolllock": 0xFF14,
+    "printscreen": 0xFF61,
+    "pause": 0xFF13,
+    "menu": 0xFF67,
+    "volumedown": 0x1008FF11,
+    "volumemute": 0x1008FF12,
+    "volumeup": 0x1008FF13,
+    **{f"f{number}": 0xFFBE + number - 1 for number in range(1, 25)},
+}
+_VENDOR = range(0x1008FE00, 0x10090000)  # keys such as "launch calculator"
+_KEYPAD = range(0xFF80, 0xFFBE)
+_SHIFT_ROW = 0
+_LEVELS = 2  # without and with shift; further levels are reached by symbols that differ between layouts
+
+
+def keysym(key: str) -> int:
+    """The symbol of a canonical key name or of a character (X11 protocol, appendix A)."""
+    if key in _NAMED:
+        return _NAMED[key]
+    code = ord(key)
+    return code if 0x20 <= code <= 0x7E or 0xA0 <= code <= 0xFF else 0x01000000 | code
+
+
+def typable(character: str) -> bool:
+    """Whether a symbol can stand for a character; control characters and noncharacters have none."""
+    code = ord(character)
+    return (
+        code >= 0x20
+        and not 0x7F <= code <= 0x9F
+        and code & 0xFFFE != 0xFFFE
+        and code not in range(0xFDD0, 0xFDF0)
+    )
+
+
+class Stroke(NamedTuple):
+    """What to press for a symbol.
+
+    Attributes:
+        keycode: the key.
+        shift: whether shift must be held.
+    """
+
+    keycode: int
+    shift: bool
+
+
+class KeyMap:
+    """The keyboard map of one server.
+
+    Args:
+        connection: to the server.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        info = connection.display.display.info
+        self._first, self._count = info.min_keycode, info.max_keycode - info.min_keycode + 1
+        self._lent: dict[int, list[int]] = {}
+        self._rows: dict[int, list[int]] = {}
+        self._strokes: dict[int, Stroke] = {}
+        self._borrowers: dict[int, int] = {}
+        self.modifiers: frozenset[int] = frozenset()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the map again; another program may have changed it."""
+        display = self._connection.display
+        rows = display.get_keyboard_mapping(self._first, self._count)
+        self._rows = {self._first + index: list(row) for index, row in enumerate(rows)}
+        table = [list(row) for row in display.get_modifier_mapping()]
+        self.modifiers = frozenset(code for row in table for code in row if code)
+        self._shift = next((code for code in table[_SHIFT_ROW] if code), 0)
+        self._strokes = {}
+        for level in range(_LEVELS if self._shift else 1):
+            for code, row in self._rows.items():
+                if len(row) > level and row[level] and not any(symbol in _KEYPAD for symbol in row):
+                    self._strokes.setdefault(row[level], Stroke(code, shift=level == 1))
+
+    @property
+    def shift(self) -> int:
+        """The keycode of the shift key."""
+        return self._shift
+
+    def find(self, symbol: int) -> Stroke | None:
+        """What to press for a symbol; None where the map lacks it."""
+        if symbol in self._borrowers:
+            return Stroke(self._borrowers[symbol], shift=False)
+        return self.own(symbol)
+
+    def own(self, symbol: int) -> Stroke | None:
+        """What to press for a symbol of the map itself; None where it lacks it."""
+        stroke = self._strokes.get(symbol)
+        return None if stroke is None or stroke.keycode in self._lent else stroke
+
+    @property
+    def lent(self) -> set[int]:
+        """Keycodes that have another meaning for now."""
+        return set(self._lent)
+
+    def spares(self, besides: Iterable[int] = ()) -> list[int]:
+        """Keycodes without a meaning; where there are none, those of vendors' special keys.
+
+        Args:
+            besides: keycodes that are in use.
+        """
+        used = {*besides, *self.modifiers}
+        free = [code for code, row in self._rows.items() if code not in used and not any(row)]
+        return free or [
+            code
+            for code, row in self._rows.items()
+            if code not in used and all(symbol in _VENDOR for symbol in row if symbol)
+        ]
+
+    def lend(self, symbols: dict[int, int]) -> None:
+        """Give keycodes other symbols, on every level.
+
+        Args:
+            symbols: the keycode for each symbol.
+        """
+        for symbol, code in symbols.items():
+            self._lent.setdefault(code, self._rows[code])
+            self._change(code, [symbol] * len(self._rows[code]))
+        lent = set(symbols.values())
+        self._borrowers = {old: code for old, code in self._borrowers.items() if code not in lent} | symbols
+
+    def take_back(self, codes: Iterable[int]) -> None:
+        """Put the map of some keycodes back as it was."""
+        for code in set(codes) & self._lent.keys():
+            self._change(code, self._lent.pop(code))
+        self._borrowers = {symbol: code for symbol, code in self._borrowers.items() if code in self._lent}
+
+    def _change(self, code: int, row: list[int]) -> None:
+        self._connection.display.change_keyboard_mapping(code, [row])
+        self._connection.display.flush()

@@ -1,0 +1,168 @@
+"""Everything that is typed and clicked on one X display, as the X server sees it (the RECORD extension).
+
+pynput's own listener asks ``$DISPLAY``, only ends at the next event, and reads the keyboard map once: a
+character typed by a program that lends it a spare key (as xdotool does, and Saccade itself) arrives as an
+unknown key. Here changes of the map are recorded in the same stream as the keys, so that each key means what
+it meant when it was pressed.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ...actions.geometry import Point
+from ...actions.schema import Button, Direction
+from ..input_events import ButtonInput, Heard, Input, KeyInput, MoveInput, WheelInput
+from .event_stream import FROM_CLIENT, FROM_SERVER, NO_REQUESTS, EventStream, Requests
+from .keysyms import LEVEL_SHIFTS, meaning
+
+_CHANGE_KEYBOARD_MAPPING = 100
+_XKB_SET_MAP, _XKB_GET_KEYBOARD = 9, 23
+_KEY_PRESS, _KEY_RELEASE, _BUTTON_PRESS, _BUTTON_RELEASE, _MOTION = range(2, 7)
+_SHIFT, _LOCK, _GROUPS = 1, 2, 0x6000
+_COMMANDS = frozenset((0xFFE3, 0xFFE4, 0xFFE9, 0xFFEA, 0xFFEB, 0xFFEC))  # control, alt and super
+_NUM_LOCK = 0xFF7F
+_KEYPAD = range(0xFF80, 0xFFBE)
+_BUTTONS: dict[int, Button] = {1: "left", 2: "middle", 3: "right"}
+_WHEEL: dict[int, Direction] = {4: "up", 5: "down", 6: "left", 7: "right"}
+_WRAP = 1e6
+"""The server counts milliseconds in 32 bits: after 49 days it starts again."""
+_EVENT = struct.Struct(
+    "=BBHIIIIhhhhHBx"
+)  # type, detail, sequence, time, root, event, child, x, y, ..., state
+_CHANGE = struct.Struct("=BBHBBH")  # opcode, keys, length, first key, symbols per key
+
+
+class X11Listener:
+    """Hears one display, in a thread of its own, until it is closed or the display ends.
+
+    Args:
+        display: such as ``:7``.
+        heard: called with each event, in order, in that thread; it should be quick.
+
+    Raises:
+        MissingPartError: there is no such display, or it cannot be recorded.
+    """
+
+    def __init__(self, display: str | None, heard: Heard) -> None:
+        self._heard = heard
+        self._offset: float | None = None
+        self._stream = EventStream(display, "to record")
+        try:
+            self._map = KeyMeanings(self._stream.orders)
+            self._stream.start(self._take, (_KEY_PRESS, _MOTION), self._map_changes())
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def close(self) -> None:
+        """Stop listening; nothing is heard once it returns. The display may be gone already."""
+        self._stream.close()
+
+    def _map_changes(self) -> Requests:
+        """The requests that change what keys mean."""
+        core = (_CHANGE_KEYBOARD_MAPPING, _CHANGE_KEYBOARD_MAPPING)
+        keyboards = self._stream.orders.query_extension("XKEYBOARD")
+        if keyboards is None:
+            return core, NO_REQUESTS[1]
+        opcode = keyboards.major_opcode
+        return core, (opcode, opcode, _XKB_SET_MAP, _XKB_GET_KEYBOARD)
+
+    def _take(self, reply: Any) -> None:
+        if reply.category == FROM_CLIENT:
+            self._note_change(reply)
+        elif reply.category == FROM_SERVER:
+            for start in range(0, len(reply.data) - _EVENT.size + 1, _EVENT.size):
+                for event in self._read(_EVENT.unpack_from(reply.data, start)):
+                    self._heard(event)
+
+    def _note_change(self, reply: Any) -> None:
+        data = bytes(reply.data)
+        if data[:1] != bytes((_CHANGE_KEYBOARD_MAPPING,)) or reply.client_swapped:
+            if data[1:2] in (bytes((_XKB_SET_MAP,)), bytes((_XKB_GET_KEYBOARD,))) or reply.client_swapped:
+                self._map.refresh()
+            return
+        _, count, _, first, width, _ = _CHANGE.unpack_from(data)
+        symbols = struct.unpack_from(f"={count * width}I", data, _CHANGE.size)
+        for index in range(count):
+            self._map.change(first + index, symbols[index * width : (index + 1) * width])
+
+    def _read(self, fields: tuple[int, ...]) -> Iterator[Input]:
+        kind, detail, _, server_time, _, _, _, x, y, _, _, state, _ = fields
+        when, point = self._steady(server_time / 1000), Point(float(x), float(y))
+        if kind in (_KEY_PRESS, _KEY_RELEASE):
+            symbol = self._map.symbol(detail, state)
+            if symbol not in LEVEL_SHIFTS:
+                key = meaning(symbol)
+                yield KeyInput(when, detail, key.key, kind == _KEY_PRESS, dead=key.dead)
+        elif kind == _MOTION:
+            yield MoveInput(when, point)
+        elif detail in _BUTTONS:
+            yield ButtonInput(when, point, _BUTTONS[detail], kind == _BUTTON_PRESS)
+        elif detail in _WHEEL and kind == _BUTTON_PRESS:
+            yield WheelInput(when, point, _WHEEL[detail])
+
+    def _steady(self, server_time: float) -> float:
+        """The server's time on this process's steady clock, as the event that came fastest tells."""
+        lag = time.monotonic() - server_time
+        self._offset = lag if self._offset is None or lag > self._offset + _WRAP else min(self._offset, lag)
+        return server_time + self._offset
+
+
+class KeyMeanings:
+    """The symbols on each key of a display, kept up to date by whoever sees them change.
+
+    Args:
+        display: a connection that only this object uses.
+    """
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._rows: dict[int, tuple[int, ...]] = {}
+        self._num_lock = self._third_level = self._commands = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read all of it from the server."""
+        info = self._display.display.info
+        first = info.min_keycode
+        rows = self._display.get_keyboard_mapping(first, info.max_keycode - first + 1)
+        self._rows = {first + index: tuple(row) for index, row in enumerate(rows)}
+        self._num_lock = self._third_level = self._commands = 0
+        for bit, codes in enumerate(self._display.get_modifier_mapping()):
+            symbols = {symbol for code in codes for symbol in self._rows.get(code, ())}
+            self._num_lock |= (_NUM_LOCK in symbols) << bit
+            self._commands |= bool(_COMMANDS & symbols) << bit
+            self._third_level |= bool(LEVEL_SHIFTS & symbols) << bit
+
+    def change(self, code: int, symbols: tuple[int, ...]) -> None:
+        """A key was given other symbols."""
+        self._rows[code] = symbols
+
+    def symbol(self, code: int, state: int) -> int:
+        """What a key gives while modifiers and locks are as ``state`` says; 0 where it has no symbol."""
+        row = self._rows.get(code, ())
+        if state & self._commands and row and row[0] < 0x7F:
+            state &= ~_GROUPS  # chords mean the same keys in every script
+        shift = bool(state & _SHIFT)
+        if len(row) > 1 and row[1] in _KEYPAD:
+            shift ^= bool(state & self._num_lock)
+        second_group = 2 if state & _GROUPS else 0
+        third_level = 4 if state & self._third_level else 0
+        for index in (second_group + third_level, second_group, third_level, 0):
+            for level in (index + shift, index):
+                if level < len(row) and row[level]:
+                    return _capitalised(row[level], bool(state & _LOCK), shift)
+        return 0
+
+
+def _capitalised(symbol: int, locked: bool, shift: bool) -> int:
+    """The symbol while capitals lock, which turns the case of letters only, may be on."""
+    letter, dead = meaning(symbol)
+    if not locked or dead or len(letter) != 1 or not letter.isalpha():
+        return symbol
+    turned = letter.lower() if shift else letter.upper()
+    return symbol if len(turned) != 1 else ord(turned) if ord(turned) < 0x100 else 0x01000000 | ord(turned)

@@ -1,0 +1,102 @@
+"""CapsLock, NumLock and the layout that is switched to, read and set at once (the XKB extension).
+
+Xlib for Python lacks this extension; these are its four requests used here (X Keyboard Extension protocol,
+sections 4, 7 and 16).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .connection import Connection
+
+_NAME = "XKEYBOARD"
+_CORE_KEYBOARD = 0x0100
+_ALL_MODIFIERS = 0xFF
+
+
+class Locks(NamedTuple):
+    """What is switched on for all keys to come.
+
+    Attributes:
+        modifiers: bits of the modifiers that are locked.
+        layout: number of the layout that is locked.
+    """
+
+    modifiers: int
+    layout: int
+
+
+NO_LOCKS = Locks(0, 0)
+
+
+class LockKeys:
+    """Reads and sets the locks of one server.
+
+    Args:
+        connection: to the server; a server without the extension is taken to have no locks.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._display = connection.display
+        found = self._display.query_extension(_NAME)
+        self._opcode: int | None = found.major_opcode if found is not None and found.present else None
+        if self._opcode is not None:
+            _requests()["use"](display=self._display.display, opcode=self._opcode, major=1, minor=0)
+
+    def get(self) -> Locks:
+        """The locks as they are."""
+        if self._opcode is None:
+            return NO_LOCKS
+        state = _requests()["get"](display=self._display.display, opcode=self._opcode, device=_CORE_KEYBOARD)
+        return Locks(state.locked_modifiers, state.locked_layout)
+
+    def set(self, locks: Locks) -> None:
+        """Set the locks; modifiers that were only latched are let go."""
+        if self._opcode is not None:
+            _requests()["set"](
+                display=self._display.display,
+                opcode=self._opcode,
+                device=_CORE_KEYBOARD,
+                affected_locks=_ALL_MODIFIERS,
+                locks=locks.modifiers,
+                lock_layout=1,
+                layout=locks.layout,
+                affected_latches=_ALL_MODIFIERS,
+                latch_layout=0,
+                latched_layout=0,
+            )
+            self._display.flush()
+
+
+def _requests() -> dict[str, Any]:
+    """The requests as classes; made on first use, since Xlib is not loaded before."""
+    from Xlib.protocol import rq
+
+    class Use(rq.ReplyRequest):  # type: ignore[misc]
+        _request = rq.Struct(
+            rq.Card8("opcode"), rq.Opcode(0), rq.RequestLength(), rq.Card16("major"), rq.Card16("minor")
+        )
+        _reply = rq.Struct(
+            rq.ReplyCode(), rq.Bool("supported"), rq.Card16("sequence_number"), rq.ReplyLength(), rq.Pad(24)
+        )
+
+    class Get(rq.ReplyRequest):  # type: ignore[misc]
+        _request = rq.Struct(
+            rq.Card8("opcode"), rq.Opcode(4), rq.RequestLength(), rq.Card16("device"), rq.Pad(2)
+        )
+        _reply = rq.Struct(
+            *(rq.ReplyCode(), rq.Card8("device"), rq.Card16("sequence_number"), rq.ReplyLength()),
+            *(rq.Card8("modifiers"), rq.Card8("base_modifiers"), rq.Card8("latched_modifiers")),
+            *(rq.Card8("locked_modifiers"), rq.Card8("layout"), rq.Card8("locked_layout"), rq.Pad(18)),
+        )
+
+    class Set(rq.Request):  # type: ignore[misc]
+        _request = rq.Struct(
+            *(rq.Card8("opcode"), rq.Opcode(5), rq.RequestLength(), rq.Card16("device")),
+            *(rq.Card8("affected_locks"), rq.Card8("locks"), rq.Card8("lock_layout"), rq.Card8("layout")),
+            *(rq.Card8("affected_latches"), rq.Pad(1), rq.Pad(1), rq.Card8("latch_layout")),
+            rq.Card16("latched_layout"),
+        )
+
+    return {"use": Use, "get": Get, "set": Set}

@@ -1,0 +1,1 @@
+"""Measurements of speed: decoding, episodes, replay, and one step without a model."""

@@ -1,0 +1,79 @@
+"""An agent without a runtime: transformers' ``generate`` on the whole prompt, anew at every step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from ...agent.decoding.layout import Picture, Segment, lay_out
+from ...perception.resize import to_patches
+from .decoding import Measured
+
+if TYPE_CHECKING:
+    from ...agent.checkpoints.checkpoint import Checkpoint
+    from ...agent.decoding.engine import Rules
+
+
+class Baseline:
+    """Greedy generation by transformers, with its own key-value cache within a reply.
+
+    Args:
+        checkpoint: whose model.
+        rules: which tokens it may write and when it stops, as for the runtime.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, rules: Rules) -> None:
+        self._checkpoint = checkpoint
+        self._model = cast("Any", checkpoint.model)
+        self._rules = rules
+
+    def reply(self, prompt: Sequence[Segment]) -> Measured:
+        """Cut and encode all pictures, read the prompt, write the reply."""
+        started = time.perf_counter()
+        inputs = self._inputs(prompt)
+        first = _Stamp()
+        with torch.inference_mode():
+            output = self._model.generate(
+                **inputs,
+                max_new_tokens=self._rules.max_new_tokens,
+                do_sample=False,
+                suppress_tokens=sorted(self._rules.banned_ids),
+                eos_token_id=sorted(self._rules.stop_ids),
+                pad_token_id=min(self._rules.stop_ids),
+                logits_processor=[first],
+            )
+        ended = time.perf_counter()
+        ids = output[0, inputs["input_ids"].shape[1] :].tolist()
+        forwards = len(ids) - 1
+        ids = ids[:-1] if ids[-1] in self._rules.stop_ids else ids
+        text = self._checkpoint.tokenizer.decode(ids)
+        return Measured(text, len(ids), forwards, 0, ended - first.seconds, ended - started)
+
+    def _inputs(self, prompt: Sequence[Segment]) -> dict[str, torch.Tensor]:
+        image = self._model.config.image_token_id
+        ids = torch.tensor([lay_out(prompt, image).ids])
+        shots = [segment.screenshot for segment in prompt if isinstance(segment, Picture)]
+        patches = [to_patches(shot, self._checkpoint.image_spec) for shot in shots]
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "mm_token_type_ids": (ids == image).int(),
+            "pixel_values": torch.from_numpy(np.concatenate([patch.values for patch in patches])),
+            "image_grid_thw": torch.tensor([patch.grid for patch in patches]),
+        }
+        return {name: tensor.to(self._model.device) for name, tensor in inputs.items()}
+
+
+class _Stamp:
+    """A logits processor that notes when the prompt has been read."""
+
+    seconds = 0.0
+
+    def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Change nothing."""
+        self.seconds = self.seconds or time.perf_counter()
+        return scores

@@ -1,0 +1,90 @@
+"""What one step costs besides the model: capture, settle, act and parse, measured on MiniWoB++ pages."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ...actions.dialects import Dialect, Reply, get_dialect
+from ...actions.geometry import Point, Size
+from ...actions.schema import Click
+from ...env.base import StepResult
+from ...env.browser.chromium import Chromium
+from ...env.browser.miniwob import MiniWobEnvironment
+from ...env.browser.miniwob_pages import ALONE, page_of
+
+PHASES = ("act", "settle", "capture", "parse")
+DIALECT = "uitars-1.0"
+
+
+def bench_step(tasks: Sequence[str], steps: int, seed: int) -> dict[str, Any]:
+    """Click around in each task, without a model, and report medians and 90th percentiles.
+
+    Args:
+        tasks: MiniWoB++ tasks.
+        steps: steps per task; an episode that ends is started again, outside the measurement.
+        seed: of the episodes and the clicks.
+
+    Returns:
+        ``{"tasks", "steps", "phases": {phase: {"median_ms", "p90_ms"}}, "step": {...}, "reset": {...}}``,
+        where ``step`` is a whole step as an agent would see it, parsing included.
+
+    Raises:
+        UnknownTaskError: a task does not exist; the message names the nearest.
+    """
+    for task in tasks:
+        page_of(task)
+    seconds: dict[str, list[float]] = {name: [] for name in (*PHASES, "step", "reset")}
+    with Chromium(flags=ALONE) as chromium:
+        for task in tasks:
+            with MiniWobEnvironment(task, chromium=chromium) as environment:
+                _measure(environment, steps, seed, seconds)
+    return {
+        "tasks": list(tasks),
+        "steps": len(seconds["step"]),
+        "phases": {phase: _summary(seconds[phase]) for phase in PHASES},
+        "step": _summary(seconds["step"]),
+        "reset": _summary(seconds["reset"]),
+    }
+
+
+def _measure(environment: MiniWobEnvironment, steps: int, seed: int, seconds: dict[str, list[float]]) -> None:
+    dialect, aim = get_dialect(DIALECT), random.Random(seed)
+    size = _reset(environment, seed, seconds)
+    for number in range(steps):
+        raw = _reply(dialect, aim, size)
+        begun = time.perf_counter()
+        reply = dialect.parse(raw, size)
+        parsed = time.perf_counter()
+        result = environment.step(reply.actions[0])
+        seconds["step"].append(time.perf_counter() - begun)
+        seconds["parse"].append(parsed - begun)
+        _add_phases(result, seconds)
+        if result.terminated:
+            size = _reset(environment, seed + number + 1, seconds)
+
+
+def _reset(environment: MiniWobEnvironment, seed: int, seconds: dict[str, list[float]]) -> Size:
+    begun = time.perf_counter()
+    size = environment.reset(seed).screenshot.size
+    seconds["reset"].append(time.perf_counter() - begun)
+    return size
+
+
+def _reply(dialect: Dialect, aim: random.Random, size: Size) -> str:
+    point = Point(aim.uniform(0, size.width - 1), aim.uniform(0, size.height - 1))
+    return dialect.render(Reply("I click here.", (Click(point=point),)), size)
+
+
+def _add_phases(result: StepResult, seconds: dict[str, list[float]]) -> None:
+    for phase, spent in result.timings.items():
+        seconds[phase].append(spent)
+
+
+def _summary(seconds: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    p90 = ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
+    return {"median_ms": round(1000 * statistics.median(ordered), 2), "p90_ms": round(1000 * p90, 2)}

@@ -1,0 +1,127 @@
+"""``saccade type``, ``screenshot`` and ``act``: one pair of hands and one camera, for scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ...actions.errors import EnvironmentFailure, SaccadeError, Stopped, UnknownKeyError, UsageError
+from ...actions.geometry import Frame, Size, inside
+from ...actions.schema import Action, Wait, action_adapter, points
+from ...env.control import Control
+from ...env.desktop.input import open_hands
+from ...env.input import Hands, perform
+from ...perception.observation import Screenshot
+from ...perception.screen import Region, ScreenCamera
+
+
+def type_text(data: bytes, display: str | None) -> None:
+    """Type UTF-8 text into the window with the focus.
+
+    Raises:
+        UsageError: it is not UTF-8.
+        MissingPartError: there is no such display.
+        EnvironmentFailure: the program does not take it.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input is not UTF-8 at byte {error.start}") from error
+    hands = open_hands(display, Control())
+    try:
+        hands.keyboard.type(text)
+    finally:
+        hands.close()
+
+
+def take_screenshot(out: Path, display: str | None, monitor: int | None, region: str | None) -> Size:
+    """Write a picture of a screen as PNG; its size.
+
+    Raises:
+        UsageError: monitor, region or file cannot be had.
+        MissingPartError: there is no such display.
+    """
+    picture = _look(display, monitor, parse_region(region) if region else None)
+    try:
+        out.write_bytes(picture.png())
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}; choose --out elsewhere") from error
+    return picture.size
+
+
+def parse_region(text: str) -> Region:
+    """``"10,20,300x200"`` as a part of the screen.
+
+    Raises:
+        UsageError: it is not written so.
+    """
+    match = re.fullmatch(r"(-?\d{1,6}),(-?\d{1,6}),(\d{1,6})x(\d{1,6})", text.replace(" ", ""))
+    if match is None:
+        raise UsageError(f"a region is written X,Y,WIDTHxHEIGHT, such as 0,0,640x480, not {text!r}")
+    return Region(*(int(part) for part in match.groups()))
+
+
+def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None) -> Iterator[str]:
+    """Execute one action per line; one line of JSON for each: ``{"ok": true}`` or ``{"error": ...}``.
+
+    A line that fails does not keep the next from being tried; what is held at the end is released.
+
+    Raises:
+        MissingPartError: there is no such display.
+        EnvironmentFailure: the display is gone.
+    """
+    control = Control()
+    hands = open_hands(display, control)
+    try:
+        picture = _look(display, monitor)
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                problem = _execute(line, hands, control, picture.size, picture.screen_frame)
+                yield json.dumps({"error": f"line {number}: {problem}"} if problem else {"ok": True})
+    finally:
+        hands.close()
+
+
+def _look(display: str | None, monitor: int | None, region: Region | None = None) -> Screenshot:
+    camera = ScreenCamera(display, monitor, region)
+    try:
+        return camera.grab()
+    finally:
+        camera.close()
+
+
+def _execute(line: bytes, hands: Hands, control: Control, size: Size, frame: Frame) -> str | None:
+    """What is wrong with a line, or with doing what it says."""
+    try:
+        action = action_adapter.validate_json(line)
+    except ValidationError as error:
+        return _first_problem(error)
+    except UnknownKeyError as error:
+        return str(error)
+    for point in points(action):
+        if not inside(point, size):
+            return f"({point.x:g}, {point.y:g}) is outside the screen of {size.width} x {size.height} pixels"
+    try:
+        return _do(action, hands, control, frame)
+    except (EnvironmentFailure, Stopped):
+        raise
+    except SaccadeError as error:
+        return str(error)
+
+
+def _do(action: Action, hands: Hands, control: Control, frame: Frame) -> str | None:
+    if isinstance(action, Wait):
+        control.wait(action.seconds)
+    elif not perform(hands, action, frame.to_frame):
+        return f"{action.kind} is nothing that mouse and keyboard can do"
+    return None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

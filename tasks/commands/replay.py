@@ -1,0 +1,111 @@
+"""What a person, or a script, sees of a replay."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...actions.errors import UsageError
+from ..replay.healing import keep_healed
+from ..replay.offline import Comparison, compare
+from ..replay.replay import Mode, Prepared, Replayed, ReplayRequest, load_model, prepare, replay
+from ..terminal.consent import ask_for_the_screen
+from ..terminal.narrator import Narrator, describe
+
+
+def choose_mode(*, exact: bool, verify: bool, offline: bool) -> Mode:
+    """The one mode that was asked for; ``verify`` by default.
+
+    Raises:
+        UsageError: more than one was.
+    """
+    if exact + verify + offline > 1:
+        raise UsageError("--exact, --verify and --offline exclude one another; give one of them")
+    return "exact" if exact else "offline" if offline else "verify"
+
+
+def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool) -> int:
+    """Replay and tell; returns the exit status."""
+    narrator = Narrator(sys.stderr if json_output else sys.stdout)
+    prepared = prepare(request)
+    if request.mode == "offline":
+        return _offline(request, prepared, narrator, json_output)
+    if request.update and request.mode == "exact":
+        raise UsageError("--exact heals nothing; leave --update out, or let a model verify")
+    if (display := request.place.display) is not None:
+        ask_for_the_screen(f"the display {display}", yes=consent)
+    done = replay(request, prepared, narrator)
+    if request.update and done.success and done.healed:
+        done = replace(done, updated=keep_healed(request.directory, done.directory, tuple(done.looked)))
+    _tell(done, narrator)
+    if json_output:
+        sys.stdout.write(done.as_json() + "\n")
+    return done.exit_status
+
+
+def _tell(done: Replayed, narrator: Narrator) -> None:
+    verdict, style = ("SUCCESS", "bold green") if done.success else ("FAILURE", "bold red")
+    message = f" ({done.end.message})" if done.end.message else ""
+    narrator.note(f"{verdict}  {done.end.end}{message} after {done.end.steps} steps", style)
+    if done.looked:
+        forwards = sum(look.forwards for look in done.looked)
+        narrator.note(
+            f"healed      {', '.join(map(str, done.healed)) or 'nothing'}; "
+            f"{forwards} forwards, {done.model_seconds:.2f} s of the model"
+        )
+    if done.updated is not None:
+        narrator.note(f"updated     {done.updated}")
+    narrator.note(f"report      {done.report}")
+
+
+def _offline(request: ReplayRequest, prepared: Prepared, narrator: Narrator, json_output: bool) -> int:
+    model = load_model(request, prepared.trajectory, narrator)
+    tolerance = model.tolerance if request.tolerance is None else request.tolerance
+    found = compare(
+        model, prepared.recording, prepared.instruction, tolerance, lambda each: _tell_step(each, narrator)
+    )
+    agreed = sum(each.agrees for each in found)
+    narrator.note(f"{agreed} of {len(found)} steps as recorded", "bold")
+    if json_output:
+        sys.stdout.write(_offline_json(found) + "\n")
+    return 0 if agreed == len(found) else 1
+
+
+def _tell_step(each: Comparison, narrator: Narrator) -> None:
+    was = "; ".join(map(describe, each.recorded))
+    if each.agrees:
+        narrator.note(f"step {each.step:<3} same       {was}", "green")
+        return
+    now = each.error or "; ".join(map(describe, each.now))
+    narrator.note(f"step {each.step:<3} different  {was}  ->  {now}", "yellow")
+
+
+def _offline_json(found: Sequence[Comparison]) -> str:
+    different = [each for each in found if not each.agrees]
+    return json.dumps(
+        {
+            "mode": "offline",
+            "success": not different,
+            "steps": len(found),
+            "agreed": len(found) - len(different),
+            "same_kind": sum(each.kind for each in found),
+            "healed": [each.step for each in different],
+            "differences": [
+                {
+                    "step": each.step,
+                    "was": [action.model_dump(mode="json") for action in each.recorded],
+                    "now": [action.model_dump(mode="json") for action in each.now],
+                    "distance": each.distance,
+                    "error": each.error,
+                }
+                for each in different
+            ],
+            "forwards": sum(each.forwards for each in found),
+            "model_ms": round(sum(each.seconds for each in found) * 1000, 1),
+            "stopped_at": None,
+            "report": None,
+        },
+        ensure_ascii=False,
+    )

@@ -1,0 +1,127 @@
+"""``saccade doctor``: what is there, what is missing, and the command that mends it.
+
+Each check is a function that returns findings; one that fails becomes a finding itself, so that nothing that
+is broken keeps the rest from being told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.text import Text
+
+State = Literal["ok", "missing", "limited"]
+_STYLES: dict[State, str] = {"ok": "green", "missing": "bold red", "limited": "yellow"}
+PATIENCE = 2.0
+"""Seconds after which checks that hang (a display that does not answer, say) are given up."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the machine.
+
+    Attributes:
+        part: its name.
+        state: ``limited`` when it is there but not all of it works.
+        detail: what was found, or what is not possible without it.
+        fix: the command that mends it; None where none does or nothing needs mending.
+        needed: whether a plain ``saccade run`` needs it.
+    """
+
+    part: str
+    state: State
+    detail: str
+    fix: str | None = None
+    needed: bool = False
+
+
+Check = Callable[[], Iterable[Finding]]
+
+
+def doctor_and_print(json_output: bool) -> int:
+    """Look, and tell: a table for people, or one line of JSON; returns the exit status."""
+    findings = look(all_checks())
+    healthy = not any(finding.needed and finding.state == "missing" for finding in findings)
+    if json_output:
+        found = [dataclasses.asdict(finding) for finding in findings]
+        sys.stdout.write(json.dumps({"ok": healthy, "findings": found}, ensure_ascii=False) + "\n")
+    else:
+        _print(findings, healthy)
+    return 0 if healthy else 1
+
+
+def all_checks() -> dict[str, Check]:
+    """Every check by the part it looks at."""
+    from . import checks as doctor_checks
+    from . import screen as doctor_screen
+
+    return {
+        "Python": doctor_checks.python,
+        "packages": doctor_checks.packages,
+        "torch": doctor_checks.torch,
+        "weights": doctor_checks.weights,
+        "browser": doctor_checks.browser,
+        "disk": doctor_checks.disk,
+        "screen": doctor_screen.screen,
+        "accessibility": doctor_screen.accessibility,
+        "private desktop": doctor_screen.programs,
+        "sandbox": doctor_screen.sandbox,
+        "fonts": doctor_screen.fonts,
+    }
+
+
+def look(checks: dict[str, Check], patience: float = PATIENCE) -> list[Finding]:
+    """Run all checks at once; one that breaks or hangs is told like any other finding.
+
+    Args:
+        checks: by the part they look at.
+        patience: seconds for all of them together.
+    """
+    answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
+    for part, check in checks.items():
+        # Daemons: one that hangs keeps nobody from leaving.
+        threading.Thread(
+            target=lambda *of: answers.put(_answer(*of)), args=(part, check), daemon=True
+        ).start()
+    found: dict[str, list[Finding]] = {}
+    deadline = time.monotonic() + patience
+    with suppress(queue.Empty):
+        while len(found) < len(checks):
+            part, findings = answers.get(timeout=max(deadline - time.monotonic(), 0))
+            found[part] = findings
+    silent = f"no answer within {patience:g} s"
+    return [each for part in checks for each in found.get(part, [Finding(part, "limited", silent)])]
+
+
+def _answer(part: str, check: Check) -> tuple[str, list[Finding]]:
+    try:
+        return part, list(check())
+    except (Exception, SystemExit) as error:  # a broken package may raise anything on import
+        return part, [Finding(part, "limited", f"cannot be looked at: {type(error).__name__}: {error}")]
+
+
+def _print(findings: list[Finding], healthy: bool) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in findings:
+        console.print(
+            Text.assemble(
+                (f"{finding.state:8}", _STYLES[finding.state]), f"{finding.part:18}", finding.detail
+            )
+        )
+        if finding.fix is not None:
+            console.print(Text.assemble(" " * 26, (finding.fix, "bold")))
+    if healthy:
+        console.print(Text("\n`saccade run` works here.", style="bold green"))
+    else:
+        parts = ", ".join(f.part for f in findings if f.needed and f.state == "missing")
+        console.print(Text(f"\n`saccade run` does not work here yet; it needs: {parts}", style="bold red"))

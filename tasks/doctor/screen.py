@@ -1,0 +1,139 @@
+"""What ``saccade doctor`` looks at for desktops: the screen one sits at, private ones, the sandbox, fonts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ...actions.errors import MissingPartError
+from .checks import first_line_of, install_command
+from .doctor import Finding
+
+PROGRAMS = {
+    "Xvfb": (
+        "private desktops",
+        {"apt": "xvfb", "dnf": "xorg-x11-server-Xvfb", "pacman": "xorg-server-xvfb"},
+    ),
+    "openbox": ("private desktops", {"apt": "openbox"}),
+    "xclip": ("looking into the clipboard by hand", {"apt": "xclip"}),
+}
+EXTENSIONS = {
+    "XTEST": "input cannot be injected",
+    "DAMAGE": "screens are compared instead of told when they rest",
+    "RECORD": "the stop chord and recording do not work",
+}
+CJK = ":lang=zh"
+
+
+def screen() -> Iterator[Finding]:
+    """The screen one sits at, and what can be done on it."""
+    if sys.platform in ("darwin", "win32"):
+        system = {"darwin": "macOS", "win32": "Windows"}[sys.platform]
+        detail = (
+            "grant Screen Recording and Accessibility to your terminal" if sys.platform == "darwin" else ""
+        )
+        yield Finding("screen", "ok", f"{system}; {detail}".rstrip("; "))
+        return
+    name = os.environ.get("DISPLAY")
+    if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
+        detail = (
+            "Wayland: its screen can be neither seen nor used; browsers and private desktops work "
+            "(--env desktop --app PROGRAM). For this screen, log in to an X11 session"
+        )
+        yield Finding("screen", "limited", detail)
+    elif not name:
+        yield Finding(
+            "screen", "ok", "none here (DISPLAY is not set); private desktops and browsers need none"
+        )
+    if name:
+        yield from _x_display(name)
+
+
+def _x_display(name: str) -> Iterator[Finding]:
+    from Xlib.display import Display
+
+    try:
+        display: Any = Display(name)
+    except Exception as error:  # whatever a broken display makes python-xlib raise
+        why = " ".join(str(error).split()) or type(error).__name__
+        yield Finding("display", "limited", f"{name} does not answer: {why}", "unset DISPLAY")
+        return
+    try:
+        size = display.screen().root.get_geometry()
+        lacking = [extension for extension in EXTENSIONS if not display.has_extension(extension)]
+        yield Finding("display", "ok", f"X11, {name}, {size.width} x {size.height}")
+        if not lacking:
+            yield Finding("extensions", "ok", ", ".join(EXTENSIONS))
+        for extension in lacking:
+            yield Finding("extensions", "limited", f"{name} has no {extension}: {EXTENSIONS[extension]}")
+    finally:
+        display.close()
+
+
+def accessibility() -> Iterator[Finding]:
+    """Whether programs of this screen tell a recording which of their fields are for passwords."""
+    if sys.platform != "linux" or not os.environ.get("DISPLAY"):
+        return
+    from ...env.record.atspi import find_bus
+
+    try:
+        find_bus(None)
+    except MissingPartError as error:
+        detail = f"recordings do not recognise password fields of programs: {error}"
+        yield Finding("accessibility", "limited", detail, install_command(apt="at-spi2-core"))
+    else:
+        yield Finding("accessibility", "ok", "recordings recognise password fields of programs")
+
+
+def programs() -> Iterator[Finding]:
+    """The programs that private desktops are made of."""
+    if sys.platform != "linux":
+        return
+    for program, (purpose, packages) in PROGRAMS.items():
+        path = shutil.which(program)
+        if path is None:
+            yield Finding(program, "missing", f"needed for {purpose}", install_command(**packages))
+        else:
+            yield Finding(program, "ok", path)
+
+
+def sandbox() -> Iterator[Finding]:
+    """Whether bubblewrap is there and the system lets it work."""
+    if sys.platform != "linux":
+        return
+    program = shutil.which("bwrap")
+    if program is None:
+        yield Finding("bwrap", "missing", "needed for --sandbox strict", install_command(apt="bubblewrap"))
+        return
+    box = [program, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
+    tried = subprocess.run(box, capture_output=True, text=True, errors="replace", timeout=2, check=False)
+    if tried.returncode == 0:
+        yield Finding("bwrap", "ok", f"{first_line_of(program, '--version') or program}, usable")
+    else:
+        why = (tried.stderr.strip().splitlines() or [f"status {tried.returncode}"])[-1]
+        fix = "sudo sysctl kernel.unprivileged_userns_clone=1  # in a container: run it privileged"
+        yield Finding("bwrap", "limited", f"cannot make a sandbox: {why}", fix)
+
+
+def fonts() -> Iterator[Finding]:
+    """Fonts for Chinese, Japanese and Korean; text is typed right without them, but seen as boxes."""
+    if sys.platform != "linux":
+        return
+    fix = install_command(apt="fonts-noto-cjk", dnf="google-noto-sans-cjk-fonts", pacman="noto-fonts-cjk")
+    if shutil.which("fc-list") is None:
+        yield Finding(
+            "fonts",
+            "limited",
+            "fc-list is missing, so fonts cannot be listed",
+            install_command(apt="fontconfig"),
+        )
+    elif found := first_line_of("fc-list", CJK, "family"):
+        yield Finding("fonts", "ok", f"CJK: {found}")
+    else:
+        yield Finding(
+            "fonts", "limited", "none for Chinese, Japanese, Korean: such text is seen as boxes", fix
+        )

@@ -1,0 +1,1 @@
+"""Evaluations: episodes, records on disk, resume, summaries, pages and paired comparison."""

@@ -1,0 +1,188 @@
+"""What a person sees of an evaluation: a live table with the time left, and the result at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from .price import cost_line
+from .records import Key, Record
+from .stats import Interval
+from .summary import Summary, TaskSummary, rate_interval
+from .workers.worker import Failed
+
+_SHOWN = 8
+"""Finished episodes that stay in sight."""
+_QUIET = 15.0
+"""Seconds between two lines where nobody watches live."""
+
+
+class EvalProgress:
+    """A watcher that prints to stderr: live in a terminal, else a line now and then.
+
+    Args:
+        console: where to.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._clock = clock
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._verdicts: dict[str, list[bool]] = {}
+        self._latest: deque[Record] = deque(maxlen=_SHOWN)
+        self._running: Mapping[Key, float] = {}
+        self._total = self._there = self._done = self._errors = 0
+        self._begun = self._spoken = clock()
+
+    def __enter__(self) -> EvalProgress:
+        """Take over the terminal's last lines."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def begin(self, total: int, records: Sequence[Record]) -> None:
+        """Say how much there is to do."""
+        self._total, self._there = total, len(records)
+        self._begun = self._clock()
+        for record in records:
+            self._count(record)
+        there = f", {self._there} of them already there" if records else ""
+        self._console.print(Text(f"{total} episodes{there}", style="dim"))
+
+    def finished(self, record: Record) -> None:
+        """Count it in."""
+        self._count(record)
+        self._latest.append(record)
+
+    def failed(self, failure: Failed, again: bool) -> None:
+        """Say what broke."""
+        then = "it is tried again" if again else "given up"
+        line = f"{failure.key.task} seed {failure.key.seed}: {failure.error}: {failure.message}; {then}"
+        self._console.print(Text(line, style="yellow"))
+
+    def tick(self, running: Mapping[Key, float]) -> None:
+        """Draw anew."""
+        self._running = running
+        if self._console.is_terminal:
+            self._live.update(self._picture(), refresh=True)
+        elif self._clock() - self._spoken >= _QUIET:
+            self._spoken = self._clock()
+            self._console.print(self._headline())
+
+    def _count(self, record: Record) -> None:
+        self._done += 1
+        if record.error is not None:
+            self._errors += 1
+        else:
+            self._verdicts.setdefault(record.task, []).append(record.success is True)
+
+    def _picture(self) -> Group:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for record in self._latest:
+            table.add_row(*_row(record))
+        for key, seconds in self._running.items():
+            table.add_row("...", key.task, f"seed {key.seed}", f"{seconds:.0f} s", style="dim")
+        bar = ProgressBar(total=max(1, self._total), completed=self._done, width=60)
+        return Group(table, bar, self._headline())
+
+    def _headline(self) -> Text:
+        line = Text(f"{self._done}/{self._total} episodes")
+        scored = sum(map(len, self._verdicts.values()))
+        if scored:
+            rate = sum(map(sum, self._verdicts.values())) / scored
+            line.append(f"   success {percent(rate)} {span(rate_interval(self._verdicts))}", "bold")
+        if self._errors:
+            line.append(f"   {self._errors} errors", "yellow")
+        return line.append(self._left(), "dim")
+
+    def _left(self) -> str:
+        new, seconds = self._done - self._there, self._clock() - self._begun
+        if not new:
+            return "   starting"
+        left = (self._total - self._done) * seconds / new
+        return f"   {60 * new / seconds:.1f} a minute   {duration(left)} left"
+
+
+def _row(record: Record) -> tuple[str, str, str, str, str]:
+    mark = "!" if record.error else "+" if record.success else "-"
+    came = record.error or record.end or ""
+    return (
+        mark,
+        record.task,
+        f"seed {record.seed}",
+        f"{record.seconds:.1f} s",
+        f"{came}, {record.steps} steps",
+    )
+
+
+def percent(rate: float | None) -> str:
+    """``0.5`` as ``50.0 %``; a dash for None."""
+    return "-" if rate is None else f"{100 * rate:.1f} %"
+
+
+def span(interval: Interval | None) -> str:
+    """An interval in percent: ``[40.1, 59.9]``."""
+    return "" if interval is None else f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def duration(seconds: float) -> str:
+    """``75`` as ``1:15``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def print_summary(summary: Summary, where: str, to: Console | None = None) -> None:
+    """The result as tables."""
+    console = to or Console(file=sys.stdout, highlight=False)
+    table = Table("task", "success", "95 %", "episodes", "errors", "reward", "steps", box=None)
+    for task, each in summary.per_task.items():
+        if each.episodes:
+            table.add_row(*_task_row(task, each))
+    console.print(table)
+    console.print(Text(headline(summary), style="bold"))
+    if summary.errors:
+        shown = ", ".join(f"{kind} {count}" for kind, count in summary.errors.items())
+        alternative = percent(summary.success_if_errors_fail)
+        console.print(Text(f"errors: {shown}; counted as failures, success is {alternative}", style="yellow"))
+    for phase in ("predict", "act", "settle", "capture"):
+        if (spent := summary.latency.get(phase)) is not None:
+            console.print(Text(f"{phase:<8} p50 {spent.p50:.0f} ms   p90 {spent.p90:.0f} ms", style="dim"))
+    if any(summary.tokens.values()):
+        said = f"tokens   {summary.tokens['prompt']:,} read, {summary.tokens['reply']:,} written"
+        console.print(Text(said, style="dim"))
+    if summary.cost is not None:
+        console.print(Text(cost_line(summary.cost), style="dim"))
+    console.print(Text(where, style="dim"))
+
+
+def headline(summary: Summary) -> str:
+    """The result in one line, with its denominator."""
+    missing = summary.planned - summary.episodes
+    return (
+        f"success {percent(summary.success)} {span(summary.interval)} of {summary.scored} episodes "
+        f"of {sum(each.episodes > 0 for each in summary.per_task.values())} tasks"
+        + (f"; {missing} of {summary.planned} have yet to be run" if missing else "")
+    )
+
+
+def _task_row(task: str, each: TaskSummary) -> tuple[str, ...]:
+    reward = "-" if each.mean_reward is None else f"{each.mean_reward:.2f}"
+    steps = "-" if each.steps is None else f"{each.steps:.1f}"
+    errors = str(each.errors or "")
+    return task, percent(each.success), span(each.interval), str(each.episodes), errors, reward, steps

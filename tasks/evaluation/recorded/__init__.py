@@ -1,0 +1,1 @@
+"""Evaluation on suites of recorded screens."""

@@ -1,0 +1,246 @@
+"""The process that holds a model once, for all workers of a machine.
+
+Every worker has a connection of its own, served by a thread of its own, with a policy of its own on the one
+copy of the weights: its conversation, its cache, its drafters. Sessions never see each other, so replies are
+those that the worker would have got from a model in its own process. Who asks first is answered first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import secrets
+import shutil
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
+from pathlib import Path
+from types import TracebackType
+
+from ....actions.errors import EnvironmentFailure, ParseError, SaccadeError
+from ....agent.policy import Policy, UnreadableReply, Usage
+from ...models.source import Loaded, Shareable
+from ...terminal.failure import explain
+from .policy_client import Answer, Ask, Broke, Hello, Refused, Request, ServedSource, Shelf, Unreadable
+from .process import socket_folder, stand_apart
+
+SHORT_LIVED = 5
+"""Servers in a row that may die without an episode that came to its end."""
+_BACKLOG = 1024
+_SOCKET = "policy"
+
+
+class Turns:
+    """Lets so many in at a time, in the order in which they came.
+
+    Args:
+        count: how many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._guard = threading.Lock()
+        self._queue: deque[threading.Event] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._queue)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for one, and have it during the enclosed work."""
+        called = threading.Event()
+        with self._guard:
+            if self._free:
+                self._free -= 1
+                called.set()
+            else:
+                self._queue.append(called)
+        called.wait()
+        try:
+            yield
+        finally:
+            with self._guard:
+                if self._queue:
+                    self._queue.popleft().set()
+                else:
+                    self._free += 1
+
+
+class PolicyServer:
+    """Answers on a listening socket until its process ends.
+
+    Args:
+        source: what to load.
+        key: the secret that who connects has to know.
+    """
+
+    def __init__(self, source: Shareable, key: bytes) -> None:
+        self._source = source
+        self._key = key
+        self._opening = threading.Lock()
+        self._refusal: str | None = None
+        self._loaded: Loaded | None = None
+        self._turns = Turns(1)
+        self._sessions: set[Connection] = set()
+
+    @property
+    def sessions(self) -> int:
+        """How many are open."""
+        return len(self._sessions)
+
+    def run(self, listening: socket.socket) -> None:
+        """Load the model, then serve; who connects before waits. Ends when the socket is shut down."""
+        try:
+            self._loaded = self._source.load()
+            self._turns = Turns(self._loaded.turns)
+        except SaccadeError as error:
+            self._refusal = explain(error)
+        while True:
+            try:
+                accepted, _ = listening.accept()
+            except OSError:
+                return
+            connection = Connection(accepted.detach())
+            threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+
+    def _attend(self, connection: Connection) -> None:
+        """One worker's session, from its first word until it hangs up or dies."""
+        with connection, contextlib.suppress(EOFError, OSError, AuthenticationError):
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
+            self._sessions.add(connection)
+            try:
+                self._serve(connection)
+            finally:
+                self._sessions.discard(connection)
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            if self._loaded is None:
+                connection.send(Refused(self._refusal or "the model was not loaded"))
+                return
+            with self._opening:
+                opened = self._loaded.open()
+        except Exception as error:
+            connection.send(Refused(explain(error) or f"{type(error).__name__}: {error}"))
+            return
+        connection.send(Hello(opened.policy.name, opened.settings))
+        shelf: Shelf = {}
+        while True:
+            connection.send(self._answer(opened.policy, connection.recv(), shelf))
+
+    def _answer(self, policy: Policy, request: Request, shelf: Shelf) -> Answer:
+        if not isinstance(request, Ask):
+            shelf.clear()
+            policy.start()
+            return None
+        context = request.context(shelf)
+        asked = time.perf_counter()
+        with self._turns.turn():
+            queued = time.perf_counter() - asked
+            try:
+                prediction = policy.predict(context)
+                return replace(prediction, usage=_with_queue(prediction.usage, queued))
+            except ParseError as error:
+                usage = error.usage if isinstance(error, UnreadableReply) else Usage()
+                return Unreadable(error.reason, error.raw, _with_queue(usage, queued))
+            except SaccadeError as error:
+                return Refused(explain(error) or str(error))
+            except Exception as error:
+                return Broke(f"{type(error).__name__}: {error}")
+
+
+class SharedPolicy:
+    """A policy server's process, as the runner has it: started, and replaced when it dies.
+
+    The runner keeps the listening socket, so a worker that connects while there is no server just waits for
+    the next one.
+
+    Args:
+        source: what the server loads.
+    """
+
+    def __init__(self, source: Shareable) -> None:
+        self._source = source
+        self._key = secrets.token_bytes(32)
+        self._spawn = multiprocessing.get_context("spawn")
+        self._deaths = 0
+
+    def __enter__(self) -> SharedPolicy:
+        """Start the server; it loads while workers start."""
+        self._folder = socket_folder(len(_SOCKET))
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(self._address)
+        self._listening.listen(_BACKLOG)
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it; it has nothing to save."""
+        self._process.kill()
+        self._process.join()
+        self._listening.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def source(self) -> ServedSource:
+        """How a worker gets its session."""
+        return ServedSource(self._source.asked, self._address, self._key)
+
+    @property
+    def process(self) -> int:
+        """The server's process number."""
+        return self._process.pid or 0
+
+    @property
+    def sentinel(self) -> int:
+        """Can be waited for: the server died."""
+        return self._process.sentinel
+
+    def proven(self) -> None:
+        """It served an episode to its end."""
+        self._deaths = 0
+
+    def mend(self) -> None:
+        """Start the server again if it died.
+
+        Raises:
+            EnvironmentFailure: it keeps dying.
+        """
+        if self._process.is_alive():
+            return
+        self._deaths += 1
+        if self._deaths >= SHORT_LIVED:
+            raise EnvironmentFailure(
+                f"the policy server died {SHORT_LIVED} times before an episode was over (exit status "
+                f"{self._process.exitcode}); is there enough memory for the model?"
+            )
+        self._start()
+
+    @property
+    def _address(self) -> str:
+        return str(self._folder / _SOCKET)
+
+    def _start(self) -> None:
+        arguments = (self._listening, self._folder, self._source, self._key)
+        self._process = self._spawn.Process(target=_main, args=arguments, daemon=True)
+        self._process.start()
+
+
+def _main(listening: socket.socket, folder: Path, source: Shareable, key: bytes) -> None:
+    stand_apart(lambda: shutil.rmtree(folder, ignore_errors=True))
+    PolicyServer(source, key).run(listening)
+
+
+def _with_queue(usage: Usage, seconds: float) -> Usage:
+    """How long the request waited for its turn is told with what it cost."""
+    return usage.model_copy(update={"timings": {**usage.timings, "queue": seconds}})

@@ -1,0 +1,235 @@
+"""The worker processes of an evaluation: started, given work, watched, and replaced when they die."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Protocol
+
+from ....actions.errors import EnvironmentFailure, UsageError
+from ....env.browser.watchdog import kill
+from ...models.source import Shareable
+from ..records import Key
+from .policy_server import SharedPolicy
+from .worker import LOST, Done, Failed, Message, Ready, Unusable, WorkerSetup, serve
+
+STILLBORN = 5
+"""Workers in a row that may die before they are ready."""
+_PATIENCE = 10.0
+"""Seconds that a worker gets to close its browser."""
+
+
+class WorkerPool(Protocol):
+    """Workers that run episodes, wherever they are; a context manager that starts and ends them."""
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for an episode."""
+
+    @property
+    def running(self) -> Mapping[Key, float]:
+        """Episodes under way, and for how many seconds."""
+
+    def assign(self, key: Key) -> None:
+        """Give an episode to an idle worker; one that dies over it is told by ``wait``."""
+
+    def wait(self, seconds: float) -> Iterable[Message]:
+        """What workers say within so many seconds; those that died or hang are replaced.
+
+        Raises:
+            EnvironmentFailure: workers keep dying before they are ready.
+            UsageError: they cannot be had as asked for.
+        """
+
+    def __enter__(self) -> WorkerPool: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    ready: bool = False
+    key: Key | None = None
+    begun: float = math.inf
+
+
+class Pool:
+    """Local processes that run episodes, one at a time each.
+
+    Args:
+        setup: what they have in common.
+        count: how many.
+        timeout: seconds after which an episode, and the worker that runs it, are given up.
+        share: whether they share one model; by default they do where that is worth it.
+
+    Raises:
+        UsageError: their policy cannot be shared, or its checkpoint is not there.
+    """
+
+    def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None = None) -> None:
+        self._setup = setup
+        self._shared = _shared(setup, count, share)
+        self._count = count
+        self._timeout = timeout
+        self._spawn = multiprocessing.get_context("spawn")
+        self._workers: list[_Worker] = []
+        self._stillborn = 0
+
+    def __enter__(self) -> Pool:
+        """Start the workers; ``wait`` tells when they are ready."""
+        if self._shared is not None:
+            self._shared.__enter__()
+            self._setup = replace(self._setup, source=self._shared.source)
+        for _ in range(self._count):
+            self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let idle workers go, interrupt busy ones, and end what does not end by itself."""
+        for worker in self._workers:
+            with contextlib.suppress(OSError):
+                worker.connection.send(None)
+            if (worker.key is not None or not worker.ready) and worker.process.is_alive():
+                worker.process.terminate()
+        deadline = time.monotonic() + _PATIENCE
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            _end(worker)
+        self._workers.clear()
+        if self._shared is not None:
+            self._shared.__exit__(kind, error, trace)
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for an episode."""
+        return sum(worker.ready and worker.key is None for worker in self._workers)
+
+    @property
+    def running(self) -> dict[Key, float]:
+        """Episodes under way, and for how many seconds."""
+        now = time.monotonic()
+        return {worker.key: now - worker.begun for worker in self._workers if worker.key is not None}
+
+    @property
+    def processes(self) -> list[int]:
+        """The workers' process numbers."""
+        return [worker.process.pid or 0 for worker in self._workers]
+
+    def assign(self, key: Key) -> None:
+        """Give an episode to an idle worker; one that dies over it is told by ``wait``."""
+        worker = next(worker for worker in self._workers if worker.ready and worker.key is None)
+        worker.key, worker.begun = key, time.monotonic()
+        with contextlib.suppress(OSError):
+            worker.connection.send(key)
+
+    @property
+    def shares(self) -> bool:
+        """Whether the workers share one model."""
+        return self._shared is not None
+
+    def wait(self, seconds: float) -> Iterator[Message]:
+        """See ``WorkerPool``; a server that died is replaced, too."""
+        ends = [worker.connection for worker in self._workers]
+        deaths = [worker.process.sentinel for worker in self._workers]
+        if self._shared is not None:
+            deaths.append(self._shared.sentinel)
+        spoken = set(wait([*ends, *deaths], seconds))
+        if self._shared is not None:
+            self._shared.mend()
+        for worker in tuple(self._workers):
+            if worker.connection in spoken or worker.process.sentinel in spoken:
+                yield from self._hear(worker)
+            elif worker.key is not None and time.monotonic() - worker.begun > self._timeout:
+                self._replace(worker)
+                yield Failed(worker.key, "timeout", f"not over after {self._timeout:g} s")
+
+    def _hear(self, worker: _Worker) -> Iterator[Message]:
+        message: Message | None = None
+        with contextlib.suppress(EOFError, OSError):
+            message = worker.connection.recv() if worker.connection.poll() else None
+        if message is not None:
+            self._note(worker, message)
+            yield message
+            return
+        worker.process.join(_PATIENCE)
+        status = worker.process.exitcode
+        if not worker.ready:
+            self._stillborn += 1
+        if self._stillborn >= STILLBORN:
+            raise EnvironmentFailure(
+                f"{STILLBORN} workers died before they were ready (exit status {status}); "
+                "is there enough memory for --workers?"
+            )
+        self._replace(worker)
+        if worker.key is not None:
+            if status == LOST:
+                yield Failed(worker.key, "environment", "the browser died, which its driver did not notice")
+            else:
+                yield Failed(worker.key, "worker", f"the worker died with exit status {status}")
+
+    def _note(self, worker: _Worker, message: Message) -> None:
+        if isinstance(message, Ready):
+            worker.ready = True
+            self._stillborn = 0
+        elif not isinstance(message, Unusable):
+            worker.key = None
+        if isinstance(message, Done) and self._shared is not None:
+            self._shared.proven()
+
+    def _replace(self, worker: _Worker) -> None:
+        _end(worker)
+        self._workers.remove(worker)
+        self._start()
+
+    def _start(self) -> None:
+        ours, theirs = self._spawn.Pipe()
+        process = self._spawn.Process(target=serve, args=(theirs, self._setup), daemon=True)
+        process.start()
+        theirs.close()
+        self._workers.append(_Worker(process, ours))
+
+
+def _shared(setup: WorkerSetup, count: int, share: bool | None) -> SharedPolicy | None:
+    source = setup.source
+    if not isinstance(source, Shareable) or not hasattr(socket, "AF_UNIX"):
+        if share:
+            raise UsageError("this policy cannot be shared by workers; leave --share-model out")
+        return None
+    if share is None:
+        share = count > 1 and source.worth_sharing()
+    return SharedPolicy(source) if share else None
+
+
+def _end(worker: _Worker) -> None:
+    """End a worker and what it started, whatever state they are in."""
+    if worker.process.is_alive():
+        below = _descendants(worker.process.pid)
+        worker.process.kill()
+        for number in below:
+            kill(number)
+        worker.process.join()
+    worker.connection.close()
+    worker.process.close()
+
+
+def _descendants(process: int | None) -> set[int]:
+    if process is None or sys.platform != "linux":
+        return set()
+    from ....env.desktop.supervisor import descendants
+
+    return descendants(process)

@@ -1,0 +1,324 @@
+"""Workers on the machines of a Ray cluster, behind the same interface as those of one machine.
+
+An actor on each machine looks after a local ``Pool``, so that an episode runs, times out and dies there as it
+does without Ray. What goes over the network is which episode to run and what came of it; trajectories are
+written to the evaluation's folder, which all machines share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any
+
+from ....actions.errors import EnvironmentFailure, MissingPartError, UsageError
+from ...models.source import Shareable
+from ..folder import EPISODES_NAME
+from ..records import Key
+from .pool import STILLBORN, Pool
+from .process import socket_folder
+from .worker import Done, Failed, Message, Ready, Unusable, WorkerSetup
+
+LOCAL = "local"
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what it would print on stdout about processes that died; we tell
+}
+_PATIENCE = 15.0
+"""Seconds that a machine gets to close its browsers."""
+_STORE_BYTES = 80_000_000  # next to nothing is stored, and Ray takes a third of the memory if not told
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a machine has to say.
+
+    Attributes:
+        messages: of its workers.
+        idle: workers that wait for an episode.
+        failure: why it cannot go on.
+    """
+
+    messages: list[Message]
+    idle: int
+    failure: str | None = None
+
+
+class MachineActor:
+    """The end of the pool on one machine; Ray makes an actor of it.
+
+    Args:
+        setup: what all workers have in common.
+        count: workers on this machine.
+        timeout: seconds per episode.
+        share: whether they share one model.
+    """
+
+    def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None) -> None:
+        # Spawned processes import the program that spawned them, and Ray's is of no use to workers.
+        sys.modules["__main__"].__file__ = None
+        self._open = contextlib.ExitStack()
+        self._pool: Pool | None = None
+        self._unusable: str | None = None
+        if not (setup.root / EPISODES_NAME).is_file():
+            host = os.uname().nodename
+            self._unusable = (
+                f"{host} does not see {setup.root}; put --out on a folder that all machines share"
+            )
+            return
+        try:
+            self._pool = self._open.enter_context(Pool(setup, count, timeout, share))
+        except UsageError as error:
+            self._unusable = str(error)
+
+    def exchange(self, keys: list[Key], seconds: float) -> Report:
+        """Take episodes to run, and tell what happens first within so many seconds."""
+        if self._pool is None:
+            return Report([Unusable(self._unusable or "there are no workers")], 0)
+        try:
+            for key in keys:
+                self._pool.assign(key)
+            return Report(list(self._pool.wait(seconds)), self._pool.idle)
+        except EnvironmentFailure as error:
+            return Report([], 0, str(error))
+
+    def close(self) -> None:
+        """End the workers."""
+        self._open.close()
+
+
+@dataclass
+class _Machine:
+    node: str
+    options: dict[str, Any]
+    count: int
+    actor: Any = None
+    call: Any = None
+    idle: int = 0
+    deaths: int = 0
+    queued: list[Key] = field(default_factory=list)
+    begun: dict[Key, float] = field(default_factory=dict)
+
+    def hear(self, report: Report) -> None:
+        """Take over what it reports."""
+        self.idle = report.idle - len(self.queued)
+        for message in report.messages:
+            if isinstance(message, Done | Failed):
+                self.begun.pop(message.record.key if isinstance(message, Done) else message.key, None)
+            if isinstance(message, Done | Ready):
+                self.deaths = 0
+
+
+class RayPool:
+    """Workers on a Ray cluster; see ``WorkerPool``.
+
+    Args:
+        setup: what they have in common; its folder must be the same on all machines.
+        count: how many.
+        timeout: seconds after which an episode, and the worker that runs it, are given up.
+        share: whether the workers of a machine share one model.
+        address: of the cluster, as ``ray.init`` takes it; ``local`` starts one here, and ends it.
+
+    Raises:
+        MissingPartError: Ray is not installed.
+    """
+
+    def __init__(
+        self, setup: WorkerSetup, count: int, timeout: float, share: bool | None, address: str
+    ) -> None:
+        self._setup = replace(setup, root=setup.root.absolute())
+        self._count = count
+        self._arguments = (timeout, share)
+        self._address = address
+        self._machines: list[_Machine] = []
+        self._open = contextlib.ExitStack()
+        self._ray = _import_ray()
+
+    def __enter__(self) -> RayPool:
+        """Start or find the cluster, and the workers.
+
+        Raises:
+            UsageError: there is no cluster at this address, or it is too small.
+        """
+        with self._open:
+            self._open.enter_context(_cluster(self._ray, self._address, self._count))
+            self._open.callback(self._end)
+            for machine in self._place():
+                self._start(machine)
+                self._machines.append(machine)
+            self._open = self._open.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers, and the cluster if it was started here."""
+        self._open.close()
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for an episode."""
+        return sum(max(0, machine.idle) for machine in self._machines)
+
+    @property
+    def running(self) -> Mapping[Key, float]:
+        """Episodes under way, and for how many seconds."""
+        now = time.monotonic()
+        return {key: now - begun for each in self._machines for key, begun in each.begun.items()}
+
+    def assign(self, key: Key) -> None:
+        """Give an episode to the machine that waits for most."""
+        machine = max(self._machines, key=lambda machine: machine.idle)
+        machine.idle -= 1
+        machine.queued.append(key)
+        machine.begun[key] = time.monotonic()
+
+    def wait(self, seconds: float) -> Iterator[Message]:
+        """See ``WorkerPool``; the workers of a machine that is lost are started again, or go without it."""
+        for machine in self._machines:
+            if machine.call is None:
+                keys, machine.queued = machine.queued, []
+                machine.call = machine.actor.exchange.remote(keys, seconds)
+        calls = {machine.call: machine for machine in self._machines}
+        spoken, _ = self._ray.wait(list(calls), num_returns=1, timeout=seconds)
+        more, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0) if spoken else ([], [])
+        for call in {*spoken, *more}:
+            yield from self._hear(calls[call])
+
+    def _hear(self, machine: _Machine) -> Iterator[Message]:
+        call, machine.call = machine.call, None
+        try:
+            report: Report = self._ray.get(call)
+        except self._ray.exceptions.RayActorError as error:
+            yield from self._bury(machine, str(error).strip().splitlines()[0])
+            return
+        if report.failure is not None:
+            raise EnvironmentFailure(report.failure)
+        machine.hear(report)
+        yield from report.messages
+
+    def _bury(self, machine: _Machine, reason: str) -> Iterator[Message]:
+        """What a lost machine was at work on has failed; start it again if it is there."""
+        lost = list(machine.begun)
+        machine.deaths += 1
+        self._machines.remove(machine)
+        if machine.node in {node["NodeID"] for node in _nodes(self._ray)}:
+            if machine.deaths >= STILLBORN:
+                raise EnvironmentFailure(
+                    f"the workers on a machine died {STILLBORN} times in a row: {reason}"
+                )
+            fresh = _Machine(machine.node, machine.options, machine.count, deaths=machine.deaths)
+            self._start(fresh)
+            self._machines.append(fresh)
+        if not self._machines:
+            raise EnvironmentFailure(f"no machine is left in the Ray cluster: {reason}")
+        for key in lost:
+            yield Failed(key, "worker", f"the machine was lost: {reason}")
+
+    def _place(self) -> list[_Machine]:
+        """So many workers on each machine, evenly."""
+        free = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in _nodes(self._ray)}
+        if sum(free.values()) < self._count:
+            raise UsageError(
+                f"the Ray cluster has {sum(free.values())} CPUs, one for each worker; "
+                f"give --workers no more than that"
+            )
+        counts = dict.fromkeys(free, 0)
+        for _ in range(self._count):
+            node = max(free, key=lambda node: free[node] - counts[node])
+            counts[node] += 1
+        gpus = {node["NodeID"]: node["Resources"].get("GPU", 0) for node in _nodes(self._ray)}
+        model = isinstance(self._setup.source, Shareable)
+        return [
+            _Machine(node, {"num_cpus": count, "num_gpus": 1 if model and gpus[node] >= 1 else 0}, count)
+            for node, count in counts.items()
+            if count
+        ]
+
+    def _start(self, machine: _Machine) -> None:
+        strategies = importlib.import_module("ray.util.scheduling_strategies")
+        there = strategies.NodeAffinitySchedulingStrategy(machine.node, soft=False)
+        options = {**machine.options, "scheduling_strategy": there}
+        make = self._ray.remote(MachineActor).options(**options)
+        machine.actor = make.remote(self._setup, machine.count, *self._arguments)
+
+    def _end(self) -> None:
+        """Let the machines close what they opened, then end what is left."""
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            calls = [machine.actor.close.remote() for machine in self._machines]
+            if calls:
+                self._ray.wait(calls, num_returns=len(calls), timeout=_PATIENCE)
+        for machine in self._machines:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.kill(machine.actor)
+        self._machines.clear()
+
+
+@contextlib.contextmanager
+def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
+    """Connect to a cluster, or start one and end it; without a word, and without leaving a trace."""
+    if ray.is_initialized():
+        yield
+        return
+    silent = {"log_to_driver": False, "logging_level": "ERROR"}
+    with contextlib.ExitStack() as stack:
+        if address == LOCAL:
+            folder = str(
+                socket_folder(len("session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store"))
+            )
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.enter_context(_environment(_QUIET | {"RAY_AUTH_TOKEN": _token()}))
+            silent |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": folder}
+            silent |= {"object_store_memory": _STORE_BYTES}
+        try:
+            ray.init(address=address, **silent)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UsageError(
+                f"no Ray cluster at {address}: {reason}; start one with ray start --head"
+            ) from error
+        stack.callback(ray.shutdown)
+        yield
+
+
+@functools.cache
+def _token() -> str:
+    """A secret for clusters of one's own; else Ray writes one into the home folder, and leaves it there.
+
+    It is one for the whole process, because Ray remembers the first.
+    """
+    return secrets.token_hex(32)
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables that are not set yet; what Ray sets besides goes with them."""
+    before = set(os.environ)
+    os.environ.update({name: value for name, value in variables.items() if name not in before})
+    try:
+        yield
+    finally:
+        for name in [name for name in os.environ if name.startswith("RAY_") and name not in before]:
+            del os.environ[name]
+
+
+def _nodes(ray: Any) -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _import_ray() -> Any:
+    try:
+        with _environment(_QUIET):
+            return importlib.import_module("ray")
+    except ImportError as error:
+        raise MissingPartError("--ray needs Ray: pip install 'saccade[ray]'") from error

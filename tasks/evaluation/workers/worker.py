@@ -1,0 +1,189 @@
+"""What a worker process of an evaluation does: one policy, one place, one episode after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from .... import __version__
+from ....actions.errors import EnvironmentFailure, TrajectoryError
+from ....agent.limits import Limits
+from ....agent.loop import Agent
+from ....env.base import Environment
+from ....env.trajectory.events import EndEvent, StartEvent
+from ....env.trajectory.trajectory import TrajectoryWriter
+from ...models.source import OpenPolicy, PolicySource
+from ...suites.interactive import InteractiveSuite, Place
+from ...terminal.failure import explain
+from ..records import ErrorKind, Key, Record, blame, read_record
+from .process import stand_apart
+
+LOST = 75
+"""Exit status of a worker that lost what its episodes stand on."""
+LOST_AFTER = 6
+"""Seconds in which a broken episode ends by itself, as most do."""
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What all workers of an evaluation have in common; it is pickled to them.
+
+    Attributes:
+        root: the evaluation's folder.
+        suite: whose tasks.
+        source: where the policy comes from.
+        max_steps: predictions per episode.
+    """
+
+    root: Path
+    suite: InteractiveSuite
+    source: PolicySource
+    max_steps: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker waits for episodes; ``settings`` is what may change their results."""
+
+    settings: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Done:
+    """An episode has a result."""
+
+    record: Record
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An episode was broken by something."""
+
+    key: Key
+    error: ErrorKind
+    message: str
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """The worker cannot work at all: a missing part, wrong usage, a full disk."""
+
+    message: str
+
+
+Message = Ready | Done | Failed | Unusable
+
+
+def serve(connection: Connection, setup: WorkerSetup) -> None:
+    """Take keys from the connection, run their episodes, and answer each; None ends it."""
+    stand_apart()
+    # A closed connection or a polite kill: the runner has gone, or wants this to end.
+    with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        try:
+            _serve(connection, setup)
+        except Exception as error:
+            if (line := explain(error)) is None:
+                raise
+            connection.send(Unusable(line))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
+
+
+class _Lifeline(threading.Thread):
+    """Ends the process when what it works with is gone and the work does not notice.
+
+    A page that is opened in a browser that just died is waited for without end by the browser's driver, and
+    nothing in this process can interrupt that.
+    """
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(daemon=True)
+        self._place = place
+        self._over = threading.Event()
+        self.working = False
+
+    def run(self) -> None:
+        gone = 0
+        while not self._over.wait(1.0):
+            gone = gone + 1 if self.working and not self._place.alive() else 0
+            if gone >= LOST_AFTER:
+                os._exit(LOST)
+
+    def end(self) -> None:
+        self._over.set()
+
+
+def _serve(connection: Connection, setup: WorkerSetup) -> None:
+    opened = setup.source.open()
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(contextlib.closing(setup.suite.open()))
+        settings = {"saccade": __version__, **place.settings, **opened.settings}
+        lifeline = _Lifeline(place)
+        lifeline.start()
+        stack.callback(lifeline.end)
+        connection.send(Ready(settings))
+        while (key := connection.recv()) is not None:
+            lifeline.working = True
+            answer = run_episode(setup, key, place, opened)
+            lifeline.working = False
+            connection.send(answer)
+
+
+def run_episode(setup: WorkerSetup, key: Key, place: Place, opened: OpenPolicy) -> Done | Failed:
+    """Run one episode in its folder, which holds none yet, and say what came of it.
+
+    Raises:
+        TrajectoryError: it cannot be written.
+        KeyboardInterrupt: it was interrupted, which is recorded.
+    """
+    folder = key.folder(setup.root)
+    try:
+        with contextlib.closing(place.environment(key.task)) as environment:
+            end = _play(setup, key, environment, place, opened)
+    except TrajectoryError:
+        raise
+    except Exception as error:
+        message = explain(error) or f"{type(error).__name__}: {error}"
+        return Failed(key, *(blame(folder) or ("environment", message)))
+    if end.end == "interrupted":
+        raise KeyboardInterrupt
+    if (fault := blame(folder)) is not None:
+        return Failed(key, *fault)
+    record = read_record(setup.root, key)
+    if record is None:
+        raise TrajectoryError(f"{folder}: was changed while the episode ran; leave it alone")
+    return Done(record)
+
+
+def _play(
+    setup: WorkerSetup, key: Key, environment: Environment, place: Place, opened: OpenPolicy
+) -> EndEvent:
+    first = environment.reset(key.seed)
+    if environment.instruction is None:
+        raise EnvironmentFailure(f"{key.task} sets no task")
+    start = StartEvent(
+        saccade_version=__version__,
+        instruction=environment.instruction,
+        environment=f"{setup.suite.name}:{key.task}",
+        policy=opened.policy.name,
+        seed=key.seed,
+        settings={
+            **place.settings,
+            **opened.settings,
+            "screen": list(first.screenshot.size),
+            "max_steps": setup.max_steps,
+        },
+        time=time.time(),
+    )
+    # Time does not end an episode with a result: how loaded a machine is says nothing about the policy.
+    limits = Limits(steps=setup.max_steps, seconds=math.inf)
+    with TrajectoryWriter(key.folder(setup.root), start) as trajectory:
+        return Agent(opened.policy, environment, limits).run(start.instruction, first, trajectory)

@@ -1,0 +1,93 @@
+"""Models for the command line."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ...actions.errors import UsageError
+from ...actions.geometry import Size
+from ...agent.remote.endpoint import PREFIX
+from ...agent.remote.policy import RemotePolicy
+from ...agent.replay.expected import Verifies
+
+SMALL_MODEL = 50_000_000
+"""Parameters below which one thread decodes as fast as several."""
+
+
+class ModelPolicy(Verifies, Protocol):
+    """A policy that a model makes, here or on a server."""
+
+    @property
+    def dialect(self) -> str:
+        """The name of the dialect it speaks."""
+
+    @property
+    def viewport(self) -> Size | None:
+        """The screen size the model was trained on; None for any."""
+
+    @property
+    def decoding(self) -> tuple[str, ...]:
+        """The drafters it uses; none for plain decoding."""
+
+
+def is_remote(model: str) -> bool:
+    """Whether a model is one that a server runs."""
+    return model.startswith(PREFIX)
+
+
+def refuse_decoding(model: str, decoding: str, constrained: bool) -> None:
+    """See that a server is not asked to decode in a way that only models here can.
+
+    Raises:
+        UsageError: it is.
+    """
+    if decoding not in ("auto", "plain") or constrained:
+        raise UsageError(
+            f"{model} decodes on its server; --decoding and --constrained are for models that run here"
+        )
+
+
+def load_policy(
+    model: str,
+    *,
+    dialect: str | None = None,
+    temperature: float = 0.0,
+    seed: int = 0,
+    decoding: str = "auto",
+    constrained: bool = False,
+) -> ModelPolicy:
+    """Load a checkpoint, or find a server, and make a policy of it.
+
+    Args:
+        model: ``embedded``, a directory or a hub id; or ``openai:URL#NAME``.
+        dialect: see ``LocalPolicy`` and ``RemotePolicy``, as for all that follow.
+        temperature: 0 is greedy.
+        seed: of sampling.
+        decoding: what drafts replies here.
+        constrained: whether replies are held to a grammar here.
+
+    Raises:
+        MissingPartError: the checkpoint, or a part of it, is missing.
+        UsageError: it, the server, the dialect or the way of decoding cannot be used.
+    """
+    if is_remote(model):
+        refuse_decoding(model, decoding, constrained)
+        return RemotePolicy(model, dialect, temperature=temperature, seed=seed)
+    import torch
+
+    from ...agent.checkpoints.checkpoint import load_checkpoint
+    from ...agent.local import LocalPolicy
+
+    checkpoint = load_checkpoint(model)
+    if sum(weights.numel() for weights in checkpoint.model.parameters()) < SMALL_MODEL:
+        # Its forwards are over before a second thread is awake, and on a busy machine waiting for one
+        # makes them a hundred times slower.
+        torch.set_num_threads(1)
+    return LocalPolicy(
+        checkpoint,
+        dialect=dialect,
+        temperature=temperature,
+        seed=seed,
+        decoding=decoding,
+        constrained=constrained,
+    )

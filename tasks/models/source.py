@@ -1,0 +1,161 @@
+"""Where the workers of an evaluation get their policy from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from pydantic import JsonValue
+
+from ...agent.policy import Policy, ScriptedPolicy
+
+if TYPE_CHECKING:
+    from ...agent.checkpoints.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class OpenPolicy:
+    """A policy that is ready.
+
+    Attributes:
+        policy: decides.
+        settings: what of it may change results, such as the fingerprint of its weights.
+    """
+
+    policy: Policy
+    settings: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class PolicySource(Protocol):
+    """Opens a worker's policy in that worker's process; it is pickled to get there.
+
+    An implementation may load weights, or connect to a server that serves all workers (``policy_wire``).
+    """
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """What was asked for, in words that a person can compare."""
+
+    def open(self) -> OpenPolicy:
+        """Get it ready.
+
+        Raises:
+            UsageError: it cannot be had as asked for.
+        """
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Weights in memory.
+
+    Attributes:
+        open: makes a policy on them that shares nothing else with others.
+        turns: how many of these policies may decide at the same time.
+    """
+
+    open: Callable[[], OpenPolicy]
+    turns: int
+
+
+@runtime_checkable
+class Shareable(PolicySource, Protocol):
+    """A source whose policies can share one copy of their weights, in a server's process."""
+
+    def worth_sharing(self) -> bool:
+        """Whether several workers of a machine should."""
+
+    def load(self) -> Loaded:
+        """Load the weights once.
+
+        Raises:
+            UsageError: they cannot be had as asked for.
+        """
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    """A checkpoint, loaded by every worker for itself; greedy, so that results do not depend on who ran what.
+
+    Attributes:
+        model: ``embedded``, a directory or a hub id.
+        dialect: by default the checkpoint's.
+        decoding: what drafts its replies.
+        constrained: whether replies are held to the grammar of the dialect.
+    """
+
+    model: str = "embedded"
+    dialect: str | None = None
+    decoding: str = "auto"
+    constrained: bool = False
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """Its fields."""
+        return {
+            "model": self.model,
+            "dialect": self.dialect,
+            "decoding": self.decoding,
+            "constrained": self.constrained,
+        }
+
+    def worth_sharing(self) -> bool:
+        """Large models are, and all on a GPU; small ones decide faster without asking another process."""
+        from .load import SMALL_MODEL
+        from .size import has_gpu, parameters
+
+        return parameters(self.model) > SMALL_MODEL or has_gpu()
+
+    def open(self) -> OpenPolicy:
+        """Load the checkpoint, to be run by one thread."""
+        return self.load().open()
+
+    def load(self) -> Loaded:
+        """Load the checkpoint; each policy is run by one thread, on a GPU one at a time."""
+        import torch
+
+        from ...agent.checkpoints.checkpoint import load_checkpoint
+
+        # As many threads as there are sessions share the processors, and sums do not depend on their number.
+        torch.set_num_threads(1)
+        checkpoint = load_checkpoint(self.model)
+        turns = os.cpu_count() or 1 if checkpoint.model.device.type == "cpu" else 1
+        return Loaded(lambda: self._open(checkpoint), turns)
+
+    def _open(self, checkpoint: Checkpoint) -> OpenPolicy:
+        from ...agent.local import LocalPolicy
+
+        policy = LocalPolicy(checkpoint, self.dialect, decoding=self.decoding, constrained=self.constrained)
+        settings: dict[str, JsonValue] = {
+            "policy": policy.name,
+            "dialect": policy.dialect,
+            "decoding": list(policy.decoding),
+            "constrained": self.constrained,
+            "temperature": 0.0,
+            "fingerprint": policy.fingerprint,
+        }
+        return OpenPolicy(policy, settings)
+
+
+@dataclass(frozen=True)
+class ScriptedSource:
+    """The same replies in every episode; for demonstrations and tests.
+
+    Attributes:
+        replies: raw replies in the dialect's text.
+        dialect: what they are written in.
+    """
+
+    replies: tuple[str, ...] = ()
+    dialect: str = "uitars-1.0"
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """Its fields."""
+        return {"model": "scripted", "replies": list(self.replies), "dialect": self.dialect}
+
+    def open(self) -> OpenPolicy:
+        """Read them from the start."""
+        policy = ScriptedPolicy(self.replies, self.dialect)
+        return OpenPolicy(policy, {"policy": policy.name, "dialect": self.dialect})

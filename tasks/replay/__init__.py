@@ -1,0 +1,1 @@
+"""A recording again: verified, exact or offline, with healing and variables."""

@@ -1,0 +1,82 @@
+"""Healed recordings: what a verified replay did instead, as a new version beside the old one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+from pathlib import Path
+
+from ...actions.errors import UsageError
+from ...agent.replay.policy import Looked
+from ...env.trajectory.trajectory import FILE_NAME, Trajectory
+from ..terminal.narrator import describe
+
+DIFF_NAME = "healed.json"
+
+
+def keep_healed(recording: Path, replay: Path, looked: tuple[Looked, ...]) -> Path:
+    """Make a replay's run the next version of its recording; nothing is overwritten.
+
+    Args:
+        recording: the recording's folder, such as ``login`` or ``login.v2``.
+        replay: the replay's folder.
+        looked: how each of its steps came about.
+
+    Returns:
+        The new version's folder, such as ``login.v3``; ``healed.json`` in it says what changed.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    folder = recording if recording.is_dir() else recording.parent
+    target = _next_version(folder.resolve())
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        shutil.copytree(replay / "screenshots", part / "screenshots")
+        shutil.copyfile(replay / FILE_NAME, part / FILE_NAME)
+        changes = difference(Trajectory.load(folder), Trajectory.load(replay), looked)
+        text = json.dumps({"was": folder.name, "changes": changes}, indent=1, ensure_ascii=False)
+        (part / DIFF_NAME).write_text(text + "\n", encoding="utf-8")
+        part.rename(target)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise UsageError(
+            f"cannot write {target}: {error.strerror}; free some space, or copy {replay}"
+        ) from error
+    return target
+
+
+def difference(
+    recording: Trajectory, replay: Trajectory, looked: tuple[Looked, ...]
+) -> list[dict[str, object]]:
+    """Each healed step: what was recorded where, and what was done instead."""
+    recorded = {step.index: step for step in recording.steps}
+    changes: list[dict[str, object]] = []
+    for look in looked:
+        if look.outcome != "own":
+            continue
+        was = recorded.get(look.recorded) if look.recorded is not None else None
+        before = was.prediction.actions if was and was.prediction else ()
+        now = replay.steps[look.step].prediction
+        changes.append(
+            {
+                "step": look.step,
+                "recorded_step": look.recorded,
+                "was": [describe(action) for action in before],
+                "now": [describe(action) for action in now.actions] if now else [],
+            }
+        )
+    return changes
+
+
+def _next_version(folder: Path) -> Path:
+    """The first free ``NAME.vN`` beside a recording that is ``NAME`` or ``NAME.vM``."""
+    name, number = folder.name, 1
+    if found := re.fullmatch(r"(.+)\.v(\d+)", name):
+        name, number = found.group(1), int(found.group(2))
+    free = (folder.with_name(f"{name}.v{n}") for n in itertools.count(number + 1))
+    return next(path for path in free if not path.exists())

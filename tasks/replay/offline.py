@@ -1,0 +1,105 @@
+"""``replay --offline``: what a policy would do now on the recorded screens. Nothing is executed.
+
+Each step is asked with the recorded history before it, so that one different answer does not change the next:
+the regression test for a new model, prompt or dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...actions.errors import ParseError, UsageError
+from ...actions.schema import Action
+from ...agent.policy import Context, Turn, UnreadableReply
+from ...agent.replay.expected import Expected, Verifies
+from ...agent.replay.point_tolerance import farthest, same_but_points
+from ...agent.replay.recording import RecordedStep, Recording
+from ...perception.observation import Observation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One recorded step and what the policy would do now.
+
+    Attributes:
+        step: of the recording.
+        agrees: whether it would do the same, points up to the tolerance.
+        kind: whether the actions are at least of the same kinds.
+        distance: how far points are off along an axis, in pixels; None where the actions differ otherwise.
+        recorded: what was done.
+        now: what would be done; empty for a reply that cannot be read.
+        error: why it cannot be read.
+        forwards: of the model, prefill included.
+        seconds: of the model.
+    """
+
+    step: int
+    agrees: bool
+    kind: bool
+    distance: float | None
+    recorded: tuple[Action, ...]
+    now: tuple[Action, ...]
+    error: str | None
+    forwards: int
+    seconds: float
+
+
+def compare(
+    policy: Verifies,
+    recording: Recording,
+    instruction: str,
+    tolerance: float,
+    tell: Callable[[Comparison], None] = lambda comparison: None,
+) -> list[Comparison]:
+    """Ask a policy about every recorded step.
+
+    Args:
+        policy: whom to ask.
+        recording: its screens, and what was done.
+        instruction: the task.
+        tolerance: how far points may be off along an axis, as a share of the screenshot's longer side.
+        tell: called with each step as it is done.
+    """
+    policy.start()
+    turns: list[Turn] = []
+    found: list[Comparison] = []
+    for step in recording.steps:
+        context = Context(instruction, Observation(step.screen, 0.0), tuple(turns))
+        found.append(_compare(policy, context, step, tolerance * max(step.screen.size)))
+        tell(found[-1])
+        turns.append(Turn(step.screen, step.raw or _spoken(policy, context, step)))
+    return found
+
+
+def _compare(policy: Verifies, context: Context, step: RecordedStep, pixels: float) -> Comparison:
+    """One forward where the policy would say the same words; its own reply where it would not."""
+    forwards, seconds = 0, 0.0
+    if step.raw:
+        verdict = policy.verify(context, [Expected(step.raw)])
+        forwards, seconds = 1, sum(verdict.usage.timings.values())
+        if verdict.index is not None:
+            return Comparison(
+                step.index, True, True, 0.0, step.actions, step.actions, None, forwards, seconds
+            )
+    try:
+        own = policy.predict(context)
+    except ParseError as error:
+        usage = error.usage if isinstance(error, UnreadableReply) else None
+        forwards += 1 + (usage.forwards if usage else 0)
+        return Comparison(step.index, False, False, None, step.actions, (), error.reason, forwards, seconds)
+    forwards += 1 + own.usage.forwards
+    seconds += sum(own.usage.timings.values())
+    now = own.reply.actions
+    distance = farthest(now, step.actions) if same_but_points(now, step.actions) else None
+    agrees = distance is not None and distance <= pixels
+    kind = [action.kind for action in now] == [action.kind for action in step.actions]
+    return Comparison(step.index, agrees, kind, distance, step.actions, now, None, forwards, seconds)
+
+
+def _spoken(policy: Verifies, context: Context, step: RecordedStep) -> str:
+    """A person's step as the policy would have written it."""
+    try:
+        return policy.expect(context, step.actions).raw
+    except UsageError:
+        return ""

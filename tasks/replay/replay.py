@@ -1,0 +1,291 @@
+"""``saccade replay``: a recorded run again, verified by a model, exactly, or offline."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from ... import __version__
+from ...agent.limits import Limits
+from ...agent.loop import Agent
+from ...agent.replay.policy import Looked, ReplayPolicy
+from ...agent.replay.recording import Recording, recording
+from ...env.base import Environment
+from ...env.chords import Chords
+from ...env.control import Control
+from ...env.trajectory.events import EndEvent, Event, PredictionEvent, StartEvent
+from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
+from ...env.wrappers import FillIn
+from ..commands.desktop_tools import parse_region
+from ..models.load import ModelPolicy, load_policy
+from ..report import write_report
+from ..report.replay_outcome import RECORD_NAME
+from ..terminal.folders import run_folder
+from ..terminal.keys import terminal_keys
+from ..terminal.narrator import Narrator
+from ..terminal.stop_chords import chords_heard
+from .environment import ReplayPlace
+from .exact import AsRecorded, Drift, ExactPolicy
+from .variables import Substitution, refuse_marks, secret_names, secrets, substituted
+
+Mode = Literal["verify", "exact", "offline"]
+_LIMITS = Limits(repeats=8)
+
+
+@dataclass(frozen=True)
+class ReplayRequest:
+    """What ``saccade replay`` was asked for; see its ``--help``."""
+
+    directory: Path
+    mode: Mode = "verify"
+    place: ReplayPlace = field(default_factory=ReplayPlace)
+    model: str | None = None
+    tolerance: float | None = None
+    values: dict[str, str] = field(default_factory=dict)
+    patience: float = 10.0
+    update: bool = False
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recording that may be executed: checked, its variables filled in, its secrets at hand."""
+
+    trajectory: Trajectory
+    recording: Recording
+    instruction: str
+    secrets: dict[str, str]
+
+
+@dataclass
+class Costs:
+    """A trajectory listener that adds up what the model took."""
+
+    seconds: float = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Note one event."""
+        if isinstance(event, PredictionEvent):
+            self.seconds += sum(event.usage.timings.values())
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay left behind.
+
+    Attributes:
+        mode: how it was done.
+        end: how it ended.
+        looked: how each step came about, of a verified replay.
+        model_seconds: spent by the model.
+        drift: where an exact replay left the recording.
+        directory: its own run.
+        report: its report.
+        updated: the healed recording, if one was asked for.
+    """
+
+    mode: Mode
+    end: EndEvent
+    looked: Sequence[Looked]
+    model_seconds: float
+    drift: Drift | None
+    directory: Path
+    report: Path
+    updated: Path | None = None
+
+    @property
+    def success(self) -> bool:
+        """Whether it reached its end; an exact one also without leaving the recording."""
+        return self.end.success and self.drift is None
+
+    @property
+    def healed(self) -> list[int]:
+        """Steps at which the model's own answer replaced the recorded one."""
+        return [look.step for look in self.looked if look.outcome == "own"]
+
+    @property
+    def exit_status(self) -> int:
+        """0 achieved, 1 not achieved, 2 something broke, 130 stopped by a person."""
+        if self.end.end == "interrupted":
+            return 130
+        broken = self.end.end == "error" and self.drift is None
+        return 2 if broken else int(not self.success)
+
+    def as_json(self) -> str:
+        """One line for scripts."""
+        stopped = self.drift.step if self.drift else None if self.success else max(self.end.steps - 1, 0)
+        return json.dumps(
+            {
+                "mode": self.mode,
+                "success": self.success,
+                "end": self.end.end,
+                "message": self.end.message,
+                "steps": self.end.steps,
+                "known": sum(look.outcome == "known" for look in self.looked),
+                "agreed": sum(look.outcome in ("agreed", "near") for look in self.looked),
+                "healed": self.healed,
+                "forwards": sum(look.forwards for look in self.looked),
+                "model_ms": round(self.model_seconds * 1000, 1),
+                "stopped_at": stopped,
+                "drift": list(self.drift.box) if self.drift and self.drift.box else None,
+                "trajectory": str(self.directory / FILE_NAME),
+                "report": str(self.report),
+                "updated": str(self.updated) if self.updated else None,
+            },
+            ensure_ascii=False,
+        )
+
+
+def prepare(request: ReplayRequest) -> Prepared:
+    """Read and check everything before anything is executed.
+
+    Raises:
+        TrajectoryError: the recording is not whole.
+        UsageError: a variable or a secret is missing.
+    """
+    trajectory = Trajectory.load(request.directory)
+    known = trajectory.start.settings.get("variables")
+    recorded = {str(name): str(value) for name, value in known.items()} if isinstance(known, dict) else {}
+    substitute = Substitution(request.values, recorded)
+    filled = substituted(recording(trajectory), substitute)
+    instruction = substitute(trajectory.start.instruction)
+    ask = getpass.getpass if sys.stdin.isatty() else None
+    if request.mode != "exact":
+        refuse_marks(instruction)
+    names = [] if request.mode == "offline" else secret_names(filled)
+    return Prepared(trajectory, filled, instruction, secrets(names, os.environ, ask))
+
+
+def replay(request: ReplayRequest, prepared: Prepared, narrator: Narrator) -> Replayed:
+    """Repeat a recording in a live environment.
+
+    Raises:
+        UsageError: it cannot be repeated here; nothing was executed.
+        EnvironmentFailure: the environment could not be started.
+        TrajectoryError: the new run cannot be written.
+    """
+    control, place = Control(), f"replay {request.directory.resolve().name}"
+    with run_folder(request.out, place) as directory, terminal_keys(control, narrator.note):
+        return _replay_in(directory, request, prepared, narrator, control)
+
+
+def _replay_in(
+    directory: Path, request: ReplayRequest, prepared: Prepared, narrator: Narrator, control: Control
+) -> Replayed:
+    model = load_model(request, prepared.trajectory, narrator) if request.mode == "verify" else None
+    place = request.place.of(prepared.trajectory, control, directory / "downloads")
+    costs = Costs()
+    with contextlib.closing(FillIn(place, prepared.secrets)) as world:
+        player = _player(request, prepared, world, model)
+        with chords_heard(control, Chords(), place):
+            end = _episode(request, prepared, player, directory, [narrator, costs], control)
+    record = {
+        "recording": str(request.directory.resolve()),
+        "mode": request.mode,
+        "looked": [asdict(look) for look in player.looked],
+        "drift": _drift_record(player.drift, directory),
+    }
+    (directory / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    report = write_report(Trajectory.load(directory))
+    return Replayed(request.mode, end, player.looked, costs.seconds, player.drift, directory, report)
+
+
+@dataclass(frozen=True)
+class _Player:
+    """Who repeats, and where."""
+
+    policy: ReplayPolicy | ExactPolicy
+    world: Environment | AsRecorded
+
+    @property
+    def looked(self) -> tuple[Looked, ...]:
+        return tuple(self.policy.looked) if isinstance(self.policy, ReplayPolicy) else ()
+
+    @property
+    def drift(self) -> Drift | None:
+        return self.world.drift if isinstance(self.world, AsRecorded) else None
+
+
+def _player(
+    request: ReplayRequest, prepared: Prepared, world: Environment, model: ModelPolicy | None
+) -> _Player:
+    if model is not None:
+        return _Player(ReplayPolicy(model, prepared.recording, request.tolerance), world)
+    regions = prepared.trajectory.start.settings.get("redact")
+    redacted = [parse_region(str(text)) for text in regions] if isinstance(regions, list) else []
+    exact = AsRecorded(world, prepared.recording, redacted, request.patience)
+    return _Player(ExactPolicy(prepared.recording, exact), exact)
+
+
+def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | None:
+    """Where a replay left the recording, with the screen that was expected kept beside the live one."""
+    if drift is None:
+        return None
+    expected = directory / "screenshots" / f"{drift.recorded.digest}.png"
+    expected.write_bytes(drift.recorded.png())
+    return {
+        "step": drift.step,
+        "expected": drift.recorded.digest,
+        "live": drift.live.digest,
+        "box": drift.box,
+    }
+
+
+def load_model(request: ReplayRequest, trajectory: Trajectory, narrator: Narrator) -> ModelPolicy:
+    """The model that verifies: the one asked for, else the one that made the recording.
+
+    Raises:
+        MissingPartError: it is missing.
+        UsageError: it cannot be used.
+    """
+    made_by = trajectory.start.policy
+    name = request.model or ("embedded" if made_by in ("person", "recording") else made_by)
+    narrator.note(f"loading {name} ...")
+    dialect = trajectory.start.settings.get("dialect") if request.model is None else None
+    return load_policy(name, dialect=str(dialect) if dialect else None)
+
+
+def _episode(
+    request: ReplayRequest,
+    prepared: Prepared,
+    player: _Player,
+    directory: Path,
+    listeners: Sequence[Listener],
+    control: Control,
+) -> EndEvent:
+    recorded, world = prepared.trajectory.start, player.world
+    first = world.reset(recorded.seed if request.place.seed is None else request.place.seed)
+    asked = world.instruction if request.place.changed else None
+    start = _start(recorded, asked or prepared.instruction, player.policy.name, request)
+    limits = replace(_LIMITS, steps=2 * len(prepared.recording.steps) + 10)
+    with TrajectoryWriter(directory, start, listeners) as trajectory:
+        agent = Agent(player.policy, world, limits, control=control)
+        return agent.run(start.instruction, first, trajectory)
+
+
+def _start(recorded: StartEvent, instruction: str, policy: str, request: ReplayRequest) -> StartEvent:
+    """What a replay says of itself: the recording's settings, and that it is a replay of it."""
+    values = {**dict(recorded.settings.get("variables") or {}), **request.values}  # type: ignore[arg-type]
+    settings = {
+        **{name: value for name, value in recorded.settings.items() if name != "fingerprint"},
+        "replay_of": str(request.directory),
+        "replay": request.mode,
+        **({"variables": values} if values else {}),
+    }
+    return recorded.model_copy(
+        update={
+            "saccade_version": __version__,
+            "instruction": instruction,
+            "policy": policy,
+            "settings": settings,
+            "time": time.time(),
+        }
+    )

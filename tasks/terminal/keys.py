@@ -1,0 +1,173 @@
+"""Single keys in the terminal while a run goes on: pause, step, go on, stop; and answers to what it asks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from ...env.control import Change, Control
+
+KEYS = "p pause, s step, r go on, q stop"
+_WHILE_PAUSED = "paused: s lets one step pass, r goes on, q stops"
+_WHILE_ASKED = "act on the screen, type an answer if there is one, and press Enter to go on"
+_POLL = 0.5
+"""Seconds after which a terminal that another program had meanwhile is looked at again."""
+
+
+@contextmanager
+def terminal_keys(
+    control: Control, note: Callable[[str, str], None], stream: TextIO | None = None
+) -> Iterator[None]:
+    """Tell what happens to the run, and let a person at the terminal hold it, while the block runs.
+
+    Where ``stream`` is no terminal, or the program runs in its background, no key is read and nobody is taken
+    to be there.
+
+    Args:
+        control: what they hold it by.
+        note: prints a line in a style.
+        stream: the terminal; by default the standard input.
+    """
+    stream = stream or sys.stdin
+    keys = _TerminalKeys(control, stream.fileno()) if _usable(stream) else None
+    control.listen(lambda change, words: _tell(note, change, words, at_terminal=keys is not None))
+    if keys is None:
+        yield
+        return
+    note(f"keys    {KEYS}", "dim")
+    with keys.reading():
+        yield
+
+
+def _usable(stream: TextIO) -> bool:
+    """Whether it is a terminal whose keys are for this program."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import termios
+
+        with contextlib.suppress(termios.error):
+            termios.tcgetattr(stream.fileno())
+            return _in_front(stream.fileno())
+    return False
+
+
+def _in_front(terminal: int) -> bool:
+    """Whether this program is in the terminal's foreground: another's terminal must be left alone."""
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _tell(note: Callable[[str, str], None], change: Change, words: str, *, at_terminal: bool) -> None:
+    match change:
+        case "paused":
+            note(_WHILE_PAUSED if at_terminal else "paused", "bold yellow")
+        case "stepping":
+            note("one step", "yellow")
+        case "resumed":
+            note("going on", "yellow")
+        case "asked":
+            note(f"the agent asks you: {words or '(without words)'}", "bold yellow")
+            note(_WHILE_ASKED, "yellow")
+        case "stopped":
+            note(words, "bold red")
+
+
+class _TerminalKeys:
+    """Reads a terminal key by key, and line by line while a question is open.
+
+    Args:
+        control: what the keys hold.
+        terminal: its file descriptor.
+    """
+
+    def __init__(self, control: Control, terminal: int) -> None:
+        import termios
+
+        self._control = control
+        self._terminal = terminal
+        self._lines: list[Any] = termios.tcgetattr(terminal)
+        self._woken, self._wake = os.pipe()
+        self._ended = False
+        self._thread = threading.Thread(target=self._read, name="terminal keys", daemon=True)
+        self._calls: dict[str, Callable[[], None]] = {
+            "p": control.pause,
+            "s": control.step,
+            "r": control.resume,
+            "q": lambda: control.stop("stopped in the terminal"),
+        }
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read keys while the block runs; the terminal is as before afterwards."""
+        self._control.attended = True
+        self._control.listen(lambda change, words: self._look_up())
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._ended = True
+            self._look_up()
+            self._thread.join()
+            self._set(key_by_key=False)
+            os.close(self._wake)
+            os.close(self._woken)
+            self._wake = -1
+
+    def _look_up(self) -> None:
+        """Have the reading thread see what changed."""
+        if self._wake >= 0:
+            os.write(self._wake, b".")
+
+    def _read(self) -> None:
+        try:
+            while not self._ended:
+                self._wait()
+        except OSError:  # the terminal was closed
+            if self._control.question is not None:
+                self._control.stop("the terminal was closed while the agent waited for an answer")
+        finally:
+            self._control.attended = False
+
+    def _wait(self) -> None:
+        asked = self._control.question is not None
+        sources = [self._woken]
+        if _in_front(self._terminal):
+            self._set(key_by_key=not asked)
+            sources.append(self._terminal)
+        ready, _, _ = select.select(sources, [], [], _POLL)
+        if self._woken in ready:
+            os.read(self._woken, 4096)
+        elif ready:
+            typed = os.read(self._terminal, 4096).decode(errors="replace")
+            if asked:
+                self._control.answer(typed.strip())
+            else:
+                self._press(typed)
+
+    def _press(self, typed: str) -> None:
+        for key in typed.lower():
+            call = self._calls.get(key)
+            if call is not None:
+                call()
+
+    def _set(self, *, key_by_key: bool) -> None:
+        """Have the terminal give keys at once and unseen, or whole lines; Ctrl-C works in both."""
+        import termios
+
+        if not _in_front(self._terminal):
+            return
+        wanted = self._lines[:]
+        if key_by_key:
+            wanted[3] &= ~(termios.ICANON | termios.ECHO)
+            wanted[6] = wanted[6][:]
+            wanted[6][termios.VMIN], wanted[6][termios.VTIME] = 1, 0
+        with contextlib.suppress(termios.error):
+            if termios.tcgetattr(self._terminal)[3] != wanted[3]:
+                termios.tcsetattr(self._terminal, termios.TCSANOW, wanted)

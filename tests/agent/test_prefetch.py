@@ -1,0 +1,215 @@
+"""Reading ahead: what is computed while the screen settles is kept, and never changes an answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from saccade.actions.errors import ParseError
+from saccade.actions.schema import Action
+from saccade.agent.checkpoints.checkpoint import Checkpoint
+from saccade.agent.local import LocalPolicy
+from saccade.agent.loop import Agent
+from saccade.agent.policy import Context, Prediction, ScriptedPolicy, Turn
+from saccade.agent.prefetch import Overlap, ReadsAhead
+from saccade.agent.reading import ReadingAhead
+from saccade.env.base import Preview, Previewing, StepResult
+from saccade.env.browser.environment import BrowserEnvironment
+from saccade.env.browser.miniwob import MiniWobEnvironment
+from saccade.env.memory import demo
+from saccade.env.trajectory.events import StartEvent
+from saccade.env.trajectory.trajectory import TrajectoryWriter
+from saccade.env.wrappers import BlankScreen
+from saccade.perception.observation import Observation, Screenshot
+
+Shoot = Callable[..., Screenshot]
+
+
+def context(*screens: Screenshot, replies: tuple[str, ...] = ()) -> Context:
+    turns = tuple(Turn(screen, reply) for screen, reply in zip(screens, replies, strict=False))
+    return Context("Press the button.", Observation(screens[-1], 0.0), turns)
+
+
+def forwards(policy: LocalPolicy) -> Callable[[], tuple[int, int]]:
+    """Pictures encoded and tokens read by the language model since the last call."""
+    network, counts = policy._network, [0, 0]
+    encode, attend = network.encode, network.attend
+
+    def counting_encode(*args: object) -> object:
+        counts[0] += 1
+        return encode(*args)  # type: ignore[arg-type]
+
+    def counting_attend(embeddings: object, *args: object) -> object:
+        counts[1] += len(embeddings)  # type: ignore[arg-type]
+        return attend(embeddings, *args)  # type: ignore[arg-type]
+
+    network.encode, network.attend = counting_encode, counting_attend  # type: ignore[method-assign, assignment]
+
+    def since() -> tuple[int, int]:
+        seen = (counts[0], counts[1])
+        counts[:] = [0, 0]
+        return seen
+
+    return since
+
+
+def raw(policy: LocalPolicy, asked: Context) -> str:
+    try:
+        return policy.predict(asked).raw
+    except ParseError as error:
+        return error.raw
+
+
+@pytest.fixture
+def policies(checkpoint: Checkpoint) -> tuple[LocalPolicy, LocalPolicy]:
+    patient, eager = (LocalPolicy(checkpoint, decoding="plain", max_new_tokens=6) for _ in range(2))
+    return patient, eager
+
+
+def test_a_right_guess_leaves_nothing_but_the_last_token(
+    policies: tuple[LocalPolicy, LocalPolicy], shoot: Shoot
+) -> None:
+    patient, eager = policies
+    asked = context(shoot(1))
+    expected = raw(patient, asked)
+    count = forwards(eager)
+    eager.read_ahead(asked)
+    eager._reading._thread.join()  # type: ignore[union-attr]
+    encoded, read = count()
+    assert encoded == 1
+    assert read > 20
+    assert raw(eager, asked) == expected
+    encoded, read = count()
+    assert encoded == 0
+    assert read <= 1 + 6
+    assert eager.last_usage.timings["ahead"] > 0
+
+
+def test_a_wrong_guess_changes_no_answer(policies: tuple[LocalPolicy, LocalPolicy], shoot: Shoot) -> None:
+    patient, eager = policies
+    for number in range(4):
+        eager.read_ahead(context(shoot(10 + number)))
+        asked = context(shoot(number))
+        assert raw(eager, asked) == raw(patient, asked)
+        assert "ahead" not in eager.last_usage.timings
+
+
+def test_guesses_that_keep_failing_are_given_up(shoot: Shoot) -> None:
+    done: list[int] = []
+    reading = ReadingAhead(patience=2)
+    for number in range(5):
+        reading.begin(shoot(number), lambda wanted, number=number: done.append(number))  # type: ignore[misc]
+        reading.settle(shoot(number + 50))
+    assert done == [0, 1]
+
+
+def test_a_guess_known_to_be_wrong_is_told_so(shoot: Shoot) -> None:
+    seen: list[bool] = []
+    go = threading.Event()
+    reading = ReadingAhead()
+
+    def work(wanted: Callable[[], bool]) -> None:
+        seen.append(wanted())
+        while wanted():
+            go.wait(0.001)
+        seen.append(wanted())
+
+    reading.begin(shoot(0), work)
+    assert reading.settle(shoot(1)) == 0.0
+    assert seen == [True, False]
+
+
+def test_an_error_ahead_is_a_failed_guess_and_no_more(shoot: Shoot) -> None:
+    reading = ReadingAhead()
+
+    def work(wanted: Callable[[], bool]) -> None:
+        raise ValueError("no")
+
+    reading.begin(shoot(0), work)
+    reading.settle(shoot(0))
+
+
+class Eager(ScriptedPolicy):
+    """Notes what it may read ahead and what it is asked."""
+
+    def __init__(self, replies: list[str]) -> None:
+        super().__init__(replies)
+        self.ahead: list[Context] = []
+        self.asked: list[Context] = []
+
+    def read_ahead(self, context: Context) -> None:
+        self.ahead.append(context)
+
+    def predict(self, context: Context) -> Prediction:
+        self.asked.append(context)
+        return super().predict(context)
+
+
+class Glimpses:
+    """A little program whose every step gives a first look at what it settles to."""
+
+    def __init__(self) -> None:
+        self.inner = demo()
+        self.show: Preview | None = None
+
+    @property
+    def instruction(self) -> str | None:
+        return self.inner.instruction
+
+    def reset(self, seed: int | None = None) -> Observation:
+        return self.inner.reset(seed)
+
+    def step(self, action: Action) -> StepResult:
+        result = self.inner.step(action)
+        if self.show is not None:
+            self.show(result.observation.screenshot)
+        return result
+
+    def preview_to(self, show: Preview | None) -> None:
+        self.show = show
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+START = StartEvent(
+    saccade_version="0", instruction="x", environment="memory", policy="scripted", seed=0, time=0.0
+)
+
+
+def test_the_loop_offers_what_will_be_asked(tmp_path: Path) -> None:
+    wait = "Action: wait()"
+    policy, world = Eager([f"{wait}\n\nwait()", wait]), Glimpses()
+    assert isinstance(policy, ReadsAhead)
+    assert isinstance(world, Previewing)
+    with TrajectoryWriter(tmp_path / "run", START) as writer:
+        Agent(policy, world).run("x", world.reset(0), writer)
+    assert len(policy.ahead) == 2, "one look per prediction, after its last action"
+    for guess, asked in zip(policy.ahead, policy.asked[1:], strict=True):
+        assert guess.instruction == asked.instruction
+        assert guess.observation.screenshot.digest == asked.observation.screenshot.digest
+        assert [turn.reply for turn in guess.turns] == [turn.reply for turn in asked.turns]
+    assert world.show is None
+
+
+def test_environments_that_can_look_early_say_so() -> None:
+    assert isinstance(BrowserEnvironment(), Previewing)
+    assert isinstance(MiniWobEnvironment("click-test"), Previewing)
+    seen: list[Screenshot] = []
+    world = Glimpses()
+    blind = BlankScreen(world)
+    blind.preview_to(seen.append)
+    assert world.show is not None
+    world.show(world.reset(0).screenshot)
+    assert (seen[0].pixels == 127).all(), "an early look must not show what the wrapper hides"
+    blind.preview_to(None)
+    assert world.show is None
+
+
+def test_a_policy_that_does_not_read_ahead_is_left_alone() -> None:
+    world = Glimpses()
+    with Overlap(ScriptedPolicy([]), world).after("x", ()):
+        assert world.show is None

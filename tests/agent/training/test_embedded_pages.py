@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from saccade.actions.geometry import Point
+from saccade.actions.schema import Click
+from saccade.agent.training.batches import Shards
+from saccade.agent.training.demonstrations import FIRST_SEED, FURTHER, REQUIRED, Sheet, demonstrate, held_out
+from saccade.agent.training.pages import SERIES, synthesize
+from saccade.agent.training.questions import ask, closing_reply, legible, own_question, own_reply, uncovered
+from saccade.agent.training.sheets import save_shard
+from saccade.env.browser.miniwob import MiniWobEnvironment
+
+SEED = FIRST_SEED + 77
+
+
+def test_the_labels_of_a_training_page_solve_it() -> None:
+    pictures, records = next(demonstrate(REQUIRED, 1, SEED, Sheet(5, 1)))
+    for number, task in enumerate(REQUIRED):
+        own = own_question(records[number])
+        assert own is not None
+        assert own.reply.element is not None
+        x, y = own.reply.element["point"]
+        with MiniWobEnvironment(task, mode="train") as environment:
+            seen = environment.reset(SEED + number).screenshot.pixels
+            assert environment.instruction == own.instruction
+            # In a frame of a sheet a focused button is drawn a little differently.
+            assert np.mean(np.any(seen != pictures[number], axis=2)) < 0.01
+            assert environment.step(Click(point=Point(x, y))).reward > 0
+
+
+def test_every_further_task_has_a_first_click() -> None:
+    _, records = next(demonstrate(FURTHER, 1, SEED, Sheet(len(FURTHER), 1)))
+    assert [own_question(record) is not None for record in records] == [True] * len(FURTHER)
+
+
+def test_training_never_touches_held_out_seeds() -> None:
+    with pytest.raises(ValueError, match="held out"):
+        next(demonstrate(REQUIRED, 1, 1_999_999_999))
+    with pytest.raises(ValueError, match="held out"):
+        next(demonstrate(REQUIRED, 10, 2_100_000_000 - 20))
+
+
+def test_held_out_pages_are_those_of_the_benchmark() -> None:
+    with pytest.raises(ValueError, match="training"):
+        next(held_out(REQUIRED, 1, FIRST_SEED - 1))
+    pictures, records = next(held_out(("click-button",), 1, 7, Sheet(2, 1)))
+    with MiniWobEnvironment("click-button") as environment:
+        seen = environment.reset(8).screenshot.pixels
+        assert environment.instruction == records[1]["utterance"]
+        assert np.mean(np.any(seen != pictures[1], axis=2)) < 0.01
+
+
+def test_a_dialog_over_a_page_is_what_can_be_clicked() -> None:
+    rng = random.Random(2)
+    _, pictures, records = next(synthesize(1, 3, SERIES["native"]))
+    assert {record["task"] for record in records} == {"buttons", "wizard", "covered", "done", "loading"}
+    assert {picture.shape for picture in pictures} == {(210, 160, 3)}
+    covered = [record for record in records if record["task"] == "covered"]
+    for record in covered:
+        closing = closing_reply(record)
+        assert closing is not None
+        assert closing.element is not None
+        assert closing.element["text"] == record["extra"]["dismiss"]
+        assert {element["text"] for element, _, _ in uncovered(record)} <= set(record["extra"]["over"])
+        assert closing in [question.reply for question in ask(record, rng)]
+    assert len(covered) >= 3
+
+
+def test_synthetic_pages_show_what_their_labels_say(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    (width, height), pictures, records = next(synthesize(1, seed=5))
+    assert all(picture.shape == (height, width, 3) for picture in pictures)
+    kinds = {record["task"] for record in records}
+    assert kinds == {"form", "scatter", "dialog", "wizard", "done"}
+    for picture, record in zip(pictures, records, strict=True):
+        for element in record["elements"]:
+            x, y = element["point"]
+            assert 0 <= x < width
+            assert 0 <= y < height
+        if record["task"] == "wizard" and (own := own_reply(record)) is not None:
+            assert own.element is not None
+            assert own.element["text"] == record["extra"]["wanted"]
+        for letter, x, y in record["chars"][:3]:
+            assert picture[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4].std() > 0, letter
+    assert all(ask(r, rng) for r in records if any(legible(e, r) for e in r["elements"]))
+    save_shard(tmp_path, "some", pictures, records)
+    assert len(Shards(tmp_path)) == len(records)

@@ -1,0 +1,56 @@
+"""Every schema version keeps a reader, shown by a recording in ``golden/``; the schema is written down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+from places import ROOT
+from saccade.actions.schema import Action
+from saccade.env.trajectory.events import SCHEMA_VERSION, Event
+from saccade.env.trajectory.json_schema import json_schema
+from saccade.env.trajectory.trajectory import FILE_NAME, UPGRADES, Trajectory, event_line, read_events
+
+GOLDEN = Path(__file__).parent / "golden"
+SCHEMA = ROOT / "docs" / "trajectory.schema.json"
+
+
+def kinds_of(union: object) -> set[str]:
+    """The discriminators' values of a union of records."""
+    members = get_args(get_args(union)[0])
+    return {next(iter(member.model_fields.values())).default for member in members}
+
+
+def test_every_version_has_a_recording_and_every_older_one_an_upgrade() -> None:
+    versions = range(1, SCHEMA_VERSION + 1)
+    assert {path.name for path in GOLDEN.iterdir()} == {f"v{version}" for version in versions}
+    assert set(UPGRADES) == set(versions) - {SCHEMA_VERSION}
+
+
+def test_a_recording_of_every_version_loads_whole() -> None:
+    for version in range(1, SCHEMA_VERSION + 1):
+        folder = GOLDEN / f"v{version}"
+        first = json.loads((folder / FILE_NAME).read_bytes().split(b"\n")[0])
+        assert first["schema_version"] == version
+        run = Trajectory.load(folder)
+        run.check()
+        assert run.start.schema_version == SCHEMA_VERSION
+        assert run.end is not None
+        assert run.final is not None
+        assert [len(step.actions) for step in run.steps] == [23, 0]
+        assert run.steps[0].actions[9].action.model_dump() == {"kind": "type", "text": "é\n😀", "point": None}
+
+
+def test_the_newest_recording_holds_every_event_and_action_and_is_written_as_it_was_read() -> None:
+    """A change of what is written, without a new version, shows here."""
+    file = GOLDEN / f"v{SCHEMA_VERSION}" / FILE_NAME
+    events = read_events(file)
+    assert {event.event for event in events} == kinds_of(Event)
+    assert {event.action.kind for event in events if event.event == "action"} == kinds_of(Action)
+    assert b"".join(event_line(event) for event in events) == file.read_bytes()
+
+
+def test_the_schema_in_the_documentation_is_up_to_date() -> None:
+    """To write it anew: ``json_schema()`` of ``saccade.env.trajectory.json_schema``."""
+    assert SCHEMA.read_text(encoding="utf-8") == json_schema()
