@@ -24,7 +24,8 @@ from .decoding.layout import Segment
 from .decoding.network import Network
 from .decoding.sampling import Sampling
 from .decoding.session import Session
-from .decoding.speculation import Speculation, Target
+from .decoding.speculation import Speculation
+from .decoding.target import Target
 from .policy import Context, Prediction, UnreadableReply, Usage
 from .prompts.chatml import ENDS
 from .reading import ReadingAhead

@@ -9,90 +9,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from ...actions.dialects import Dialect
 from ...actions.errors import MissingPartError, UsageError
 from ...actions.geometry import Size
 from .adaptive import AdaptiveDrafter
 from .draft import Drafter
 from .drafters.grammar import GrammarDrafter
 from .drafters.suffix import SuffixDrafter
-from .engine import Rules
-from .grammar import GrammarConstraint, TokenTable
 from .layout import Segment
-from .network import Network
-from .reply_grammar import reply_grammar
+from .target import _ANY, Grammars, Target
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-    from ..checkpoints.checkpoint import Checkpoint
+    pass
 
 _LOG = logging.getLogger(__name__)
 
 DRAFT: Final = "draft:"
-_ANY: Final = Size(1000, 1000)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is to be drafted for.
-
-    Attributes:
-        checkpoint: whose replies.
-        network: its layers.
-        dialect: the language of its replies.
-        rules: what may be in them.
-    """
-
-    checkpoint: Checkpoint
-    network: Network
-    dialect: Dialect
-    rules: Rules
-
-    @cached_property
-    def grammars(self) -> Grammars:
-        """The grammars of its replies, for all who follow them.
-
-        Raises:
-            MissingPartError: llguidance is not installed.
-            UsageError: there is no grammar for the dialect.
-        """
-        return Grammars(self)
-
-
-class Grammars:
-    """The grammars of a target's replies, by screenshot; the last one is kept.
-
-    Raises:
-        MissingPartError: llguidance is not installed.
-        UsageError: there is no grammar for the dialect.
-    """
-
-    def __init__(self, target: Target) -> None:
-        self._dialect = target.dialect
-        self._table: TokenTable | None = None
-        self._target = target
-        self._text = ""
-        self.of(_ANY, _ANY)
-
-    def of(self, screenshot: Size, resized: Size) -> GrammarConstraint:
-        """The grammar of replies to a screenshot, which the model sees resized."""
-        checkpoint = self._target.checkpoint
-        special = checkpoint.tokenizer.get_vocab()
-        text = reply_grammar(self._dialect, screenshot, resized, special)
-        if text != self._text:
-            self._table = self._table or TokenTable(
-                cast("PreTrainedTokenizerFast", checkpoint.tokenizer),
-                self._target.network.vocabulary,
-                self._target.rules.stop_ids,
-            )
-            self._constraint = GrammarConstraint(self._table, text)
-            self._text = text
-        return self._constraint
 
 
 @runtime_checkable

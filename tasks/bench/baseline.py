@@ -11,7 +11,7 @@ import torch
 
 from ...agent.decoding.layout import Picture, Segment, lay_out
 from ...perception.resize import to_patches
-from .decoding import Measured
+from .screens import Measured
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint

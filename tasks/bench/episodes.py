@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn
 from .baseline import Baseline
-from .decoding import Screen, progress, reply_of
+from .screens import Screen, progress, reply_of
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint

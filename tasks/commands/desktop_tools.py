@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ...env.desktop.input import open_hands
 from ...env.input import Hands, perform
 from ...perception.observation import Screenshot
 from ...perception.screen import Region, ScreenCamera
+from ..terminal.parse import parse_region
 
 
 def type_text(data: bytes, display: str | None) -> None:
@@ -51,18 +51,6 @@ def take_screenshot(out: Path, display: str | None, monitor: int | None, region:
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}; choose --out elsewhere") from error
     return picture.size
-
-
-def parse_region(text: str) -> Region:
-    """``"10,20,300x200"`` as a part of the screen.
-
-    Raises:
-        UsageError: it is not written so.
-    """
-    match = re.fullmatch(r"(-?\d{1,6}),(-?\d{1,6}),(\d{1,6})x(\d{1,6})", text.replace(" ", ""))
-    if match is None:
-        raise UsageError(f"a region is written X,Y,WIDTHxHEIGHT, such as 0,0,640x480, not {text!r}")
-    return Region(*(int(part) for part in match.groups()))
 
 
 def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None) -> Iterator[str]:

@@ -18,7 +18,8 @@ from ..evaluation.page import write_page
 from ..evaluation.price import Price
 from ..evaluation.summary import Summary, as_csv, summarise
 from ..models.source import LocalSource, PolicySource
-from ..suites.interactive import Selective, interactive_suite
+from ..suites.interactive import Selective
+from ..suites.interactive_registry import interactive_suite
 from ..terminal.folders import new_folder
 
 SUMMARY_NAME = "summary.json"

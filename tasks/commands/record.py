@@ -24,7 +24,7 @@ from ...env.trajectory.events import ActionEvent, EndEvent, Event, StartEvent
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from ..report import write_report
 from ..terminal.narrator import Narrator, describe
-from .desktop_tools import parse_region
+from ..terminal.parse import parse_region
 
 
 @dataclass(frozen=True)

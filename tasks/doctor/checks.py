@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .doctor import Finding
+from .finding import Finding
 
 OLDEST_PYTHON = (3, 11)
 # Distributions and what they are imported as; the second group is for desktops and for recording.

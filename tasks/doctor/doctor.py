@@ -14,35 +14,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
-State = Literal["ok", "missing", "limited"]
+from .finding import Finding, State
+
 _STYLES: dict[State, str] = {"ok": "green", "missing": "bold red", "limited": "yellow"}
 PATIENCE = 2.0
 """Seconds after which checks that hang (a display that does not answer, say) are given up."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One part of the machine.
-
-    Attributes:
-        part: its name.
-        state: ``limited`` when it is there but not all of it works.
-        detail: what was found, or what is not possible without it.
-        fix: the command that mends it; None where none does or nothing needs mending.
-        needed: whether a plain ``saccade run`` needs it.
-    """
-
-    part: str
-    state: State
-    detail: str
-    fix: str | None = None
-    needed: bool = False
 
 
 Check = Callable[[], Iterable[Finding]]

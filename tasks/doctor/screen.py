@@ -11,7 +11,7 @@ from typing import Any
 
 from ...actions.errors import MissingPartError
 from .checks import first_line_of, install_command
-from .doctor import Finding
+from .finding import Finding
 
 PROGRAMS = {
     "Xvfb": (

@@ -24,13 +24,13 @@ from ...env.control import Control
 from ...env.trajectory.events import EndEvent, Event, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
 from ...env.wrappers import FillIn
-from ..commands.desktop_tools import parse_region
 from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
 from ..terminal.folders import run_folder
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator
+from ..terminal.parse import parse_region
 from ..terminal.stop_chords import chords_heard
 from .environment import ReplayPlace
 from .exact import AsRecorded, Drift, ExactPolicy

@@ -12,7 +12,7 @@ from ...actions.errors import MissingPartError, UnknownTaskError
 from . import osworld
 from .base import data_root
 from .desktop import missing_packages
-from .interactive import interactive_suites
+from .interactive_registry import interactive_suites
 from .miniwob import SUBSETS
 from .osworld import OsWorldSuite
 from .registry import SUITES

@@ -6,8 +6,12 @@ import json
 import re
 
 from ...actions.dialects import get_dialect
-from ...actions.errors import ParseError, UsageError
+from ...actions.errors import (
+    ParseError,
+    UsageError,
+)
 from ...actions.geometry import Size
+from ...perception.screen import Region
 
 
 def parse_size(text: str) -> Size:
@@ -37,3 +41,15 @@ def parse_line(raw: str, dialect: str, size: str) -> str:
         return json.dumps({"error": error.reason}, ensure_ascii=False)
     actions = [action.model_dump(mode="json") for action in reply.actions]
     return json.dumps({"thought": reply.thought, "actions": actions}, ensure_ascii=False)
+
+
+def parse_region(text: str) -> Region:
+    """``"10,20,300x200"`` as a part of the screen.
+
+    Raises:
+        UsageError: it is not written so.
+    """
+    match = re.fullmatch(r"(-?\d{1,6}),(-?\d{1,6}),(\d{1,6})x(\d{1,6})", text.replace(" ", ""))
+    if match is None:
+        raise UsageError(f"a region is written X,Y,WIDTHxHEIGHT, such as 0,0,640x480, not {text!r}")
+    return Region(*(int(part) for part in match.groups()))

@@ -23,7 +23,8 @@ from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.env.trajectory.events import PredictionEvent, Usage
 from saccade.perception.observation import Observation, Screenshot
-from saccade.tasks.bench.decoding import Screen, bench_decoding
+from saccade.tasks.bench.decoding import bench_decoding
+from saccade.tasks.bench.screens import Screen
 from saccade.tasks.terminal.narrator import Narrator, print_decoding
 
 

@@ -24,7 +24,7 @@ from ..session import Session
 from ..tree import DraftTree, Draws, Row
 
 if TYPE_CHECKING:
-    from ..speculation import Target
+    from ..target import Target
 
 
 class DraftModel:

@@ -25,7 +25,8 @@ from saccade.agent.decoding.heads.train_heads import HeadTrainer, Plan
 from saccade.agent.decoding.layout import Segment, Text
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
-from saccade.agent.decoding.speculation import Grammars, ReplyGrammarDrafter, Target
+from saccade.agent.decoding.speculation import ReplyGrammarDrafter
+from saccade.agent.decoding.target import Grammars, Target
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 

@@ -16,7 +16,7 @@ from places import SOURCE
 from saccade.actions.errors import UsageError
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.perception.screen import Region
-from saccade.tasks.commands.desktop_tools import parse_region
+from saccade.tasks.terminal.parse import parse_region
 
 
 @pytest.fixture(scope="module")

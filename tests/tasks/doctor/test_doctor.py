@@ -14,7 +14,8 @@ import pytest
 
 from places import SOURCE
 from saccade.tasks.doctor.checks import browser, disk
-from saccade.tasks.doctor.doctor import Finding, look
+from saccade.tasks.doctor.doctor import look
+from saccade.tasks.doctor.finding import Finding
 from saccade.tasks.doctor.screen import screen
 
 

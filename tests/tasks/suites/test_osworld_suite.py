@@ -27,7 +27,8 @@ from saccade.tasks.osworld.needs import counted, kind_of
 from saccade.tasks.osworld.setting_up import pyautogui_code
 from saccade.tasks.osworld.task import Evaluator, Task, read_task
 from saccade.tasks.suites.catalog import catalog
-from saccade.tasks.suites.interactive import Selective, interactive_suite
+from saccade.tasks.suites.interactive import Selective
+from saccade.tasks.suites.interactive_registry import interactive_suite
 from saccade.tasks.suites.osworld import OsWorldSuite
 
 FOLDER, CACHED, NEVER, WEB, ACCOUNT, GIMP, TABLE = (

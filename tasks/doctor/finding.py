@@ -1,0 +1,27 @@
+"""What a check of the doctor reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["ok", "missing", "limited"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the machine.
+
+    Attributes:
+        part: its name.
+        state: ``limited`` when it is there but not all of it works.
+        detail: what was found, or what is not possible without it.
+        fix: the command that mends it; None where none does or nothing needs mending.
+        needed: whether a plain ``saccade run`` needs it.
+    """
+
+    part: str
+    state: State
+    detail: str
+    fix: str | None = None
+    needed: bool = False
