@@ -1,6 +1,6 @@
 """From what was seen and done to a prompt, so that each step's prompt begins like the last one.
 
-Two styles (``Card.prompt``), both in ChatML:
+Two styles (``ModelCard.prompt``), both in ChatML:
 
 * ``standard``: the dialect's prompt with the instruction as the first user message;
 * ``instruction-only``: the bare instruction as the first user message.
@@ -10,7 +10,7 @@ user message of text after it; the newest screenshot comes last. Screenshots are
 more than ``max_images``; then the oldest go at once, down to half of that, so that the cached beginning of
 the conversation is lost once in many steps and not at every step. As UI-TARS was trained, a screenshot that
 goes takes its whole message with it and all replies are kept; a model that was trained on short episodes
-only (``Card.forgets``) is not shown the replies either.
+only (``ModelCard.forgets``) is not shown the replies either.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Literal
 from ..actions.dialects import Dialect
 from ..perception.observation import Screenshot
 from ..perception.resize import ImageSpec
-from .checkpoints.model_card import Card
-from .decoding.layout import Picture, Segment, Text
+from .checkpoints.model_card import ModelCard
+from .decoding.layout import ImageSegment, Segment, TextSegment
 from .policy import Context
 from .prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
 
@@ -54,12 +54,12 @@ class Message:
     turn: int = -1
 
 
-def task_message(dialect: Dialect, card: Card) -> Callable[[str], str]:
+def task_message(dialect: Dialect, card: ModelCard) -> Callable[[str], str]:
     """How an instruction becomes the text of the first message."""
     return dialect.prompt if card.prompt == "standard" else str
 
 
-def conversation(context: Context, card: Card) -> Iterator[Message]:
+def conversation(context: Context, card: ModelCard) -> Iterator[Message]:
     """The messages after the first one, up to the newest screenshot."""
     dropped = dropped_images(len(context.turns) + 1, card.max_images)
     for index, turn in enumerate(context.turns):
@@ -91,7 +91,7 @@ class PromptBuilder:
         self,
         encode: Callable[[str], Sequence[int]],
         first_message: Callable[[str], str],
-        card: Card,
+        card: ModelCard,
         chat: ChatFormat,
         spec: ImageSpec,
     ) -> None:
@@ -100,12 +100,12 @@ class PromptBuilder:
         self._card = card
         self._chat = chat
         self._spec = spec
-        self._texts: dict[str, Text] = {}
-        self._replies: dict[int, tuple[str, Text]] = {}
+        self._texts: dict[str, TextSegment] = {}
+        self._replies: dict[int, tuple[str, TextSegment]] = {}
 
     def remember(self, turn: int, reply: str, ids: Sequence[int]) -> None:
         """The reply of a turn is made of these tokens, however else its text could be tokenised."""
-        self._replies[turn] = (reply, Text(tuple(ids)))
+        self._replies[turn] = (reply, TextSegment(tuple(ids)))
 
     def build(self, context: Context) -> list[Segment]:
         """The whole prompt.
@@ -121,18 +121,18 @@ class PromptBuilder:
 
     def _segments(self, said: Message) -> list[Segment]:
         if isinstance(said.content, Screenshot):
-            picture = Picture.of(said.content, self._spec)
+            picture = ImageSegment.of(said.content, self._spec)
             return [self._text(PICTURE_BEFORE), picture, self._text(PICTURE_AFTER)]
         if said.role == "assistant":
             reply = self._reply(said.turn, said.content)
             return [self._text(ChatFormat.opening), reply, self._text(END)]
         return [self._text(message("user", said.content))]
 
-    def _text(self, text: str) -> Text:
+    def _text(self, text: str) -> TextSegment:
         if text not in self._texts:
-            self._texts[text] = Text(tuple(self._encode(text)))
+            self._texts[text] = TextSegment(tuple(self._encode(text)))
         return self._texts[text]
 
-    def _reply(self, turn: int, reply: str) -> Text:
+    def _reply(self, turn: int, reply: str) -> TextSegment:
         text, tokens = self._replies.get(turn, (None, None))
         return tokens if tokens is not None and text == reply else self._text(reply)

@@ -19,7 +19,7 @@ from .checkpoints.checkpoint import Checkpoint, load_checkpoint
 from .checkpoints.fingerprint import fingerprint
 from .context import PromptBuilder, task_message
 from .decoding.agree import agree
-from .decoding.engine import Generation, Rules, generate
+from .decoding.engine import Generation, GenerationLimits, generate
 from .decoding.layout import Segment
 from .decoding.network import Network
 from .decoding.sampling import Sampling
@@ -28,8 +28,8 @@ from .decoding.speculation import Speculation
 from .decoding.target import Target
 from .policy import Context, Prediction, UnreadableReply, Usage
 from .prompts.chatml import ENDS
-from .reading import ReadingAhead
-from .replay.expected import Expected, Verdict, without_thought
+from .reading import BackgroundPrefill
+from .replay.expected import ExpectedReply, Verification, without_thought
 from .replay.reply_tokens import ReplyTokens
 
 _BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>")
@@ -75,7 +75,7 @@ class LocalPolicy:
             self._sampling = Sampling(temperature, top_p, seed)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        self._reading = ReadingAhead()
+        self._reading = BackgroundPrefill()
         self._tokens = ReplyTokens(self._checkpoint.tokenizer, _end_of_turn(self._checkpoint, self._rules))
         target = Target(self._checkpoint, self._network, self._dialect, self._rules)
         self._speculation = Speculation(target, decoding)
@@ -104,7 +104,7 @@ class LocalPolicy:
         return self._speculation.methods
 
     @property
-    def rules(self) -> Rules:
+    def rules(self) -> GenerationLimits:
         """When its replies end and what is never in them."""
         return self._rules
 
@@ -117,7 +117,7 @@ class LocalPolicy:
         """Begin a new episode with an empty cache; drafters remember earlier episodes."""
         checkpoint = self._checkpoint
         self._reading.settle(None)
-        self._reading = ReadingAhead()
+        self._reading = BackgroundPrefill()
         self._session = Session(self._network, checkpoint.image_spec)
         self._prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
@@ -167,7 +167,7 @@ class LocalPolicy:
         said = (self._dialect.name, self._checkpoint.card, self._rules.max_new_tokens, held)
         return fingerprint(self._checkpoint.model, repr(said))
 
-    def expect(self, context: Context, actions: Sequence[Action]) -> Expected:
+    def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
         """The reply that does these actions and gives no thought.
 
         Raises:
@@ -175,8 +175,10 @@ class LocalPolicy:
         """
         return without_thought(self._dialect, actions, *self._sizes(context))
 
-    def verify(self, context: Context, expected: Sequence[Expected], tolerance: float = 0.0) -> Verdict:
-        """Say in one forward which of some replies it would give itself, greedily; see ``Verifies``.
+    def verify(
+        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
+    ) -> Verification:
+        """Say in one forward which of some replies it would give itself, greedily; see ``VerifyingPolicy``.
 
         Raises:
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
@@ -192,11 +194,11 @@ class LocalPolicy:
         timings = found.timings | ({"ahead": ahead} if ahead else {})
         usage = Usage(prompt_tokens=found.prompt_tokens, timings=timings)
         if found.index is None:
-            return Verdict(None, None, usage)
+            return Verification(None, None, usage)
         raw, ids = expected[found.index].raw, replies[found.index].ids[:-1]
         self._prompts.remember(len(context.turns), raw, ids)
         usage = usage.model_copy(update={"reply_tokens": len(ids), "accepted_tokens": len(ids)})
-        return Verdict(found.index, Prediction(self._dialect.parse(raw, *sizes), raw, usage), usage)
+        return Verification(found.index, Prediction(self._dialect.parse(raw, *sizes), raw, usage), usage)
 
     def read_ahead(self, context: Context) -> None:
         """Begin in the background to encode and prefill what ``predict`` will probably be asked next.
@@ -266,7 +268,7 @@ def _usage(generation: Generation, ahead: float) -> Usage:
     )
 
 
-def _end_of_turn(checkpoint: Checkpoint, rules: Rules) -> int:
+def _end_of_turn(checkpoint: Checkpoint, rules: GenerationLimits) -> int:
     """The token with which it ends a reply."""
     vocabulary = checkpoint.tokenizer.get_vocab()
     return next(
@@ -274,7 +276,7 @@ def _end_of_turn(checkpoint: Checkpoint, rules: Rules) -> int:
     )
 
 
-def _rules(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> Rules:
+def _rules(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> GenerationLimits:
     """Stop at the ends the checkpoint knows; ban what no reply holds and ids without a text."""
     vocabulary = checkpoint.tokenizer.get_vocab()
     configured = getattr(checkpoint.model.generation_config, "eos_token_id", None)
@@ -287,4 +289,4 @@ def _rules(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None)
             f"{checkpoint.name} has no token that ends a reply; set eos_token_id in generation_config.json"
         )
     limit = max_new_tokens or checkpoint.card.max_new_tokens
-    return Rules(frozenset(stops), frozenset(banned - stops), limit)
+    return GenerationLimits(frozenset(stops), frozenset(banned - stops), limit)

@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 from ..actions.errors import EnvironmentFailure, ParseError, Stopped, TrajectoryError
 from ..actions.schema import Action, CallUser, Finished
-from ..env.base import Environment, Judging
+from ..env.base import Environment, SupportsVerdict
 from ..env.control import Control
 from ..env.trajectory.events import EndEvent, EndReason
 from ..env.trajectory.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
 from .episode import Episode
 from .limits import Interruption, Limits, RepeatCounter, check_result
-from .pause import Hold
+from .pause import PauseGate
 from .policy import Policy, Prediction, Turn
-from .prefetch import Overlap
+from .prefetch import Prefetcher
 
 
 class Agent:
@@ -44,8 +44,8 @@ class Agent:
         self._limits = limits or Limits()
         self._clock = clock
         self._control = control or Control()
-        self._hold = Hold(self._control, environment)
-        self._overlap = Overlap(policy, environment)
+        self._hold = PauseGate(self._control, environment)
+        self._overlap = Prefetcher(policy, environment)
 
     def run(self, instruction: str, first: Observation, trajectory: TrajectoryWriter) -> EndEvent:
         """Work on ``instruction`` from the first observation on; returns how it ended.
@@ -127,7 +127,7 @@ class Agent:
 
     def _judge(self, episode: Episode, stop: Interruption) -> EndEvent:
         """An episode that is over is judged; one that cannot be has no result."""
-        if isinstance(self._environment, Judging):
+        if isinstance(self._environment, SupportsVerdict):
             try:
                 episode.judged(self._environment.judge(episode.last))
             except EnvironmentFailure as error:

@@ -18,7 +18,7 @@ _NOT_DONE = "The user paused before this was done; look at the screen again."
 _NO_WORDS = "The user has acted on the screen; go on."
 
 
-class Hold:
+class PauseGate:
     """Waits for the person and looks again afterwards, because they may have changed the screen.
 
     The time that a person takes is not the agent's: no limit counts it.

@@ -1,7 +1,7 @@
 """Reading ahead: a policy starts on the next screen while the environment waits for it to settle.
 
 The action is on its way and what the policy said is known, so the next prompt is known but for its
-screenshot. A first look at it (``env.base.Previewing``) is handed to the policy (``ReadsAhead``); what it
+screenshot. A first look at it (``SupportsPreview``) is handed to the policy (``SupportsPrefetch``); what it
 computed is kept as far as it fits the settled screen. So this changes when work is done, never the answer.
 """
 
@@ -11,20 +11,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
-from ..env.base import Environment, Previewing
+from ..env.base import Environment, SupportsPreview
 from ..perception.observation import Observation, Screenshot
 from .policy import Context, Policy, Turn
 
 
 @runtime_checkable
-class ReadsAhead(Protocol):
+class SupportsPrefetch(Protocol):
     """A policy that can begin to read before it is asked."""
 
     def read_ahead(self, context: Context) -> None:
         """Begin, in the background, on what ``predict`` will probably be asked next; returns at once."""
 
 
-class Overlap:
+class Prefetcher:
     """Brings first looks from an environment to a policy, where both can.
 
     Args:
@@ -33,8 +33,8 @@ class Overlap:
     """
 
     def __init__(self, policy: Policy, environment: Environment) -> None:
-        self._policy = policy if isinstance(policy, ReadsAhead) else None
-        self._environment = environment if isinstance(environment, Previewing) else None
+        self._policy = policy if isinstance(policy, SupportsPrefetch) else None
+        self._environment = environment if isinstance(environment, SupportsPreview) else None
 
     @contextmanager
     def after(self, instruction: str, turns: Sequence[Turn]) -> Iterator[None]:

@@ -15,7 +15,7 @@ Work = Callable[[Callable[[], bool]], None]
 """Something to do ahead; it asks its argument now and then whether it is still wanted."""
 
 
-class ReadingAhead:
+class BackgroundPrefill:
     """At most one guess at a time at the next screen, for one episode.
 
     Where guesses are wrong more often than right, as on a screen that never rests, no more are made: a wrong

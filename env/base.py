@@ -67,7 +67,7 @@ class Environment(Protocol):
 
 
 @runtime_checkable
-class Previewing(Protocol):
+class SupportsPreview(Protocol):
     """An environment that gives a first look while it waits for the screen to settle."""
 
     def preview_to(self, show: Preview | None) -> None:
@@ -90,7 +90,7 @@ class Verdict(NamedTuple):
 
 
 @runtime_checkable
-class Judging(Protocol):
+class SupportsVerdict(Protocol):
     """An environment whose task is judged once, when the episode is over, and not at each step."""
 
     def judge(self, last: Action | None) -> Verdict:

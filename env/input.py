@@ -28,7 +28,7 @@ from ..actions.schema import (
 )
 
 
-class Keys(Protocol):
+class KeyboardDevice(Protocol):
     """A keyboard that is told canonical key names (``actions.keys``) and remembers what it holds."""
 
     @property
@@ -51,11 +51,11 @@ class Keys(Protocol):
         """Let go of everything that is held."""
 
 
-class Hands(Protocol):
+class InputDevice(Protocol):
     """Mouse and keyboard of one screen or page; points are in the units its input is injected in."""
 
     @property
-    def keyboard(self) -> Keys:
+    def keyboard(self) -> KeyboardDevice:
         """The keyboard."""
 
     def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
@@ -83,7 +83,7 @@ class Hands(Protocol):
         """Let go of every button and key that is held."""
 
 
-def perform(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bool:
+def perform(hands: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     """Execute an action of mouse or keyboard; whether it was one.
 
     Args:
@@ -94,7 +94,7 @@ def perform(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bool:
     return _use_mouse(hands, action, at) or _use_keyboard(hands, action, at)
 
 
-def _use_mouse(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bool:
+def _use_mouse(hands: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     match action:
         case Click():
             hands.click(at(action.point))
@@ -121,7 +121,7 @@ def _use_mouse(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bo
     return True
 
 
-def _use_keyboard(hands: Hands, action: Action, at: Callable[[Point], Point]) -> bool:
+def _use_keyboard(hands: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     match action:
         case Type():
             if action.point is not None:

@@ -21,7 +21,7 @@ from ..perception.observation import Observation, Screenshot
 from .base import StepResult
 
 
-class Box(NamedTuple):
+class Rectangle(NamedTuple):
     """A rectangle in screenshot pixels; left and top are inside, right and bottom are not."""
 
     left: int
@@ -53,7 +53,7 @@ class Button:
     """
 
     label: str
-    box: Box
+    box: Rectangle
     to: str | None = None
     reward: float = 0.0
     ends: bool = False
@@ -61,7 +61,7 @@ class Button:
 
 
 @dataclass(frozen=True)
-class Screen:
+class MemoryScreen:
     """One picture of a little program.
 
     Attributes:
@@ -72,7 +72,7 @@ class Screen:
 
     title: str
     buttons: tuple[Button, ...] = ()
-    field: Box | None = None
+    field: Rectangle | None = None
 
 
 class MemoryEnvironment:
@@ -91,7 +91,7 @@ class MemoryEnvironment:
 
     def __init__(
         self,
-        screens: Mapping[str, Screen],
+        screens: Mapping[str, MemoryScreen],
         start: str,
         *,
         instruction: str | None = None,
@@ -187,7 +187,7 @@ class MemoryEnvironment:
         return Observation(screenshot, time.time(), None, timings)
 
 
-def draw(screen: Screen, text: str, size: Size) -> Screenshot:
+def draw(screen: MemoryScreen, text: str, size: Size) -> Screenshot:
     """A screen as pixels: the same screen and text always give the same ones."""
     image = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(image)
@@ -204,23 +204,25 @@ def draw(screen: Screen, text: str, size: Size) -> Screenshot:
 
 def demo(shuffle: bool = False) -> MemoryEnvironment:
     """A form to fill in: start, type a name, save."""
-    start = Button("Start", Box(20, 40, 140, 80), to="form")
-    help_ = Button("Help", Box(180, 40, 300, 80), to="help")
-    save = Button("Save", Box(20, 150, 140, 190), to="saved", reward=1.0, ends=True, needs_text="Ada")
+    start = Button("Start", Rectangle(20, 40, 140, 80), to="form")
+    help_ = Button("Help", Rectangle(180, 40, 300, 80), to="help")
+    save = Button("Save", Rectangle(20, 150, 140, 190), to="saved", reward=1.0, ends=True, needs_text="Ada")
     screens = {
-        "start": Screen("Welcome", (start, help_)),
-        "help": Screen(
+        "start": MemoryScreen("Welcome", (start, help_)),
+        "help": MemoryScreen(
             "Press Start, type the name, press Save.", (replace(help_, label="Back", to="start"),)
         ),
-        "form": Screen(
-            "Name:", (save, Button("Back", Box(180, 150, 300, 190), to="start")), Box(20, 60, 300, 90)
+        "form": MemoryScreen(
+            "Name:",
+            (save, Button("Back", Rectangle(180, 150, 300, 190), to="start")),
+            Rectangle(20, 60, 300, 90),
         ),
-        "saved": Screen("Saved."),
+        "saved": MemoryScreen("Saved."),
     }
     return MemoryEnvironment(screens, "start", instruction="Save the name Ada.", shuffle=shuffle)
 
 
-def _dealt(screen: Screen, dealer: random.Random) -> Screen:
+def _dealt(screen: MemoryScreen, dealer: random.Random) -> MemoryScreen:
     boxes = [button.box for button in screen.buttons]
     dealer.shuffle(boxes)
     return replace(
@@ -229,5 +231,5 @@ def _dealt(screen: Screen, dealer: random.Random) -> Screen:
     )
 
 
-def _edges(box: Box) -> tuple[int, int, int, int]:
+def _edges(box: Rectangle) -> tuple[int, int, int, int]:
     return (box.left, box.top, box.right - 1, box.bottom - 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..actions.errors import UnknownTaskError, UsageError
 from ..actions.geometry import Size
 from .base import Environment
-from .browser.determinism import Rehearsal
+from .browser.determinism import DeterminismSettings
 from .control import Control
 
 _KINDS = ("browser", "desktop", "memory", "miniwob:TASK")
@@ -77,7 +77,7 @@ def make_environment(
     allow_file: bool = False,
     desktop: DesktopOptions | None = None,
     control: Control | None = None,
-    rehearsal: Rehearsal | None = None,
+    rehearsal: DeterminismSettings | None = None,
 ) -> Environment:
     """An environment by its name: ``browser``, ``desktop``, ``memory`` or ``miniwob:click-test-2``.
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from ..actions.schema import Action, Type
 from ..perception.capture import blank
 from ..perception.observation import Observation
-from .base import Environment, Preview, Previewing, StepResult
+from .base import Environment, Preview, StepResult, SupportsPreview
 
 
-class Around:
+class EnvironmentWrapper:
     """The environment within, as it is; what is built on it changes one thing.
 
     Args:
@@ -36,7 +36,7 @@ class Around:
 
     def preview_to(self, show: Preview | None) -> None:
         """First looks of the environment within, if it gives any."""
-        if isinstance(self._environment, Previewing):
+        if isinstance(self._environment, SupportsPreview):
             self._environment.preview_to(show)
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class Around:
         self._environment.close()
 
 
-class BlankScreen(Around):
+class BlankScreen(EnvironmentWrapper):
     """Shows one colour instead of the screen: an agent that does as well with it never looked.
 
     Args:
@@ -73,7 +73,7 @@ class BlankScreen(Around):
         return replace(observation, screenshot=blank(observation.screenshot, self._colour))
 
 
-class FillIn(Around):
+class FillInSecrets(EnvironmentWrapper):
     """Types secrets where an action names them as ``{{name}}``: records keep the name, the screen the text.
 
     Args:

@@ -16,7 +16,7 @@ from saccade.actions.geometry import Point
 from saccade.env.browser.chromium import find_browser
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.input import X11Input
 
 _POOLS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (6, tuple(map(chr, range(0x20, 0x7F)))),
@@ -62,11 +62,11 @@ class Notepad:
         self.program = display.start(["mousepad", str(file)])
         self.window = display.wait_for_window(self.program)
 
-    def clear(self, hands: X11Hands) -> None:
+    def clear(self, hands: X11Input) -> None:
         hands.keyboard.chord(("ctrl", "a"))
         hands.keyboard.chord(("delete",))
 
-    def has(self, hands: X11Hands, text: str) -> bool:
+    def has(self, hands: X11Input, text: str) -> bool:
         hands.keyboard.chord(("ctrl", "s"))
         return eventually(lambda: self.file.read_bytes() == text.encode())
 
@@ -95,10 +95,10 @@ def apart(work: Callable[[], None]) -> None:
 
 
 @contextmanager
-def browser_window() -> Iterator[tuple[BrowserWindow, X11Hands]]:
+def browser_window() -> Iterator[tuple[BrowserWindow, X11Input]]:
     """A Chromium alone on a display."""
     with PrivateDisplay() as display, sync_playwright() as playwright:
-        hands = X11Hands(display.name, Control())
+        hands = X11Input(display.name, Control())
         browser = playwright.chromium.launch(
             headless=False, executable_path=find_browser(), env=dict(display.environ), args=["--no-first-run"]
         )

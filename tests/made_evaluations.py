@@ -24,7 +24,7 @@ from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
 from saccade.tasks.evaluation.folder import read_evaluation
 from saccade.tasks.evaluation.summary import Summary, summarise
 from saccade.tasks.models.source import OpenPolicy
-from saccade.tasks.suites.interactive import Place
+from saccade.tasks.suites.interactive import EnvironmentProvider
 
 TASKS = (
     "form",
@@ -68,7 +68,7 @@ class MadeSuite:
             if task not in TASKS:
                 raise UnknownTaskError(f"made has no task {task!r}")
 
-    def open(self) -> Place:
+    def open(self) -> EnvironmentProvider:
         if self.version == "missing":
             raise UsageError("the made suite is missing; make it")
         if self.version == "deadly":

@@ -12,23 +12,23 @@ from torch import Tensor
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.acceptance import Accepted
 from saccade.agent.decoding.draft import DraftState
-from saccade.agent.decoding.engine import Rules
-from saccade.agent.decoding.layout import Picture, Segment, Text, lay_out
+from saccade.agent.decoding.engine import GenerationLimits
+from saccade.agent.decoding.layout import ImageSegment, Segment, TextSegment, lay_out
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 from saccade.perception.resize import to_patches
 
 BANNED = frozenset(range(259, 320))
-RULES = Rules(frozenset({258}), BANNED, max_new_tokens=24)
+RULES = GenerationLimits(frozenset({258}), BANNED, max_new_tokens=24)
 
 
 def conversation(checkpoint: Checkpoint, shots: list[Screenshot]) -> list[Segment]:
-    def text(words: str) -> Text:
-        return Text(tuple(checkpoint.tokenizer.encode(words, add_special_tokens=False)))
+    def text(words: str) -> TextSegment:
+        return TextSegment(tuple(checkpoint.tokenizer.encode(words, add_special_tokens=False)))
 
     prompt: list[Segment] = [text("<|im_start|>user\nPress the blue button.<|im_end|>\n")]
     for shot in shots:
-        picture = Picture.of(shot, checkpoint.image_spec)
+        picture = ImageSegment.of(shot, checkpoint.image_spec)
         prompt += [text("<|im_start|>user\n<|vision_start|>"), picture]
         prompt += [text("<|vision_end|><|im_end|>\n<|im_start|>assistant\n")]
     return prompt
@@ -37,7 +37,7 @@ def conversation(checkpoint: Checkpoint, shots: list[Screenshot]) -> list[Segmen
 def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], count: int) -> list[int]:
     model = cast("Any", checkpoint.model)
     ids = torch.tensor([lay_out(prompt, model.config.image_token_id).ids])
-    shots = [segment.screenshot for segment in prompt if isinstance(segment, Picture)]
+    shots = [segment.screenshot for segment in prompt if isinstance(segment, ImageSegment)]
     patches = [to_patches(shot, checkpoint.image_spec) for shot in shots]
     output = model.generate(
         input_ids=ids,

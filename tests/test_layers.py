@@ -9,6 +9,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ LIGHT_ROOMS = {"actions", "perception", "env"}
 SLEEPERS = {"sleep", "wait_for_timeout"}
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
+MAX_MODULES = 20
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,64 @@ def long_files(source: Source) -> list[str]:
     return [f"{source.name} has {lines} lines"] if lines > MAX_FILE_LINES else []
 
 
+def import_edges(known: dict[str, Source], source: Source) -> set[str]:
+    """The modules of the rooms that a module imports, also inside functions and for types only."""
+    package = ("saccade", *source.parts[:-1])
+    edges = set()
+    for node in source.nodes():
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = package[: len(package) - node.level + 1]
+        target = ".".join((*base, *(node.module.split(".") if node.module else ())))
+        for alias in node.names:
+            full = f"{target}.{alias.name}"
+            edges.add(full if full in known else target)
+    return (edges & set(known)) - {source.module}
+
+
+def import_circles(modules: list[Source]) -> list[list[str]]:
+    """The groups of modules that import each other, directly or by way of others."""
+    known = {source.module: source for source in modules}
+    edges = {name: import_edges(known, source) for name, source in known.items()}
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = edges[waiting.pop()] - found
+            found |= new
+            waiting += new
+        return found
+
+    reach = {name: reached(name) for name in edges}
+    return sorted(sorted(n for n in reach[name] if name in reach[n]) for name in reach if name in reach[name])
+
+
+def crowded_folders(modules: list[Source]) -> list[str]:
+    """Folders with more modules than one can take in at a glance."""
+    counts = Counter("/".join(source.parts[:-1]) for source in modules if source.parts[-1] != "__init__.py")
+    return [f"{folder}/ has {count} modules" for folder, count in counts.items() if count > MAX_MODULES]
+
+
+def shared_names(modules: list[Source]) -> list[str]:
+    """Public classes that share a name."""
+    homes: dict[str, list[str]] = {}
+    for source in modules:
+        for node in ast.parse(source.text, source.name).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(source.name)
+    return [f"{name}: {', '.join(files)}" for name, files in sorted(homes.items()) if len(files) > 1]
+
+
+def undocumented_folders(modules: list[Source]) -> list[str]:
+    """Folders whose ``__init__.py`` does not say what they are for."""
+    return [
+        source.name
+        for source in modules
+        if source.parts[-1] == "__init__.py" and not ast.get_docstring(ast.parse(source.text))
+    ]
+
+
 def function_lengths(source: Source) -> list[tuple[int, str]]:
     return [
         ((node.end_lineno or node.lineno) - node.lineno + 1, f"{source.name}:{node.name}")
@@ -151,7 +211,7 @@ def function_lengths(source: Source) -> list[tuple[int, str]]:
 
 def drives_browser(source: Source) -> bool:
     """The modules that speak to the browser may import Playwright; nobody loads them for anything less."""
-    return source.name == "env/browser/chromium.py" or source.name.startswith("env/browser")
+    return source.name.startswith("env/browser/") or source.name == "env/record/browser_listener.py"
 
 
 def heavy_after(module: str, extra_path: Path | None = None) -> list[str]:
@@ -187,6 +247,19 @@ def test_nothing_is_evaluated() -> None:
 
 def test_only_settling_sleeps() -> None:
     assert [finding for source in sources() for finding in sleeps(source)] == []
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    assert import_circles(sources()) == []
+
+
+def test_folders_stay_small_and_say_what_they_are_for() -> None:
+    assert crowded_folders(sources()) == []
+    assert undocumented_folders(sources()) == []
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    assert shared_names(sources()) == []
 
 
 def test_files_stay_short() -> None:
@@ -262,6 +335,31 @@ def test_a_sleep_is_noticed() -> None:
         assert sleeps(snippet("env/deep.py", text)), text
     assert sleeps(snippet("perception/settle.py", "import time\ntime.sleep(1)\n")) == []
     assert sleeps(snippet("env/deep.py", "def f(sleep): sleep(1)\n")) == []
+
+
+def test_a_circle_is_noticed() -> None:
+    modules = [
+        snippet("env/a.py", "from .b import x\n"),
+        snippet("env/b.py", "def f():\n    from .inner import c\n"),
+        snippet("env/inner/c.py", "if TYPE_CHECKING:\n    from ..a import y\n"),
+        snippet("env/d.py", "from . import a\n"),
+    ]
+    circle = ["saccade.env.a", "saccade.env.b", "saccade.env.inner.c"]
+    assert import_circles(modules) == [circle] * 3
+    assert import_circles([modules[0], modules[1], modules[3]]) == []
+
+
+def test_a_crowded_folder_is_noticed() -> None:
+    many = [snippet(f"env/m{number}.py", "") for number in range(MAX_MODULES + 1)]
+    assert crowded_folders(many) == [f"env/ has {MAX_MODULES + 1} modules"]
+    assert crowded_folders([*many[1:], snippet("env/__init__.py", ""), snippet("env/x/m.py", "")]) == []
+    assert undocumented_folders([snippet("env/__init__.py", ""), snippet("agent/__init__.py", '"""Who."""')])
+
+
+def test_a_shared_name_is_noticed() -> None:
+    pair = [snippet("env/a.py", "class Look: ...\n"), snippet("tasks/b.py", "class Look: ...\n")]
+    assert shared_names(pair) == ["Look: env/a.py, tasks/b.py"]
+    assert shared_names([pair[0], snippet("tasks/b.py", "class _Look: ...\ndef Look(): ...\n")]) == []
 
 
 def test_a_giant_is_noticed() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from ...actions.errors import MissingPartError, UsageError
 from ...perception.resize import ImageSpec
 from ..prompts.chatml import ChatFormat, chat_format
-from .model_card import Card, Family, read_card, read_json
+from .model_card import Family, ModelCard, read_card, read_json
 from .processor import Tokenizer, read_image_spec, read_template, read_tokenizer
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Checkpoint:
     model: PreTrainedModel
     tokenizer: Tokenizer
     image_spec: ImageSpec
-    card: Card
+    card: ModelCard
     family: Family
     name: str
     chat: ChatFormat

@@ -23,7 +23,7 @@ _DIALECTS: dict[Family, str] = {
 }
 
 
-class Card(BaseModel):
+class ModelCard(BaseModel):
     """What Saccade must know about a checkpoint that its configuration does not say.
 
     Attributes:
@@ -48,7 +48,7 @@ class Card(BaseModel):
     tolerance: float = Field(default=0.0, ge=0, lt=1)
 
 
-def read_card(directory: Path, family: Family, name: str) -> Card:
+def read_card(directory: Path, family: Family, name: str) -> ModelCard:
     """The checkpoint's card; what is not in it, or all of it, by family and name.
 
     Raises:
@@ -59,7 +59,7 @@ def read_card(directory: Path, family: Family, name: str) -> Card:
     if path.is_file():
         given = read_json(path)
     try:
-        return Card.model_validate({"dialect": _default_dialect(family, name)} | given)
+        return ModelCard.model_validate({"dialect": _default_dialect(family, name)} | given)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])

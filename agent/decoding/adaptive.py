@@ -114,7 +114,7 @@ def best_size(values: Iterable[float], curve: CostCurve) -> int:
 
 
 @dataclass(frozen=True)
-class Tally:
+class DrafterStats:
     """What is known about a drafter.
 
     Attributes:
@@ -140,7 +140,7 @@ class Tally:
         index = _bin(confidence)
         return (self.accepted[index] + PRIOR * confidence) / (self.tested[index] + PRIOR)
 
-    def learn(self, tests: Iterable[tuple[float, bool]]) -> Tally:
+    def learn(self, tests: Iterable[tuple[float, bool]]) -> DrafterStats:
         """Count tests: how sure it was of a token, and whether the target agreed."""
         tested, accepted = list(self.tested), list(self.accepted)
         for confidence, agreed in tests:
@@ -149,7 +149,7 @@ class Tally:
             accepted[index] = accepted[index] * DECAY + agreed
         return replace(self, tested=tuple(tested), accepted=tuple(accepted))
 
-    def allow(self, forwards: float, node: float) -> Tally:
+    def allow(self, forwards: float, node: float) -> DrafterStats:
         """Give credit for time in which the target ran, but no more than one attempt takes.
 
         Args:
@@ -159,7 +159,7 @@ class Tally:
         enough = max(PATIENCE, self.price + node)
         return replace(self, credit=max(self.credit, min(self.credit + ALLOWANCE * forwards, enough)))
 
-    def settle(self, number: int, won: float, spent: float, used: bool, node: float) -> Tally:
+    def settle(self, number: int, won: float, spent: float, used: bool, node: float) -> DrafterStats:
         """Close a round in which it was asked.
 
         A drafter that has spent its credit rests, longer each time.
@@ -179,7 +179,7 @@ class Tally:
             return tally._forgive(wakes=self.wakes)
         return replace(tally, failures=0) if credit > max(PATIENCE, self.price + node) else tally
 
-    def _forgive(self, wakes: int) -> Tally:
+    def _forgive(self, wakes: int) -> DrafterStats:
         """Forget most of what was counted, so that it gets another chance."""
         tested, accepted = (tuple(count / 8 for count in counts) for counts in (self.tested, self.accepted))
         failures = min(self.failures + 1, 10)
@@ -216,7 +216,7 @@ class AdaptiveDrafter:
         self._clock = clock
         # What so many more tokens in a forward cost.
         self._extra = [curve(1 + count) - curve(1) for count in range(share + 1)]
-        self._tallies = {name: Tally() for name in self._drafters}
+        self._tallies = {name: DrafterStats() for name in self._drafters}
         self._seconds = dict.fromkeys(self._drafters, 0.0)
         self._asked: dict[str, float] = {}
         self._step = 0.0
@@ -224,7 +224,7 @@ class AdaptiveDrafter:
         self._round = 0
 
     @property
-    def tallies(self) -> dict[str, Tally]:
+    def tallies(self) -> dict[str, DrafterStats]:
         """What is known about each drafter."""
         return dict(self._tallies)
 
@@ -301,7 +301,7 @@ class AdaptiveDrafter:
             self._tallies[name] = tally
         self._round += 1
 
-    def _learn(self, tally: Tally, tree: DraftTree, accepted: Accepted, name: str) -> Tally:
+    def _learn(self, tally: DrafterStats, tree: DraftTree, accepted: Accepted, name: str) -> DrafterStats:
         """Count what came of a drafter's tokens, and what asking it took."""
         if self._step > 0:
             price = self._asked[name] / self._step

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .engine import Rules
-from .layout import Segment, Text, lay_out
+from .engine import GenerationLimits
+from .layout import Segment, TextSegment, lay_out
 from .session import Session
 from .tree import DraftTree
 from .verify import Verifier
 
 
 @dataclass(frozen=True)
-class WholeReply:
+class ExpectedTokens:
     """A reply that somebody expects.
 
     Attributes:
@@ -55,7 +55,7 @@ class Agreement:
 
 @torch.inference_mode()
 def agree(
-    session: Session, prompt: Sequence[Segment], replies: Sequence[WholeReply], rules: Rules
+    session: Session, prompt: Sequence[Segment], replies: Sequence[ExpectedTokens], rules: GenerationLimits
 ) -> Agreement:
     """Ask the model, in one forward, which of some expected replies it would give.
 
@@ -65,7 +65,7 @@ def agree(
         FloatingPointError: the model's scores are not numbers.
         ValueError: the prompt is empty or ends with a picture, or a screenshot in it cannot be resized.
     """
-    if not prompt or not isinstance(prompt[-1], Text):
+    if not prompt or not isinstance(prompt[-1], TextSegment):
         raise ValueError("a prompt to reply to must end with text")
     begun = time.perf_counter()
     tree = DraftTree(lay_out(prompt, session.network.image_token).ids[-1], rules.banned_ids)
@@ -91,7 +91,7 @@ def _insert(tree: DraftTree, ids: Sequence[int]) -> list[int]:
     return path
 
 
-def _agreed(reply: WholeReply, path: Sequence[int], likeliest: Sequence[int]) -> int:
+def _agreed(reply: ExpectedTokens, path: Sequence[int], likeliest: Sequence[int]) -> int:
     """How many of a reply's first tokens the model agrees with."""
     for place, token in enumerate(reply.ids):
         if place + 1 >= len(path):

@@ -14,7 +14,7 @@ from .acceptance import Accepted
 from .adaptive import AdaptiveDrafter, Clock
 from .draft import Drafter, DraftState
 from .grammar import GrammarConstraint
-from .layout import Segment, Text, lay_out
+from .layout import Segment, TextSegment, lay_out
 from .sampling import Sampling
 from .session import Prefill, Session
 from .tree import DraftTree
@@ -32,7 +32,7 @@ class Speculator(Drafter, Protocol):
 
 
 @dataclass(frozen=True)
-class Rules:
+class GenerationLimits:
     """What may and may not be in a reply.
 
     Attributes:
@@ -75,7 +75,7 @@ class Generation:
 def generate(
     session: Session,
     prompt: Sequence[Segment],
-    rules: Rules,
+    rules: GenerationLimits,
     sampling: Sampling = Sampling(),
     drafter: Speculator | None = None,
     *,
@@ -131,7 +131,7 @@ class _Reply:
     def __init__(
         self,
         session: Session,
-        rules: Rules,
+        rules: GenerationLimits,
         verifier: Verifier,
         drafter: Speculator,
         temperature: float,
@@ -154,7 +154,7 @@ class _Reply:
     def begin(self, prompt: Sequence[Segment], instruction: Sequence[int], budget: int) -> Prefill:
         """Read the prompt; its own forward tells the first token and verifies the first drafts."""
         self._drafter.start(tuple(self._ids), instruction)
-        ends_with_text = bool(prompt) and isinstance(prompt[-1], Text)
+        ends_with_text = bool(prompt) and isinstance(prompt[-1], TextSegment)
         tree = self._propose(budget) if ends_with_text else None
         started = self._clock()
         prefill = self._session.prefill(prompt, tree)

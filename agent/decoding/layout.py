@@ -22,14 +22,14 @@ Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Text:
+class TextSegment:
     """Tokens of text."""
 
     ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageSegment:
     """A screenshot.
 
     Attributes:
@@ -43,7 +43,7 @@ class Picture:
     columns: int
 
     @classmethod
-    def of(cls, screenshot: Screenshot, spec: ImageSpec) -> Picture:
+    def of(cls, screenshot: Screenshot, spec: ImageSpec) -> ImageSegment:
         """The picture as an image processor of this specification cuts it."""
         resized = smart_resize(screenshot.size, spec.limits)
         return cls(screenshot, resized.height // spec.limits.factor, resized.width // spec.limits.factor)
@@ -52,14 +52,14 @@ class Picture:
         return self.rows * self.columns
 
 
-Segment = Text | Picture
+Segment = TextSegment | ImageSegment
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedImage:
     """A picture and the index of its first token."""
 
-    picture: Picture
+    picture: ImageSegment
     start: int
 
 
@@ -77,22 +77,22 @@ class Layout:
     ids: tuple[int, ...]
     positions: Positions
     next_position: int
-    pictures: tuple[Placed, ...]
+    pictures: tuple[PlacedImage, ...]
 
 
 def lay_out(prompt: Sequence[Segment], image_token: int) -> Layout:
     """Place every token of a prompt."""
     ids: list[int] = []
     blocks: list[Positions] = []
-    pictures: list[Placed] = []
+    pictures: list[PlacedImage] = []
     position = 0
     for segment in prompt:
-        if isinstance(segment, Text):
+        if isinstance(segment, TextSegment):
             ids += segment.ids
             blocks.append(text_positions(position, len(segment.ids)))
             position += len(segment.ids)
         else:
-            pictures.append(Placed(segment, len(ids)))
+            pictures.append(PlacedImage(segment, len(ids)))
             ids += [image_token] * len(segment)
             blocks.append(picture_positions(position, segment))
             position += max(segment.rows, segment.columns)
@@ -105,7 +105,7 @@ def text_positions(start: int, count: int) -> Positions:
     return np.tile(np.arange(start, start + count, dtype=np.int64), (3, 1))
 
 
-def picture_positions(start: int, picture: Picture) -> Positions:
+def picture_positions(start: int, picture: ImageSegment) -> Positions:
     """Positions of a picture's tokens, row by row."""
     rows, columns = np.divmod(np.arange(len(picture), dtype=np.int64), picture.columns)
     return start + np.stack([np.zeros_like(rows), rows, columns])

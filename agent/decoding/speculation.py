@@ -29,7 +29,7 @@ DRAFT: Final = "draft:"
 
 
 @runtime_checkable
-class Prepared(Protocol):
+class SupportsPrepare(Protocol):
     """A drafter that wants to know more about a prompt than its tokens."""
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
@@ -129,7 +129,7 @@ class Speculation:
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
         """A reply to a prompt comes next, whose newest screenshot the model sees resized."""
         for drafter in self._drafters:
-            if isinstance(drafter, Prepared):
+            if isinstance(drafter, SupportsPrepare):
                 drafter.prepare(prompt, screenshot, resized)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ...actions.dialects import Dialect
 from ...actions.geometry import Size
-from .engine import Rules
+from .engine import GenerationLimits
 from .grammar import GrammarConstraint, TokenTable
 from .network import Network
 from .reply_grammar import reply_grammar
@@ -36,7 +36,7 @@ class Target:
     checkpoint: Checkpoint
     network: Network
     dialect: Dialect
-    rules: Rules
+    rules: GenerationLimits
 
     @cached_property
     def grammars(self) -> Grammars:

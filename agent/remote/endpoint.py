@@ -76,7 +76,7 @@ class EndpointFailure(EnvironmentFailure):
         self.after = after
 
 
-class Served(BaseModel):
+class ServedModels(BaseModel):
     """A model as the server lists it.
 
     Attributes:
@@ -91,7 +91,7 @@ class Served(BaseModel):
 
 
 class _Models(BaseModel):
-    data: list[Served]
+    data: list[ServedModels]
 
 
 class _Said(BaseModel):
@@ -153,7 +153,7 @@ class Endpoint:
         self._client: openai.OpenAI | None = None
         self._openai = _package()
 
-    def models(self) -> list[Served]:
+    def models(self) -> list[ServedModels]:
         """What it serves.
 
         Raises:
@@ -298,7 +298,7 @@ def _pause(attempt: int, wanted: float | None) -> float:
     return min(0.5 * 2.0 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.75, 1.25)
 
 
-def choose(models: Sequence[Served], wanted: str | None, url: str) -> Served:
+def choose(models: Sequence[ServedModels], wanted: str | None, url: str) -> ServedModels:
     """The model that is meant.
 
     Raises:

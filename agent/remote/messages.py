@@ -11,7 +11,7 @@ from PIL import Image
 
 from ...actions.geometry import ResizeLimits, Size, smart_resize
 from ...perception.observation import Screenshot
-from ..checkpoints.model_card import Card
+from ..checkpoints.model_card import ModelCard
 from ..context import conversation
 from ..policy import Context
 
@@ -32,7 +32,7 @@ class Messages:
             they are.
     """
 
-    def __init__(self, task: Callable[[str], str], card: Card, limits: ResizeLimits | None) -> None:
+    def __init__(self, task: Callable[[str], str], card: ModelCard, limits: ResizeLimits | None) -> None:
         self._task = task
         self._card = card
         self._limits = limits

@@ -11,14 +11,14 @@ from ...actions.dialects import Dialect, Reply, get_dialect, resize_limits
 from ...actions.errors import EnvironmentFailure, ParseError, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, Type
-from ..checkpoints.model_card import Card
+from ..checkpoints.model_card import ModelCard
 from ..context import task_message
 from ..policy import Context, Prediction, UnreadableReply, Usage
 from ..prompts.chatml import ENDS
-from ..replay.expected import Expected, Verdict, without_thought
+from ..replay.expected import ExpectedReply, Verification, without_thought
 from ..replay.point_tolerance import farthest, same_but_points
 from ..replay.recording import MARK
-from .endpoint import PREFIX, Completion, Endpoint, EndpointFailure, Served, choose
+from .endpoint import PREFIX, Completion, Endpoint, EndpointFailure, ServedModels, choose
 from .messages import Messages
 
 LONGEST_REPLY: Final = 1024
@@ -61,7 +61,7 @@ class RemotePolicy:
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int = 0,
-        card: Card | None = None,
+        card: ModelCard | None = None,
     ) -> None:
         if temperature < 0 or not 0 < top_p <= 1:
             raise UsageError(f"temperature {temperature:g} and top_p {top_p:g} draw nothing")
@@ -70,7 +70,7 @@ class RemotePolicy:
             dialect = get_dialect(dialect)
         self._served = _find(self._endpoint)
         self._dialect = dialect or get_dialect(card.dialect if card else _dialect_of(self._served))
-        self._card = card or Card(dialect=self._dialect.name, max_new_tokens=LONGEST_REPLY)
+        self._card = card or ModelCard(dialect=self._dialect.name, max_new_tokens=LONGEST_REPLY)
         self._sampling: dict[str, Any] = {"temperature": temperature}
         if temperature > 0:
             self._sampling |= {"top_p": top_p, "seed": seed}
@@ -142,8 +142,10 @@ class RemotePolicy:
         except ParseError as error:
             raise UnreadableReply(error, usage) from error
 
-    def verify(self, context: Context, expected: Sequence[Expected], tolerance: float = 0.0) -> Verdict:
-        """Say which of some replies does what it would do itself; see ``Verifies``.
+    def verify(
+        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
+    ) -> Verification:
+        """Say which of some replies does what it would do itself; see ``VerifyingPolicy``.
 
         A server only writes: it is asked as by ``predict``, and where it agrees with none, the next
         ``predict`` has its answer already.
@@ -155,18 +157,18 @@ class RemotePolicy:
             own = self.predict(context)
         except UnreadableReply as error:
             self._known = (context, UnreadableReply(error, _paid(error.usage)))
-            return Verdict(None, None, error.usage)
+            return Verification(None, None, error.usage)
         for index, each in enumerate(expected):
             try:
                 reply = self._read(each.raw, context)
             except ParseError:
                 continue
             if _same(own.reply.actions, reply.actions, tolerance):
-                return Verdict(index, Prediction(reply, each.raw, own.usage), own.usage)
+                return Verification(index, Prediction(reply, each.raw, own.usage), own.usage)
         self._known = (context, Prediction(own.reply, own.raw, _paid(own.usage)))
-        return Verdict(None, None, own.usage)
+        return Verification(None, None, own.usage)
 
-    def expect(self, context: Context, actions: Sequence[Action]) -> Expected:
+    def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
         """The reply that does these actions and gives no thought.
 
         Raises:
@@ -209,19 +211,19 @@ class RemotePolicy:
         return screenshot.size, self._messages.size(screenshot)
 
 
-def _find(endpoint: Endpoint) -> Served:
+def _find(endpoint: Endpoint) -> ServedModels:
     """The model that is meant, as the server lists it; as it was named where the server has no list."""
     url, wanted = endpoint.address
     try:
         models = endpoint.models()
     except EndpointFailure as failure:
         if failure.status in _NO_LIST and wanted is not None:
-            return Served(id=wanted)
+            return ServedModels(id=wanted)
         raise UsageError(str(failure)) from failure
     return choose(models, wanted, url)
 
 
-def _dialect_of(served: Served) -> str:
+def _dialect_of(served: ServedModels) -> str:
     for name in (served.root or "", served.id):
         plain = name.lower().replace("_", "-")
         for pattern, dialect in _FAMILIES:

@@ -17,7 +17,7 @@ _PROBES: tuple[Action, ...] = (Click(point=Point(0, 0)), Type(text="a"), Press(k
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedReply:
     """A reply that somebody expects.
 
     Attributes:
@@ -31,7 +31,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What a policy thinks of expected replies.
 
     Attributes:
@@ -46,7 +46,7 @@ class Verdict:
 
 
 @runtime_checkable
-class Verifies(Policy, Protocol):
+class VerifyingPolicy(Policy, Protocol):
     """A policy that can check replies more cheaply than it can write one."""
 
     @property
@@ -63,7 +63,9 @@ class Verifies(Policy, Protocol):
         Equal fingerprints give equal answers to equal contexts.
         """
 
-    def verify(self, context: Context, expected: Sequence[Expected], tolerance: float = 0.0) -> Verdict:
+    def verify(
+        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
+    ) -> Verification:
         """Say which of some replies it would give itself.
 
         Args:
@@ -72,7 +74,7 @@ class Verifies(Policy, Protocol):
             tolerance: how far points may be off along an axis, in pixels of the newest screenshot.
         """
 
-    def expect(self, context: Context, actions: Sequence[Action]) -> Expected:
+    def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
         """The reply that does these actions and gives no thought.
 
         Raises:
@@ -80,7 +82,9 @@ class Verifies(Policy, Protocol):
         """
 
 
-def without_thought(dialect: Dialect, actions: Sequence[Action], screenshot: Size, resized: Size) -> Expected:
+def without_thought(
+    dialect: Dialect, actions: Sequence[Action], screenshot: Size, resized: Size
+) -> ExpectedReply:
     """The reply that does some actions; it is not asked about what all kinds of action begin with.
 
     Raises:
@@ -95,4 +99,4 @@ def without_thought(dialect: Dialect, actions: Sequence[Action], screenshot: Siz
             continue
     same = zip(*beginnings, strict=False)
     common = sum(1 for _ in itertools.takewhile(lambda letters: len(set(letters)) == 1, same))
-    return Expected(raw, ((0, common),) if common else ())
+    return ExpectedReply(raw, ((0, common),) if common else ())

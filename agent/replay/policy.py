@@ -17,20 +17,20 @@ from ...actions.dialects import Reply
 from ...actions.errors import UsageError
 from ...actions.schema import Finished, Wait
 from ..policy import Context, Prediction, UnreadableReply, Usage
-from ..prefetch import ReadsAhead
+from ..prefetch import SupportsPrefetch
 from .alignment import Alignment
-from .expected import Expected, Verifies
+from .expected import ExpectedReply, VerifyingPolicy
 from .point_tolerance import farthest, same_but_points
 from .recording import MARK, Recording
 
-Outcome = Literal["known", "agreed", "near", "own", "end"]
+StepOutcome = Literal["known", "agreed", "near", "own", "end"]
 """How a step came about: the recorded reply, known to be the model's; the recorded reply, verified; the
 model's own, which does the same up to the tolerance; its own, which does something else; the end of a
 recording that does not say when it is done."""
 
 
 @dataclass(frozen=True)
-class Looked:
+class ReplayStep:
     """One step of a replay.
 
     Attributes:
@@ -43,7 +43,7 @@ class Looked:
 
     step: int
     recorded: int | None
-    outcome: Outcome
+    outcome: StepOutcome
     forwards: int
 
 
@@ -59,11 +59,11 @@ class ReplayPolicy:
             default what was measured for the model.
     """
 
-    def __init__(self, policy: Verifies, recording: Recording, tolerance: float | None = None) -> None:
+    def __init__(self, policy: VerifyingPolicy, recording: Recording, tolerance: float | None = None) -> None:
         self._policy = policy
         self._recording = recording
         self._tolerance = policy.tolerance if tolerance is None else tolerance
-        self.looked: list[Looked] = []
+        self.looked: list[ReplayStep] = []
         self._restart()
 
     @property
@@ -107,8 +107,8 @@ class ReplayPolicy:
         return replace(own, usage=own.usage.after(usage))
 
     def read_ahead(self, context: Context) -> None:
-        """The model may begin to read the next screen; see ``agent.overlap``."""
-        if isinstance(self._policy, ReadsAhead):
+        """The model may begin to read the next screen; see ``agent.prefetch``."""
+        if isinstance(self._policy, SupportsPrefetch):
             self._policy.read_ahead(context)
 
     def _knows(self, context: Context) -> bool:
@@ -139,19 +139,19 @@ class ReplayPolicy:
         self._alignment = Alignment([*(step.screen for step in steps), self._recording.last])
         self.looked.clear()
 
-    def _draft(self, context: Context, place: int) -> Expected | None:
+    def _draft(self, context: Context, place: int) -> ExpectedReply | None:
         """What the recording expects at a place; None at its end, or if the model has no words for it."""
         if place >= self._alignment.end:
             return None
         step = self._recording.steps[place]
         if step.raw:
-            return Expected(step.raw, _marks(step.raw, 0))
+            return ExpectedReply(step.raw, _marks(step.raw, 0))
         try:
             silent = self._policy.expect(context, step.actions)
         except UsageError:
             return None
         begin = silent.unasked[-1][1] if silent.unasked else 0
-        return Expected(silent.raw, (*silent.unasked, *_marks(silent.raw, begin)))
+        return ExpectedReply(silent.raw, (*silent.unasked, *_marks(silent.raw, begin)))
 
     def _judge(self, context: Context, own: Prediction, expected: int, pixels: float, forwards: int) -> None:
         """Note what the model's own answer means for where the run is."""
@@ -167,13 +167,13 @@ class ReplayPolicy:
         self._note(context, expected, "own", forwards)
 
     def _end(self, step: int) -> Prediction:
-        self.looked.append(Looked(step, None, "end", 0))
+        self.looked.append(ReplayStep(step, None, "end", 0))
         return Prediction(Reply("", (Finished(answer="the recording is at its end"),)), "")
 
-    def _note(self, context: Context, place: int, outcome: Outcome, forwards: int) -> None:
+    def _note(self, context: Context, place: int, outcome: StepOutcome, forwards: int) -> None:
         steps = self._recording.steps
         recorded = steps[place].index if place < len(steps) else None
-        self.looked.append(Looked(len(context.turns), recorded, outcome, forwards))
+        self.looked.append(ReplayStep(len(context.turns), recorded, outcome, forwards))
 
 
 def _marks(raw: str, begin: int) -> tuple[tuple[int, int], ...]:

@@ -43,7 +43,7 @@ class Recording:
         last: the screen it ended with; None where the last step ended it.
         says_done: whether its last step says that the job is done, or hands over; else it is done after it.
         instruction: the task.
-        fingerprint: of the policy that made it, if its answers follow from what it saw (``Verifies``).
+        fingerprint: of the policy that made it, if its answers follow from what it saw (``VerifyingPolicy``).
     """
 
     steps: tuple[RecordedStep, ...]

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from ...actions.errors import ParseError
 from ..checkpoints.processor import Tokenizer
-from ..decoding.agree import WholeReply
-from .expected import Expected
+from ..decoding.agree import ExpectedTokens
+from .expected import ExpectedReply
 from .point_tolerance import Read, coordinates, lenient_tokens
 
 
@@ -24,7 +24,7 @@ class ReplyTokens:
         self._tokenizer = tokenizer
         self._stop = stop
 
-    def spell(self, expected: Expected, read: Read, tolerance: float) -> WholeReply:
+    def spell(self, expected: ExpectedReply, read: Read, tolerance: float) -> ExpectedTokens:
         """A reply as tokens, and where others will do.
 
         Args:
@@ -39,7 +39,7 @@ class ReplyTokens:
             unasked |= set() if asked else set(range(len(ids), len(ids) + len(tokens)))
             ids += tokens
         lenient = self._lenient(expected.raw, ids, read, tolerance) if tolerance > 0 else {}
-        return WholeReply((*ids, self._stop), frozenset(unasked), lenient)
+        return ExpectedTokens((*ids, self._stop), frozenset(unasked), lenient)
 
     def _lenient(
         self, raw: str, ids: Sequence[int], read: Read, tolerance: float
@@ -60,7 +60,7 @@ class ReplyTokens:
         return {token: text for text, token in vocabulary.items() if text.isascii() and text.isdigit()}
 
 
-def _pieces(expected: Expected) -> Iterator[tuple[str, bool]]:
+def _pieces(expected: ExpectedReply) -> Iterator[tuple[str, bool]]:
     """A reply cut where asking begins and ends, and whether each piece is asked about."""
     begin = 0
     for start, end in expected.unasked:

@@ -19,8 +19,8 @@ from ...perception.observation import Screenshot
 from ...perception.resize import ImageSpec, to_patches
 from ..prompts.chatml import PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
 from .architecture import IMAGE_SPEC
-from .dom import Element, PageRecord
-from .questions import UNTHOUGHT, Reply
+from .dom import DomElement, PageRecord
+from .questions import UNTHOUGHT, TaughtReply
 from .sheets import Picture
 
 CHARS_PER_PATCH = 2
@@ -38,7 +38,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Turn:
+class TrainingTurn:
     """A picture's number in the batch and the reply; a mistake stays in the context but is not learned.
 
     Of a turn whose screenshot was dropped (``picture`` is None) the reply's text is all that is left; what
@@ -46,7 +46,7 @@ class Turn:
     """
 
     picture: int | None
-    reply: Reply
+    reply: TaughtReply
     learn: bool = True
 
 
@@ -55,7 +55,7 @@ class Conversation:
     """An instruction and what followed."""
 
     instruction: str
-    turns: tuple[Turn, ...]
+    turns: tuple[TrainingTurn, ...]
 
 
 @dataclass
@@ -247,7 +247,7 @@ class _Row:
         self.labels += ids if learn else [IGNORED] * len(ids)
 
 
-def _area(element: Element) -> float:
+def _area(element: DomElement) -> float:
     left, top, right, bottom = element["box"]
     return (right - left) * (bottom - top)
 
@@ -283,3 +283,12 @@ def _positions(ids: list[int], image_id: int, tokens: tuple[int, int], length: i
             at, now = end, now + end - at
     parts.append(np.tile(np.arange(length - len(ids)) + now, (3, 1)))
     return torch.from_numpy(np.concatenate(parts, axis=1).astype(np.int64))
+
+
+def blank_like(page: Labelled, rng: random.Random) -> Labelled:
+    """Return an empty picture of a page's size: black, white, grey or any one colour."""
+    grey = rng.choice((0, 255, 255, rng.randrange(256)))
+    colour = [grey] * 3 if rng.random() < 0.8 else [rng.randrange(256) for _ in range(3)]
+    picture = np.broadcast_to(np.array(colour, dtype=np.uint8), page.picture.shape)
+    record = PageRecord(task="blank", utterance="", elements=[], chars=[], extra={})
+    return Labelled(np.array(picture), record)

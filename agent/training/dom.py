@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
-class Element(TypedDict):
+class DomElement(TypedDict):
     """One thing that can be clicked, in pixels of the page's own picture."""
 
     role: str
@@ -19,7 +19,7 @@ class PageRecord(TypedDict):
 
     task: str
     utterance: str
-    elements: list[Element]
+    elements: list[DomElement]
     chars: list[tuple[str, float, float]]
     extra: dict[str, Any]
 

@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 
 from ..context import dropped_images
 from .architecture import SACCADE_JSON
-from .batches import Conversation, Labelled, Place, Shards, Turn
-from .blanks import blank_like
-from .dom import Element, PageRecord
+from .batches import Conversation, Labelled, Place, Shards, TrainingTurn, blank_like
+from .dom import DomElement, PageRecord
 from .questions import (
     BLANK,
     FINISHED,
     GENERIC,
     LOADING,
-    Reply,
+    TaughtReply,
     click,
     closing_reply,
     named,
@@ -40,7 +39,7 @@ class Scene:
     """A turn to be: which page is seen, and the reply; a mistake is shown but not learned."""
 
     place: Place
-    reply: Reply
+    reply: TaughtReply
     learn: bool = True
 
 
@@ -54,11 +53,11 @@ class Stock:
 
     def __init__(self, shards: Shards, size: tuple[int, ...]) -> None:
         self.shards = shards
-        self.named: dict[str, list[tuple[Place, Reply]]] = {}
-        self.asking: list[tuple[Place, Reply]] = []
-        self.ends: list[tuple[Place, Reply]] = []
-        self.loading: list[tuple[Place, Reply]] = []
-        self.covered: list[tuple[Place, Reply]] = []
+        self.named: dict[str, list[tuple[Place, TaughtReply]]] = {}
+        self.asking: list[tuple[Place, TaughtReply]] = []
+        self.ends: list[tuple[Place, TaughtReply]] = []
+        self.loading: list[tuple[Place, TaughtReply]] = []
+        self.covered: list[tuple[Place, TaughtReply]] = []
         for place in shards.by_size[size][0]:
             self._sort(place, shards.records[place[0]][place[1]])
         self.named = {text: pages for text, pages in self.named.items() if len(pages) >= FEWEST_PAGES}
@@ -104,17 +103,17 @@ class Stock:
             text, instruction, choices = "", rng.choice(GENERIC), self.asking
         scenes = self._scenes(rng, turns, choices, text)
         dropped = dropped_images(len(scenes), SACCADE_JSON["max_images"])
-        told: list[Turn] = []
+        told: list[TrainingTurn] = []
         for index, scene in enumerate(scenes):
             if index < dropped:  # the runtime does not show it
                 continue
             seen = self.shards.page(scene.place)
             pages.append(blank_like(seen, rng) if scene.reply == BLANK else seen)
-            told.append(Turn(len(pages) - 1, scene.reply, scene.learn))
+            told.append(TrainingTurn(len(pages) - 1, scene.reply, scene.learn))
         return Conversation(instruction, tuple(told))
 
     def _scenes(
-        self, rng: random.Random, turns: int, choices: list[tuple[Place, Reply]], text: str
+        self, rng: random.Random, turns: int, choices: list[tuple[Place, TaughtReply]], text: str
     ) -> list[Scene]:
         ends = turns > 1 and rng.random() < END_SHARE
         scenes: list[Scene] = []
@@ -142,14 +141,14 @@ class Stock:
         return [] if text in record["extra"]["over"] else [Scene(place, reply)]
 
 
-def _missed(rng: random.Random, reply: Reply, page: Labelled) -> Reply:
+def _missed(rng: random.Random, reply: TaughtReply, page: Labelled) -> TaughtReply:
     """Return a click on another element, or anywhere."""
     height, width = page.picture.shape[:2]
     x, y = rng.uniform(0, width), rng.uniform(0, height)
     others = [element["point"] for element in page.record["elements"] if element != reply.element]
     if others and rng.random() < 0.7:
         x, y = rng.choice(others)
-    return click(reply.thought, Element(role="", text="", box=[x, y, x, y], point=[x, y]))
+    return click(reply.thought, DomElement(role="", text="", box=[x, y, x, y], point=[x, y]))
 
 
 def spelling(rng: random.Random, count: int) -> list[Conversation]:
@@ -158,8 +157,8 @@ def spelling(rng: random.Random, count: int) -> list[Conversation]:
     for _ in range(count):
         x, y = rng.random() * 100, rng.random() * 100
         text = " ".join(names(rng, rng.choice((1, 1, 2, 4, 6))))
-        element = Element(role="button", text=text, box=[x, y, x, y], point=[x, y])
-        turn = Turn(None, click(thought_of(element), element))
+        element = DomElement(role="button", text=text, box=[x, y, x, y], point=[x, y])
+        turn = TrainingTurn(None, click(thought_of(element), element))
         told.append(Conversation(rng.choice(ASKING).format(text), (turn,) * rng.choice((1, 1, 1, 2))))
     return told
 

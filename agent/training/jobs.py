@@ -31,7 +31,7 @@ INSTRUCTIONS: dict[Kind, str] = {"named": 'Click the button "Next".', "asked": "
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """How one job went.
 
     Attributes:
@@ -69,7 +69,7 @@ def write_job(folder: Path, kind: Kind, pages: int, seed: int) -> str:
     return (folder / "1.html").as_uri()
 
 
-def do_job(policy: Policy, environment: BrowserEnvironment, instruction: str, pages: int) -> Outcome:
+def do_job(policy: Policy, environment: BrowserEnvironment, instruction: str, pages: int) -> JobResult:
     """Let the policy do one job; it has half as many steps again as there are pages."""
     observation = environment.reset()
     policy.start()
@@ -88,14 +88,14 @@ def do_job(policy: Policy, environment: BrowserEnvironment, instruction: str, pa
         for action in prediction.reply.actions:
             if isinstance(action, Finished | CallUser):
                 told = isinstance(action, Finished) and before == last
-                return Outcome(pages, sum(first.values()), before == last, told)
+                return JobResult(pages, sum(first.values()), before == last, told)
             observation = environment.step(action).observation
         first.setdefault(before, not (observation.url or "").endswith(before))
     ended = (observation.url or "").endswith(last)
-    return Outcome(pages, sum(first.values()), ended, False)
+    return JobResult(pages, sum(first.values()), ended, False)
 
 
-def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, seeds: Sequence[int]) -> list[Outcome]:
+def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, seeds: Sequence[int]) -> list[JobResult]:
     """Let the policy do a job per seed."""
     found = []
     with tempfile.TemporaryDirectory() as name:

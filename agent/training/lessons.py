@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from .batches import Conversation, Labelled, Shards, Turn
-from .blanks import blank_like
-from .dom import Element
+from .batches import Conversation, Labelled, Shards, TrainingTurn, blank_like
+from .dom import DomElement
 from .episodes import LONGEST, Stock, silenced, spelling
 from .learner import Weights
 from .questions import BLANK, GENERIC, STILL_BLANK, Question, ask, click, own_reply
@@ -111,7 +110,7 @@ def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> Lesson:
         if questions and rng.random() < BLANK_SHARE:
             pages[index] = blank_like(page, rng)
             questions = [Question(q.instruction, BLANK) for q in questions[:1]]
-        conversations += [Conversation(q.instruction, (Turn(index, q.reply),)) for q in questions]
+        conversations += [Conversation(q.instruction, (TrainingTurn(index, q.reply),)) for q in questions]
     return pages, conversations
 
 
@@ -133,8 +132,12 @@ def several_turns(pages: list[Labelled], rng: random.Random) -> Lesson:
         if left and rng.random() < 0.25:
             blank = left.pop()
             pages[blank] = blank_like(pages[index], rng)
-            then = Turn(index, questions[0].reply) if rng.random() < 0.5 else Turn(blank, STILL_BLANK)
-            turns = [Turn(blank, BLANK), then]
+            then = (
+                TrainingTurn(index, questions[0].reply)
+                if rng.random() < 0.5
+                else TrainingTurn(blank, STILL_BLANK)
+            )
+            turns = [TrainingTurn(blank, BLANK), then]
             conversations.append(Conversation(questions[0].instruction, tuple(turns)))
         else:
             conversations.append(second_try(index, questions, pages[index], rng))
@@ -146,20 +149,20 @@ def wizard(pages: list[Labelled], chain: list[int], rng: random.Random) -> Conve
     ends = [i for i in chain if pages[i].record["extra"].get("done")]
     order = [i for i in chain if i not in ends] + ends[:1]
     replies = [(i, q) for i in order if (q := own_reply(pages[i].record)) is not None]
-    return Conversation(rng.choice(GENERIC), tuple(Turn(i, reply) for i, reply in replies))
+    return Conversation(rng.choice(GENERIC), tuple(TrainingTurn(i, reply) for i, reply in replies))
 
 
 def second_try(index: int, questions: list[Question], page: Labelled, rng: random.Random) -> Conversation:
     """Return an episode in which one to three clicks missed and the page looks as before."""
     question = questions[0]
     height, width = page.picture.shape[:2]
-    missed: list[Turn] = []
+    missed: list[TrainingTurn] = []
     for _ in range(rng.choice((1, 1, 2, 3))):
         wrong = rng.choice(questions).reply
         if wrong.element is None:
             break
         x, y = rng.uniform(0, width), rng.uniform(0, height)
-        place = Element(role="", text="", box=[x, y, x, y], point=[x, y])
+        place = DomElement(role="", text="", box=[x, y, x, y], point=[x, y])
         thought = question.reply.thought if rng.random() < 0.7 else wrong.thought
-        missed.append(Turn(index, click(thought, place), learn=False))
-    return Conversation(question.instruction, (*missed, Turn(index, question.reply)))
+        missed.append(TrainingTurn(index, click(thought, place), learn=False))
+    return Conversation(question.instruction, (*missed, TrainingTurn(index, question.reply)))

@@ -32,7 +32,7 @@ def blank(screenshot: Screenshot) -> Screenshot:
     return one_colour(screenshot, (255, 255, 255))
 
 
-class Other:
+class OtherScreen:
     """Shows the first screenshot of another episode of the task: as rich to look at, and of no use."""
 
     def __init__(self, task: str, seed: int) -> None:
@@ -99,7 +99,7 @@ def main() -> None:
     rates = []
     for task in options.tasks:
         screens = {"seen": seen, "blank": blank}
-        screen = screens.get(options.screen) or Other(task, seeds.stop)
+        screen = screens.get(options.screen) or OtherScreen(task, seeds.stop)
         rates.append(success_rate(policy, task, seeds, screen, options.steps))
         log.info("%-24s %.2f", task, rates[-1])
     log.info("%-24s %.3f", "mean", sum(rates) / len(rates))

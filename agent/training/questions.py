@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass, replace
 
-from .dom import Element, PageRecord
+from .dom import DomElement, PageRecord
 from .words import ASKING, FORWARD
 
 ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th")
@@ -17,18 +17,18 @@ UNTHOUGHT = "Thought: \nAction: "
 
 
 @dataclass(frozen=True)
-class Reply:
+class TaughtReply:
     """What to answer on one picture. ``element`` is None for an action without a place."""
 
     thought: str
     action: str
-    element: Element | None = None
+    element: DomElement | None = None
 
     def text(self, width: int, height: int) -> str:
         """Return the reply in UI-TARS 1.0 syntax, with coordinates relative to the picture."""
         return f"Thought: {self.thought}\nAction: {self.action.format(point=self.place(width, height))}"
 
-    def silent(self) -> Reply:
+    def silent(self) -> TaughtReply:
         """Return the reply as an action alone, as a recording of a person has it."""
         return replace(self, thought="", action=self.action.replace("content='Done.'", ""))
 
@@ -40,10 +40,10 @@ class Reply:
         return f"({min(999, max(0, round(x / width * 1000)))},{min(999, max(0, round(y / height * 1000)))})"
 
 
-FINISHED = Reply("The page says that it is done.", "finished(content='Done.')")
-BLANK = Reply("The page is blank. Wait.", "wait()")
-LOADING = Reply("The page is loading. Wait.", "wait()")
-STILL_BLANK = Reply("The page stays blank. Ask the user.", "call_user()")
+FINISHED = TaughtReply("The page says that it is done.", "finished(content='Done.')")
+BLANK = TaughtReply("The page is blank. Wait.", "wait()")
+LOADING = TaughtReply("The page is loading. Wait.", "wait()")
+STILL_BLANK = TaughtReply("The page stays blank. Ask the user.", "call_user()")
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ class Question:
     """An instruction for one picture and its reply."""
 
     instruction: str
-    reply: Reply
+    reply: TaughtReply
 
 
-def click(thought: str, element: Element) -> Reply:
+def click(thought: str, element: DomElement) -> TaughtReply:
     """Return the reply that clicks an element."""
-    return Reply(thought, "click(start_box='{point}')", element)
+    return TaughtReply(thought, "click(start_box='{point}')", element)
 
 
-def thought_of(element: Element, order: int = 0, count: int = 1) -> str:
+def thought_of(element: DomElement, order: int = 0, count: int = 1) -> str:
     """Return a short thought that names the element."""
     role, text = element["role"], element["text"]
     if role == "close":
@@ -70,7 +70,7 @@ def thought_of(element: Element, order: int = 0, count: int = 1) -> str:
     return f"Click the {names.get(role, 'button')} {text}."
 
 
-def wordings(element: Element, count: int, order: int, of_role: int) -> list[str]:
+def wordings(element: DomElement, count: int, order: int, of_role: int) -> list[str]:
     """Return ways to ask for an element; ``count`` is how many of its role the page shows."""
     role, text = element["role"], element["text"]
     if role == "close":
@@ -91,7 +91,7 @@ def wordings(element: Element, count: int, order: int, of_role: int) -> list[str
     return asked
 
 
-def legible(element: Element, record: PageRecord) -> bool:
+def legible(element: DomElement, record: PageRecord) -> bool:
     """Say whether most of an element's text can be seen."""
     letters = len(element["text"].replace(" ", ""))
     left, top, right, bottom = element["box"]
@@ -99,15 +99,15 @@ def legible(element: Element, record: PageRecord) -> bool:
     return letters > 0 and seen >= 0.7 * letters
 
 
-def named(record: PageRecord, strict: bool = True) -> list[tuple[Element, int, int]]:
+def named(record: PageRecord, strict: bool = True) -> list[tuple[DomElement, int, int]]:
     """Return each element that can be told apart, with its rank among its role and its role's count.
 
     Unless ``strict``, elements whose text is covered by others count too.
     """
-    by_role: dict[str, list[Element]] = {}
+    by_role: dict[str, list[DomElement]] = {}
     for element in sorted(record["elements"], key=lambda e: (round(e["box"][1] / 8), e["box"][0])):
         by_role.setdefault(element["role"], []).append(element)
-    found: list[tuple[Element, int, int]] = []
+    found: list[tuple[DomElement, int, int]] = []
     for role, elements in by_role.items():
         seen: set[str] = set()
         for order, element in enumerate(elements):
@@ -148,14 +148,14 @@ def ask(record: PageRecord, rng: random.Random) -> list[Question]:
     return questions
 
 
-def uncovered(record: PageRecord) -> list[tuple[Element, int, int]]:
+def uncovered(record: PageRecord) -> list[tuple[DomElement, int, int]]:
     """Return what ``named`` does, but under a dialog nothing."""
     over = record["extra"].get("over")
     found = named(record)
     return found if over is None else [each for each in found if each[0]["text"] in over]
 
 
-def closing_reply(record: PageRecord) -> Reply | None:
+def closing_reply(record: PageRecord) -> TaughtReply | None:
     """Return how to get rid of a dialog that lies over the page, None where there is none."""
     closer = record["extra"].get("dismiss")
     for element in record["elements"]:
@@ -164,7 +164,7 @@ def closing_reply(record: PageRecord) -> Reply | None:
     return None
 
 
-def own_reply(record: PageRecord) -> Reply | None:
+def own_reply(record: PageRecord) -> TaughtReply | None:
     """Return what a page asks for by itself, or that it is done."""
     if record["extra"].get("done"):
         return FINISHED

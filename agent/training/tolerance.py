@@ -20,7 +20,7 @@ from ..local import LocalPolicy
 from ..policy import Context, Policy
 from .batches import Labelled
 from .demonstrations import REQUIRED, held_out
-from .dom import Element
+from .dom import DomElement
 from .questions import own_question
 
 log = logging.getLogger(__name__)
@@ -83,13 +83,13 @@ def clicked(policy: Policy, instruction: str, page: Labelled) -> Point | None:
     return actions[0].point if actions and isinstance(actions[0], Click) else None
 
 
-def within(point: Point, element: Element) -> bool:
+def within(point: Point, element: DomElement) -> bool:
     """Say whether a point lies in an element."""
     left, top, right, bottom = element["box"]
     return left <= point.x <= right and top <= point.y <= bottom
 
 
-def _points(element: Element, rng: random.Random) -> list[Point]:
+def _points(element: DomElement, rng: random.Random) -> list[Point]:
     left, top, right, bottom = element["box"]
     return [Point(rng.uniform(left, right), rng.uniform(top, bottom)) for _ in range(POINTS)]
 

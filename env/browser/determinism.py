@@ -27,7 +27,7 @@ _DICE = """
 """
 
 
-class RehearsedContext(Protocol):
+class ScriptableContext(Protocol):
     """A Playwright browser context, as far as it is used here."""
 
     @property
@@ -42,7 +42,7 @@ class RehearsedContext(Protocol):
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class DeterminismSettings:
     """How a page is made to behave the same again.
 
     Attributes:
@@ -64,7 +64,7 @@ class Rehearsal:
             options |= {"record_har_path": self.har, "record_har_content": "embed"}
         return options
 
-    def prepare(self, context: RehearsedContext) -> None:
+    def prepare(self, context: ScriptableContext) -> None:
         """Set up a context before its first page is opened."""
         if self.recorded:
             context.route_from_har(self.har, not_found="abort")

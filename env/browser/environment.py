@@ -15,7 +15,7 @@ from ...perception.settle import Clock, Sleep
 from ..base import Preview, StepResult
 from ..control import Control
 from .chromium import Chromium
-from .determinism import Rehearsal
+from .determinism import DeterminismSettings
 from .page_events import DialogRule
 from .session import BrowserSession, SessionOptions
 
@@ -60,7 +60,7 @@ class BrowserEnvironment:
         clock: Clock = time.monotonic,
         sleep: Sleep | None = None,
         control: Control | None = None,
-        rehearsal: Rehearsal | None = None,
+        rehearsal: DeterminismSettings | None = None,
     ) -> None:
         self._url = url or "about:blank"
         self._options = SessionOptions(
@@ -76,7 +76,7 @@ class BrowserEnvironment:
             control=control or Control(),
             rehearsal=rehearsal,
         )
-        self._place = BrowserPlace(chromium, headless=headless)
+        self._place = BrowserProvider(chromium, headless=headless)
         self._session: BrowserSession | None = None
         self._preview: Preview | None = None
 
@@ -114,7 +114,7 @@ class BrowserEnvironment:
         return self._session.step(action)
 
     def preview_to(self, show: Preview | None) -> None:
-        """Give first looks; see ``Previewing``."""
+        """Give first looks; see ``SupportsPreview``."""
         self._preview = show
         if self._session is not None:
             self._session.preview = show
@@ -138,7 +138,7 @@ class BrowserEnvironment:
             session.close()
 
 
-class BrowserPlace:
+class BrowserProvider:
     """Where an environment finds its browser: a shared one, or its own, started when first needed.
 
     Args:

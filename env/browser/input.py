@@ -19,8 +19,8 @@ _NUDGE = 4.0
 _DRAG_STEPS = 6
 
 
-class PageHands:
-    """``Hands`` on one page; points are CSS pixels.
+class PageInput:
+    """``InputDevice`` on one page; points are CSS pixels.
 
     Args:
         page: the page.

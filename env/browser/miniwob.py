@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .chromium import Chromium
     from .session import BrowserSession
 
-__all__ = ["MiniWobEnvironment", "Outcome", "flight_tasks", "miniwob_tasks"]
+__all__ = ["MiniWobEnvironment", "MiniWobReward", "flight_tasks", "miniwob_tasks"]
 
 Mode = Literal["train", "test"]
 EPISODE_MS = 3_600_000
@@ -67,7 +67,7 @@ _READY = "() => typeof core !== 'undefined' && core.cover_div !== null"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MiniWobReward:
     """How the page judged the episode so far.
 
     Attributes:
@@ -111,12 +111,12 @@ class MiniWobEnvironment:
         limits: PageLimits = PageLimits(motion=1.0),
         control: Control | None = None,
     ) -> None:
-        from .environment import BrowserPlace
+        from .environment import BrowserProvider
         from .session import SessionOptions
 
         self.task = task
         self.seed: int | None = None
-        self.outcome = Outcome(False, 0.0, 0.0, "")
+        self.outcome = MiniWobReward(False, 0.0, 0.0, "")
         self._mode = mode
         self._address = page_of(task).as_uri()
         self._options = SessionOptions(
@@ -129,7 +129,7 @@ class MiniWobEnvironment:
             limits=limits,
             control=control or Control(),
         )
-        self._place = BrowserPlace(chromium, headless=headless, flags=ALONE)
+        self._place = BrowserProvider(chromium, headless=headless, flags=ALONE)
         self._session: BrowserSession | None = None
         self._preview: Preview | None = None
         self._instruction: str | None = None
@@ -154,7 +154,7 @@ class MiniWobEnvironment:
         session.evaluate(_START, [self.seed, self._mode, EPISODE_MS])
         session.wait_for("() => WOB_TASK_READY")
         self._instruction = words(session.evaluate("() => core.getUtterance()"))
-        self.outcome = Outcome(False, 0.0, 0.0, "")
+        self.outcome = MiniWobReward(False, 0.0, 0.0, "")
         first = self._named(session.observe())
         session.evaluate(_LOOKED)
         return first
@@ -172,7 +172,7 @@ class MiniWobEnvironment:
         if isinstance(action, Wait):
             action = Wait(seconds=min(action.seconds, LONGEST_WAIT))
         result = self._session.step(action)
-        self.outcome = Outcome(**self._session.evaluate(_STATE))
+        self.outcome = MiniWobReward(**self._session.evaluate(_STATE))
         reward = float(self.outcome.raw) if self.outcome.done else 0.0
         observation = self._named(result.observation)
         return replace(result, observation=observation, terminated=self.outcome.done, reward=reward)
@@ -190,7 +190,7 @@ class MiniWobEnvironment:
         self.task, self._instruction = task, None
 
     def preview_to(self, show: Preview | None) -> None:
-        """Give first looks; see ``Previewing``."""
+        """Give first looks; see ``SupportsPreview``."""
         self._preview = show
         if self._session is not None:
             self._session.preview = show

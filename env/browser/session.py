@@ -35,7 +35,7 @@ from ..control import Control
 from ..input import perform
 from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
 from .chromium import Chromium, first_line
-from .determinism import Rehearsal
+from .determinism import DeterminismSettings
 from .page_events import DialogRule, Dialogs, Downloads, Traffic
 from .tabs import Tab, TabOptions, Tabs
 from .watchdog import Watchdog, kill
@@ -78,7 +78,7 @@ class SessionOptions:
     clock: Clock = time.monotonic
     sleep: Sleep | None = None
     control: Control = field(default_factory=Control)
-    rehearsal: Rehearsal | None = None
+    rehearsal: DeterminismSettings | None = None
 
 
 class BrowserSession:

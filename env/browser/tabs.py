@@ -13,7 +13,7 @@ from ...actions.geometry import Point, Size
 from ...perception.capture import PageCamera
 from ...perception.settle import Sleep
 from ..control import Control
-from .input import PageHands
+from .input import PageInput
 
 _TOLD = 1000.0
 """Milliseconds."""
@@ -56,7 +56,7 @@ class Tab:
         self.devtools = page.context.new_cdp_session(page)
         self.camera = PageCamera(self.devtools, options.device_scale, options.view if options.clip else None)
         middle = Point(options.view.width / 2, options.view.height / 2)
-        self.hands = PageHands(page, self.devtools, middle, options.sleep, options.control)
+        self.hands = PageInput(page, self.devtools, middle, options.sleep, options.control)
         page.on("crash", self._crash)
         self.devtools.on("Page.frameStartedLoading", self._start)
         self.devtools.on("Page.frameStoppedLoading", self._stop)

@@ -18,9 +18,9 @@ from ..base import Preview, StepResult
 from ..chords import ChordGuard
 from ..control import Control
 from ..input import perform
-from .input import ScreenHands, open_hands
+from .input import ScreenInput, open_input
 from .sandbox import Sandbox
-from .target import GivenSeat, PrivateSeat, Seat
+from .target import DesktopTarget, ExistingDesktop, PrivateDesktop
 
 
 class DesktopEnvironment:
@@ -61,7 +61,7 @@ class DesktopEnvironment:
         sandbox: Sandbox | None = None,
         monitor: int | None = None,
         region: Region | None = None,
-        hands: ScreenHands | None = None,
+        hands: ScreenInput | None = None,
         control: Control | None = None,
         limits: SettleLimits = SettleLimits(),
         clock: Clock = time.monotonic,
@@ -71,7 +71,9 @@ class DesktopEnvironment:
         given = display is not None or not private
         if given and (app is not None or sandbox is not None):
             raise UsageError("a program or a sandbox goes with a private desktop; leave the display out")
-        self._seat: Seat = GivenSeat(display) if given else PrivateSeat(app, size, sandbox, self._control)
+        self._seat: DesktopTarget = (
+            ExistingDesktop(display) if given else PrivateDesktop(app, size, sandbox, self._control)
+        )
         self._look_at = (monitor, region)
         self._given_hands = hands
         self._limits = limits
@@ -137,7 +139,7 @@ class DesktopEnvironment:
         return StepResult(observation, error=error, timings={"act": acted - begun, **observation.timings})
 
     def preview_to(self, show: Preview | None) -> None:
-        """See ``Previewing``."""
+        """See ``SupportsPreview``."""
         self._preview = show
 
     def close(self) -> None:
@@ -214,7 +216,7 @@ class DesktopEnvironment:
     def _open_senses(self) -> _Senses:
         if self._senses is None:
             display = self._seat.display
-            hands = self._given_hands or open_hands(display, self._control)
+            hands = self._given_hands or open_input(display, self._control)
             self._senses = _Senses(display, hands, *self._look_at, self._limits)
         return self._senses
 
@@ -230,7 +232,7 @@ class _Senses:
     def __init__(
         self,
         display: str | None,
-        hands: ScreenHands,
+        hands: ScreenInput,
         monitor: int | None,
         region: Region | None,
         limits: SettleLimits,

@@ -8,17 +8,17 @@ from typing import Protocol
 
 from ...actions.errors import MissingPartError
 from ..control import Control
-from ..input import Hands
+from ..input import InputDevice
 
 
-class ScreenHands(Hands, Protocol):
+class ScreenInput(InputDevice, Protocol):
     """Hands on a screen; they are closed when they are no longer needed."""
 
     def close(self) -> None:
         """Let go of everything, and put back what was borrowed."""
 
 
-def open_hands(display: str | None, control: Control) -> ScreenHands:
+def open_input(display: str | None, control: Control) -> ScreenInput:
     """Hands on an X display, or on the screen the user sees.
 
     Args:
@@ -29,12 +29,12 @@ def open_hands(display: str | None, control: Control) -> ScreenHands:
         MissingPartError: there is no such screen.
     """
     if display is None and sys.platform in ("darwin", "win32"):
-        from .pyautogui_input import PyAutoGuiHands
+        from .pyautogui_input import PyAutoGuiInput
 
-        return PyAutoGuiHands(control)
-    from ..x11.input import X11Hands
+        return PyAutoGuiInput(control)
+    from ..x11.input import X11Input
 
     name = display or os.environ.get("DISPLAY")
     if not name:
         raise MissingPartError("no X display here (DISPLAY is not set); name one with --display :N")
-    return X11Hands(name, control)
+    return X11Input(name, control)

@@ -53,7 +53,7 @@ def load_pyautogui() -> Any:
 
 
 class PyAutoGuiKeyboard:
-    """``Keys`` by PyAutoGUI.
+    """``KeyboardDevice`` by PyAutoGUI.
 
     Args:
         gui: the loaded package.
@@ -141,8 +141,8 @@ class PyAutoGuiKeyboard:
         return name
 
 
-class PyAutoGuiHands:
-    """``Hands`` on the screen the user sees; points are those of its input.
+class PyAutoGuiInput:
+    """``InputDevice`` on the screen the user sees; points are those of its input.
 
     Args:
         control: asked before every event; a stop ends any method, with everything released.

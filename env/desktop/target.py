@@ -20,7 +20,7 @@ OPEN_LIMIT = 15.0
 """Seconds that a program opened by an action may take to show its window."""
 
 
-class Seat(Protocol):
+class DesktopTarget(Protocol):
     """A screen, and what programs run on it."""
 
     @property
@@ -54,7 +54,7 @@ class Seat(Protocol):
         """Release it; may be called more than once."""
 
 
-class GivenSeat:
+class ExistingDesktop:
     """A screen that is there, left as it is.
 
     Args:
@@ -103,7 +103,7 @@ class GivenSeat:
         """It stays."""
 
 
-class PrivateSeat:
+class PrivateDesktop:
     """A private display, with one program started afresh for every episode.
 
     Args:

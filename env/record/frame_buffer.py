@@ -16,7 +16,7 @@ _SHARE = 5
 """At most one fifth of the time goes into taking pictures, however large the screen is."""
 
 
-class Lookout:
+class FrameBuffer:
     """Takes a picture every now and then in a thread of its own and keeps the newest ones.
 
     A program needs longer to redraw than an event needs to be heard, so the newest picture that was complete

@@ -67,7 +67,7 @@ class Gesture(Generic[Scene]):
 
 
 @dataclass
-class Open(Generic[Scene]):
+class OpenGesture(Generic[Scene]):
     """A gesture that may still go on.
 
     Attributes:
@@ -91,7 +91,7 @@ class Open(Generic[Scene]):
 
 
 @dataclass
-class Text(Open[Scene]):
+class TypedText(OpenGesture[Scene]):
     """Characters typed one after the other; ``secret`` says what kind of secret they are, if any."""
 
     secret: str = ""
@@ -111,7 +111,7 @@ class Text(Open[Scene]):
 
 
 @dataclass
-class Clicks(Open[Scene]):
+class Clicks(OpenGesture[Scene]):
     """Clicks of the left button at one point.
 
     Attributes:
@@ -142,7 +142,7 @@ class Clicks(Open[Scene]):
 
 
 @dataclass
-class Wheel(Open[Scene]):
+class WheelTurns(OpenGesture[Scene]):
     """The wheel turned one way at one place."""
 
     point: Point
@@ -165,7 +165,7 @@ class Wheel(Open[Scene]):
 
 
 @dataclass
-class Shortcut(Open[Scene]):
+class Shortcut(OpenGesture[Scene]):
     """Keys pressed while modifiers are held."""
 
     modifiers: tuple[str, ...]
@@ -193,7 +193,7 @@ class Shortcut(Open[Scene]):
 
 
 @dataclass
-class Held(Open[Scene]):
+class HeldButton(OpenGesture[Scene]):
     """A mouse button that is down, and nothing else has happened since.
 
     Attributes:

@@ -29,11 +29,11 @@ from .gestures import (
     Clicks,
     Conceal,
     Gesture,
-    Held,
-    Open,
+    HeldButton,
+    OpenGesture,
     Shortcut,
-    Text,
-    Wheel,
+    TypedText,
+    WheelTurns,
     composed,
 )
 
@@ -76,8 +76,8 @@ class Merger(Generic[Scene]):
     def __init__(self, stop_chord: Chord, conceal: Conceal) -> None:
         self._stop_chord = stop_chord
         self._conceal = conceal
-        self._open: Open[Scene] | None = None
-        self._button: Held[Scene] | None = None
+        self._open: OpenGesture[Scene] | None = None
+        self._button: HeldButton[Scene] | None = None
         self._told_buttons: list[Button] = []
         self._modifiers: dict[int | str, _Modifier[Scene]] = {}
         self._accent = ""
@@ -157,7 +157,7 @@ class Merger(Generic[Scene]):
             and self._open.takes(event.time, event.point)
         ):
             self._close()
-        held = Held(scene, event.time, event.time, event.button, event.point, event.point)
+        held = HeldButton(scene, event.time, event.time, event.button, event.point, event.point)
         if self._button is None and not self._told_buttons:
             self._button = held
             return
@@ -190,9 +190,9 @@ class Merger(Generic[Scene]):
         self._pointer = event.point
         self._interrupt()
         self._tell_modifiers()
-        if not (isinstance(self._open, Wheel) and self._open.takes(event)):
+        if not (isinstance(self._open, WheelTurns) and self._open.takes(event)):
             self._close()
-            self._open = Wheel(scene, event.time, event.time, event.point, event.direction)
+            self._open = WheelTurns(scene, event.time, event.time, event.point, event.direction)
         self._open.clicks += event.clicks
         self._open.last = event.time
 
@@ -203,7 +203,7 @@ class Merger(Generic[Scene]):
             self._close()
             self._tell_button(held)
 
-    def _tell_button(self, held: Held[Scene]) -> None:
+    def _tell_button(self, held: HeldButton[Scene]) -> None:
         self._emit(held.scene, held.began, *held.down())
         if held.strayed:
             self._emit(held.scene, held.began, Move(point=self._pointer))
@@ -236,7 +236,7 @@ class Merger(Generic[Scene]):
         elif held:
             self._accent = ""
             self._shortcut(held, event, scene)
-        elif event.secret and event.key == "backspace" and isinstance(self._open, Text):
+        elif event.secret and event.key == "backspace" and isinstance(self._open, TypedText):
             self._open.text = self._open.text[:-1]
         else:
             self._accent = ""
@@ -277,7 +277,7 @@ class Merger(Generic[Scene]):
             return ""
         if len(event.key) == 1 or event.key == "space":
             return _IN_TEXT.get(event.key, event.key)
-        goes_on = isinstance(self._open, Text) and not self._open.secret and not event.secret
+        goes_on = isinstance(self._open, TypedText) and not self._open.secret and not event.secret
         return _IN_TEXT.get(event.key, "") if goes_on and not held else ""
 
     def _spelled(self, character: str) -> str:
@@ -292,9 +292,9 @@ class Merger(Generic[Scene]):
         self._type(event.text, event.secret, event.time, scene)
 
     def _type(self, text: str, secret: str, time: float, scene: Scene) -> None:
-        if not (isinstance(self._open, Text) and self._open.secret == secret):
+        if not (isinstance(self._open, TypedText) and self._open.secret == secret):
             self._close()
-            self._open = Text(scene, time, time, secret)
+            self._open = TypedText(scene, time, time, secret)
         self._open.text += text
         self._open.last = time
 

@@ -20,7 +20,7 @@ NOBODY, POINTER = 0, 1
 """What has the input focus where no window has it (``None`` and ``PointerRoot`` of the X protocol)."""
 
 
-class Fake(NamedTuple):
+class InjectedEvent(NamedTuple):
     """One event to inject.
 
     Attributes:
@@ -74,7 +74,7 @@ class Connection:
         except self.gone as problem:
             raise EnvironmentFailure(f"the display {self.name} is gone") from problem
 
-    def inject(self, events: Iterable[Fake]) -> None:
+    def inject(self, events: Iterable[InjectedEvent]) -> None:
         """Inject events in one write, so that no stall of this process can come between them."""
         for event in events:
             self.display.xtest_fake_input(event.kind, event.detail, x=event.x, y=event.y)

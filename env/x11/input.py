@@ -11,7 +11,7 @@ from ...actions.geometry import Point, Size, clamp
 from ...actions.schema import Button, Direction
 from ..control import Control
 from ..drag_path import HOLD_TIME, STEP_TIME, drag_path
-from .connection import BUTTON_DOWN, BUTTON_UP, MOTION, Connection, Fake
+from .connection import BUTTON_DOWN, BUTTON_UP, MOTION, Connection, InjectedEvent
 from .keyboard import X11Keyboard
 
 _BUTTONS: dict[Button, int] = {"left": 1, "middle": 2, "right": 3}
@@ -19,8 +19,8 @@ _WHEEL: dict[Direction, int] = {"up": 4, "down": 5, "left": 6, "right": 7}
 _NEXT_CLICK = 0.01
 
 
-class X11Hands:
-    """``Hands`` on one X screen; points are its pixels. A stop never leaves a key or a button down.
+class X11Input:
+    """``InputDevice`` on one X screen; points are its pixels. A stop never leaves a key or a button down.
 
     Used by one thread at a time; several may exist in one process, for one display or for many.
 
@@ -55,7 +55,7 @@ class X11Hands:
                 if nth:  # browsers take two clicks of one millisecond, by the server's clock, for the same
                     self._connection.display.sync()
                     self._control.wait(_NEXT_CLICK)
-                self._inject(Fake(BUTTON_DOWN, number), Fake(BUTTON_UP, number))
+                self._inject(InjectedEvent(BUTTON_DOWN, number), InjectedEvent(BUTTON_UP, number))
 
     def move(self, point: Point) -> None:
         """Move the pointer."""
@@ -104,7 +104,7 @@ class X11Hands:
             if point is not None:
                 self._move(point)
             for _ in range(amount):
-                self._inject(Fake(BUTTON_DOWN, number), Fake(BUTTON_UP, number))
+                self._inject(InjectedEvent(BUTTON_DOWN, number), InjectedEvent(BUTTON_UP, number))
 
     def release_all(self) -> None:
         """Let go of every button and key that is held; works after a stop, too."""
@@ -137,11 +137,11 @@ class X11Hands:
             self._move(point)
         self._control.check()
         self._held.add(button)
-        self._connection.inject([Fake(BUTTON_DOWN, _BUTTONS[button])])
+        self._connection.inject([InjectedEvent(BUTTON_DOWN, _BUTTONS[button])])
 
     def _release(self, button: Button) -> None:
         self._held.discard(button)
-        self._connection.inject([Fake(BUTTON_UP, _BUTTONS[button])])
+        self._connection.inject([InjectedEvent(BUTTON_UP, _BUTTONS[button])])
 
     def _release_all(self) -> None:
         for button in tuple(self._held):
@@ -152,8 +152,8 @@ class X11Hands:
     def _move(self, point: Point) -> None:
         x, y = (math.floor(part) for part in clamp(point, self._size))
         self._control.moving(x, y)
-        self._inject(Fake(MOTION, 0, x, y))
+        self._inject(InjectedEvent(MOTION, 0, x, y))
 
-    def _inject(self, *events: Fake) -> None:
+    def _inject(self, *events: InjectedEvent) -> None:
         self._control.check()
         self._connection.inject(events)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from ...actions.errors import EnvironmentFailure
 from ...actions.keys import canonical_key
 from ..control import Control
-from .connection import KEY_DOWN, KEY_UP, Connection, Fake
+from .connection import KEY_DOWN, KEY_UP, Connection, InjectedEvent
 from .focus import Focus
 from .keymap import KeyMap, keysym
 from .text import X11Text
@@ -17,7 +17,7 @@ Using = AbstractContextManager[None]
 
 
 class X11Keyboard:
-    """``Keys`` on an X server.
+    """``KeyboardDevice`` on an X server.
 
     Args:
         connection: to the server.
@@ -56,7 +56,7 @@ class X11Keyboard:
             codes = self._codes((key,))[key]
             self._control.check()
             self._held[key] = codes
-            self._connection.inject(Fake(KEY_DOWN, code) for code in codes)
+            self._connection.inject(InjectedEvent(KEY_DOWN, code) for code in codes)
 
     def up(self, name: str) -> None:
         """Release a key; one that is not held is let go all the same, as a keyboard would."""
@@ -66,7 +66,7 @@ class X11Keyboard:
             if key in self._held:
                 self._release((key,))
             elif stroke := self._map.find(keysym(key)):
-                self._connection.inject([Fake(KEY_UP, stroke.keycode)])
+                self._connection.inject([InjectedEvent(KEY_UP, stroke.keycode)])
 
     def chord(self, names: tuple[str, ...]) -> None:
         """Press all in order, release in reverse order, without a pause that would make a key repeat."""
@@ -95,13 +95,13 @@ class X11Keyboard:
         codes = self._codes(keys)
         pressed = list(dict.fromkeys(code for key in keys for code in codes[key]))
         self._control.check()
-        downs = [Fake(KEY_DOWN, code) for code in pressed]
-        self._connection.inject([*downs, *(Fake(KEY_UP, code) for code in reversed(pressed))])
+        downs = [InjectedEvent(KEY_DOWN, code) for code in pressed]
+        self._connection.inject([*downs, *(InjectedEvent(KEY_UP, code) for code in reversed(pressed))])
         self._give_back(pressed)
 
     def _release(self, keys: tuple[str, ...]) -> None:
         codes = [code for key in keys for code in reversed(self._held.pop(key))]
-        self._connection.inject(Fake(KEY_UP, code) for code in codes)
+        self._connection.inject(InjectedEvent(KEY_UP, code) for code in codes)
         self._give_back(codes)
 
     def _give_back(self, codes: Iterable[int]) -> None:

@@ -67,7 +67,7 @@ def typable(character: str) -> bool:
     )
 
 
-class Stroke(NamedTuple):
+class KeyStroke(NamedTuple):
     """What to press for a symbol.
 
     Attributes:
@@ -92,7 +92,7 @@ class KeyMap:
         self._first, self._count = info.min_keycode, info.max_keycode - info.min_keycode + 1
         self._lent: dict[int, list[int]] = {}
         self._rows: dict[int, list[int]] = {}
-        self._strokes: dict[int, Stroke] = {}
+        self._strokes: dict[int, KeyStroke] = {}
         self._borrowers: dict[int, int] = {}
         self.modifiers: frozenset[int] = frozenset()
         self.refresh()
@@ -109,20 +109,20 @@ class KeyMap:
         for level in range(_LEVELS if self._shift else 1):
             for code, row in self._rows.items():
                 if len(row) > level and row[level] and not any(symbol in _KEYPAD for symbol in row):
-                    self._strokes.setdefault(row[level], Stroke(code, shift=level == 1))
+                    self._strokes.setdefault(row[level], KeyStroke(code, shift=level == 1))
 
     @property
     def shift(self) -> int:
         """The keycode of the shift key."""
         return self._shift
 
-    def find(self, symbol: int) -> Stroke | None:
+    def find(self, symbol: int) -> KeyStroke | None:
         """What to press for a symbol; None where the map lacks it."""
         if symbol in self._borrowers:
-            return Stroke(self._borrowers[symbol], shift=False)
+            return KeyStroke(self._borrowers[symbol], shift=False)
         return self.own(symbol)
 
-    def own(self, symbol: int) -> Stroke | None:
+    def own(self, symbol: int) -> KeyStroke | None:
         """What to press for a symbol of the map itself; None where it lacks it."""
         stroke = self._strokes.get(symbol)
         return None if stroke is None or stroke.keycode in self._lent else stroke

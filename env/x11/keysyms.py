@@ -92,7 +92,7 @@ LEVEL_SHIFTS = frozenset((0xFE03, 0xFF7E, 0xFE11))
 """AltGr and its kin: they choose a character and are no key of their own."""
 
 
-class Meaning(NamedTuple):
+class KeysymMeaning(NamedTuple):
     """What a keysym stands for.
 
     Attributes:
@@ -104,13 +104,13 @@ class Meaning(NamedTuple):
     dead: bool = False
 
 
-def meaning(keysym: int) -> Meaning:
+def meaning(keysym: int) -> KeysymMeaning:
     """What a keysym stands for; nothing for those that no action can name."""
     if name := _NAMED.get(keysym):
-        return Meaning(name)
+        return KeysymMeaning(name)
     if accent := _DEAD.get(keysym):
-        return Meaning(accent, dead=True)
-    return Meaning(_character(keysym))
+        return KeysymMeaning(accent, dead=True)
+    return KeysymMeaning(_character(keysym))
 
 
 def _character(keysym: int) -> str:

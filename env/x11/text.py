@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from ...actions.errors import EnvironmentFailure, UsageError
 from ..control import Control
 from .clipboard import Clipboard, is_browser, is_terminal
-from .connection import KEY_DOWN, KEY_UP, Connection, Fake
+from .connection import KEY_DOWN, KEY_UP, Connection, InjectedEvent
 from .focus import Focus
-from .keymap import KeyMap, Stroke, keysym, typable
+from .keymap import KeyMap, KeyStroke, keysym, typable
 from .locks import NO_LOCKS, LockKeys
 
 Piece = tuple[str, bool]
@@ -142,7 +142,7 @@ class X11Text:
         locks = self._locks.get()
         held = self._map.modifiers & set(self._down())
         self._control.check()
-        self._connection.inject(Fake(KEY_UP, code) for code in held)
+        self._connection.inject(InjectedEvent(KEY_UP, code) for code in held)
         if locks != NO_LOCKS:
             self._locks.set(NO_LOCKS)
         try:
@@ -151,7 +151,7 @@ class X11Text:
             if locks != NO_LOCKS:
                 self._locks.set(locks)
             if not self._control.stopped:
-                self._connection.inject(Fake(KEY_DOWN, code) for code in held)
+                self._connection.inject(InjectedEvent(KEY_DOWN, code) for code in held)
 
     def _down(self) -> list[int]:
         """Keycodes that are down."""
@@ -159,9 +159,9 @@ class X11Text:
         return [code for code in range(8 * len(bits)) if bits[code // 8] >> code % 8 & 1]
 
 
-def _taps(stroke: Stroke, shift: int) -> list[Fake]:
-    tap = [Fake(KEY_DOWN, stroke.keycode), Fake(KEY_UP, stroke.keycode)]
-    return [Fake(KEY_DOWN, shift), *tap, Fake(KEY_UP, shift)] if stroke.shift else tap
+def _taps(stroke: KeyStroke, shift: int) -> list[InjectedEvent]:
+    tap = [InjectedEvent(KEY_DOWN, stroke.keycode), InjectedEvent(KEY_UP, stroke.keycode)]
+    return [InjectedEvent(KEY_DOWN, shift), *tap, InjectedEvent(KEY_UP, shift)] if stroke.shift else tap
 
 
 def _symbol(character: str) -> int:

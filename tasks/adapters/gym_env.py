@@ -19,7 +19,7 @@ from ...env.registry import DesktopOptions, make_environment
 from ...perception.observation import Observation
 
 ActionData = str | Mapping[str, Any]
-Look = dict[str, Any]
+ObservationData = dict[str, Any]
 
 
 class AnyText(spaces.Space[str]):
@@ -104,7 +104,7 @@ def read_action(data: object) -> Action:
         raise UsageError(f"this is no action: {place}: {first['msg']}") from error
 
 
-class SaccadeEnv(gymnasium.Env[Look, ActionData]):
+class SaccadeEnv(gymnasium.Env[ObservationData, ActionData]):
     """An environment of ours, reset and stepped as Gymnasium has it.
 
     An observation is ``goal`` (text), ``screenshot`` (height x width x 3, uint8, RGB), ``url`` (text, empty
@@ -137,7 +137,7 @@ class SaccadeEnv(gymnasium.Env[Look, ActionData]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Look, dict[str, Any]]:
+    ) -> tuple[ObservationData, dict[str, Any]]:
         """Start an episode; without a seed, one is drawn from the generator that the last seed set up.
 
         Raises:
@@ -150,7 +150,7 @@ class SaccadeEnv(gymnasium.Env[Look, ActionData]):
         number = int(self.np_random.integers(2**31)) if seed is None else seed
         return self._look(self.environment.reset(number), None), {}
 
-    def step(self, action: ActionData) -> tuple[Look, float, bool, bool, dict[str, Any]]:
+    def step(self, action: ActionData) -> tuple[ObservationData, float, bool, bool, dict[str, Any]]:
         """Execute one action and wait until the screen has settled.
 
         Raises:
@@ -177,7 +177,7 @@ class SaccadeEnv(gymnasium.Env[Look, ActionData]):
         """End the environment and all that it started; may be called more than once."""
         self.environment.close()
 
-    def _look(self, seen: Observation, error: str | None) -> Look:
+    def _look(self, seen: Observation, error: str | None) -> ObservationData:
         self._seen = seen
         return {
             "goal": self.environment.instruction or self._goal,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from ...agent.decoding.layout import Picture, Segment, lay_out
+from ...agent.decoding.layout import ImageSegment, Segment, lay_out
 from ...perception.resize import to_patches
-from .screens import Measured
+from .screens import TimedReply
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
-    from ...agent.decoding.engine import Rules
+    from ...agent.decoding.engine import GenerationLimits
 
 
 class Baseline:
@@ -26,12 +26,12 @@ class Baseline:
         rules: which tokens it may write and when it stops, as for the runtime.
     """
 
-    def __init__(self, checkpoint: Checkpoint, rules: Rules) -> None:
+    def __init__(self, checkpoint: Checkpoint, rules: GenerationLimits) -> None:
         self._checkpoint = checkpoint
         self._model = cast("Any", checkpoint.model)
         self._rules = rules
 
-    def reply(self, prompt: Sequence[Segment]) -> Measured:
+    def reply(self, prompt: Sequence[Segment]) -> TimedReply:
         """Cut and encode all pictures, read the prompt, write the reply."""
         started = time.perf_counter()
         inputs = self._inputs(prompt)
@@ -51,12 +51,12 @@ class Baseline:
         forwards = len(ids) - 1
         ids = ids[:-1] if ids[-1] in self._rules.stop_ids else ids
         text = self._checkpoint.tokenizer.decode(ids)
-        return Measured(text, len(ids), forwards, 0, ended - first.seconds, ended - started)
+        return TimedReply(text, len(ids), forwards, 0, ended - first.seconds, ended - started)
 
     def _inputs(self, prompt: Sequence[Segment]) -> dict[str, torch.Tensor]:
         image = self._model.config.image_token_id
         ids = torch.tensor([lay_out(prompt, image).ids])
-        shots = [segment.screenshot for segment in prompt if isinstance(segment, Picture)]
+        shots = [segment.screenshot for segment in prompt if isinstance(segment, ImageSegment)]
         patches = [to_patches(shot, self._checkpoint.image_spec) for shot in shots]
         inputs = {
             "input_ids": ids,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...actions.errors import UsageError
-from .screens import Measured, Screen, context_of, progress, record_screens, reply_of, torch_threads
+from .screens import PromptScreen, TimedReply, context_of, progress, record_screens, reply_of, torch_threads
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
@@ -16,7 +16,11 @@ BASELINE = "transformers.generate"
 
 
 def bench_decoding(
-    model: str, threads: int = 1, prompts: int = 12, rounds: int = 3, screens: Sequence[Screen] | None = None
+    model: str,
+    threads: int = 1,
+    prompts: int = 12,
+    rounds: int = 3,
+    screens: Sequence[PromptScreen] | None = None,
 ) -> dict[str, Any]:
     """Decode the same prompts with every method that the checkpoint has, in turns.
 
@@ -51,14 +55,14 @@ def bench_decoding(
     return {"baseline": BASELINE, "prompts": len(screens[:prompts]), "methods": table, "episodes": episodes}
 
 
-def _table(checkpoint: Checkpoint, screens: Sequence[Screen], rounds: int) -> list[dict[str, Any]]:
+def _table(checkpoint: Checkpoint, screens: Sequence[PromptScreen], rounds: int) -> list[dict[str, Any]]:
     from ...agent.local import LocalPolicy
     from .baseline import Baseline
 
     whole = LocalPolicy(checkpoint)
     baseline, found = Baseline(checkpoint, whole.rules), whole.decoding
     methods = ["plain", *found, "+".join(found)]
-    runs: dict[str, list[list[Measured]]] = {name: [] for name in (BASELINE, *methods)}
+    runs: dict[str, list[list[TimedReply]]] = {name: [] for name in (BASELINE, *methods)}
     for number in range(rounds):
         progress(f"round {number + 1} of {rounds}: {', '.join(runs)}")
         policies = {name: LocalPolicy(checkpoint, decoding=name) for name in methods}
@@ -75,7 +79,7 @@ def _table(checkpoint: Checkpoint, screens: Sequence[Screen], rounds: int) -> li
 
 
 def _row(
-    name: str, runs: Sequence[Sequence[Measured]], baseline: Sequence[Sequence[Measured]]
+    name: str, runs: Sequence[Sequence[TimedReply]], baseline: Sequence[Sequence[TimedReply]]
 ) -> dict[str, Any]:
     decode, step = _mean_ms(runs, "decode"), _mean_ms(runs, "step")
     replies = runs[-1]
@@ -97,8 +101,8 @@ def _row(
     }
 
 
-def _mean_ms(runs: Sequence[Sequence[Measured]], phase: Literal["decode", "step"]) -> float:
+def _mean_ms(runs: Sequence[Sequence[TimedReply]], phase: Literal["decode", "step"]) -> float:
     """The mean over prompts of each one's fastest round."""
-    prompts: list[tuple[Measured, ...]] = list(zip(*runs, strict=True))
+    prompts: list[tuple[TimedReply, ...]] = list(zip(*runs, strict=True))
     seconds = ([run.decode if phase == "decode" else run.step for run in prompt] for prompt in prompts)
     return 1000 * statistics.mean(min(times) for times in seconds)

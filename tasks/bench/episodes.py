@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn
 from .baseline import Baseline
-from .screens import Screen, progress, reply_of
+from .screens import PromptScreen, progress, reply_of
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
@@ -24,7 +24,7 @@ LEAST_ROUNDS = 3
 """A single step is timed only once a round; one disturbance must not decide."""
 
 
-def bench_episodes(checkpoint: Checkpoint, screens: Sequence[Screen], rounds: int) -> dict[str, Any]:
+def bench_episodes(checkpoint: Checkpoint, screens: Sequence[PromptScreen], rounds: int) -> dict[str, Any]:
     """Play the screens as if they followed each other.
 
     The runtime may show the model up to ``IMAGES`` screenshots and keeps what it computed. The baseline shows
@@ -63,7 +63,7 @@ def bench_episodes(checkpoint: Checkpoint, screens: Sequence[Screen], rounds: in
 def _play(
     checkpoint: Checkpoint,
     decoding: str,
-    screens: Sequence[Screen],
+    screens: Sequence[PromptScreen],
     steps: int,
     spent: dict[int, list[float]],
 ) -> None:
@@ -75,7 +75,9 @@ def _play(
         turns.append(Turn(screen.observation.screenshot, measured.text))
 
 
-def _play_baseline(checkpoint: Checkpoint, screens: Sequence[Screen], spent: dict[int, list[float]]) -> None:
+def _play_baseline(
+    checkpoint: Checkpoint, screens: Sequence[PromptScreen], spent: dict[int, list[float]]
+) -> None:
     policy = LocalPolicy(checkpoint, decoding="auto")
     baseline = Baseline(checkpoint, policy.rules)
     turns: list[Turn] = []

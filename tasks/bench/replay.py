@@ -15,7 +15,7 @@ from ...actions.errors import UsageError
 from ...agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn, UnreadableReply, Usage
-from ...agent.replay.expected import Expected
+from ...agent.replay.expected import ExpectedReply
 from ...agent.replay.recording import Recording, recording
 from ...env.trajectory.trajectory import Trajectory
 from ...perception.observation import Observation
@@ -97,7 +97,7 @@ def _written(policy: LocalPolicy, context: Context) -> tuple[Usage, int]:
 
 def _verified(policy: LocalPolicy, context: Context, raw: str) -> tuple[Usage, int]:
     """Verify, and write where the model does not agree, as a replay does."""
-    verdict = policy.verify(context, [Expected(raw)])
+    verdict = policy.verify(context, [ExpectedReply(raw)])
     if verdict.index is not None:
         return verdict.usage, 1
     usage, forwards = _written(policy, context)

@@ -23,7 +23,7 @@ TASKS = ("click-test", "click-test-2", "click-button", "click-dialog", "focus-te
 
 
 @dataclass(frozen=True)
-class Screen:
+class PromptScreen:
     """What a task shows and asks."""
 
     instruction: str
@@ -31,7 +31,7 @@ class Screen:
 
 
 @dataclass(frozen=True)
-class Measured:
+class TimedReply:
     """One reply and what it took.
 
     Attributes:
@@ -51,27 +51,27 @@ class Measured:
     step: float
 
 
-def record_screens(count: int) -> list[Screen]:
+def record_screens(count: int) -> list[PromptScreen]:
     """First screens of MiniWoB++ episodes, task by task, then with other seeds."""
     progress(f"rendering {count} screens")
-    screens: dict[tuple[int, int], Screen] = {}
+    screens: dict[tuple[int, int], PromptScreen] = {}
     with Chromium(flags=ALONE) as chromium:
         for number, task in enumerate(TASKS):
             with MiniWobEnvironment(task, chromium=chromium) as environment:
                 for seed in range(-(-(count - number) // len(TASKS))):
                     first = environment.reset(seed)
-                    screens[seed, number] = Screen(environment.instruction or "", first)
+                    screens[seed, number] = PromptScreen(environment.instruction or "", first)
     return [screens[key] for key in sorted(screens)]
 
 
-def context_of(screen: Screen) -> Context:
+def context_of(screen: PromptScreen) -> Context:
     """The first step's context."""
     from ...agent.policy import Context
 
     return Context(screen.instruction, screen.observation)
 
 
-def reply_of(policy: Any, context: Context) -> Measured:
+def reply_of(policy: Any, context: Context) -> TimedReply:
     """One whole model step of a policy; replies that cannot be read took as long."""
     started = time.perf_counter()
     try:
@@ -80,7 +80,7 @@ def reply_of(policy: Any, context: Context) -> Measured:
         raw = error.raw
     step = time.perf_counter() - started
     usage = policy.last_usage
-    return Measured(
+    return TimedReply(
         raw, usage.reply_tokens, usage.forwards, usage.accepted_tokens, usage.timings["decode"], step
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..interchange.convert import Outcome
+    from ..interchange.convert import ConvertedRun
 
 EXPORT_HELP = """Write a run, or a folder of runs, in another format: osworld, agentnet or parquet.
 
@@ -63,7 +63,7 @@ def import_(
     _tell(import_runs(source, from_, out, images), json)
 
 
-def _tell(outcome: Outcome, json: bool) -> None:
+def _tell(outcome: ConvertedRun, json: bool) -> None:
     if json:
         sys.stdout.write(to_json.dumps(asdict(outcome)) + "\n")
         return

@@ -74,14 +74,14 @@ def _replay(
 ) -> None:
     """See ``REPLAY_HELP``."""
     from ..commands.replay import choose_mode, replay_and_print
-    from ..replay.environment import ReplayPlace
+    from ..replay.environment import ReplayOverrides
     from ..replay.replay import ReplayRequest
     from ..replay.variables import parse_settings
 
     request = ReplayRequest(
         directory=recording,
         mode=choose_mode(exact=exact, verify=verify, offline=offline),
-        place=ReplayPlace(env, url, headed, seed, display, har),
+        place=ReplayOverrides(env, url, headed, seed, display, har),
         model=model,
         tolerance=tolerance,
         values=parse_settings(values or ()),

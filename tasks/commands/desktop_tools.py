@@ -12,8 +12,8 @@ from ...actions.errors import EnvironmentFailure, SaccadeError, Stopped, Unknown
 from ...actions.geometry import Frame, Size, inside
 from ...actions.schema import Action, Wait, action_adapter, points
 from ...env.control import Control
-from ...env.desktop.input import open_hands
-from ...env.input import Hands, perform
+from ...env.desktop.input import open_input
+from ...env.input import InputDevice, perform
 from ...perception.observation import Screenshot
 from ...perception.screen import Region, ScreenCamera
 from ..terminal.parse import parse_region
@@ -31,7 +31,7 @@ def type_text(data: bytes, display: str | None) -> None:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 at byte {error.start}") from error
-    hands = open_hands(display, Control())
+    hands = open_input(display, Control())
     try:
         hands.keyboard.type(text)
     finally:
@@ -63,7 +63,7 @@ def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None)
         EnvironmentFailure: the display is gone.
     """
     control = Control()
-    hands = open_hands(display, control)
+    hands = open_input(display, control)
     try:
         picture = _look(display, monitor)
         for number, line in enumerate(lines, 1):
@@ -82,7 +82,7 @@ def _look(display: str | None, monitor: int | None, region: Region | None = None
         camera.close()
 
 
-def _execute(line: bytes, hands: Hands, control: Control, size: Size, frame: Frame) -> str | None:
+def _execute(line: bytes, hands: InputDevice, control: Control, size: Size, frame: Frame) -> str | None:
     """What is wrong with a line, or with doing what it says."""
     try:
         action = action_adapter.validate_json(line)
@@ -101,7 +101,7 @@ def _execute(line: bytes, hands: Hands, control: Control, size: Size, frame: Fra
         return str(error)
 
 
-def _do(action: Action, hands: Hands, control: Control, frame: Frame) -> str | None:
+def _do(action: Action, hands: InputDevice, control: Control, frame: Frame) -> str | None:
     if isinstance(action, Wait):
         control.wait(action.seconds)
     elif not perform(hands, action, frame.to_frame):

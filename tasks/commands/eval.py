@@ -13,12 +13,12 @@ from pathlib import Path
 from ...actions.errors import UsageError
 from ..evaluation.console import EvalProgress, print_summary
 from ..evaluation.evaluate import Evaluation, evaluate
-from ..evaluation.folder import read_evaluation, read_pinned, write_file, write_records
+from ..evaluation.folder import read_config, read_evaluation, write_file, write_records
 from ..evaluation.page import write_page
 from ..evaluation.price import Price
 from ..evaluation.summary import Summary, as_csv, summarise
 from ..models.source import LocalSource, PolicySource
-from ..suites.interactive import Selective
+from ..suites.interactive import SupportsSelection
 from ..suites.interactive_registry import interactive_suite
 from ..terminal.folders import new_folder
 
@@ -63,13 +63,13 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
     """
     evaluation = plan(request)
     root = evaluation.root
-    if isinstance(evaluation.suite, Selective):
+    if isinstance(evaluation.suite, SupportsSelection):
         _say(f"{evaluation.suite.selection}; `saccade suites --json` says it of each")
     try:
         with EvalProgress() as progress:
             pace = evaluate(evaluation, progress, resume=request.resume)
     except KeyboardInterrupt:
-        if read_pinned(root) is not None:
+        if read_config(root) is not None:
             _say(f"what is done stays in {root}; go on with\n  {resume_line(command, root)}")
             write_results(root, request.price)
         raise

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..evaluation.price import Cost, cost_line
-from ..evaluation.recorded.evaluate import Progress as Judged
-from ..evaluation.recorded.evaluate import Watcher, evaluate_offline
+from ..evaluation.recorded.evaluate import RecordedProgress as Judged
+from ..evaluation.recorded.evaluate import RecordedWatcher, evaluate_offline
 from ..models.source import OpenPolicy
 
 
@@ -50,7 +50,7 @@ def evaluate_with_progress(
         def complain(line: str) -> None:
             console.print(Text(line, style="yellow"))
 
-        watcher = Watcher(tell, complain)
+        watcher = RecordedWatcher(tell, complain)
         return evaluate_offline(
             suite, data, policy, out, limit, watcher, others=others, settings=opened[0].settings
         )

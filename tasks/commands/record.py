@@ -136,13 +136,13 @@ def record(request: RecordRequest, narrator: Narrator) -> Recorded:
 
 
 def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
-    from ...env.record.frame_buffer import Lookout
+    from ...env.record.frame_buffer import FrameBuffer
     from ...env.record.listen import listening
     from ...env.record.password_fields import marking_passwords
     from ...perception.screen import ScreenCamera
 
     with _screen(request, narrator) as (display, over), contextlib.closing(ScreenCamera(display)) as camera:
-        lookout = Lookout(camera)
+        lookout = FrameBuffer(camera)
         try:
             with _writer(request, narrator) as trajectory, noting_interrupts() as interrupts:
                 with ExitStack() as hearing:

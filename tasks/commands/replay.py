@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from ...actions.errors import UsageError
 from ..replay.healing import keep_healed
-from ..replay.offline import Comparison, compare
-from ..replay.replay import Mode, Prepared, Replayed, ReplayRequest, load_model, prepare, replay
+from ..replay.offline import OfflineComparison, compare
+from ..replay.replay import Mode, PreparedReplay, ReplayRequest, ReplayResult, load_model, prepare, replay
 from ..terminal.consent import ask_for_the_screen
 from ..terminal.narrator import Narrator, describe
 
@@ -45,7 +45,7 @@ def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool
     return done.exit_status
 
 
-def _tell(done: Replayed, narrator: Narrator) -> None:
+def _tell(done: ReplayResult, narrator: Narrator) -> None:
     verdict, style = ("SUCCESS", "bold green") if done.success else ("FAILURE", "bold red")
     message = f" ({done.end.message})" if done.end.message else ""
     narrator.note(f"{verdict}  {done.end.end}{message} after {done.end.steps} steps", style)
@@ -60,7 +60,7 @@ def _tell(done: Replayed, narrator: Narrator) -> None:
     narrator.note(f"report      {done.report}")
 
 
-def _offline(request: ReplayRequest, prepared: Prepared, narrator: Narrator, json_output: bool) -> int:
+def _offline(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator, json_output: bool) -> int:
     model = load_model(request, prepared.trajectory, narrator)
     tolerance = model.tolerance if request.tolerance is None else request.tolerance
     found = compare(
@@ -73,7 +73,7 @@ def _offline(request: ReplayRequest, prepared: Prepared, narrator: Narrator, jso
     return 0 if agreed == len(found) else 1
 
 
-def _tell_step(each: Comparison, narrator: Narrator) -> None:
+def _tell_step(each: OfflineComparison, narrator: Narrator) -> None:
     was = "; ".join(map(describe, each.recorded))
     if each.agrees:
         narrator.note(f"step {each.step:<3} same       {was}", "green")
@@ -82,7 +82,7 @@ def _tell_step(each: Comparison, narrator: Narrator) -> None:
     narrator.note(f"step {each.step:<3} different  {was}  ->  {now}", "yellow")
 
 
-def _offline_json(found: Sequence[Comparison]) -> str:
+def _offline_json(found: Sequence[OfflineComparison]) -> str:
     different = [each for each in found if not each.agrees]
     return json.dumps(
         {

@@ -14,7 +14,7 @@ from ...actions.geometry import Size
 from ...agent.limits import Limits
 from ...agent.loop import Agent
 from ...env.base import Environment
-from ...env.browser.determinism import HAR_NAME, Rehearsal
+from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord, Chords
 from ...env.control import Control
 from ...env.registry import DesktopOptions, make_environment
@@ -86,7 +86,7 @@ class RunRequest:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """What a run left behind."""
 
     end: EndEvent
@@ -131,7 +131,7 @@ def run_and_print(request: RunRequest, json_output: bool) -> int:
     return outcome.exit_status
 
 
-def run_task(request: RunRequest, narrator: Narrator) -> Outcome:
+def run_task(request: RunRequest, narrator: Narrator) -> RunResult:
     """Run one episode and write its report.
 
     Raises:
@@ -150,7 +150,7 @@ def run_task(request: RunRequest, narrator: Narrator) -> Outcome:
 
 def _run_in(
     directory: Path, request: RunRequest, narrator: Narrator, control: Control, chords: Chords
-) -> Outcome:
+) -> RunResult:
     narrator.note(f"loading {request.model} ...")
     with control.interrupting():
         policy = load_policy(
@@ -161,7 +161,9 @@ def _run_in(
             decoding=request.decoding,
             constrained=request.constrained,
         )
-    rehearsal = Rehearsal(directory / HAR_NAME, False, time.time(), request.seed) if request.har else None
+    rehearsal = (
+        DeterminismSettings(directory / HAR_NAME, False, time.time(), request.seed) if request.har else None
+    )
     environment = make_environment(
         request.place,
         url=request.url,
@@ -184,7 +186,7 @@ def _run_in(
     finally:
         environment.close()
     report = write_report(Trajectory.load(directory))
-    return Outcome(end, start.instruction, directory / FILE_NAME, report, time.monotonic() - started)
+    return RunResult(end, start.instruction, directory / FILE_NAME, report, time.monotonic() - started)
 
 
 def _viewport(request: RunRequest, policy: ModelPolicy) -> Size | None:
@@ -195,7 +197,7 @@ def _viewport(request: RunRequest, policy: ModelPolicy) -> Size | None:
 
 
 def _start(
-    request: RunRequest, policy: ModelPolicy, environment: Environment, rehearsal: Rehearsal | None
+    request: RunRequest, policy: ModelPolicy, environment: Environment, rehearsal: DeterminismSettings | None
 ) -> tuple[StartEvent, Observation]:
     """Reset the environment; what is asked of the policy, and the first screen."""
     first = environment.reset(request.seed)
@@ -225,7 +227,7 @@ def _start(
     return start, first
 
 
-def _tell_outcome(narrator: Narrator, outcome: Outcome) -> None:
+def _tell_outcome(narrator: Narrator, outcome: RunResult) -> None:
     end = outcome.end
     reward = "" if end.reward is None else f", reward {end.reward:g}"
     detail = f" ({end.message})" if end.message else ""

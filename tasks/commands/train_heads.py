@@ -18,7 +18,7 @@ from ...agent.policy import Context, Turn
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
     from ...agent.decoding.heads.replies import ReplyStore, Teacher, WrittenReply
-    from ...agent.decoding.heads.train_heads import HeadTrainer, Plan, Progress
+    from ...agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan, HeadTrainingProgress
     from ...env.browser.chromium import Chromium
     from ...env.browser.miniwob import MiniWobEnvironment
 
@@ -72,7 +72,7 @@ def train_heads(request: HeadsRequest, say: Say) -> dict[str, Any]:
     from ...agent.checkpoints.checkpoint import load_checkpoint, locate
     from ...agent.decoding.heads.checkpoint import METHODS, Fingerprint, heads_directory
     from ...agent.decoding.heads.replies import ReplyStore
-    from ...agent.decoding.heads.train_heads import HeadTrainer, Plan
+    from ...agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
 
     if request.method not in METHODS:
         raise UsageError(f"unknown method {request.method!r}; use {' or '.join(METHODS)}")
@@ -80,7 +80,7 @@ def train_heads(request: HeadsRequest, say: Say) -> dict[str, Any]:
     base = Fingerprint.of(checkpoint)
     # Wider models diverge at a rate that narrow ones want.
     rate = min(3e-3, 0.05 / math.sqrt(base.hidden_size))
-    plan = Plan(cast("Any", request.method), request.steps, request.depth, rate=rate)
+    plan = HeadTrainingPlan(cast("Any", request.method), request.steps, request.depth, rate=rate)
     work = request.cache / f"{checkpoint.name.replace('/', '_')}-{base.weights[:12]}"
     store, begun = ReplyStore(work / "replies"), time.monotonic()
     collect(checkpoint, store, request.prompts, request.tasks or default_tasks(request.model), say)
@@ -99,14 +99,14 @@ def default_tasks(model: str) -> Sequence[str]:
     return (*REQUIRED, *FURTHER) if model == EMBEDDED else miniwob_tasks()
 
 
-def _train(trainer: HeadTrainer, plan: Plan, state: Path, resume: bool, say: Say) -> None:
+def _train(trainer: HeadTrainer, plan: HeadTrainingPlan, state: Path, resume: bool, say: Say) -> None:
     if resume:
         if not state.is_file():
             raise UsageError(f"there is nothing to resume from ({state}); train without --resume")
         trainer.resume(state)
     told = time.monotonic()
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: HeadTrainingProgress) -> None:
         nonlocal told
         if time.monotonic() - told > 5 or progress.step in (1, progress.steps):
             told = time.monotonic()

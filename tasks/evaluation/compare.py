@@ -18,8 +18,8 @@ from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 from ..report import REPORT_NAME, write_report
 from .console import percent
 from .folder import differences, read_evaluation
-from .paired import Between, difference_interval, sign_test
-from .records import Key, Record
+from .paired import PairedDifference, difference_interval, sign_test
+from .records import EpisodeRecord, Key
 
 NameT = TypeVar("NameT", bound=Hashable)
 _SHOWN = 20
@@ -69,7 +69,7 @@ class Comparison(_Data):
     a: float
     b: float
     difference: float
-    interval: Between | None
+    interval: PairedDifference | None
     won: int
     lost: int
     both: int
@@ -210,11 +210,11 @@ def told(found: Comparison) -> list[Text]:
     return lines + [Text(f"differs: {each}", style="dim") for each in found.differs]
 
 
-def _scored(records: Sequence[Record]) -> dict[Key, Record]:
+def _scored(records: Sequence[EpisodeRecord]) -> dict[Key, EpisodeRecord]:
     return {record.key: record for record in records if record.error is None}
 
 
-def _solved(record: Record) -> int:
+def _solved(record: EpisodeRecord) -> int:
     return int(record.success is True)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from ...actions.errors import UsageError
 from .compare import Comparison, Flip, contrast, told
 from .folder import differences
-from .recorded.records import FAILED, HEADER, RECORDS, Record, read_run
+from .recorded.records import FAILED, HEADER, RECORDS, SampleRecord, read_run
 
 _SHOWN = 20
 """Lost samples that are printed; all are in the JSON."""
@@ -65,7 +65,7 @@ def compare_recorded_and_print(a: Path, b: Path, *, json_output: bool) -> None:
         console.print(Text(f"and {more} more; --json lists all", style="dim"))
 
 
-def _answered(records: dict[str, Record]) -> dict[str, Record]:
+def _answered(records: dict[str, SampleRecord]) -> dict[str, SampleRecord]:
     return {name: record for name, record in records.items() if record.error != FAILED}
 
 

@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .price import cost_line
-from .records import Key, Record
+from .records import EpisodeRecord, Key
 from .stats import Interval
 from .summary import Summary, TaskSummary, rate_interval
-from .workers.worker import Failed
+from .workers.worker import EpisodeFailed
 
 _SHOWN = 8
 """Finished episodes that stay in sight."""
@@ -39,7 +39,7 @@ class EvalProgress:
         self._clock = clock
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._verdicts: dict[str, list[bool]] = {}
-        self._latest: deque[Record] = deque(maxlen=_SHOWN)
+        self._latest: deque[EpisodeRecord] = deque(maxlen=_SHOWN)
         self._running: Mapping[Key, float] = {}
         self._total = self._there = self._done = self._errors = 0
         self._begun = self._spoken = clock()
@@ -55,7 +55,7 @@ class EvalProgress:
     ) -> None:
         self._live.stop()
 
-    def begin(self, total: int, records: Sequence[Record]) -> None:
+    def begin(self, total: int, records: Sequence[EpisodeRecord]) -> None:
         """Say how much there is to do."""
         self._total, self._there = total, len(records)
         self._begun = self._clock()
@@ -64,12 +64,12 @@ class EvalProgress:
         there = f", {self._there} of them already there" if records else ""
         self._console.print(Text(f"{total} episodes{there}", style="dim"))
 
-    def finished(self, record: Record) -> None:
+    def finished(self, record: EpisodeRecord) -> None:
         """Count it in."""
         self._count(record)
         self._latest.append(record)
 
-    def failed(self, failure: Failed, again: bool) -> None:
+    def failed(self, failure: EpisodeFailed, again: bool) -> None:
         """Say what broke."""
         then = "it is tried again" if again else "given up"
         line = f"{failure.key.task} seed {failure.key.seed}: {failure.error}: {failure.message}; {then}"
@@ -84,7 +84,7 @@ class EvalProgress:
             self._spoken = self._clock()
             self._console.print(self._headline())
 
-    def _count(self, record: Record) -> None:
+    def _count(self, record: EpisodeRecord) -> None:
         self._done += 1
         if record.error is not None:
             self._errors += 1
@@ -118,7 +118,7 @@ class EvalProgress:
         return f"   {60 * new / seconds:.1f} a minute   {duration(left)} left"
 
 
-def _row(record: Record) -> tuple[str, str, str, str, str]:
+def _row(record: EpisodeRecord) -> tuple[str, str, str, str, str]:
     mark = "!" if record.error else "+" if record.success else "-"
     came = record.error or record.end or ""
     return (

@@ -16,17 +16,17 @@ from ..models.source import PolicySource
 from ..suites.interactive import InteractiveSuite
 from .folder import (
     EVAL_NAME,
-    Pinned,
+    EvaluationConfig,
     alone_in,
     append_record,
     differences,
-    read_pinned,
+    read_config,
     write_file,
     write_records,
 )
-from .records import FAILURE_NAME, Failure, Key, Record, read_record, set_aside
+from .records import FAILURE_NAME, EpisodeRecord, Failure, Key, read_record, set_aside
 from .workers.pool import Pool, WorkerPool
-from .workers.worker import Done, Failed, Message, Ready, Unusable, WorkerSetup
+from .workers.worker import EpisodeDone, EpisodeFailed, Message, WorkerReady, WorkerSetup, WorkerUnusable
 
 _TICK = 0.5
 """Seconds between two looks at the clock."""
@@ -75,7 +75,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Pace:
+class EvaluationPace:
     """How fast one call of ``evaluate`` was.
 
     Attributes:
@@ -103,20 +103,20 @@ class Pace:
 class Watcher(Protocol):
     """Is told how an evaluation goes on."""
 
-    def begin(self, total: int, records: Sequence[Record]) -> None:
+    def begin(self, total: int, records: Sequence[EpisodeRecord]) -> None:
         """So many episodes are wanted, of which these are there."""
 
-    def finished(self, record: Record) -> None:
+    def finished(self, record: EpisodeRecord) -> None:
         """One more has a record."""
 
-    def failed(self, failure: Failed, again: bool) -> None:
+    def failed(self, failure: EpisodeFailed, again: bool) -> None:
         """A try was broken by something; whether it is tried again."""
 
     def tick(self, running: Mapping[Key, float]) -> None:
         """Time went by; what is under way, and for how many seconds."""
 
 
-def evaluate(evaluation: Evaluation, watcher: Watcher, *, resume: bool = False) -> Pace:
+def evaluate(evaluation: Evaluation, watcher: Watcher, *, resume: bool = False) -> EvaluationPace:
     """Run all episodes that have no result yet; see ``eval_folder.read_evaluation`` for what came of it.
 
     May be interrupted, or killed, at any moment: a further call with ``resume`` goes on where it was.
@@ -134,7 +134,7 @@ def evaluate(evaluation: Evaluation, watcher: Watcher, *, resume: bool = False) 
 
 
 def _check_asked(evaluation: Evaluation, resume: bool) -> None:
-    pinned = read_pinned(evaluation.root)
+    pinned = read_config(evaluation.root)
     if pinned is None:
         return
     if not resume:
@@ -172,9 +172,9 @@ class _Run:
         self._ready: float | None = None
         self._finished = 0
 
-    def run(self) -> Pace:
+    def run(self) -> EvaluationPace:
         evaluation = self._evaluation
-        keys = Pinned(asked=evaluation.asked, settings={}).keys
+        keys = EvaluationConfig(asked=evaluation.asked, settings={}).keys
         found = {key: read_record(self._root, key) for key in keys}
         there = [record for record in found.values() if record is not None and record.error is None]
         done = {record.key for record in there}
@@ -193,9 +193,11 @@ class _Run:
             ended = time.monotonic()
         return self._pace(ended)
 
-    def _pace(self, ended: float) -> Pace:
+    def _pace(self, ended: float) -> EvaluationPace:
         begun = self._begun
-        return Pace(self._finished, round(ended - begun, 3), round((self._ready or ended) - begun, 3))
+        return EvaluationPace(
+            self._finished, round(ended - begun, 3), round((self._ready or ended) - begun, 3)
+        )
 
     def _hand_out(self, pool: WorkerPool, key: Key) -> None:
         set_aside(key.folder(self._root))
@@ -204,25 +206,25 @@ class _Run:
 
     def _hear(self, message: Message) -> None:
         match message:
-            case Ready(settings):
+            case WorkerReady(settings):
                 self._ready = self._ready or time.monotonic()
                 self._pin(settings)
-            case Done(record):
+            case EpisodeDone(record):
                 self._keep(record)
-            case Failed():
+            case EpisodeFailed():
                 self._retry(message)
-            case Unusable(text):
+            case WorkerUnusable(text):
                 raise UsageError(text)
 
     def _pin(self, settings: dict[str, JsonValue]) -> None:
-        pinned = read_pinned(self._root)
+        pinned = read_config(self._root)
         if pinned is not None:
             _refuse(self._root, differences(pinned.settings, settings))
         else:
-            wanted = Pinned(asked=self._evaluation.asked, settings=settings)
+            wanted = EvaluationConfig(asked=self._evaluation.asked, settings=settings)
             write_file(self._root / EVAL_NAME, wanted.model_dump_json(indent=1) + "\n")
 
-    def _retry(self, failed: Failed) -> None:
+    def _retry(self, failed: EpisodeFailed) -> None:
         """Put a broken episode at the end of the queue, or give it up."""
         tries = self._tries[failed.key]
         again = tries <= self._evaluation.retries
@@ -238,7 +240,7 @@ class _Run:
         assert record is not None
         self._keep(record)
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: EpisodeRecord) -> None:
         self._finished += 1
         append_record(self._root, record)
         self._watcher.finished(record)

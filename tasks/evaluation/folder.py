@@ -15,14 +15,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from ...actions.errors import TrajectoryError, UsageError
-from .records import Key, Record, read_record
+from .records import EpisodeRecord, Key, read_record
 
 EVAL_NAME = "eval.json"
 EPISODES_NAME = "episodes.jsonl"
 _LOCK_NAME = ".lock"
 
 
-class Pinned(BaseModel):
+class EvaluationConfig(BaseModel):
     """What makes two evaluations the same.
 
     Attributes:
@@ -45,7 +45,7 @@ class Pinned(BaseModel):
         return [Key(str(task), int(str(seed))) for seed in seeds for task in tasks]
 
 
-def read_pinned(root: Path) -> Pinned | None:
+def read_config(root: Path) -> EvaluationConfig | None:
     """What an evaluation's folder is pinned to; None where there is no evaluation.
 
     Raises:
@@ -53,7 +53,7 @@ def read_pinned(root: Path) -> Pinned | None:
     """
     path = root / EVAL_NAME
     try:
-        return Pinned.model_validate_json(path.read_bytes())
+        return EvaluationConfig.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -62,14 +62,14 @@ def read_pinned(root: Path) -> Pinned | None:
         raise UsageError(f"{path} is not an evaluation's: {error.errors()[0]['msg']}") from error
 
 
-def read_evaluation(root: Path) -> tuple[Pinned, list[Record]]:
+def read_evaluation(root: Path) -> tuple[EvaluationConfig, list[EpisodeRecord]]:
     """An evaluation as it is on disk, finished or not.
 
     Raises:
         UsageError: there is none.
         NewerSchemaError: a newer version wrote one of its trajectories.
     """
-    pinned = read_pinned(root)
+    pinned = read_config(root)
     if pinned is None:
         raise UsageError(f"{root} holds no evaluation; name the folder that saccade eval wrote")
     found = (read_record(root, key) for key in pinned.keys)
@@ -100,12 +100,12 @@ def write_file(path: Path, text: str) -> None:
         raise _cannot_write(path, error) from error
 
 
-def write_records(root: Path, records: Iterable[Record]) -> None:
+def write_records(root: Path, records: Iterable[EpisodeRecord]) -> None:
     """Write ``episodes.jsonl`` anew."""
     write_file(root / EPISODES_NAME, "".join(record.model_dump_json() + "\n" for record in records))
 
 
-def append_record(root: Path, record: Record) -> None:
+def append_record(root: Path, record: EpisodeRecord) -> None:
     """Add a line to ``episodes.jsonl``.
 
     Raises:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from ...env.trajectory.trajectory import FILE_NAME
 from .console import headline, percent, span
 from .folder import write_file
-from .records import Record
+from .records import EpisodeRecord
 from .stats import Interval
 from .summary import Latency, Summary, TaskSummary
 
@@ -29,7 +29,7 @@ details > a { display: inline-block; margin-right: .7rem; }
 _LEFT, _WIDTH, _ROW = 210, 420, 16
 
 
-def write_page(root: Path, summary: Summary, records: Sequence[Record]) -> Path:
+def write_page(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -> Path:
     """Write ``index.html`` into an evaluation's folder.
 
     Raises:
@@ -39,7 +39,7 @@ def write_page(root: Path, summary: Summary, records: Sequence[Record]) -> Path:
     return root / PAGE_NAME
 
 
-def _page(summary: Summary, records: Sequence[Record]) -> Iterator[str]:
+def _page(summary: Summary, records: Sequence[EpisodeRecord]) -> Iterator[str]:
     title = f"{summary.asked.get('suite')}: {summary.settings.get('policy', summary.asked.get('model'))}"
     yield "<!DOCTYPE html><html lang=en><meta charset=utf-8>"
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -129,8 +129,8 @@ def _x(share: float) -> str:
     return f"{_LEFT + _WIDTH * share:.1f}"
 
 
-def _episodes(tasks: dict[str, TaskSummary], records: Sequence[Record]) -> Iterator[str]:
-    by_task: dict[str, list[Record]] = {task: [] for task in tasks}
+def _episodes(tasks: dict[str, TaskSummary], records: Sequence[EpisodeRecord]) -> Iterator[str]:
+    by_task: dict[str, list[EpisodeRecord]] = {task: [] for task in tasks}
     for record in records:
         by_task[record.task].append(record)
     for task, found in by_task.items():
@@ -141,7 +141,7 @@ def _episodes(tasks: dict[str, TaskSummary], records: Sequence[Record]) -> Itera
             yield "</details>\n"
 
 
-def _link(record: Record) -> str:
+def _link(record: EpisodeRecord) -> str:
     shown = record.error or record.end or ""
     style = "good" if record.success else "bad"
     target = f"{quote(record.task)}/{record.seed}/{FILE_NAME}"

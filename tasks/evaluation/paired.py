@@ -9,14 +9,14 @@ from typing import NamedTuple
 from .stats import student
 
 
-class Between(NamedTuple):
+class PairedDifference(NamedTuple):
     """An interval of a difference; unlike a rate's it may reach below 0."""
 
     low: float
     high: float
 
 
-def difference_interval(clusters: Mapping[str, Sequence[float]]) -> Between | None:
+def difference_interval(clusters: Mapping[str, Sequence[float]]) -> PairedDifference | None:
     """The 95 % interval of the mean of paired differences that come in clusters; None for a single pair.
 
     Episodes of one task resemble each other, so what counts is how many tasks there are (Miller 2024, *Adding
@@ -35,7 +35,7 @@ def difference_interval(clusters: Mapping[str, Sequence[float]]) -> Between | No
     between = sum((sum(values) - mean * len(values)) ** 2 for values in filled.values())
     variance = max(between * groups / (groups - 1), within * count / (count - 1))
     half = student(groups - 1) * math.sqrt(variance) / count
-    return Between(mean - half, mean + half)
+    return PairedDifference(mean - half, mean + half)
 
 
 def sign_test(won: int, lost: int) -> float:

@@ -55,7 +55,7 @@ class Failure(_Data):
     attempts: int
 
 
-class Record(_Data):
+class EpisodeRecord(_Data):
     """What came of one episode.
 
     Attributes:
@@ -95,7 +95,7 @@ class Record(_Data):
         return Key(self.task, self.seed)
 
 
-def read_record(root: Path, key: Key) -> Record | None:
+def read_record(root: Path, key: Key) -> EpisodeRecord | None:
     """What came of an episode; None when it has yet to be run, or to be run again.
 
     Raises:
@@ -104,7 +104,7 @@ def read_record(root: Path, key: Key) -> Record | None:
     folder = key.folder(root)
     tried = _attempts(folder)
     if (failure := read_failure(folder)) is not None:
-        return Record(
+        return EpisodeRecord(
             task=key.task, seed=key.seed, error=failure.error, message=failure.message, attempts=tried
         )
     trajectory = _whole(folder)
@@ -172,7 +172,7 @@ def _whole(folder: Path) -> Trajectory | None:
         return None
 
 
-def _record(key: Key, trajectory: Trajectory, end: EndEvent, attempts: int) -> Record:
+def _record(key: Key, trajectory: Trajectory, end: EndEvent, attempts: int) -> EpisodeRecord:
     predictions = [step.prediction for step in trajectory.steps if step.prediction]
     usages = [prediction.usage for prediction in predictions]
     timings: dict[str, list[float]] = {"predict": [prediction.seconds for prediction in predictions]}
@@ -182,7 +182,7 @@ def _record(key: Key, trajectory: Trajectory, end: EndEvent, attempts: int) -> R
         for phase, seconds in each.items():
             timings.setdefault(phase, []).append(round(seconds, 6))
     start = trajectory.start
-    return Record(
+    return EpisodeRecord(
         task=key.task,
         seed=key.seed,
         message=end.message,

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from .folder import Pinned
+from .folder import EvaluationConfig
 from .price import Cost, Price, cost_of
-from .records import Record
+from .records import EpisodeRecord
 from .stats import Interval, clustered, wilson
 
 
@@ -93,10 +93,12 @@ class Summary(_Data):
     settings: dict[str, JsonValue]
 
 
-def summarise(pinned: Pinned, records: Sequence[Record], price: Price | None = None) -> Summary:
+def summarise(
+    pinned: EvaluationConfig, records: Sequence[EpisodeRecord], price: Price | None = None
+) -> Summary:
     """A pure function of the records and the price; their order does not matter."""
     tasks = list(dict.fromkeys(key.task for key in pinned.keys))
-    by_task: dict[str, list[Record]] = {task: [] for task in tasks}
+    by_task: dict[str, list[EpisodeRecord]] = {task: [] for task in tasks}
     for record in records:
         by_task[record.task].append(record)
     scored = _scored(records)
@@ -139,9 +141,9 @@ def rate_interval(verdicts: Mapping[str, Sequence[bool]]) -> Interval | None:
     return _rounded(clustered(tried))
 
 
-def as_csv(records: Iterable[Record]) -> str:
+def as_csv(records: Iterable[EpisodeRecord]) -> str:
     """The episodes as a table with a header line, one per line."""
-    columns = [name for name in Record.model_fields if name not in ("timings", "versions", "message")]
+    columns = [name for name in EpisodeRecord.model_fields if name not in ("timings", "versions", "message")]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*columns, "message"])
@@ -150,7 +152,7 @@ def as_csv(records: Iterable[Record]) -> str:
     return stream.getvalue()
 
 
-def _task(records: Sequence[Record]) -> TaskSummary:
+def _task(records: Sequence[EpisodeRecord]) -> TaskSummary:
     scored, verdicts = _scored(records), _verdicts(records)
     rate = _share(sum(verdicts), len(verdicts))
     return TaskSummary(
@@ -163,15 +165,15 @@ def _task(records: Sequence[Record]) -> TaskSummary:
     )
 
 
-def _scored(records: Iterable[Record]) -> list[Record]:
+def _scored(records: Iterable[EpisodeRecord]) -> list[EpisodeRecord]:
     return [record for record in records if record.error is None]
 
 
-def _verdicts(records: Iterable[Record]) -> list[bool]:
+def _verdicts(records: Iterable[EpisodeRecord]) -> list[bool]:
     return [record.success is True for record in _scored(records)]
 
 
-def _latency(records: Iterable[Record]) -> dict[str, Latency]:
+def _latency(records: Iterable[EpisodeRecord]) -> dict[str, Latency]:
     spent: dict[str, list[float]] = defaultdict(list)
     for record in records:
         for phase, seconds in record.timings.items():
@@ -194,7 +196,7 @@ def _percentile(seconds: Sequence[float], percent: int) -> float:
     return round(1000 * ordered[place], 2)
 
 
-def _per_step(records: Sequence[Record]) -> dict[str, float]:
+def _per_step(records: Sequence[EpisodeRecord]) -> dict[str, float]:
     names = ("forwards", "prompt_tokens", "reply_tokens", "accepted_tokens", "unreadable")
     steps = sum(record.steps for record in records)
     return {

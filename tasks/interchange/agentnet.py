@@ -22,9 +22,9 @@ from ...env.trajectory.events import ActionEvent, EndEvent, ObservationEvent, Pr
 from ...env.trajectory.trajectory import Step, Trajectory
 from ...perception.observation import Observation
 from .base import (
+    ExportedRun,
     ForeignRun,
-    Look,
-    Named,
+    ImportedScreen,
     Note,
     field,
     json_lines,
@@ -47,7 +47,7 @@ class AgentNet:
     name: str = "agentnet"
     suffix: str = "-agentnet"
 
-    def write(self, runs: Sequence[Named], target: Path, note: Note) -> None:
+    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
         """See ``Format.write``."""
         (target / "images").mkdir(parents=True)
         with (target / _FILE).open("x", encoding="utf-8") as stream:
@@ -62,7 +62,7 @@ class AgentNet:
             yield _read(where, task, folders, note)
 
 
-def _task(named: Named, images: Path, note: Note) -> dict[str, Any]:
+def _task(named: ExportedRun, images: Path, note: Note) -> dict[str, Any]:
     name, run = named
     steps = [_step(name, run, step, images, note) for step in run.steps]
     if run.final is not None:
@@ -131,7 +131,7 @@ def _events(
     start: StartEvent,
     end: EndEvent | None,
     completed: bool | None,
-) -> Iterator[Look | PredictionEvent | ActionEvent | EndEvent]:
+) -> Iterator[ImportedScreen | PredictionEvent | ActionEvent | EndEvent]:
     """The format has no times: everything happens when the run starts."""
     actions: tuple[Action, ...] = ()
     steps = 0
@@ -142,7 +142,7 @@ def _events(
         if field(place, step, "index", int, index) != index:
             raise TrajectoryError(f"{place}: index is {step['index']}; the steps are out of order")
         shown = picture(place, folders, field(place, step, "image", str))
-        yield Look(index, Observation(shown, start.time))
+        yield ImportedScreen(index, Observation(shown, start.time))
         value = field(place, step, "value", dict)
         if value.get("added") is True and index == len(traj) - 1:
             break

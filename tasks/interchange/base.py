@@ -22,14 +22,14 @@ Note = Callable[[str], None]
 """Hears, in one line each, what a format cannot say exactly."""
 
 
-class Named(NamedTuple):
+class ExportedRun(NamedTuple):
     """A run of ours and what it is called among the exported ones."""
 
     name: str
     run: Trajectory
 
 
-class Look(NamedTuple):
+class ImportedScreen(NamedTuple):
     """A screen on its way into a trajectory."""
 
     step: int
@@ -48,7 +48,7 @@ class ForeignRun:
 
     name: str
     start: StartEvent
-    rest: Iterable[Look | PredictionEvent | ActionEvent | EndEvent]
+    rest: Iterable[ImportedScreen | PredictionEvent | ActionEvent | EndEvent]
 
 
 class Format(Protocol):
@@ -64,7 +64,7 @@ class Format(Protocol):
     @property
     def suffix(self) -> str: ...  # noqa: D102
 
-    def write(self, runs: Sequence[Named], target: Path, note: Note) -> None:
+    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
         """Write the runs to a file or folder that does not exist yet.
 
         Raises:

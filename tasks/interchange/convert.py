@@ -14,11 +14,11 @@ from pathlib import Path
 from ...actions.errors import TrajectoryError, UsageError
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from . import get_format
-from .base import ForeignRun, Look, Named
+from .base import ExportedRun, ForeignRun, ImportedScreen
 
 
 @dataclass
-class Outcome:
+class ConvertedRun:
     """What an export or import made.
 
     Attributes:
@@ -41,7 +41,7 @@ class Outcome:
             self.notes.append(text)
 
 
-def export_runs(path: Path, format_name: str, out: Path | None = None) -> Outcome:
+def export_runs(path: Path, format_name: str, out: Path | None = None) -> ConvertedRun:
     """Write a run, or every run in a folder, in another format.
 
     Args:
@@ -57,7 +57,7 @@ def export_runs(path: Path, format_name: str, out: Path | None = None) -> Outcom
     runs = find_runs(path)
     folder = (path.parent if path.is_file() else path).resolve()
     target = out or folder.with_name(folder.name + chosen.suffix)
-    outcome = Outcome(str(target), chosen.name)
+    outcome = ConvertedRun(str(target), chosen.name)
     with whole(target) as beside:
         chosen.write(runs, beside, outcome.note)
     outcome.runs = [named.name for named in runs]
@@ -65,7 +65,7 @@ def export_runs(path: Path, format_name: str, out: Path | None = None) -> Outcom
     return outcome
 
 
-def import_runs(source: Path, format_name: str, out: Path, images: Path | None = None) -> Outcome:
+def import_runs(source: Path, format_name: str, out: Path, images: Path | None = None) -> ConvertedRun:
     """Read runs of another format into trajectories: one into ``out``, several into folders inside it.
 
     Raises:
@@ -75,7 +75,7 @@ def import_runs(source: Path, format_name: str, out: Path, images: Path | None =
     chosen = get_format(format_name)
     if not source.exists():
         raise TrajectoryError(f"{source}: No such file or directory")
-    outcome = Outcome(str(out), chosen.name)
+    outcome = ConvertedRun(str(out), chosen.name)
     with whole(out) as beside:
         for run in chosen.read(source, images, outcome.note):
             name = _free_name(run.name, outcome.runs)
@@ -89,7 +89,7 @@ def import_runs(source: Path, format_name: str, out: Path, images: Path | None =
     return outcome
 
 
-def find_runs(path: Path) -> list[Named]:
+def find_runs(path: Path) -> list[ExportedRun]:
     """The run in a folder, or every run in the folders inside it, named by their folders.
 
     Raises:
@@ -97,11 +97,13 @@ def find_runs(path: Path) -> list[Named]:
     """
     if path.is_file() or (path / FILE_NAME).is_file():
         run = Trajectory.load(path)
-        return [Named(run.directory.resolve().name, run)]
+        return [ExportedRun(run.directory.resolve().name, run)]
     files = sorted(path.rglob(FILE_NAME))
     if not files:
         raise TrajectoryError(f"{path} holds no {FILE_NAME}")
-    return [Named("-".join(file.parent.relative_to(path).parts), Trajectory.load(file)) for file in files]
+    return [
+        ExportedRun("-".join(file.parent.relative_to(path).parts), Trajectory.load(file)) for file in files
+    ]
 
 
 @contextmanager
@@ -135,7 +137,7 @@ def _write(run: ForeignRun, directory: Path) -> int:
     """Write one run, load it again as a check, and return its number of steps."""
     with TrajectoryWriter(directory, run.start) as writer:
         for item in run.rest:
-            if isinstance(item, Look):
+            if isinstance(item, ImportedScreen):
                 writer.observe(item.step, item.observation)
             else:
                 writer.append(item)

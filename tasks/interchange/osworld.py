@@ -34,9 +34,9 @@ from ...env.trajectory.events import (
 from ...env.trajectory.trajectory import Step
 from ...perception.observation import Observation, Screenshot
 from .base import (
+    ExportedRun,
     ForeignRun,
-    Look,
-    Named,
+    ImportedScreen,
     Note,
     field,
     json_lines,
@@ -61,7 +61,7 @@ class OsWorld:
     name: str = "osworld"
     suffix: str = "-osworld"
 
-    def write(self, runs: Sequence[Named], target: Path, note: Note) -> None:
+    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
         """See ``Format.write``."""
         for named in runs:
             _Writer(named, target if len(runs) == 1 else target / named.name, note).write()
@@ -81,7 +81,7 @@ class OsWorld:
 class _Writer:
     """One run on its way out."""
 
-    def __init__(self, named: Named, folder: Path, note: Note) -> None:
+    def __init__(self, named: ExportedRun, folder: Path, note: Note) -> None:
         self._name, self._run = named
         self._folder = folder
         self._note = note
@@ -206,7 +206,7 @@ class _Reader:
 
     def events(
         self, lines: Sequence[Line], end: EndEvent | None
-    ) -> Iterator[Look | PredictionEvent | ActionEvent | EndEvent]:
+    ) -> Iterator[ImportedScreen | PredictionEvent | ActionEvent | EndEvent]:
         seen, when = self._first(lines)
         last = 0
         done: list[ActionEvent] = []
@@ -217,7 +217,7 @@ class _Reader:
             last = number
             if seen is None:
                 raise TrajectoryError(f"{same[0][0]}: no screenshot of what this step started from")
-            yield Look(index, Observation(seen, when))
+            yield ImportedScreen(index, Observation(seen, when))
             said, done = self._step(index, same, seen.size)
             yield said
             yield from done
@@ -225,7 +225,7 @@ class _Reader:
             seen = self._after(same[-1])
         still = all(ends_episode(event.action) for event in done)
         if seen is not None and not (still and seen.digest == before.digest):
-            yield Look(index + 1, Observation(seen, when))
+            yield ImportedScreen(index + 1, Observation(seen, when))
         ending = end or self._end(index + 1, done, when)
         if ending is not None:
             yield ending

@@ -18,7 +18,7 @@ from ...actions.errors import MissingPartError, TrajectoryError
 from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, event_line, parse_events
 from ...perception.observation import Observation
-from .base import ForeignRun, Look, Named, Note, decoded
+from .base import ExportedRun, ForeignRun, ImportedScreen, Note, decoded
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -46,7 +46,7 @@ class Parquet:
     name: str = "parquet"
     suffix: str = ".parquet"
 
-    def write(self, runs: Sequence[Named], target: Path, note: Note) -> None:
+    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
         """See ``Format.write``."""
         arrow, table = _pyarrow(), _pyarrow("pyarrow.parquet")
         timings = sorted({name for named in runs for step in named.run.steps for name in _timings(step)})
@@ -92,7 +92,7 @@ class _Row:
         """The row's events; ``before`` is the line of the run's first event where this row has it not."""
         return parse_events(f"{self.where}: events", [*before, *self._lines])[len(before) :]
 
-    def look(self, seen: ObservationEvent) -> Look:
+    def look(self, seen: ObservationEvent) -> ImportedScreen:
         """The screen that an event of this row names."""
         data = self._values["screenshot_png"]
         if data is None:
@@ -101,7 +101,7 @@ class _Row:
         if shown.digest != seen.screenshot:
             raise TrajectoryError(f"{self.where}: the screenshot is not the one that was recorded")
         placed = type(shown)(shown.pixels, seen.device_scale, seen.origin)
-        return Look(seen.step, Observation(placed, seen.time, seen.url, seen.timings))
+        return ImportedScreen(seen.step, Observation(placed, seen.time, seen.url, seen.timings))
 
 
 def _items(rows: Sequence[_Row]) -> Iterator[Any]:
@@ -130,7 +130,7 @@ def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise TrajectoryError(f"{source}: not a Parquet table that can be read: {error}") from error
 
 
-def _rows(named: Named) -> Iterator[tuple[Step | ObservationEvent | None, list[Event]]]:
+def _rows(named: ExportedRun) -> Iterator[tuple[Step | ObservationEvent | None, list[Event]]]:
     """What each row is about, and its events; the end belongs to the last one, the start to the first."""
     run = named.run
     rows: list[tuple[Step | ObservationEvent | None, list[Event]]] = [
@@ -145,7 +145,7 @@ def _rows(named: Named) -> Iterator[tuple[Step | ObservationEvent | None, list[E
 
 
 def _complete(
-    named: Named, row: tuple[Step | ObservationEvent | None, list[Event]], kinds: Mapping[str, str]
+    named: ExportedRun, row: tuple[Step | ObservationEvent | None, list[Event]], kinds: Mapping[str, str]
 ) -> dict[str, Any]:
     """All columns of one row; None where it has nothing to say."""
     about, events = row
@@ -171,7 +171,7 @@ def _complete(
     return {name: _plain(values.get(name)) for name in kinds}
 
 
-def _seen(named: Named, seen: ObservationEvent | None) -> dict[str, Any]:
+def _seen(named: ExportedRun, seen: ObservationEvent | None) -> dict[str, Any]:
     if seen is None:
         return {}
     named.run.screenshot(seen)  # is what was recorded

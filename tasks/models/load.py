@@ -8,13 +8,13 @@ from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...agent.remote.endpoint import PREFIX
 from ...agent.remote.policy import RemotePolicy
-from ...agent.replay.expected import Verifies
+from ...agent.replay.expected import VerifyingPolicy
 
 SMALL_MODEL = 50_000_000
 """Parameters below which one thread decodes as fast as several."""
 
 
-class ModelPolicy(Verifies, Protocol):
+class ModelPolicy(VerifyingPolicy, Protocol):
     """A policy that a model makes, here or on a server."""
 
     @property

@@ -60,7 +60,7 @@ class Loaded:
 
 
 @runtime_checkable
-class Shareable(PolicySource, Protocol):
+class SupportsSharing(PolicySource, Protocol):
     """A source whose policies can share one copy of their weights, in a server's process."""
 
     def worth_sharing(self) -> bool:

@@ -39,12 +39,12 @@ exec "$@"
 _ALIASES = {"google-chrome": "chromium", "gnome-terminal": "xterm -T Terminal", "nautilus": "pcmanfm"}
 
 
-class NotDone(EnvironmentFailure):
+class CommandFailure(EnvironmentFailure):
     """Raised when the sandbox answers that it could not do what it was asked to."""
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     """A command that ran to its end; its exit status and what it wrote."""
 
     status: int
@@ -52,7 +52,7 @@ class Done:
     error: str
 
 
-class Box:
+class CommandSandbox:
     """A sandbox on a private display; it ends with the display, however that ends.
 
     Everything a task names by path is read and written inside, by a process that sees nothing else: a link
@@ -92,7 +92,9 @@ class Box:
             self._link = _first_caller(door, display, program)
         self._answers = self._link.makefile("rb")
 
-    def run(self, command: str | Sequence[str], *, shell: bool = False, limit: float = LIMIT) -> Done:
+    def run(
+        self, command: str | Sequence[str], *, shell: bool = False, limit: float = LIMIT
+    ) -> CommandResult:
         """Run a command to its end.
 
         Raises:
@@ -100,7 +102,7 @@ class Box:
             EnvironmentFailure: the sandbox is gone.
         """
         told = self._ask({"run": command, "shell": shell, "limit": limit}, limit)
-        return Done(told["status"], told["output"], told["error"])
+        return CommandResult(told["status"], told["output"], told["error"])
 
     def launch(self, command: str | Sequence[str], *, shell: bool = False) -> int:
         """Start a command and leave it running; its number.
@@ -146,7 +148,7 @@ class Box:
         told = self._tell(wish, limit)
         if "failed" in told:
             (kind, what), *_ = wish.items()
-            raise NotDone(f"cannot {kind} {str(what)[:200]!r} in the sandbox: {told['failed']}")
+            raise CommandFailure(f"cannot {kind} {str(what)[:200]!r} in the sandbox: {told['failed']}")
         return told
 
     def _tell(self, wish: dict[str, Any], limit: float) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from ...env.base import Preview, StepResult, Verdict
 from ...env.desktop.environment import DesktopEnvironment
 from ...env.desktop.private_display import PrivateDisplay
 from ...perception.observation import Observation
-from .box import Box
+from .box import CommandSandbox
 from .cache import Cache
 from .judging import score
 from .setting_up import TERMINAL, open_terminal, programs_of, set_up
 from .task import Task
 from .windows import windows_of
-from .world import World
+from .world import TaskEnvironment
 
 WINDOW_LIMIT = 30.0
 """Seconds that a launched program may take to show its window."""
@@ -104,7 +104,7 @@ class OsWorldEnvironment:
         return self._episode.desktop.step(action)
 
     def judge(self, last: Action | None) -> Verdict:
-        """See ``Judging``.
+        """See ``SupportsVerdict``.
 
         Raises:
             EnvironmentFailure: it cannot be judged.
@@ -120,7 +120,7 @@ class OsWorldEnvironment:
         return Verdict(worth, worth >= _FULL)
 
     def preview_to(self, show: Preview | None) -> None:
-        """See ``Previewing``."""
+        """See ``SupportsPreview``."""
         self._preview = show
         if self._episode is not None:
             self._episode.desktop.preview_to(show)
@@ -155,14 +155,16 @@ class _Episode:
     def __init__(self, task: Task, cache: Cache, size: Size) -> None:
         with ExitStack() as stack:
             self._display = stack.enter_context(PrivateDisplay(size))
-            box = Box(self._display)
+            box = CommandSandbox(self._display)
             results = box.home.with_name("results")  # ends with the display, also after kill -9
             results.mkdir()
             stack.callback(box.close)
             self.desktop = stack.enter_context(DesktopEnvironment(display=self._display.name))
             self.desktop.reset()
             name = self._display.name
-            self.world = World(task, box, name, size, self._act, self._wait_for_window, cache, results)
+            self.world = TaskEnvironment(
+                task, box, name, size, self._act, self._wait_for_window, cache, results
+            )
             self._everything = stack.pop_all()
 
     def launch(self, name: str) -> None:

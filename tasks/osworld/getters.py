@@ -8,14 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...actions.errors import DataError
-from .box import NotDone
+from .box import CommandFailure
 from .extra import need_package
 from .task import Spec
 from .windows import windows_of
-from .world import World
+from .world import TaskEnvironment
 
 
-def fetch(world: World, spec: Spec) -> Any:
+def fetch(world: TaskEnvironment, spec: Spec) -> Any:
     """What a getter gives: text, a path, a list of paths, or an object.
 
     Raises:
@@ -43,7 +43,7 @@ def _given(found: Sequence[Path | None]) -> Any:
     return texts[0] if len(texts) == 1 else texts
 
 
-def _vm_file(world: World, spec: Spec) -> Any:
+def _vm_file(world: TaskEnvironment, spec: Spec) -> Any:
     files, gives = _files(spec)
     found: list[Path | None] = []
     for number, (path, name) in enumerate(files):
@@ -65,7 +65,7 @@ def _timed(name: str, spec: Spec) -> str:
     return str(path.with_name(f"{path.stem}_{now}{path.suffix}"))
 
 
-def _cloud_file(world: World, spec: Spec) -> Any:
+def _cloud_file(world: TaskEnvironment, spec: Spec) -> Any:
     files, gives = _files(spec)
     kept = [
         world.cache.need(world.cache.kept(world.task.id, name), f"{world.task.id}: {name}")
@@ -74,7 +74,7 @@ def _cloud_file(world: World, spec: Spec) -> Any:
     return _given([path for number, path in enumerate(kept) if number in gives])
 
 
-def _cache_file(world: World, spec: Spec) -> str:
+def _cache_file(world: TaskEnvironment, spec: Spec) -> str:
     made = world.result(spec["path"])
     if made.is_file():
         return str(made)
@@ -83,15 +83,15 @@ def _cache_file(world: World, spec: Spec) -> str:
     )
 
 
-def _printed(world: World, spec: Spec, stream: str) -> str | None:
+def _printed(world: TaskEnvironment, spec: Spec, stream: str) -> str | None:
     """What a command wrote; None for one that cannot be run, as OSWorld's server has it."""
     try:
         return str(getattr(world.box.run(spec["command"], shell=bool(spec.get("shell"))), stream))
-    except NotDone:
+    except CommandFailure:
         return None
 
 
-def _last_row(world: World, spec: Spec) -> Any:
+def _last_row(world: TaskEnvironment, spec: Spec) -> Any:
     if (spec["file_type"], spec["file_content"]) != ("xlsx", "last_row"):
         raise DataError(f"{world.task.id}: content_from_vm_file knows the last_row of xlsx only")
     pandas = need_package("pandas")
@@ -101,14 +101,14 @@ def _last_row(world: World, spec: Spec) -> Any:
     return pandas.read_excel(path).iloc[-1].astype(str).tolist()
 
 
-def _window_size(world: World, spec: Spec) -> Any:
+def _window_size(world: TaskEnvironment, spec: Spec) -> Any:
     for window in windows_of(world.display):
         if window.called(spec["app_class_name"], by_class=True):
             return {"width": window.size[0], "height": window.size[1]}
     return None
 
 
-GETTERS: Mapping[str, Callable[[World, Spec], Any]] = {
+GETTERS: Mapping[str, Callable[[TaskEnvironment, Spec], Any]] = {
     "rule": lambda world, spec: spec["rules"],
     "vm_file": _vm_file,
     "cloud_file": _cloud_file,

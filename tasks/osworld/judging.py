@@ -16,7 +16,7 @@ from .getters import fetch
 from .metrics import METRICS
 from .setting_up import set_up
 from .task import Spec
-from .world import World
+from .world import TaskEnvironment
 
 
 def gave_up(last: Action | None) -> bool:
@@ -24,7 +24,7 @@ def gave_up(last: Action | None) -> bool:
     return isinstance(last, CallUser)
 
 
-def score(world: World, last: Action | None) -> float:
+def score(world: TaskEnvironment, last: Action | None) -> float:
     """What an episode is worth, from 0 to 1.
 
     Of several metrics all count by their mean, unless one is 0 (``and``), or the best counts (``or``). What
@@ -57,7 +57,9 @@ def joined(conj: Literal["and", "or"], worths: Iterable[float]) -> float:
     return sum(scores) / len(scores) if conj == "and" else max(scores)
 
 
-def _measure(world: World, name: str, result: Spec | None, expected: Spec | None, options: Spec) -> float:
+def _measure(
+    world: TaskEnvironment, name: str, result: Spec | None, expected: Spec | None, options: Spec
+) -> float:
     try:
         values: list[Any] = [None if result is None else fetch(world, result)]
     except FileNotFoundError:

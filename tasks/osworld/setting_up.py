@@ -18,7 +18,7 @@ from ...actions.schema import Action, Hotkey, Wait
 from ..interchange.code import PyCode
 from .task import Setting
 from .windows import Window, activate, close, windows_of
-from .world import World
+from .world import TaskEnvironment
 
 WINDOWLESS = frozenset(["socat"])
 """Launched programs that show no window."""
@@ -39,7 +39,7 @@ OPENERS: Mapping[str, Sequence[str]] = {
 }
 
 
-def set_up(world: World, steps: Sequence[Setting]) -> None:
+def set_up(world: TaskEnvironment, steps: Sequence[Setting]) -> None:
     """Carry out steps in their order.
 
     Raises:
@@ -87,14 +87,14 @@ def _words(text: str) -> list[str]:
         return text.split()
 
 
-def _download(world: World, files: Sequence[Mapping[str, str]]) -> None:
+def _download(world: TaskEnvironment, files: Sequence[Mapping[str, str]]) -> None:
     for file in files:
         found = world.cache.downloaded(world.task.id, file["url"], file["path"])
         world.box.write(file["path"], world.cache.need(found, f"{world.task.id}: {file['url']}").read_bytes())
 
 
 def _execute(
-    world: World,
+    world: TaskEnvironment,
     command: str | Sequence[str],
     stdout: str = "",
     stderr: str = "",
@@ -123,19 +123,19 @@ def _execute(
         world.act(Wait(seconds=0.3))
 
 
-def _act(world: World, action: Action) -> None:
+def _act(world: TaskEnvironment, action: Action) -> None:
     if isinstance(action, Hotkey) and action.keys == TERMINAL:
         open_terminal(world)
     else:
         world.act(action)
 
 
-def open_terminal(world: World) -> None:
+def open_terminal(world: TaskEnvironment) -> None:
     """A terminal whose title holds the word, as OSWorld's does."""
     _launch(world, ["xterm", "-T", "Terminal", "-fa", "Monospace", "-fs", "11", "-geometry", "100x30"])
 
 
-def _launch(world: World, command: str | Sequence[str], shell: bool = False) -> None:
+def _launch(world: TaskEnvironment, command: str | Sequence[str], shell: bool = False) -> None:
     if isinstance(command, str) and not shell:
         command = command.split()
     before = frozenset(window.number for window in windows_of(world.display))
@@ -145,7 +145,7 @@ def _launch(world: World, command: str | Sequence[str], shell: bool = False) -> 
         world.wait_for_window(number, program, before)
 
 
-def _open(world: World, path: str) -> None:
+def _open(world: TaskEnvironment, path: str) -> None:
     folder = world.box.run(["test", "-d", path]).status == 0
     for opener in OPENERS.get("/" if folder else PurePosixPath(path).suffix.lower(), ()):
         words = opener.split()
@@ -154,25 +154,25 @@ def _open(world: World, path: str) -> None:
     raise EnvironmentFailure(f"nothing here opens {path}")
 
 
-def _found(world: World, name: str, strict: bool, by_class: bool) -> list[Window]:
+def _found(world: TaskEnvironment, name: str, strict: bool, by_class: bool) -> list[Window]:
     found = windows_of(world.display)
     return [window for window in found if window.called(name, strict=strict, by_class=by_class)]
 
 
-def _activate(world: World, window_name: str, strict: bool = False, by_class: bool = False) -> None:
+def _activate(world: TaskEnvironment, window_name: str, strict: bool = False, by_class: bool = False) -> None:
     """Like OSWorld's server, without minding that there is no such window."""
     for window in _found(world, window_name, strict, by_class)[:1]:
         activate(world.display, window)
         world.act(Wait(seconds=0))
 
 
-def _close(world: World, window_name: str, strict: bool = False, by_class: bool = False) -> None:
+def _close(world: TaskEnvironment, window_name: str, strict: bool = False, by_class: bool = False) -> None:
     for window in _found(world, window_name, strict, by_class)[:1]:
         close(world.display, window)
         world.act(Wait(seconds=0))
 
 
-def _sleep(world: World, seconds: float) -> None:
+def _sleep(world: TaskEnvironment, seconds: float) -> None:
     world.act(Wait(seconds=seconds))
 
 

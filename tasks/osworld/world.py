@@ -9,13 +9,13 @@ from pathlib import Path
 from ...actions.errors import DataError
 from ...actions.geometry import Size
 from ...actions.schema import Action
-from .box import Box
+from .box import CommandSandbox
 from .cache import Cache
 from .task import Task
 
 
 @dataclass(frozen=True)
-class World:
+class TaskEnvironment:
     """One episode's.
 
     Attributes:
@@ -30,7 +30,7 @@ class World:
     """
 
     task: Task
-    box: Box
+    box: CommandSandbox
     display: str
     size: Size
     act: Callable[[Action], None]

@@ -8,14 +8,14 @@ from pathlib import Path
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...env.base import Environment
-from ...env.browser.determinism import HAR_NAME, Rehearsal
+from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.control import Control
 from ...env.registry import DesktopOptions, make_environment
 from ...env.trajectory.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
-class ReplayPlace:
+class ReplayOverrides:
     """What is to be other than recorded.
 
     Attributes:
@@ -66,13 +66,13 @@ class ReplayPlace:
             rehearsal=self._rehearsal(trajectory) if self.har else None,
         )
 
-    def _rehearsal(self, trajectory: Trajectory) -> Rehearsal:
+    def _rehearsal(self, trajectory: Trajectory) -> DeterminismSettings:
         settings = trajectory.start.settings
         har = trajectory.directory / str(settings.get("har") or HAR_NAME)
         now = settings.get("now")
         if not har.is_file() or not isinstance(now, int | float):
             raise UsageError(f"{trajectory.directory} holds no network; record it with run --har")
-        return Rehearsal(har, True, float(now), trajectory.start.seed or 0)
+        return DeterminismSettings(har, True, float(now), trajectory.start.seed or 0)
 
     def _desktop(self, trajectory: Trajectory) -> DesktopOptions:
         settings = trajectory.start.settings

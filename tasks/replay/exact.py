@@ -14,7 +14,7 @@ from ...actions.schema import Action, Finished, Wait
 from ...agent.policy import Context, Prediction
 from ...agent.replay.recording import Recording
 from ...env.base import Environment, StepResult
-from ...env.wrappers import Around
+from ...env.wrappers import EnvironmentWrapper
 from ...perception.observation import Observation, Screenshot
 from ...perception.redact import redacted as redact
 from ...perception.screen import Region
@@ -67,7 +67,7 @@ class Drifted(EnvironmentFailure):
         self.drift = drift
 
 
-class AsRecorded(Around):
+class AsRecorded(EnvironmentWrapper):
     """An environment that gives each screen the time to become the recorded one.
 
     Args:

@@ -9,14 +9,14 @@ import shutil
 from pathlib import Path
 
 from ...actions.errors import UsageError
-from ...agent.replay.policy import Looked
+from ...agent.replay.policy import ReplayStep
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 from ..terminal.narrator import describe
 
 DIFF_NAME = "healed.json"
 
 
-def keep_healed(recording: Path, replay: Path, looked: tuple[Looked, ...]) -> Path:
+def keep_healed(recording: Path, replay: Path, looked: tuple[ReplayStep, ...]) -> Path:
     """Make a replay's run the next version of its recording; nothing is overwritten.
 
     Args:
@@ -51,7 +51,7 @@ def keep_healed(recording: Path, replay: Path, looked: tuple[Looked, ...]) -> Pa
 
 
 def difference(
-    recording: Trajectory, replay: Trajectory, looked: tuple[Looked, ...]
+    recording: Trajectory, replay: Trajectory, looked: tuple[ReplayStep, ...]
 ) -> list[dict[str, object]]:
     """Each healed step: what was recorded where, and what was done instead."""
     recorded = {step.index: step for step in recording.steps}

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from ...actions.errors import ParseError, UsageError
 from ...actions.schema import Action
 from ...agent.policy import Context, Turn, UnreadableReply
-from ...agent.replay.expected import Expected, Verifies
+from ...agent.replay.expected import ExpectedReply, VerifyingPolicy
 from ...agent.replay.point_tolerance import farthest, same_but_points
 from ...agent.replay.recording import RecordedStep, Recording
 from ...perception.observation import Observation
 
 
 @dataclass(frozen=True)
-class Comparison:
+class OfflineComparison:
     """One recorded step and what the policy would do now.
 
     Attributes:
@@ -46,12 +46,12 @@ class Comparison:
 
 
 def compare(
-    policy: Verifies,
+    policy: VerifyingPolicy,
     recording: Recording,
     instruction: str,
     tolerance: float,
-    tell: Callable[[Comparison], None] = lambda comparison: None,
-) -> list[Comparison]:
+    tell: Callable[[OfflineComparison], None] = lambda comparison: None,
+) -> list[OfflineComparison]:
     """Ask a policy about every recorded step.
 
     Args:
@@ -63,7 +63,7 @@ def compare(
     """
     policy.start()
     turns: list[Turn] = []
-    found: list[Comparison] = []
+    found: list[OfflineComparison] = []
     for step in recording.steps:
         context = Context(instruction, Observation(step.screen, 0.0), tuple(turns))
         found.append(_compare(policy, context, step, tolerance * max(step.screen.size)))
@@ -72,14 +72,16 @@ def compare(
     return found
 
 
-def _compare(policy: Verifies, context: Context, step: RecordedStep, pixels: float) -> Comparison:
+def _compare(
+    policy: VerifyingPolicy, context: Context, step: RecordedStep, pixels: float
+) -> OfflineComparison:
     """One forward where the policy would say the same words; its own reply where it would not."""
     forwards, seconds = 0, 0.0
     if step.raw:
-        verdict = policy.verify(context, [Expected(step.raw)])
+        verdict = policy.verify(context, [ExpectedReply(step.raw)])
         forwards, seconds = 1, sum(verdict.usage.timings.values())
         if verdict.index is not None:
-            return Comparison(
+            return OfflineComparison(
                 step.index, True, True, 0.0, step.actions, step.actions, None, forwards, seconds
             )
     try:
@@ -87,17 +89,19 @@ def _compare(policy: Verifies, context: Context, step: RecordedStep, pixels: flo
     except ParseError as error:
         usage = error.usage if isinstance(error, UnreadableReply) else None
         forwards += 1 + (usage.forwards if usage else 0)
-        return Comparison(step.index, False, False, None, step.actions, (), error.reason, forwards, seconds)
+        return OfflineComparison(
+            step.index, False, False, None, step.actions, (), error.reason, forwards, seconds
+        )
     forwards += 1 + own.usage.forwards
     seconds += sum(own.usage.timings.values())
     now = own.reply.actions
     distance = farthest(now, step.actions) if same_but_points(now, step.actions) else None
     agrees = distance is not None and distance <= pixels
     kind = [action.kind for action in now] == [action.kind for action in step.actions]
-    return Comparison(step.index, agrees, kind, distance, step.actions, now, None, forwards, seconds)
+    return OfflineComparison(step.index, agrees, kind, distance, step.actions, now, None, forwards, seconds)
 
 
-def _spoken(policy: Verifies, context: Context, step: RecordedStep) -> str:
+def _spoken(policy: VerifyingPolicy, context: Context, step: RecordedStep) -> str:
     """A person's step as the policy would have written it."""
     try:
         return policy.expect(context, step.actions).raw

@@ -16,14 +16,14 @@ from typing import Literal
 from ... import __version__
 from ...agent.limits import Limits
 from ...agent.loop import Agent
-from ...agent.replay.policy import Looked, ReplayPolicy
+from ...agent.replay.policy import ReplayPolicy, ReplayStep
 from ...agent.replay.recording import Recording, recording
 from ...env.base import Environment
 from ...env.chords import Chords
 from ...env.control import Control
 from ...env.trajectory.events import EndEvent, Event, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
-from ...env.wrappers import FillIn
+from ...env.wrappers import FillInSecrets
 from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
@@ -32,7 +32,7 @@ from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator
 from ..terminal.parse import parse_region
 from ..terminal.stop_chords import chords_heard
-from .environment import ReplayPlace
+from .environment import ReplayOverrides
 from .exact import AsRecorded, Drift, ExactPolicy
 from .variables import Substitution, refuse_marks, secret_names, secrets, substituted
 
@@ -46,7 +46,7 @@ class ReplayRequest:
 
     directory: Path
     mode: Mode = "verify"
-    place: ReplayPlace = field(default_factory=ReplayPlace)
+    place: ReplayOverrides = field(default_factory=ReplayOverrides)
     model: str | None = None
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class ReplayRequest:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedReplay:
     """A recording that may be executed: checked, its variables filled in, its secrets at hand."""
 
     trajectory: Trajectory
@@ -66,7 +66,7 @@ class Prepared:
 
 
 @dataclass
-class Costs:
+class ReplayCost:
     """A trajectory listener that adds up what the model took."""
 
     seconds: float = 0.0
@@ -78,7 +78,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """What a replay left behind.
 
     Attributes:
@@ -94,7 +94,7 @@ class Replayed:
 
     mode: Mode
     end: EndEvent
-    looked: Sequence[Looked]
+    looked: Sequence[ReplayStep]
     model_seconds: float
     drift: Drift | None
     directory: Path
@@ -144,7 +144,7 @@ class Replayed:
         )
 
 
-def prepare(request: ReplayRequest) -> Prepared:
+def prepare(request: ReplayRequest) -> PreparedReplay:
     """Read and check everything before anything is executed.
 
     Raises:
@@ -161,10 +161,10 @@ def prepare(request: ReplayRequest) -> Prepared:
     if request.mode != "exact":
         refuse_marks(instruction)
     names = [] if request.mode == "offline" else secret_names(filled)
-    return Prepared(trajectory, filled, instruction, secrets(names, os.environ, ask))
+    return PreparedReplay(trajectory, filled, instruction, secrets(names, os.environ, ask))
 
 
-def replay(request: ReplayRequest, prepared: Prepared, narrator: Narrator) -> Replayed:
+def replay(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator) -> ReplayResult:
     """Repeat a recording in a live environment.
 
     Raises:
@@ -178,12 +178,12 @@ def replay(request: ReplayRequest, prepared: Prepared, narrator: Narrator) -> Re
 
 
 def _replay_in(
-    directory: Path, request: ReplayRequest, prepared: Prepared, narrator: Narrator, control: Control
-) -> Replayed:
+    directory: Path, request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator, control: Control
+) -> ReplayResult:
     model = load_model(request, prepared.trajectory, narrator) if request.mode == "verify" else None
     place = request.place.of(prepared.trajectory, control, directory / "downloads")
-    costs = Costs()
-    with contextlib.closing(FillIn(place, prepared.secrets)) as world:
+    costs = ReplayCost()
+    with contextlib.closing(FillInSecrets(place, prepared.secrets)) as world:
         player = _player(request, prepared, world, model)
         with chords_heard(control, Chords(), place):
             end = _episode(request, prepared, player, directory, [narrator, costs], control)
@@ -195,7 +195,7 @@ def _replay_in(
     }
     (directory / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     report = write_report(Trajectory.load(directory))
-    return Replayed(request.mode, end, player.looked, costs.seconds, player.drift, directory, report)
+    return ReplayResult(request.mode, end, player.looked, costs.seconds, player.drift, directory, report)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class _Player:
     world: Environment | AsRecorded
 
     @property
-    def looked(self) -> tuple[Looked, ...]:
+    def looked(self) -> tuple[ReplayStep, ...]:
         return tuple(self.policy.looked) if isinstance(self.policy, ReplayPolicy) else ()
 
     @property
@@ -215,7 +215,7 @@ class _Player:
 
 
 def _player(
-    request: ReplayRequest, prepared: Prepared, world: Environment, model: ModelPolicy | None
+    request: ReplayRequest, prepared: PreparedReplay, world: Environment, model: ModelPolicy | None
 ) -> _Player:
     if model is not None:
         return _Player(ReplayPolicy(model, prepared.recording, request.tolerance), world)
@@ -255,7 +255,7 @@ def load_model(request: ReplayRequest, trajectory: Trajectory, narrator: Narrato
 
 def _episode(
     request: ReplayRequest,
-    prepared: Prepared,
+    prepared: PreparedReplay,
     player: _Player,
     directory: Path,
     listeners: Sequence[Listener],

@@ -24,7 +24,7 @@ _WHY: dict[EndReason, str] = {
 }
 
 
-class Outcome(NamedTuple):
+class RunStatus(NamedTuple):
     """How a run ended.
 
     Attributes:
@@ -38,27 +38,27 @@ class Outcome(NamedTuple):
     why: str
 
 
-_DRIFTED = Outcome("bad", "Drift", "the screen was not as recorded, so nothing further was done")
+_DRIFTED = RunStatus("bad", "Drift", "the screen was not as recorded, so nothing further was done")
 
 
-def outcome(end: EndEvent | None, drifted: bool = False) -> Outcome:
+def outcome(end: EndEvent | None, drifted: bool = False) -> RunStatus:
     """How a run ended, in words; a run without an end was cut off, an exact replay may have drifted."""
     if drifted:
         return _DRIFTED
     if end is None:
-        return Outcome(
+        return RunStatus(
             "open", "Cut off", "the recording stops without an end: the run was killed or is going on"
         )
     why = _WHY[end.end]
     if end.success and end.reward is None:
-        return Outcome("good", "Success", f"{why}; the environment did not judge it")
+        return RunStatus("good", "Success", f"{why}; the environment did not judge it")
     if end.success:
-        return Outcome("good", "Success", why)
+        return RunStatus("good", "Success", why)
     if end.end == "interrupted":
-        return Outcome("open", "Interrupted", why)
+        return RunStatus("open", "Interrupted", why)
     if end.end == "error":
-        return Outcome("bad", "Error", why)
-    return Outcome("bad", "Failure", why)
+        return RunStatus("bad", "Error", why)
+    return RunStatus("bad", "Failure", why)
 
 
 def report_data(trajectory: Trajectory, pairing: Pairing | None = None) -> dict[str, Any]:

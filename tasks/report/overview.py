@@ -28,7 +28,7 @@ _SCRIPTS = ("words.js", "overview.js")
 
 
 @dataclass(frozen=True)
-class Row:
+class OverviewRow:
     """What the table says of one run.
 
     Attributes:
@@ -109,7 +109,7 @@ def _refresh(run: Path, told: str, tell: Callable[[str], None]) -> None:
         tell(str(error))
 
 
-def row(run: Path, folder: Path) -> Row:
+def row(run: Path, folder: Path) -> OverviewRow:
     """What the table says of a run; of one that cannot be read, why."""
     name = Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix()
     link = f"./{quote(name)}/{REPORT_NAME}" if (run / REPORT_NAME).is_file() else None
@@ -117,10 +117,10 @@ def row(run: Path, folder: Path) -> Row:
         trajectory = Trajectory.load(run)
         record = read_record(run)
     except TrajectoryError as error:
-        return Row(name, link, why=str(error).replace(f"{run}{os.sep}", ""))
+        return OverviewRow(name, link, why=str(error).replace(f"{run}{os.sep}", ""))
     judged = outcome(trajectory.end, drifted=bool(record and record.drift))
     predictions = [step.prediction for step in trajectory.steps if step.prediction]
-    return Row(
+    return OverviewRow(
         name=name,
         link=link,
         task=trajectory.start.instruction,

@@ -18,7 +18,7 @@ from .replay_outcome import DriftRecord, ReplayRecord, read_record
 
 
 @dataclass(frozen=True)
-class Pair:
+class StepPair:
     """What belongs to one step of a replay.
 
     Attributes:
@@ -51,7 +51,7 @@ class Pairing:
     name: str
     note: str
     recording: Trajectory | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[StepPair, ...]
     drift: DriftRecord | None
     expected: ObservationEvent | None
 
@@ -116,32 +116,32 @@ def _recording(path: Path) -> tuple[Trajectory | None, str]:
         return None, f"The recording {path.name} cannot be read any more; only the replay is shown."
 
 
-def _verified(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[Pair, ...]:
+def _verified(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[StepPair, ...]:
     looks = {look.step: look for look in record.looked}
     found = [looks.get(step.index) for step in replay.steps]
-    return tuple(_paired(look.outcome, recording, look.recorded) if look else Pair("") for look in found)
+    return tuple(_paired(look.outcome, recording, look.recorded) if look else StepPair("") for look in found)
 
 
-def _exact(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[Pair, ...]:
+def _exact(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[StepPair, ...]:
     """One recorded step after the other; those that could not be read are never repeated."""
     if recording is None:
-        drift = [Pair("drift")] if record.drift is not None else []
-        return (*(Pair("exact") for _ in replay.steps), *drift)
+        drift = [StepPair("drift")] if record.drift is not None else []
+        return (*(StepPair("exact") for _ in replay.steps), *drift)
     places = [step.index for step in recording.steps if step.prediction and step.prediction.error is None]
     count = len(replay.steps)
     pairs = [_paired("exact", recording, place) for place in places[:count]]
-    pairs += [Pair("end")] * (count - len(pairs))
+    pairs += [StepPair("end")] * (count - len(pairs))
     if record.drift is not None:
         where = places[record.drift.step] if 0 <= record.drift.step < len(places) else None
         pairs.append(_paired("drift", recording, where))
     return tuple(pairs)
 
 
-def _paired(outcome: str, recording: Trajectory | None, index: int | None) -> Pair:
+def _paired(outcome: str, recording: Trajectory | None, index: int | None) -> StepPair:
     if recording is None or index is None or not 0 <= index < len(recording.steps):
-        return Pair(outcome)
+        return StepPair(outcome)
     later = recording.steps[index + 1].observation if index + 1 < len(recording.steps) else recording.final
-    return Pair(outcome, recording.steps[index], later)
+    return StepPair(outcome, recording.steps[index], later)
 
 
 def _expected(replay: Trajectory, drift: DriftRecord) -> ObservationEvent:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...actions.errors import TrajectoryError
-from ...agent.replay.policy import Outcome
+from ...agent.replay.policy import StepOutcome
 
 RECORD_NAME = "replay.json"
 Digest = Field(pattern=r"^[0-9a-f]{64}$")
@@ -23,7 +23,7 @@ class LookRecord(_Part):
 
     step: int
     recorded: int | None
-    outcome: Outcome
+    outcome: StepOutcome
     forwards: int = 0
 
 

@@ -25,8 +25,8 @@ from ...actions.geometry import Point, Size
 from ...actions.keys import canonical_key
 from ...actions.schema import Action, CallUser, Drag, Finished, Hotkey, Move, Press, Scroll, Type, points
 from .base import Answer, Sample, Score, Suite
-from .rows import Fault, Row, read_object
-from .rules import Box, distance, relative, similarity
+from .rows import DataRow, Fault, read_object
+from .rules import BoundingBox, distance, relative, similarity
 
 NEAR = 0.01 * math.sqrt(2)
 STEEPNESS = 120.0
@@ -53,7 +53,7 @@ class Did:
     point: Point | None = None
     text: str = ""
     keys: frozenset[str] = frozenset()
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[BoundingBox, ...] = ()
 
 
 class AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
@@ -67,7 +67,7 @@ class AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
     )
     needs = ("*.json", "images/*")
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """The steps, each with its task in ``task`` and the words for those before it in ``before``."""
         for file in sorted(folder.glob("*.json")):
             try:
@@ -79,9 +79,9 @@ class AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
             for index, step in enumerate(steps):
                 before = [_words(earlier) for earlier in steps[max(0, index - _HISTORY) : index]]
                 known = {"task": task.data, "before": before, "index": index}
-                yield Row(step.where, {**step.data, **known})
+                yield DataRow(step.where, {**step.data, **known})
 
-    def sample(self, row: Row, folder: Path) -> Sample[tuple[tuple[Did, ...], ...]]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[tuple[tuple[Did, ...], ...]]:
         """See ``Suite.sample``."""
         task = row.row("task")
         recorded = _recorded(row, "ground_truth_actions", row.items("ground_truth_actions"))
@@ -187,19 +187,19 @@ def said(action: Action, size: Size) -> list[Did]:
     return [Did(_NAMES.get(action.kind, action.kind), at[0] if at else None)]
 
 
-def _recorded(row: Row, name: str, actions: object) -> tuple[Did, ...]:
+def _recorded(row: DataRow, name: str, actions: object) -> tuple[Did, ...]:
     if not isinstance(actions, list):
         raise row.fail(f"{name} is not a list")
     return tuple(_did(row.as_row(f"{name}[{index}]", action)) for index, action in enumerate(actions))
 
 
-def _did(row: Row) -> Did:
+def _did(row: DataRow) -> Did:
     params, kind = row.row("params"), row.text("type").lower()
     if kind in _POINTED:
         at = params.row("position").data
         point = Point(*params.as_numbers("position", [at.get("x"), at.get("y")], 2))
         boxes = row.row("metadata").rows("bboxes") if _has_boxes(row.data) else ()
-        return Did(kind, point, boxes=tuple(Box.xywh(*box.numbers("rel_bbox", 4)) for box in boxes))
+        return Did(kind, point, boxes=tuple(BoundingBox.xywh(*box.numbers("rel_bbox", 4)) for box in boxes))
     if kind == "write":
         return Did(kind, text=params.text("content", "") or params.text("text", ""))
     if kind in _KEYS:
@@ -219,7 +219,7 @@ def _key(name: str) -> str:
         return name.lower()
 
 
-def _words(step: Row) -> str:
+def _words(step: DataRow) -> str:
     """What a step did, in words; its code where nobody said it."""
     monologue = step.data.get("inner_monologue")
     said_so = monologue.get("low_level_instruction") if isinstance(monologue, dict) else None

@@ -38,8 +38,8 @@ from ...actions.schema import (
     Wait,
 )
 from .base import Answer, Sample, Score, Suite
-from .rows import Fault, Row, read_rows
-from .rules import Box, distance, relative, scrolled
+from .rows import DataRow, Fault, read_rows
+from .rules import BoundingBox, distance, relative, scrolled
 
 POINTED = ("click", "long_press", "type_text")
 KINDS = (*POINTED, "scroll", "navigate_home", "navigate_back", "open_app", "wait", "status")
@@ -59,9 +59,9 @@ class PhoneStep:
     kind: str
     fields: Mapping[str, Any]
     point: Point | None
-    elements: Sequence[tuple[Box, str, str]]
+    elements: Sequence[tuple[BoundingBox, str, str]]
 
-    def element(self, at: Point) -> tuple[Box, str, str] | None:
+    def element(self, at: Point) -> tuple[BoundingBox, str, str] | None:
         """The smallest element around a point, of equal ones the first."""
         around = [element for element in self.elements if element[0].holds(at)]
         return min(around, key=lambda element: element[0].area, default=None)
@@ -82,11 +82,11 @@ class AndroidControl(Suite[PhoneStep]):
         self.name = f"androidcontrol-{level}"
         self._low = level == "low"
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """See ``Suite.rows``."""
         return read_rows(sorted(folder.glob("*steps*.json"))[0], fault)
 
-    def sample(self, row: Row, folder: Path) -> Sample[PhoneStep]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[PhoneStep]:
         """See ``Suite.sample``."""
         episode, step, goal = row.integer("episode_id"), row.integer("step"), row.text("goal")
         target = _target(row)
@@ -156,7 +156,7 @@ def _plain(action: Action) -> tuple[str, dict[str, Any]]:
     return action.kind, {}
 
 
-def _target(row: Row) -> PhoneStep:
+def _target(row: DataRow) -> PhoneStep:
     action = row.row("action")
     kind = action.text("action_type")
     if kind not in KINDS:
@@ -171,7 +171,7 @@ def _target(row: Row) -> PhoneStep:
     return PhoneStep(kind, given, None, elements)
 
 
-def _elements(row: Row) -> Iterator[tuple[Box, str, str]]:
+def _elements(row: DataRow) -> Iterator[tuple[BoundingBox, str, str]]:
     """Every element of the tree, whose lists may lie in lists."""
     waiting = list(reversed(row.items("accessibility_tree")))
     while waiting:
@@ -183,7 +183,7 @@ def _elements(row: Row) -> Iterator[tuple[Box, str, str]]:
         box = element.row("bbox_pixels")
         edges = [box.data.get(side) for side in ("x_min", "y_min", "x_max", "y_max")]
         text, content = (str(element.data.get(key) or "").lower() for key in ("text", "content_description"))
-        yield Box(*box.as_numbers("edges", edges, 4)), text, content
+        yield BoundingBox(*box.as_numbers("edges", edges, 4)), text, content
 
 
 def _hits(gold: PhoneStep, point: Point) -> bool:

@@ -18,7 +18,7 @@ from ...actions.errors import DataError, MissingPartError
 from ...actions.geometry import Size
 from ...actions.schema import Action
 from ...perception.observation import Screenshot
-from .rows import Fault, Row, throw
+from .rows import DataRow, Fault, throw
 
 Target = TypeVar("Target")
 DATA_VARIABLE = "SACCADE_DATA"
@@ -124,11 +124,11 @@ class Suite(ABC, Generic[Target]):
     absent_is_wrong: bool = False
 
     @abstractmethod
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """The rows of its files, one per sample."""
 
     @abstractmethod
-    def sample(self, row: Row, folder: Path) -> Sample[Target]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[Target]:
         """The sample a row describes.
 
         Raises:

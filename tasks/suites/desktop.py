@@ -21,7 +21,7 @@ from ...env.base import Environment
 from ...env.desktop.private_display import PACKAGES as DISPLAY
 from ..osworld.environment import OsWorldEnvironment
 from ..osworld.task import Task, read_task
-from .interactive import Place
+from .interactive import EnvironmentProvider
 
 PROGRAMS = {
     **DISPLAY,
@@ -75,16 +75,16 @@ class DesktopSuite:
                 near = difflib.get_close_matches(task, desktop_tasks(), n=3, cutoff=0.3)
                 raise UnknownTaskError(f"desktop has no task {task!r}; nearest: {', '.join(near)}")
 
-    def open(self) -> Place:
+    def open(self) -> EnvironmentProvider:
         """See that the programs are there."""
         if missing := missing_packages():
             raise MissingPartError(
                 f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`"
             )
-        return DesktopPlace()
+        return DesktopProvider()
 
 
-class DesktopPlace:
+class DesktopProvider:
     """Makes a display for each episode; between episodes there is nothing to keep."""
 
     @property

@@ -33,8 +33,8 @@ from ...actions.schema import (
     Type,
 )
 from .base import Answer, Sample, Score, Suite
-from .rows import Fault, Row, read_object
-from .rules import OPPOSITE, Box, distance, finger, relative, similarity
+from .rows import DataRow, Fault, read_object
+from .rules import OPPOSITE, BoundingBox, distance, finger, relative, similarity
 
 _KEYS = {"KEY_HOME": "PRESS_HOME", "KEY_BACK": "PRESS_BACK", "KEY_APPSELECT": "PRESS_RECENT"}
 _HISTORY = 4
@@ -56,7 +56,7 @@ class OdysseyStep:
 
     kind: str
     point: Point | None = None
-    box: Box | None = None
+    box: BoundingBox | None = None
     text: str = ""
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class GuiOdyssey(Suite[OdysseyStep]):
         self._split = f"splits/{split}_split.json"
         self.needs = (self._split, "annotations/*.json", "screenshots/*")
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """The steps, each with its episode in ``episode`` and those before it in ``before``."""
         for name in read_object(folder / self._split).texts("test"):
             try:
@@ -89,9 +89,9 @@ class GuiOdyssey(Suite[OdysseyStep]):
                 continue
             for index, step in enumerate(steps):
                 before = [earlier.data for earlier in steps[max(0, index - _HISTORY) : index]]
-                yield Row(step.where, {**step.data, "episode": episode.data, "before": before})
+                yield DataRow(step.where, {**step.data, "episode": episode.data, "before": before})
 
-    def sample(self, row: Row, folder: Path) -> Sample[OdysseyStep]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[OdysseyStep]:
         """See ``Suite.sample``."""
         episode = row.row("episode")
         info, name = episode.row("task_info"), episode.text("episode_id")
@@ -164,7 +164,7 @@ def alike(one: str, other: str) -> bool:
     return one in other or other in one or similarity(one, other) >= ALIKE
 
 
-def _target(row: Row) -> OdysseyStep:
+def _target(row: DataRow) -> OdysseyStep:
     kind, info = row.text("action"), row.data.get("info")
     if kind in ("CLICK", "LONG_PRESS"):
         if isinstance(info, str):
@@ -173,7 +173,7 @@ def _target(row: Row) -> OdysseyStep:
             return OdysseyStep(_KEYS[info])
         point = Point(*_points(row, 1)[0])
         box = row.data.get("sam2_bbox")
-        return OdysseyStep(kind, point, Box.corners(*row.numbers("sam2_bbox", 4)) if box else None)
+        return OdysseyStep(kind, point, BoundingBox.corners(*row.numbers("sam2_bbox", 4)) if box else None)
     if kind == "SCROLL":
         start, end = _points(row, 2)
         return OdysseyStep(kind, text=finger(start, end).upper())
@@ -184,7 +184,7 @@ def _target(row: Row) -> OdysseyStep:
     raise row.fail(f"action is {kind!r}; known are CLICK, LONG_PRESS, SCROLL, TEXT, COMPLETE and INCOMPLETE")
 
 
-def _points(row: Row, count: int) -> list[Point]:
+def _points(row: DataRow, count: int) -> list[Point]:
     found = [Point(*row.as_numbers("info", pair, 2)) for pair in row.items("info")]
     if len(found) < count:
         raise row.fail(f"info has {len(found)} points, not {count}")

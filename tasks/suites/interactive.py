@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from ...env.base import Environment
 
 
-class Place(Protocol):
+class EnvironmentProvider(Protocol):
     """Where the episodes of one worker happen; it may keep a browser from one to the next."""
 
     @property
@@ -52,7 +52,7 @@ class InteractiveSuite(Protocol):
             UnknownTaskError: one is not; the message names the nearest.
         """
 
-    def open(self) -> Place:
+    def open(self) -> EnvironmentProvider:
         """Get a worker's place ready.
 
         Raises:
@@ -62,7 +62,7 @@ class InteractiveSuite(Protocol):
 
 
 @runtime_checkable
-class Selective(Protocol):
+class SupportsSelection(Protocol):
     """A suite of which not every task can be run everywhere."""
 
     @property

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ...actions.schema import Action, Scroll, Type
 from .base import Answer, Sample, Score, Suite
-from .rows import Fault, Row, read_rows
-from .rules import Box, f1, first_point, tokens
+from .rows import DataRow, Fault, read_rows
+from .rules import BoundingBox, f1, first_point, tokens
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PageStep:
     """
 
     operation: str
-    boxes: Mapping[int, Sequence[Box]]
+    boxes: Mapping[int, Sequence[BoundingBox]]
 
 
 class Mind2Web(Suite[PageStep]):
@@ -54,11 +54,11 @@ class Mind2Web(Suite[PageStep]):
         )
         self.needs = (self._file, "blocks/*")
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """See ``Suite.rows``."""
         return read_rows(folder / self._file, fault)
 
-    def sample(self, row: Row, folder: Path) -> Sample[PageStep]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[PageStep]:
         """See ``Suite.sample``."""
         task, operation = row.text("annotation_id"), row.text("operation")
         boxes = _boxes(row.row("target_blocks"))
@@ -102,12 +102,12 @@ def operation_f1(one: str, other: str) -> float:
     return f1(*words) if any(words) else 1.0
 
 
-def _boxes(row: Row) -> dict[int, list[Box]]:
-    found: dict[int, list[Box]] = {}
+def _boxes(row: DataRow) -> dict[int, list[BoundingBox]]:
+    found: dict[int, list[BoundingBox]] = {}
     for block in row.data:
         if not block.isdecimal():
             raise row.fail(f"{block!r} is no number of a block")
-        found[int(block)] = [Box.xywh(*row.as_numbers(block, box, 4)) for box in row.items(block)]
+        found[int(block)] = [BoundingBox.xywh(*row.as_numbers(block, box, 4)) for box in row.items(block)]
     return found
 
 

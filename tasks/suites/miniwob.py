@@ -20,13 +20,13 @@ from ...actions.schema import Action
 from ...env.base import Environment, StepResult
 from ...env.browser.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of
 from ...env.browser.watchdog import running
-from ...env.wrappers import Around
+from ...env.wrappers import EnvironmentWrapper
 from ...perception.observation import Observation
 
 if TYPE_CHECKING:
     from ...env.browser.chromium import Chromium
     from ...env.browser.miniwob import MiniWobEnvironment
-    from .interactive import Place
+    from .interactive import EnvironmentProvider
 
 SUBSETS = ("browsergym", "browsergym-test", "pix2act", "webgum", "nonhidden", "gym", "html")
 _LISTS = Path(__file__).parent / "miniwob_subsets"
@@ -59,12 +59,12 @@ class MiniWobSuite:
         for task in tasks:
             page_of(task)
 
-    def open(self) -> Place:
+    def open(self) -> EnvironmentProvider:
         """Start a browser."""
-        return MiniWobPlace()
+        return MiniWobProvider()
 
 
-class MiniWobPlace:
+class MiniWobProvider:
     """One browser, started again when it crashed.
 
     Episodes follow each other in one profile, which a new one would cost three times a page's time to start:
@@ -73,9 +73,9 @@ class MiniWobPlace:
     """
 
     def __init__(self) -> None:
-        from ...env.browser.environment import BrowserPlace
+        from ...env.browser.environment import BrowserProvider
 
-        self._browser = BrowserPlace(flags=FLAGS)
+        self._browser = BrowserProvider(flags=FLAGS)
         self._started: Chromium | None = None
         self._process: int | None = None
         self._kept: MiniWobEnvironment | None = None
@@ -124,7 +124,7 @@ class MiniWobPlace:
         return chromium
 
 
-class _Lent(Around):
+class _Lent(EnvironmentWrapper):
     """An environment that is given back when it is closed, unless something went wrong in it."""
 
     def __init__(

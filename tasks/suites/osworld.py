@@ -25,8 +25,8 @@ from ..osworld.environment import OsWorldEnvironment
 from ..osworld.needs import counted, unmet
 from ..osworld.task import Task, read_task
 from .base import data_root
-from .desktop import DesktopPlace, package_versions
-from .interactive import Place
+from .desktop import DesktopProvider, package_versions
+from .interactive import EnvironmentProvider
 
 FOLDER = "osworld"
 INDEX = "test_all.json"
@@ -86,9 +86,9 @@ class OsWorldSuite:
             if task in self.left_out:
                 raise UsageError(f"{task} cannot be run here: {'; '.join(self.left_out[task])}")
 
-    def open(self) -> Place:
+    def open(self) -> EnvironmentProvider:
         """Read the tasks."""
-        return OsWorldPlace(self)
+        return OsWorldProvider(self)
 
     @property
     def left_out(self) -> Mapping[str, list[str]]:
@@ -128,7 +128,7 @@ class OsWorldSuite:
         return [task for tasks in _index(lists[subset]).values() for task in tasks if task in self._tasks]
 
 
-class OsWorldPlace(DesktopPlace):
+class OsWorldProvider(DesktopProvider):
     """Makes a display for each episode.
 
     Args:

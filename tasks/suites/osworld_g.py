@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from .base import Answer, Sample, Score, Suite
-from .rows import Fault, Row, read_object, read_rows
-from .rules import Box, first_point, in_polygon, refuses
+from .rows import DataRow, Fault, read_object, read_rows
+from .rules import BoundingBox, first_point, in_polygon, refuses
 
-Region = Box | tuple[float, ...] | None
+Region = BoundingBox | tuple[float, ...] | None
 """A box, a polygon as a flat list of corners, or nothing."""
 _CATEGORIES = "classification_result.json"
 
@@ -34,11 +34,11 @@ class OSWorldG(Suite[Region]):
         self.name, self._file = name, file
         self.needs = (file, "images/*")
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """See ``Suite.rows``."""
         return read_rows(folder / self._file, fault)
 
-    def sample(self, row: Row, folder: Path) -> Sample[Region]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[Region]:
         """See ``Suite.sample``."""
         name, kind = row.text("id"), row.text("box_type")
         categories = _categories(folder / _CATEGORIES).get(name, ("unclassified",))
@@ -58,16 +58,16 @@ class OSWorldG(Suite[Region]):
             return Score(float(negative or refuses(answer.actions)))
         if point is None:
             return Score(0.0, error="no_point")
-        if isinstance(sample.target, Box):
+        if isinstance(sample.target, BoundingBox):
             return Score(float(sample.target.holds(point)))
         return Score(float(in_polygon(point, sample.target)))
 
 
-def _region(row: Row, kind: str) -> Region:
+def _region(row: DataRow, kind: str) -> Region:
     if kind == "refusal":
         return None
     if kind == "bbox":
-        return Box.xywh(*row.numbers("box_coordinates", 4))
+        return BoundingBox.xywh(*row.numbers("box_coordinates", 4))
     if kind != "polygon":
         raise row.fail(f"box_type is {kind!r}; known are bbox, polygon and refusal")
     count = len(row.items("box_coordinates"))

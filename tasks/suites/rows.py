@@ -25,7 +25,7 @@ def throw(error: DataError) -> None:
 
 
 @dataclass(frozen=True)
-class Row:
+class DataRow:
     """One object of a file.
 
     Attributes:
@@ -67,11 +67,11 @@ class Row:
             raise self.fail(f"{key} is not a list of texts")
         return tuple(value)
 
-    def row(self, key: str) -> Row:
+    def row(self, key: str) -> DataRow:
         """An object inside this one."""
         return self.as_row(key, self._get(key))
 
-    def rows(self, key: str) -> Iterator[Row]:
+    def rows(self, key: str) -> Iterator[DataRow]:
         """A list of objects inside this one."""
         for index, value in enumerate(self.items(key)):
             yield self.as_row(f"{key}[{index}]", value)
@@ -83,11 +83,11 @@ class Row:
             raise self.fail(f"{key} is {_kind(value)}, not a list")
         return value
 
-    def as_row(self, name: str, value: object) -> Row:
+    def as_row(self, name: str, value: object) -> DataRow:
         """A value found in this row as a row of its own."""
         if not isinstance(value, dict):
             raise self.fail(f"{name} is {_kind(value)}, not an object")
-        return Row(f"{self.where}: {name}", value)
+        return DataRow(f"{self.where}: {name}", value)
 
     def as_numbers(self, name: str, value: object, count: int) -> tuple[float, ...]:
         """A value found in this row as a list of ``count`` numbers."""
@@ -104,7 +104,7 @@ class Row:
         return value
 
 
-def read_rows(file: Path, fault: Fault = throw) -> Iterator[Row]:
+def read_rows(file: Path, fault: Fault = throw) -> Iterator[DataRow]:
     """The rows of a ``.jsonl`` file, or of a ``.json`` file that holds a list.
 
     Raises:
@@ -115,12 +115,12 @@ def read_rows(file: Path, fault: Fault = throw) -> Iterator[Row]:
     for index, (line, value) in enumerate(_lines(file, fault) if in_lines else _items(file)):
         where = f"{file}:{line}" if in_lines else f"{file}:{line}: [{index}]"
         if isinstance(value, dict):
-            yield Row(where, value, index)
+            yield DataRow(where, value, index)
         else:
             fault(DataError(f"{where} is {_kind(value)}, not an object"))
 
 
-def read_object(file: Path) -> Row:
+def read_object(file: Path) -> DataRow:
     """A file that holds one object.
 
     Raises:
@@ -132,7 +132,7 @@ def read_object(file: Path) -> Row:
         raise DataError(f"{file}:{error.lineno}: not JSON: {error.msg}") from error
     if not isinstance(value, dict):
         raise DataError(f"{file}:1: {_kind(value)}, not an object")
-    return Row(str(file), value)
+    return DataRow(str(file), value)
 
 
 def _lines(file: Path, fault: Fault) -> Iterator[tuple[int, object]]:

@@ -11,7 +11,7 @@ from ...actions.geometry import Frame, Point, Size
 from ...actions.schema import Action, CallUser, Direction, Drag, points
 
 
-class Box(NamedTuple):
+class BoundingBox(NamedTuple):
     """A box whose borders belong to it; the frame is said by whoever holds it."""
 
     left: float
@@ -20,12 +20,12 @@ class Box(NamedTuple):
     bottom: float
 
     @classmethod
-    def xywh(cls, x: float, y: float, width: float, height: float) -> Box:
+    def xywh(cls, x: float, y: float, width: float, height: float) -> BoundingBox:
         """From the upper left corner and the size."""
         return cls(x, y, x + width, y + height)
 
     @classmethod
-    def corners(cls, x1: float, y1: float, x2: float, y2: float) -> Box:
+    def corners(cls, x1: float, y1: float, x2: float, y2: float) -> BoundingBox:
         """From two opposite corners, in either order: some sets have them swapped."""
         return cls(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
 

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from ...actions.geometry import Point, Size
 from .base import Answer, Sample, Score, Suite
-from .rows import Fault, Row, read_rows
-from .rules import Box, first_point, refuses, relative
+from .rows import DataRow, Fault, read_rows
+from .rules import BoundingBox, first_point, refuses, relative
 
 _PLATFORMS = ("desktop", "mobile", "web")
 
 
 @dataclass(frozen=True)
-class Element:
+class GroundingTarget:
     """The element that is meant.
 
     Attributes:
@@ -33,7 +33,7 @@ class Element:
         fractions: whether the box is in fractions of the picture instead of pixels.
     """
 
-    box: Box | None
+    box: BoundingBox | None
     fractions: bool = False
 
     def holds(self, point: Point, size: Size) -> bool:
@@ -41,7 +41,7 @@ class Element:
         return self.box is not None and self.box.holds(relative(point, size) if self.fractions else point)
 
 
-class ScreenSpot(Suite[Element]):
+class ScreenSpot(Suite[GroundingTarget]):
     """Version 1, and version 2 with its file names."""
 
     family = "grounding"
@@ -52,13 +52,13 @@ class ScreenSpot(Suite[Element]):
         self._files = tuple(f"screenspot_{platform}{ending}.json" for platform in _PLATFORMS)
         self.needs = (*self._files, f"{images}/*")
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """The rows, each with its file's platform in ``platform``."""
         for platform, file in zip(_PLATFORMS, self._files, strict=True):
             for row in read_rows(folder / file, fault):
-                yield Row(row.where, {**row.data, "platform": platform}, row.index)
+                yield DataRow(row.where, {**row.data, "platform": platform}, row.index)
 
-    def sample(self, row: Row, folder: Path) -> Sample[Element]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[GroundingTarget]:
         """See ``Suite.sample``."""
         numbers = row.numbers("bbox", 4)
         fractions = max(numbers) <= 1
@@ -67,16 +67,18 @@ class ScreenSpot(Suite[Element]):
             id=f"{platform}/{row.index}",
             instruction=row.text("instruction"),
             screens=(folder / self._images / row.text("img_filename"),),
-            target=Element(Box.corners(*numbers) if fractions else Box.xywh(*numbers), fractions),
+            target=GroundingTarget(
+                BoundingBox.corners(*numbers) if fractions else BoundingBox.xywh(*numbers), fractions
+            ),
             labels=_labels(platform, row.text("data_type")),
         )
 
-    def score(self, sample: Sample[Element], answer: Answer) -> Score:
+    def score(self, sample: Sample[GroundingTarget], answer: Answer) -> Score:
         """See ``Suite.score``."""
         return hit(sample.target, answer)
 
 
-class ScreenSpotPro(Suite[Element]):
+class ScreenSpotPro(Suite[GroundingTarget]):
     """Professional programs on large screens."""
 
     name = folder = "screenspot-pro"
@@ -84,12 +86,12 @@ class ScreenSpotPro(Suite[Element]):
     source = "annotations/ and images/ of huggingface.co/datasets/likaixin/ScreenSpot-Pro"
     needs = ("annotations/*.json", "images/*")
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[Row]:
+    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """See ``Suite.rows``."""
         files = sorted((folder / "annotations").glob("*.json"))
         return chain.from_iterable(read_rows(file, fault) for file in files)
 
-    def sample(self, row: Row, folder: Path) -> Sample[Element]:
+    def sample(self, row: DataRow, folder: Path) -> Sample[GroundingTarget]:
         """See ``Suite.sample``."""
         absent = row.text("gt_type", "positive") == "negative"
         kinds = {"application": row.text("application"), "group": row.text("group", "other")}
@@ -97,16 +99,16 @@ class ScreenSpotPro(Suite[Element]):
             id=row.text("id"),
             instruction=row.text("instruction"),
             screens=(folder / "images" / row.text("img_filename"),),
-            target=Element(None if absent else Box.corners(*row.numbers("bbox", 4))),
+            target=GroundingTarget(None if absent else BoundingBox.corners(*row.numbers("bbox", 4))),
             labels=_labels(row.text("platform"), row.text("ui_type")) | kinds,
         )
 
-    def score(self, sample: Sample[Element], answer: Answer) -> Score:
+    def score(self, sample: Sample[GroundingTarget], answer: Answer) -> Score:
         """See ``Suite.score``."""
         return hit(sample.target, answer)
 
 
-def hit(target: Element, answer: Answer) -> Score:
+def hit(target: GroundingTarget, answer: Answer) -> Score:
     """1 for a point in the box; where there is none to click, 1 for a refusal."""
     if target.box is None:
         return Score(float(refuses(answer.actions)))

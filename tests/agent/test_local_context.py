@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.checkpoints.model_card import Card
+from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
-from saccade.agent.decoding.layout import Picture, Segment, Text
+from saccade.agent.decoding.layout import ImageSegment, Segment, TextSegment
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
 from saccade.perception.observation import Observation
 
-CARD = Card(dialect="uitars-1.0", max_images=2)
+CARD = ModelCard(dialect="uitars-1.0", max_images=2)
 
 
 def builder(checkpoint: Checkpoint, chat: ChatFormat = ChatFormat(), **changes: Any) -> PromptBuilder:
@@ -25,7 +25,7 @@ def builder(checkpoint: Checkpoint, chat: ChatFormat = ChatFormat(), **changes: 
 def written(checkpoint: Checkpoint, prompt: list[Segment]) -> str:
     parts = [
         f"[{segment.screenshot.digest[:4]}]"
-        if isinstance(segment, Picture)
+        if isinstance(segment, ImageSegment)
         else checkpoint.tokenizer.decode(segment.ids)
         for segment in prompt
     ]
@@ -65,9 +65,9 @@ def test_a_remembered_reply_keeps_its_tokens(checkpoint: Checkpoint, shoot: Any)
     prompts = builder(checkpoint)
     context = Context("buy", Observation(shoot(0), 0.0), [Turn(shoot(0), "\ufffd")])
     prompts.remember(0, "\ufffd", [200, 201])
-    assert Text((200, 201)) in prompts.build(context)
+    assert TextSegment((200, 201)) in prompts.build(context)
     other = replace(context, turns=[Turn(shoot(0), "plain")])
-    assert Text(tuple(checkpoint.tokenizer.encode("plain"))) in prompts.build(other)
+    assert TextSegment(tuple(checkpoint.tokenizer.encode("plain"))) in prompts.build(other)
 
 
 def test_replies_that_read_alike_keep_their_own_tokens(checkpoint: Checkpoint, shoot: Any) -> None:
@@ -76,4 +76,4 @@ def test_replies_that_read_alike_keep_their_own_tokens(checkpoint: Checkpoint, s
     prompts.remember(0, "\ufffd", [200])
     prompts.remember(1, "\ufffd", [201])
     prompt = prompts.build(Context("buy", Observation(shoot(0), 0.0), turns))
-    assert prompt.index(Text((200,))) < prompt.index(Text((201,)))
+    assert prompt.index(TextSegment((200,))) < prompt.index(TextSegment((201,)))

@@ -14,9 +14,9 @@ from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.local import LocalPolicy
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy, Turn
-from saccade.agent.prefetch import Overlap, ReadsAhead
-from saccade.agent.reading import ReadingAhead
-from saccade.env.base import Preview, Previewing, StepResult
+from saccade.agent.prefetch import Prefetcher, SupportsPrefetch
+from saccade.agent.reading import BackgroundPrefill
+from saccade.env.base import Preview, StepResult, SupportsPreview
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.memory import demo
@@ -99,7 +99,7 @@ def test_a_wrong_guess_changes_no_answer(policies: tuple[LocalPolicy, LocalPolic
 
 def test_guesses_that_keep_failing_are_given_up(shoot: Shoot) -> None:
     done: list[int] = []
-    reading = ReadingAhead(patience=2)
+    reading = BackgroundPrefill(patience=2)
     for number in range(5):
         reading.begin(shoot(number), lambda wanted, number=number: done.append(number))  # type: ignore[misc]
         reading.settle(shoot(number + 50))
@@ -109,7 +109,7 @@ def test_guesses_that_keep_failing_are_given_up(shoot: Shoot) -> None:
 def test_a_guess_known_to_be_wrong_is_told_so(shoot: Shoot) -> None:
     seen: list[bool] = []
     go = threading.Event()
-    reading = ReadingAhead()
+    reading = BackgroundPrefill()
 
     def work(wanted: Callable[[], bool]) -> None:
         seen.append(wanted())
@@ -123,7 +123,7 @@ def test_a_guess_known_to_be_wrong_is_told_so(shoot: Shoot) -> None:
 
 
 def test_an_error_ahead_is_a_failed_guess_and_no_more(shoot: Shoot) -> None:
-    reading = ReadingAhead()
+    reading = BackgroundPrefill()
 
     def work(wanted: Callable[[], bool]) -> None:
         raise ValueError("no")
@@ -183,8 +183,8 @@ START = StartEvent(
 def test_the_loop_offers_what_will_be_asked(tmp_path: Path) -> None:
     wait = "Action: wait()"
     policy, world = Eager([f"{wait}\n\nwait()", wait]), Glimpses()
-    assert isinstance(policy, ReadsAhead)
-    assert isinstance(world, Previewing)
+    assert isinstance(policy, SupportsPrefetch)
+    assert isinstance(world, SupportsPreview)
     with TrajectoryWriter(tmp_path / "run", START) as writer:
         Agent(policy, world).run("x", world.reset(0), writer)
     assert len(policy.ahead) == 2, "one look per prediction, after its last action"
@@ -196,8 +196,8 @@ def test_the_loop_offers_what_will_be_asked(tmp_path: Path) -> None:
 
 
 def test_environments_that_can_look_early_say_so() -> None:
-    assert isinstance(BrowserEnvironment(), Previewing)
-    assert isinstance(MiniWobEnvironment("click-test"), Previewing)
+    assert isinstance(BrowserEnvironment(), SupportsPreview)
+    assert isinstance(MiniWobEnvironment("click-test"), SupportsPreview)
     seen: list[Screenshot] = []
     world = Glimpses()
     blind = BlankScreen(world)
@@ -211,5 +211,5 @@ def test_environments_that_can_look_early_say_so() -> None:
 
 def test_a_policy_that_does_not_read_ahead_is_left_alone() -> None:
     world = Glimpses()
-    with Overlap(ScriptedPolicy([]), world).after("x", ()):
+    with Prefetcher(ScriptedPolicy([]), world).after("x", ()):
         assert world.show is None

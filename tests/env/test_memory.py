@@ -15,7 +15,7 @@ from saccade.env.base import Environment, StepResult
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.check import check_environment
-from saccade.env.memory import Box, Button, MemoryEnvironment, Screen, demo
+from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle, demo
 from saccade.env.registry import environment_names, make_environment
 from saccade.env.wrappers import BlankScreen
 from saccade.perception.observation import Observation
@@ -69,8 +69,8 @@ def test_what_it_cannot_do_is_an_error_in_words() -> None:
 
 def test_a_typing_point_is_clicked_first() -> None:
     screens = {
-        "one": Screen("1", (Button("go", Box(0, 20, 50, 60), to="two"),)),
-        "two": Screen("2", (Button("end", Box(0, 20, 50, 60), ends=True, reward=-1.0),)),
+        "one": MemoryScreen("1", (Button("go", Rectangle(0, 20, 50, 60), to="two"),)),
+        "two": MemoryScreen("2", (Button("end", Rectangle(0, 20, 50, 60), ends=True, reward=-1.0),)),
     }
     environment = MemoryEnvironment(screens, "one")
     environment.reset()
@@ -82,7 +82,9 @@ def test_a_typing_point_is_clicked_first() -> None:
 
 def test_a_button_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(UsageError, match="nowhere"):
-        MemoryEnvironment({"one": Screen("1", (Button("go", Box(0, 0, 9, 9), to="nowhere"),))}, "one")
+        MemoryEnvironment(
+            {"one": MemoryScreen("1", (Button("go", Rectangle(0, 0, 9, 9), to="nowhere"),))}, "one"
+        )
     with pytest.raises(UsageError, match="no button"):
         demo().button("Nothing")
 
@@ -130,7 +132,9 @@ class Broken(MemoryEnvironment):
     """Breaks one promise at a time."""
 
     def __init__(self, flaw: str) -> None:
-        super().__init__({"one": Screen("1", (Button("go", Box(0, 20, 50, 60)),))}, "one", instruction="Go.")
+        super().__init__(
+            {"one": MemoryScreen("1", (Button("go", Rectangle(0, 20, 50, 60)),))}, "one", instruction="Go."
+        )
         self.flaw = flaw
         self.resets = 0
         self.closed = 0
@@ -152,7 +156,7 @@ class Broken(MemoryEnvironment):
         if self.flaw == "ends" and isinstance(action, Finished):
             return replace(result, terminated=True)
         if self.flaw == "acts anyway" and result.error:
-            self._screens = {"one": Screen("changed", field=Box(0, 20, 300, 200))}
+            self._screens = {"one": MemoryScreen("changed", field=Rectangle(0, 20, 300, 200))}
             return replace(result, observation=self._look())
         return replace(result, reward=None) if self.flaw == "no reward" else result  # type: ignore[arg-type]
 

@@ -18,7 +18,7 @@ from ....actions.geometry import Size
 from ....perception.resize import ImageSpec
 from ..acceptance import distribution, sample
 from ..draft import DraftState
-from ..layout import Picture, Segment, Text
+from ..layout import ImageSegment, Segment, TextSegment
 from ..network import Network
 from ..session import Session
 from ..tree import DraftTree, Draws, Row
@@ -60,13 +60,13 @@ class DraftModel:
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
         """Take over the prompt with its screenshots, as this model's own image processor cuts them."""
         self._prompt = [
-            Picture.of(segment.screenshot, self._spec) if isinstance(segment, Picture) else segment
+            ImageSegment.of(segment.screenshot, self._spec) if isinstance(segment, ImageSegment) else segment
             for segment in prompt
         ]
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
         """A prompt to read when drafts are asked for; only its text if ``prepare`` showed no screenshots."""
-        self._ahead = self._prompt or [Text(tuple(prompt))]
+        self._ahead = self._prompt or [TextSegment(tuple(prompt))]
         self._prompt = None
         self._pending, self._drafted, self._unread = [], [], []
 

@@ -107,7 +107,7 @@ class HeadConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainedHeads:
     """Heads with all that belongs to them.
 
     Attributes:
@@ -138,7 +138,7 @@ def build_heads(method: Method, text_config: object, depth: int, own: int = 0) -
     return MedusaHeads(cast("Any", text_config).hidden_size, depth, own)
 
 
-def save_heads(directory: Path, learned: Learned) -> None:
+def save_heads(directory: Path, learned: TrainedHeads) -> None:
     """Write heads in half precision."""
     from safetensors.torch import save_file
 
@@ -155,7 +155,7 @@ def save_heads(directory: Path, learned: Learned) -> None:
     (directory / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
-def load_heads(directory: Path, checkpoint: Checkpoint) -> Learned:
+def load_heads(directory: Path, checkpoint: Checkpoint) -> TrainedHeads:
     """Read heads and make sure that they are whole and belong to a model.
 
     Raises:
@@ -174,7 +174,7 @@ def load_heads(directory: Path, checkpoint: Checkpoint) -> Learned:
         raise _broken(directory / WEIGHTS, str(error).splitlines()[0]) from error
     if draft_ids is not None and not _rising(draft_ids, config.base.vocabulary):
         raise _broken(directory / WEIGHTS, "its draft vocabulary is not in the model's")
-    return Learned(heads.eval(), config, draft_ids if draft_ids is None else draft_ids.long())
+    return TrainedHeads(heads.eval(), config, draft_ids if draft_ids is None else draft_ids.long())
 
 
 def load_drafter(

@@ -40,7 +40,7 @@ class WrittenReply:
         return len(self.ids)
 
 
-class Recorder:
+class ReplyRecorder:
     """A drafter that drafts nothing and keeps the newest reply with the target's states."""
 
     name = "recorder"
@@ -81,7 +81,7 @@ class Teacher(LocalPolicy):
 
     def __init__(self, checkpoint: Checkpoint, temperature: float = 0.0, seed: int = 0) -> None:
         super().__init__(checkpoint, temperature=temperature, seed=seed, decoding="suffix")
-        self._recorder = Recorder()
+        self._recorder = ReplyRecorder()
         drafters = (self._recorder, SuffixDrafter(unknown={self._network.image_token}))
         self._speculation.drafter = AdaptiveDrafter(drafters)
 

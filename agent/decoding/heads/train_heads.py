@@ -22,7 +22,7 @@ from ....actions.errors import UsageError
 from ...interrupts import noting_interrupts
 from ..drafters.medusa import RANKS, MedusaHeads
 from ..drafters.output import DraftOutput, draft_vocabulary
-from .checkpoint import Fingerprint, HeadConfig, Heads, Learned, Method, build_heads, output_weight
+from .checkpoint import Fingerprint, HeadConfig, Heads, Method, TrainedHeads, build_heads, output_weight
 from .replies import WrittenReply
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _SAVE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class HeadTrainingPlan:
     """How to train.
 
     Attributes:
@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Progress:
+class HeadTrainingProgress:
     """How far training is.
 
     Attributes:
@@ -91,7 +91,9 @@ class HeadTrainer:
         UsageError: there are too few replies.
     """
 
-    def __init__(self, checkpoint: Checkpoint, replies: Sequence[WrittenReply], plan: Plan) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, replies: Sequence[WrittenReply], plan: HeadTrainingPlan
+    ) -> None:
         usable = [reply for reply in replies if len(reply) > 1]
         self._held_out = usable[::HELD_OUT]
         self._replies = [reply for index, reply in enumerate(usable) if index % HELD_OUT]
@@ -125,7 +127,7 @@ class HeadTrainer:
         return heads
 
     def train(
-        self, tell: Callable[[Progress], None] = lambda progress: None, state: Path | None = None
+        self, tell: Callable[[HeadTrainingProgress], None] = lambda progress: None, state: Path | None = None
     ) -> bool:
         """Train to the end or until Ctrl-C.
 
@@ -143,7 +145,7 @@ class HeadTrainer:
                 mean = loss if math.isnan(mean) else 0.95 * mean + 0.05 * loss
                 now = time.monotonic()
                 left = (now - begun) / (self.step - first) * (self.plan.steps - self.step)
-                tell(Progress(self.step, self.plan.steps, mean, left))
+                tell(HeadTrainingProgress(self.step, self.plan.steps, mean, left))
                 if state is not None and now - saved > _SAVE_SECONDS:
                     self.save(state)
                     saved = now
@@ -190,7 +192,7 @@ class HeadTrainer:
         shares = hits / totals.clamp(min=1)
         return tuple(tuple(round(float(share), 4) for share in row) for row in shares)
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainedHeads:
         """The heads as they are now, measured."""
         own = len(self.output) if self.output.ids is None and self.plan.method == "medusa" else 0
         config = HeadConfig(
@@ -207,7 +209,7 @@ class HeadTrainer:
                 "soft": self.plan.soft,
             },
         )
-        return Learned(self.heads, config, self.output.ids)
+        return TrainedHeads(self.heads, config, self.output.ids)
 
     def save(self, path: Path) -> None:
         """Write all that is needed to go on; a crash while writing leaves the previous file."""

@@ -23,7 +23,7 @@ from ....agent.policy import Context, Policy, UnreadableReply, Usage
 from ....perception.observation import Observation
 from ...suites.base import Answer, Sample, Suite, data_root
 from ...suites.registry import get_suite
-from .records import FAILED, Record, Store
+from .records import FAILED, SampleRecord, SampleStore
 from .summary import summarise
 
 PATIENCE: Final = 5
@@ -31,7 +31,7 @@ PATIENCE: Final = 5
 
 
 @dataclass(frozen=True)
-class Progress:
+class RecordedProgress:
     """How far a run is.
 
     Attributes:
@@ -42,11 +42,11 @@ class Progress:
 
     done: int
     total: int
-    record: Record
+    record: SampleRecord
 
 
 @dataclass(frozen=True)
-class Watcher:
+class RecordedWatcher:
     """Who is told how a run goes on.
 
     Attributes:
@@ -54,7 +54,7 @@ class Watcher:
         complain: hears, in one line each, of rows and pictures that cannot be used; the run goes on.
     """
 
-    tell: Callable[[Progress], None] = lambda progress: None
+    tell: Callable[[RecordedProgress], None] = lambda progress: None
     complain: Callable[[str], None] = lambda line: None
 
 
@@ -64,7 +64,7 @@ def evaluate_offline(
     policy: Policy,
     out: Path,
     limit: int | None = None,
-    watcher: Watcher | None = None,
+    watcher: RecordedWatcher | None = None,
     *,
     others: Sequence[Policy] = (),
     settings: Mapping[str, JsonValue] | None = None,
@@ -91,7 +91,7 @@ def evaluate_offline(
         UsageError: ``out`` holds records of another suite or policy, or the policy cannot be used.
         EnvironmentFailure: the policy failed ``PATIENCE`` times in a row, or each policy so often.
     """
-    suite, watcher = get_suite(suite_name), watcher or Watcher()
+    suite, watcher = get_suite(suite_name), watcher or RecordedWatcher()
     folder = data_root(data_folder) / suite.folder
     suite.require(folder)
     faults: list[DataError] = []
@@ -101,14 +101,14 @@ def evaluate_offline(
         watcher.complain(f"left out: {error}")
 
     planned = [sample.id for sample in islice(suite.load(folder, fault), limit)]
-    store = Store(out, {"suite": suite.name, "policy": policy.name, **(settings or {})})
+    store = SampleStore(out, {"suite": suite.name, "policy": policy.name, **(settings or {})})
     open_ids = set(planned) - store.finished
     done = len(planned) - len(open_ids)
     samples = (sample for sample in suite.load(folder, lambda error: None) if sample.id in open_ids)
     judged = _judged(suite, samples, [policy, *others], fault)
     for number, record in enumerate(judged, start=done + 1):
         store.add(record)
-        watcher.tell(Progress(number, len(planned), record))
+        watcher.tell(RecordedProgress(number, len(planned), record))
     records = [store.records[name] for name in planned if name in store.records]
     return summarise(suite, records, len(faults), whole=limit is None)
 
@@ -118,7 +118,7 @@ def _judged(
     samples: Iterator[Sample[Any]],
     policies: Sequence[Policy],
     fault: Callable[[DataError], None],
-) -> Iterator[Record]:
+) -> Iterator[SampleRecord]:
     failures = 0
     outcomes = (
         _together(suite, samples, policies) if len(policies) > 1 else _alone(suite, samples, policies[0])
@@ -136,7 +136,9 @@ def _judged(
             )
 
 
-def _alone(suite: Suite[Any], samples: Iterator[Sample[Any]], policy: Policy) -> Iterator[Record | DataError]:
+def _alone(
+    suite: Suite[Any], samples: Iterator[Sample[Any]], policy: Policy
+) -> Iterator[SampleRecord | DataError]:
     for sample in samples:
         try:
             yield ask(suite, sample, policy)
@@ -146,9 +148,9 @@ def _alone(suite: Suite[Any], samples: Iterator[Sample[Any]], policy: Policy) ->
 
 def _together(
     suite: Suite[Any], samples: Iterator[Sample[Any]], policies: Sequence[Policy]
-) -> Iterator[Record | DataError]:
+) -> Iterator[SampleRecord | DataError]:
     """Records as they come; the threads end with the process, should it be stopped."""
-    found: SimpleQueue[Record | Exception | None] = SimpleQueue()
+    found: SimpleQueue[SampleRecord | Exception | None] = SimpleQueue()
     taking, over = threading.Lock(), threading.Event()
 
     def work(policy: Policy) -> None:
@@ -179,7 +181,7 @@ def _together(
         over.set()
 
 
-def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> Record:
+def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> SampleRecord:
     """One sample's record: the policy is asked about its screen, and about the next while it scrolls down.
 
     Raises:
@@ -207,7 +209,7 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> Record:
         if not (isinstance(actions[0], Scroll) and actions[0].direction == "down"):
             break
     score = suite.score(sample, Answer(actions, shown.size, screen))
-    return Record(
+    return SampleRecord(
         id=sample.id,
         value=score.value,
         parts=dict(score.parts),

@@ -1,7 +1,7 @@
 """The records of a run over recorded screens: one line per sample, of which a kill loses none but the last.
 
 OUT/suite.json      which suite and which policy
-OUT/records.jsonl   one ``Record`` per line; of a sample judged twice the later one counts
+OUT/records.jsonl   one ``SampleRecord`` per line; of a sample judged twice the later one counts
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAILED: Final = "failed"
 """The error kind of a sample on which the policy broke; it is asked again when the run goes on."""
 
 
-class Record(BaseModel):
+class SampleRecord(BaseModel):
     """What a policy said about one sample, and what it was worth.
 
     Attributes:
@@ -58,7 +58,7 @@ class Record(BaseModel):
     reply_tokens: int = 0
 
 
-class Store:
+class SampleStore:
     """The folder of one run.
 
     Args:
@@ -85,14 +85,14 @@ class Store:
         """The samples that need not be asked again."""
         return {record.id for record in self.records.values() if record.error != FAILED}
 
-    def add(self, record: Record) -> None:
+    def add(self, record: SampleRecord) -> None:
         """Write one more."""
         with self._file.open("ab") as stream:
             stream.write(record.model_dump_json().encode() + b"\n")
         self.records[record.id] = record
 
 
-def read_run(folder: Path) -> tuple[dict[str, JsonValue], dict[str, Record]]:
+def read_run(folder: Path) -> tuple[dict[str, JsonValue], dict[str, SampleRecord]]:
     """What a folder's run was of, and its records by sample.
 
     Raises:
@@ -128,12 +128,12 @@ def _drop_torn_line(file: Path) -> None:
             stream.truncate(text.rfind(b"\n") + 1)
 
 
-def _read(file: Path) -> list[Record]:
+def _read(file: Path) -> list[SampleRecord]:
     found = []
     lines = file.read_bytes().splitlines() if file.is_file() else []
     for number, line in enumerate(lines, start=1):
         try:
-            found.append(Record.model_validate_json(line))
+            found.append(SampleRecord.model_validate_json(line))
         except ValidationError as error:
             raise DataError(f"{file}:{number}: no record ({error.errors()[0]['msg']}); delete it") from error
     return found

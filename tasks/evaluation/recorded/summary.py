@@ -9,12 +9,12 @@ from typing import Any
 
 from ...suites.base import Suite
 from ..stats import clustered, wilson
-from .records import FAILED, Record
+from .records import FAILED, SampleRecord
 
 Json = dict[str, Any]
 
 
-def summarise(suite: Suite[Any], records: Sequence[Record], malformed: int, whole: bool) -> Json:
+def summarise(suite: Suite[Any], records: Sequence[SampleRecord], malformed: int, whole: bool) -> Json:
     """Sum up.
 
     Samples on which the policy itself broke are in no score; they are counted in ``errors``.
@@ -59,7 +59,7 @@ def summarise(suite: Suite[Any], records: Sequence[Record], malformed: int, whol
 
 
 def _headline(
-    suite: Suite[Any], judged: Sequence[Record], values: Mapping[str, Sequence[float]]
+    suite: Suite[Any], judged: Sequence[SampleRecord], values: Mapping[str, Sequence[float]]
 ) -> tuple[float | None, list[float] | None]:
     if not judged:
         return None, None
@@ -71,7 +71,7 @@ def _headline(
     return _over_label(judged, suite.average)
 
 
-def _over_label(judged: Sequence[Record], label: str) -> tuple[float, list[float]]:
+def _over_label(judged: Sequence[SampleRecord], label: str) -> tuple[float, list[float]]:
     """The mean of the means of a label's values; each sample's deviation counts by its weight in that."""
     groups = _grouped(judged, label)
     means = {value: statistics.fmean(record.value for record in group) for value, group in groups.items()}
@@ -84,7 +84,7 @@ def _over_label(judged: Sequence[Record], label: str) -> tuple[float, list[float
     return round(mean, 6), _rounded(clustered(deviations))
 
 
-def _by_label(judged: Sequence[Record]) -> Json:
+def _by_label(judged: Sequence[SampleRecord]) -> Json:
     labels = dict.fromkeys(label for record in judged for label in record.labels)
     return {
         label: {value: _cell(group) for value, group in sorted(_grouped(judged, label).items())}
@@ -92,12 +92,12 @@ def _by_label(judged: Sequence[Record]) -> Json:
     }
 
 
-def _cell(group: Sequence[Record]) -> Json:
+def _cell(group: Sequence[SampleRecord]) -> Json:
     score = _mean(record.value for record in group)
     return {"n": len(group), "score": score, "interval": _interval(_by_task(group))}
 
 
-def _parts(suite: Suite[Any], judged: Sequence[Record], whole: bool) -> Json:
+def _parts(suite: Suite[Any], judged: Sequence[SampleRecord], whole: bool) -> Json:
     """The mean of each part over the samples it applies to, averaged over tasks where the headline is."""
     found: Json = {}
     for name in dict.fromkeys(name for record in judged for name in record.parts):
@@ -110,15 +110,15 @@ def _parts(suite: Suite[Any], judged: Sequence[Record], whole: bool) -> Json:
     return found
 
 
-def _per_task(suite: Suite[Any], records: Sequence[Record]) -> Json:
+def _per_task(suite: Suite[Any], records: Sequence[SampleRecord]) -> Json:
     """Each task's samples, with Wilson's interval as of independent ones."""
-    found: dict[str, list[Record]] = defaultdict(list)
+    found: dict[str, list[SampleRecord]] = defaultdict(list)
     for record in records:
         found[suite.name if suite.family == "grounding" else record.task].append(record)
     return {task: _one_task(group) for task, group in found.items()}
 
 
-def _one_task(records: Sequence[Record]) -> Json:
+def _one_task(records: Sequence[SampleRecord]) -> Json:
     values = [record.value for record in records if record.error != FAILED]
     return {
         "episodes": len(records),
@@ -128,7 +128,7 @@ def _one_task(records: Sequence[Record]) -> Json:
     }
 
 
-def _tasks(judged: Sequence[Record]) -> Json | None:
+def _tasks(judged: Sequence[SampleRecord]) -> Json | None:
     """Episodes of which every step was judged, and those with every step right; None where there are none."""
     steps = {record.task: record.steps for record in judged if record.steps}
     values = _by_task(judged)
@@ -141,7 +141,7 @@ def _tasks(judged: Sequence[Record]) -> Json | None:
 
 
 def _by_task(
-    records: Iterable[Record], part: str | None = None, padded: bool = False
+    records: Iterable[SampleRecord], part: str | None = None, padded: bool = False
 ) -> dict[str, list[float]]:
     """Scores by task; ``padded`` with a 0 for each step that a task has and the files leave out."""
     found: dict[str, list[float]] = defaultdict(list)
@@ -155,8 +155,8 @@ def _by_task(
     return dict(found)
 
 
-def _grouped(records: Iterable[Record], label: str) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = defaultdict(list)
+def _grouped(records: Iterable[SampleRecord], label: str) -> dict[str, list[SampleRecord]]:
+    found: dict[str, list[SampleRecord]] = defaultdict(list)
     for record in records:
         values = record.labels.get(label, ())
         for value in (values,) if isinstance(values, str) else values:

@@ -24,10 +24,10 @@ from types import TracebackType
 
 from ....actions.errors import EnvironmentFailure, ParseError, SaccadeError
 from ....agent.policy import Policy, UnreadableReply, Usage
-from ...models.source import Loaded, Shareable
+from ...models.source import Loaded, SupportsSharing
 from ...terminal.failure import explain
 from .policy_client import Answer, Ask, Broke, Hello, Refused, Request, ServedSource, Shelf, Unreadable
-from .process import socket_folder, stand_apart
+from .process import socket_folder, tie_to_parent
 
 SHORT_LIVED = 5
 """Servers in a row that may die without an episode that came to its end."""
@@ -35,7 +35,7 @@ _BACKLOG = 1024
 _SOCKET = "policy"
 
 
-class Turns:
+class FairQueue:
     """Lets so many in at a time, in the order in which they came.
 
     Args:
@@ -81,13 +81,13 @@ class PolicyServer:
         key: the secret that who connects has to know.
     """
 
-    def __init__(self, source: Shareable, key: bytes) -> None:
+    def __init__(self, source: SupportsSharing, key: bytes) -> None:
         self._source = source
         self._key = key
         self._opening = threading.Lock()
         self._refusal: str | None = None
         self._loaded: Loaded | None = None
-        self._turns = Turns(1)
+        self._turns = FairQueue(1)
         self._sessions: set[Connection] = set()
 
     @property
@@ -99,7 +99,7 @@ class PolicyServer:
         """Load the model, then serve; who connects before waits. Ends when the socket is shut down."""
         try:
             self._loaded = self._source.load()
-            self._turns = Turns(self._loaded.turns)
+            self._turns = FairQueue(self._loaded.turns)
         except SaccadeError as error:
             self._refusal = explain(error)
         while True:
@@ -167,7 +167,7 @@ class SharedPolicy:
         source: what the server loads.
     """
 
-    def __init__(self, source: Shareable) -> None:
+    def __init__(self, source: SupportsSharing) -> None:
         self._source = source
         self._key = secrets.token_bytes(32)
         self._spawn = multiprocessing.get_context("spawn")
@@ -236,8 +236,8 @@ class SharedPolicy:
         self._process.start()
 
 
-def _main(listening: socket.socket, folder: Path, source: Shareable, key: bytes) -> None:
-    stand_apart(lambda: shutil.rmtree(folder, ignore_errors=True))
+def _main(listening: socket.socket, folder: Path, source: SupportsSharing, key: bytes) -> None:
+    tie_to_parent(lambda: shutil.rmtree(folder, ignore_errors=True))
     PolicyServer(source, key).run(listening)
 
 

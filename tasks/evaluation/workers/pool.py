@@ -17,10 +17,10 @@ from typing import Protocol
 
 from ....actions.errors import EnvironmentFailure, UsageError
 from ....env.browser.watchdog import kill
-from ...models.source import Shareable
+from ...models.source import SupportsSharing
 from ..records import Key
 from .policy_server import SharedPolicy
-from .worker import LOST, Done, Failed, Message, Ready, Unusable, WorkerSetup, serve
+from .worker import LOST, EpisodeDone, EpisodeFailed, Message, WorkerReady, WorkerSetup, WorkerUnusable, serve
 
 STILLBORN = 5
 """Workers in a row that may die before they are ready."""
@@ -156,7 +156,7 @@ class Pool:
                 yield from self._hear(worker)
             elif worker.key is not None and time.monotonic() - worker.begun > self._timeout:
                 self._replace(worker)
-                yield Failed(worker.key, "timeout", f"not over after {self._timeout:g} s")
+                yield EpisodeFailed(worker.key, "timeout", f"not over after {self._timeout:g} s")
 
     def _hear(self, worker: _Worker) -> Iterator[Message]:
         message: Message | None = None
@@ -178,17 +178,19 @@ class Pool:
         self._replace(worker)
         if worker.key is not None:
             if status == LOST:
-                yield Failed(worker.key, "environment", "the browser died, which its driver did not notice")
+                yield EpisodeFailed(
+                    worker.key, "environment", "the browser died, which its driver did not notice"
+                )
             else:
-                yield Failed(worker.key, "worker", f"the worker died with exit status {status}")
+                yield EpisodeFailed(worker.key, "worker", f"the worker died with exit status {status}")
 
     def _note(self, worker: _Worker, message: Message) -> None:
-        if isinstance(message, Ready):
+        if isinstance(message, WorkerReady):
             worker.ready = True
             self._stillborn = 0
-        elif not isinstance(message, Unusable):
+        elif not isinstance(message, WorkerUnusable):
             worker.key = None
-        if isinstance(message, Done) and self._shared is not None:
+        if isinstance(message, EpisodeDone) and self._shared is not None:
             self._shared.proven()
 
     def _replace(self, worker: _Worker) -> None:
@@ -206,7 +208,7 @@ class Pool:
 
 def _shared(setup: WorkerSetup, count: int, share: bool | None) -> SharedPolicy | None:
     source = setup.source
-    if not isinstance(source, Shareable) or not hasattr(socket, "AF_UNIX"):
+    if not isinstance(source, SupportsSharing) or not hasattr(socket, "AF_UNIX"):
         if share:
             raise UsageError("this policy cannot be shared by workers; leave --share-model out")
         return None

@@ -14,7 +14,7 @@ _LONGEST = 103
 """Bytes that the path of a local socket may have everywhere."""
 
 
-def stand_apart(tidy: Callable[[], None] = lambda: None) -> None:
+def tie_to_parent(tidy: Callable[[], None] = lambda: None) -> None:
     """Leave Ctrl-C to the runner, end politely when it asks, and never outlive it.
 
     Args:

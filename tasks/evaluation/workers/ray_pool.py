@@ -21,12 +21,12 @@ from types import TracebackType
 from typing import Any
 
 from ....actions.errors import EnvironmentFailure, MissingPartError, UsageError
-from ...models.source import Shareable
+from ...models.source import SupportsSharing
 from ..folder import EPISODES_NAME
 from ..records import Key
 from .pool import STILLBORN, Pool
 from .process import socket_folder
-from .worker import Done, Failed, Message, Ready, Unusable, WorkerSetup
+from .worker import EpisodeDone, EpisodeFailed, Message, WorkerReady, WorkerSetup, WorkerUnusable
 
 LOCAL = "local"
 _QUIET = {
@@ -84,7 +84,7 @@ class MachineActor:
     def exchange(self, keys: list[Key], seconds: float) -> Report:
         """Take episodes to run, and tell what happens first within so many seconds."""
         if self._pool is None:
-            return Report([Unusable(self._unusable or "there are no workers")], 0)
+            return Report([WorkerUnusable(self._unusable or "there are no workers")], 0)
         try:
             for key in keys:
                 self._pool.assign(key)
@@ -113,9 +113,9 @@ class _Machine:
         """Take over what it reports."""
         self.idle = report.idle - len(self.queued)
         for message in report.messages:
-            if isinstance(message, Done | Failed):
-                self.begun.pop(message.record.key if isinstance(message, Done) else message.key, None)
-            if isinstance(message, Done | Ready):
+            if isinstance(message, EpisodeDone | EpisodeFailed):
+                self.begun.pop(message.record.key if isinstance(message, EpisodeDone) else message.key, None)
+            if isinstance(message, EpisodeDone | WorkerReady):
                 self.deaths = 0
 
 
@@ -223,7 +223,7 @@ class RayPool:
         if not self._machines:
             raise EnvironmentFailure(f"no machine is left in the Ray cluster: {reason}")
         for key in lost:
-            yield Failed(key, "worker", f"the machine was lost: {reason}")
+            yield EpisodeFailed(key, "worker", f"the machine was lost: {reason}")
 
     def _place(self) -> list[_Machine]:
         """So many workers on each machine, evenly."""
@@ -238,7 +238,7 @@ class RayPool:
             node = max(free, key=lambda node: free[node] - counts[node])
             counts[node] += 1
         gpus = {node["NodeID"]: node["Resources"].get("GPU", 0) for node in _nodes(self._ray)}
-        model = isinstance(self._setup.source, Shareable)
+        model = isinstance(self._setup.source, SupportsSharing)
         return [
             _Machine(node, {"num_cpus": count, "num_gpus": 1 if model and gpus[node] >= 1 else 0}, count)
             for node, count in counts.items()

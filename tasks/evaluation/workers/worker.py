@@ -22,10 +22,10 @@ from ....env.base import Environment
 from ....env.trajectory.events import EndEvent, StartEvent
 from ....env.trajectory.trajectory import TrajectoryWriter
 from ...models.source import OpenPolicy, PolicySource
-from ...suites.interactive import InteractiveSuite, Place
+from ...suites.interactive import EnvironmentProvider, InteractiveSuite
 from ...terminal.failure import explain
-from ..records import ErrorKind, Key, Record, blame, read_record
-from .process import stand_apart
+from ..records import EpisodeRecord, ErrorKind, Key, blame, read_record
+from .process import tie_to_parent
 
 LOST = 75
 """Exit status of a worker that lost what its episodes stand on."""
@@ -51,21 +51,21 @@ class WorkerSetup:
 
 
 @dataclass(frozen=True)
-class Ready:
+class WorkerReady:
     """The worker waits for episodes; ``settings`` is what may change their results."""
 
     settings: dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
-class Done:
+class EpisodeDone:
     """An episode has a result."""
 
-    record: Record
+    record: EpisodeRecord
 
 
 @dataclass(frozen=True)
-class Failed:
+class EpisodeFailed:
     """An episode was broken by something."""
 
     key: Key
@@ -74,18 +74,18 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Unusable:
+class WorkerUnusable:
     """The worker cannot work at all: a missing part, wrong usage, a full disk."""
 
     message: str
 
 
-Message = Ready | Done | Failed | Unusable
+Message = WorkerReady | EpisodeDone | EpisodeFailed | WorkerUnusable
 
 
 def serve(connection: Connection, setup: WorkerSetup) -> None:
     """Take keys from the connection, run their episodes, and answer each; None ends it."""
-    stand_apart()
+    tie_to_parent()
     # A closed connection or a polite kill: the runner has gone, or wants this to end.
     with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
         try:
@@ -93,7 +93,7 @@ def serve(connection: Connection, setup: WorkerSetup) -> None:
         except Exception as error:
             if (line := explain(error)) is None:
                 raise
-            connection.send(Unusable(line))
+            connection.send(WorkerUnusable(line))
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
 
 
@@ -104,7 +104,7 @@ class _Lifeline(threading.Thread):
     nothing in this process can interrupt that.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: EnvironmentProvider) -> None:
         super().__init__(daemon=True)
         self._place = place
         self._over = threading.Event()
@@ -129,7 +129,7 @@ def _serve(connection: Connection, setup: WorkerSetup) -> None:
         lifeline = _Lifeline(place)
         lifeline.start()
         stack.callback(lifeline.end)
-        connection.send(Ready(settings))
+        connection.send(WorkerReady(settings))
         while (key := connection.recv()) is not None:
             lifeline.working = True
             answer = run_episode(setup, key, place, opened)
@@ -137,7 +137,9 @@ def _serve(connection: Connection, setup: WorkerSetup) -> None:
             connection.send(answer)
 
 
-def run_episode(setup: WorkerSetup, key: Key, place: Place, opened: OpenPolicy) -> Done | Failed:
+def run_episode(
+    setup: WorkerSetup, key: Key, place: EnvironmentProvider, opened: OpenPolicy
+) -> EpisodeDone | EpisodeFailed:
     """Run one episode in its folder, which holds none yet, and say what came of it.
 
     Raises:
@@ -152,19 +154,19 @@ def run_episode(setup: WorkerSetup, key: Key, place: Place, opened: OpenPolicy) 
         raise
     except Exception as error:
         message = explain(error) or f"{type(error).__name__}: {error}"
-        return Failed(key, *(blame(folder) or ("environment", message)))
+        return EpisodeFailed(key, *(blame(folder) or ("environment", message)))
     if end.end == "interrupted":
         raise KeyboardInterrupt
     if (fault := blame(folder)) is not None:
-        return Failed(key, *fault)
+        return EpisodeFailed(key, *fault)
     record = read_record(setup.root, key)
     if record is None:
         raise TrajectoryError(f"{folder}: was changed while the episode ran; leave it alone")
-    return Done(record)
+    return EpisodeDone(record)
 
 
 def _play(
-    setup: WorkerSetup, key: Key, environment: Environment, place: Place, opened: OpenPolicy
+    setup: WorkerSetup, key: Key, environment: Environment, place: EnvironmentProvider, opened: OpenPolicy
 ) -> EndEvent:
     first = environment.reset(key.seed)
     if environment.instruction is None:

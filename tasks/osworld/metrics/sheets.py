@@ -19,7 +19,7 @@ from .workbook import Workbook, charts, dimensions, filters, style
 Rule = Mapping[str, Any]
 
 
-class Pair:
+class WorkbookPair:
     """A result, and what is expected where there is something.
 
     Args:
@@ -77,29 +77,29 @@ def compare_table(result: str | None, expected: str | None = None, *, rules: Seq
         except Exception:  # whatever readers find wrong with what is no spreadsheet
             return 0.0
         wanted = None if expected is None else stack.enter_context(closing(Workbook(expected)))
-        pair = Pair(book, wanted)
+        pair = WorkbookPair(book, wanted)
         return float(all(_holds(pair, rule) for rule in rules))
 
 
-def _holds(pair: Pair, rule: Rule) -> bool:
+def _holds(pair: WorkbookPair, rule: Rule) -> bool:
     holds = RULES.get(rule["type"])
     if holds is None:
         raise NotImplementedError(f"compare_table knows no rule {rule['type']!r}")
     return holds(pair, rule)
 
 
-def _names(pair: Pair, rule: Rule) -> bool:
+def _names(pair: WorkbookPair, rule: Rule) -> bool:
     return pair.result.names == pair.expected.names
 
 
-def _data(pair: Pair, rule: Rule) -> bool:
+def _data(pair: WorkbookPair, rule: Rule) -> bool:
     (book, name), (other, second) = pair.both(rule)
     actual, wanted = book.table(name), other.table(second)
     digits = rule.get("precision", 4)
     return actual is not None and bool(actual.round(digits).equals(wanted.round(digits)))
 
 
-def _printed(pair: Pair, rule: Rule) -> bool:
+def _printed(pair: WorkbookPair, rule: Rule) -> bool:
     (book, name), (other, second) = pair.both(rule)
     actual, wanted = book.printed(name), other.printed(second)
     if actual is None or wanted is None:
@@ -109,7 +109,7 @@ def _printed(pair: Pair, rule: Rule) -> bool:
     return actual == wanted
 
 
-def _fuzzy(pair: Pair, rule: Rule) -> bool:
+def _fuzzy(pair: WorkbookPair, rule: Rule) -> bool:
     (book, name), (other, second) = pair.both(rule)
     return all(
         _alike(_plain(book.value(name, cell), each), _plain(other.value(second, cell), each), each)
@@ -151,10 +151,10 @@ def _alike(actual: str, wanted: str, rule: Rule) -> bool:
     raise NotImplementedError(f"sheet_fuzzy knows no type {rule['type']!r}")
 
 
-def _same(read: Callable[[Any, Rule], Any], missing: Any) -> Callable[[Pair, Rule], bool]:
+def _same(read: Callable[[Any, Rule], Any], missing: Any) -> Callable[[WorkbookPair, Rule], bool]:
     """A rule that compares one thing of two sheets; a sheet that is not there has ``missing``."""
 
-    def holds(pair: Pair, rule: Rule) -> bool:
+    def holds(pair: WorkbookPair, rule: Rule) -> bool:
         sheets = [book.sheet(name) for book, name in pair.both(rule)]
         first, second = (missing if sheet is None else read(sheet, rule) for sheet in sheets)
         return bool(first == second)
@@ -162,19 +162,19 @@ def _same(read: Callable[[Any, Rule], Any], missing: Any) -> Callable[[Pair, Rul
     return holds
 
 
-def _freeze(pair: Pair, rule: Rule) -> bool:
+def _freeze(pair: WorkbookPair, rule: Rule) -> bool:
     (book, name), (other, second) = pair.both(rule)
     actual, wanted = book.sheet(name), other.sheet(second)
     return actual is not None and bool(actual.freeze_panes == wanted.freeze_panes)
 
 
-def _zoom(pair: Pair, rule: Rule) -> bool:
+def _zoom(pair: WorkbookPair, rule: Rule) -> bool:
     book, name = pair.find(rule["sheet_idx"])
     sheet = book.sheet(name)
     return sheet is not None and fits(sheet.sheet_view.zoomScale or 100.0, rule)
 
 
-def _validation(pair: Pair, rule: Rule) -> bool:
+def _validation(pair: WorkbookPair, rule: Rule) -> bool:
     book, name = pair.find(rule["sheet_idx"])
     if (sheet := book.sheet(name)) is None:
         return False
@@ -185,7 +185,7 @@ def _validation(pair: Pair, rule: Rule) -> bool:
     )
 
 
-def _cell(pair: Pair, rule: Rule) -> bool:
+def _cell(pair: WorkbookPair, rule: Rule) -> bool:
     book, name = pair.find(rule["sheet_idx"])
     if (sheet := book.sheet(name)) is None:
         return False
@@ -199,7 +199,7 @@ def _cell(pair: Pair, rule: Rule) -> bool:
         return False
 
 
-RULES: Mapping[str, Callable[[Pair, Rule], bool]] = {
+RULES: Mapping[str, Callable[[WorkbookPair, Rule], bool]] = {
     "sheet_name": _names,
     "sheet_data": _data,
     "sheet_print": _printed,

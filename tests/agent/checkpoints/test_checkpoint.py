@@ -16,7 +16,7 @@ from saccade.actions.errors import MissingPartError, UsageError
 from saccade.actions.geometry import Size
 from saccade.agent.checkpoints import checkpoint as checkpoint_module
 from saccade.agent.checkpoints.checkpoint import EMBEDDED, Checkpoint, load_checkpoint, locate
-from saccade.agent.checkpoints.model_card import Card, Family, read_card
+from saccade.agent.checkpoints.model_card import Family, ModelCard, read_card
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.agent.prompts.chatml import ChatFormat, chat_format
 from saccade.perception.resize import ImageSpec
@@ -283,12 +283,12 @@ class TestCard:
         ],
     )
     def test_defaults(self, tmp_path: Path, family: Family, name: str, dialect: str) -> None:
-        assert read_card(tmp_path, family, name) == Card(dialect=dialect)
+        assert read_card(tmp_path, family, name) == ModelCard(dialect=dialect)
 
     def test_what_it_says_counts(self, tmp_path: Path) -> None:
         edit(tmp_path / "saccade.json", prompt="instruction-only", viewport=[160, 210])
         card = read_card(tmp_path, "qwen3_vl", "any")
-        assert card == Card(dialect="uitars-1.0", prompt="instruction-only", viewport=Size(160, 210))
+        assert card == ModelCard(dialect="uitars-1.0", prompt="instruction-only", viewport=Size(160, 210))
 
     @pytest.mark.parametrize(
         ("wrong", "message"),

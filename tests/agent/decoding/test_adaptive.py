@@ -16,7 +16,7 @@ from saccade.agent.decoding.adaptive import (
     CREDIT,
     AdaptiveDrafter,
     CostCurve,
-    Tally,
+    DrafterStats,
     best_size,
 )
 from saccade.agent.decoding.draft import DraftState
@@ -142,7 +142,7 @@ def test_whatever_its_price_a_drafter_that_rests_long_enough_is_asked_again(pric
         name = "silent"
 
     adaptive = AdaptiveDrafter([Silent()])
-    adaptive._tallies["silent"] = Tally(credit=-3.0, price=price)
+    adaptive._tallies["silent"] = DrafterStats(credit=-3.0, price=price)
     for _ in range(1000):
         adaptive._tallies["silent"] = adaptive._tallies["silent"].allow(1.0, adaptive._extra[1])
     assert adaptive.affords("silent") == 1
@@ -194,7 +194,7 @@ def test_a_useless_drafter_is_asked_ever_more_rarely():
 
 
 def test_decisions_depend_on_counts_alone():
-    def history() -> list[Tally]:
+    def history() -> list[DrafterStats]:
         clock = Clock()
         drafter = AdaptiveDrafter([Guesser("some", 0.5, clock, 0.1)], CostCurve(), clock)
         run(drafter, 100, clock, CostCurve())
@@ -234,16 +234,16 @@ def test_free_nodes_are_all_taken_and_dear_ones_none():
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=200), st.floats(0, 1))
 def test_estimates_are_probabilities(tests, confidence):
-    tally = Tally().learn(tests)
+    tally = DrafterStats().learn(tests)
     assert 0 <= tally.estimate(confidence) <= 1
     assert len(tally.tested) == BINS
 
 
 def test_estimates_follow_what_was_measured():
-    boaster = Tally().learn([(0.95, False)] * 50)
+    boaster = DrafterStats().learn([(0.95, False)] * 50)
     assert boaster.estimate(0.95) < 0.12
     assert boaster.estimate(0.3) == 0.3
-    modest = Tally().learn([(0.1, True)] * 50)
+    modest = DrafterStats().learn([(0.1, True)] * 50)
     assert modest.estimate(0.1) > 0.85
 
 

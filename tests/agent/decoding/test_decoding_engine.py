@@ -7,7 +7,7 @@ import pytest
 
 from made_replies import BANNED, RULES, by_transformers, conversation
 from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from saccade.agent.decoding.engine import Rules, generate
+from saccade.agent.decoding.engine import GenerationLimits, generate
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.sampling import Sampling
 from saccade.agent.decoding.session import Session
@@ -40,7 +40,9 @@ def test_a_stop_token_ends_the_reply_and_is_not_in_it(checkpoint: Checkpoint, sh
     whole = generate(Session(network, checkpoint.image_spec), prompt, RULES)
     stop = whole.ids[5]
     short = generate(
-        Session(network, checkpoint.image_spec), prompt, Rules(frozenset({stop}), BANNED, max_new_tokens=24)
+        Session(network, checkpoint.image_spec),
+        prompt,
+        GenerationLimits(frozenset({stop}), BANNED, max_new_tokens=24),
     )
     assert short.finished
     assert short.ids == whole.ids[: whole.ids.index(stop)]
@@ -52,7 +54,7 @@ def test_a_stop_token_ends_the_reply_and_is_not_in_it(checkpoint: Checkpoint, sh
 def test_banned_tokens_never_appear(checkpoint: Checkpoint, shoot: Any) -> None:
     prompt = conversation(checkpoint, [shoot(0)])
     allowed = {65, 66, 67}
-    rules = Rules(frozenset({258}), frozenset(range(320)) - allowed, max_new_tokens=30)
+    rules = GenerationLimits(frozenset({258}), frozenset(range(320)) - allowed, max_new_tokens=30)
     session = Session(Network(checkpoint.model), checkpoint.image_spec)
     for seed in range(5):
         assert set(generate(session, prompt, rules, Sampling(2.0, seed=seed)).ids) <= allowed

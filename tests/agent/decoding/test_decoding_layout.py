@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.decoding.layout import Layout, Picture, Segment, Text, lay_out
+from saccade.agent.decoding.layout import ImageSegment, Layout, Segment, TextSegment, lay_out
 from saccade.perception.observation import Screenshot
 from saccade.perception.resize import to_patches
 
@@ -16,7 +16,7 @@ IMAGE, BEFORE, AFTER = 261, 259, 260
 
 def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], layout: Layout) -> tuple[Any, int]:
     ids = torch.tensor([layout.ids])
-    shots = [segment.screenshot for segment in prompt if isinstance(segment, Picture)]
+    shots = [segment.screenshot for segment in prompt if isinstance(segment, ImageSegment)]
     grids = torch.tensor([to_patches(shot, checkpoint.image_spec).grid for shot in shots])
     model = cast("Any", checkpoint.model).model
     positions, deltas = model.get_rope_index(
@@ -26,9 +26,13 @@ def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], layout: Layou
 
 
 def prompt_of(checkpoint: Checkpoint, shots: list[Screenshot], texts: list[int]) -> list[Segment]:
-    prompt: list[Segment] = [Text(tuple(range(texts[0])))]
+    prompt: list[Segment] = [TextSegment(tuple(range(texts[0])))]
     for shot, count in zip(shots, texts[1:], strict=True):
-        prompt += [Text((BEFORE,)), Picture.of(shot, checkpoint.image_spec), Text((AFTER, *range(count)))]
+        prompt += [
+            TextSegment((BEFORE,)),
+            ImageSegment.of(shot, checkpoint.image_spec),
+            TextSegment((AFTER, *range(count))),
+        ]
     return prompt
 
 
@@ -54,7 +58,7 @@ def test_every_position_is_below_the_next_one(pictures: list[tuple[int, int, int
     shot = Screenshot(np.zeros((1, 1, 3), dtype=np.uint8))
     prompt: list[Segment] = []
     for rows, columns, text in pictures:
-        prompt += [Picture(shot, rows, columns), Text(tuple(range(text)))]
+        prompt += [ImageSegment(shot, rows, columns), TextSegment(tuple(range(text)))]
     layout = lay_out(prompt, IMAGE)
     assert layout.positions.max(initial=-1) + 1 == layout.next_position
     assert layout.positions.shape == (3, len(layout.ids))

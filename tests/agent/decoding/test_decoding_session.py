@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.checkpoints.model_card import Card
+from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding import session as session_module
-from saccade.agent.decoding.engine import Generation, Rules, generate
-from saccade.agent.decoding.layout import Picture, Positions, Segment, lay_out
+from saccade.agent.decoding.engine import Generation, GenerationLimits, generate
+from saccade.agent.decoding.layout import ImageSegment, Positions, Segment, lay_out
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
 from saccade.perception.observation import Observation, Screenshot
 
-RULES = Rules(frozenset({258}), frozenset(range(259, 320)), max_new_tokens=6)
+RULES = GenerationLimits(frozenset({258}), frozenset(range(259, 320)), max_new_tokens=6)
 
 
 class Episode:
@@ -33,7 +33,7 @@ class Episode:
         self.prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
             str,
-            Card(dialect="uitars-1.0", max_images=max_images),
+            ModelCard(dialect="uitars-1.0", max_images=max_images),
             ChatFormat(),
             checkpoint.image_spec,
         )
@@ -100,7 +100,7 @@ def new_tokens_of_a_step(checkpoint: Checkpoint, shot: Screenshot) -> int:
     """The last reply token, the end of its message, the picture's message, the opening of the reply."""
     words = "<|im_end|>\n<|im_start|>user\n<|vision_start|><|vision_end|><|im_end|>\n<|im_start|>assistant\n"
     text = checkpoint.tokenizer.encode(words, add_special_tokens=False)
-    return 1 + len(text) + len(Picture.of(shot, checkpoint.image_spec))
+    return 1 + len(text) + len(ImageSegment.of(shot, checkpoint.image_spec))
 
 
 def test_each_prompt_begins_with_the_last_one_until_images_are_dropped(

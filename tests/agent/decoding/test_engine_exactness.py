@@ -14,14 +14,14 @@ from made_replies import Made
 from saccade.actions.dialects import Reply
 from saccade.actions.schema import Wait
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.checkpoints.model_card import Card
+from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding.acceptance import distribution
 from saccade.agent.decoding.adaptive import AdaptiveDrafter, CostCurve
 from saccade.agent.decoding.draft import DraftState
-from saccade.agent.decoding.engine import Generation, Rules, generate
+from saccade.agent.decoding.engine import Generation, GenerationLimits, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
-from saccade.agent.decoding.layout import Text
+from saccade.agent.decoding.layout import TextSegment
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.sampling import Sampling
 from saccade.agent.decoding.session import Session
@@ -33,9 +33,9 @@ from saccade.perception.observation import Observation, Screenshot
 
 LETTERS = (65, 66, 67)
 LENGTH = 3
-SHORT = Rules(frozenset({258}), frozenset(range(320)) - set(LETTERS) - {258}, LENGTH)
+SHORT = GenerationLimits(frozenset({258}), frozenset(range(320)) - set(LETTERS) - {258}, LENGTH)
 WARM = Sampling(temperature=1.5)
-PROMPT = [Text(tuple(range(97, 110)))]
+PROMPT = [TextSegment(tuple(range(97, 110)))]
 REPLIES = 1200
 
 
@@ -54,7 +54,7 @@ def enumerated(session: Session, constraint: GrammarConstraint | None) -> dict[t
             joint[prefix] = joint.get(prefix, 0.0) + value
             return
         with torch.inference_mode():
-            hidden = session.prefill([*PROMPT, Text(prefix)]).hidden
+            hidden = session.prefill([*PROMPT, TextSegment(prefix)]).hidden
             scores = session.network.logits(hidden).numpy()
         mask = allowed
         if constraint is not None:
@@ -140,13 +140,13 @@ class Episode:
     def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
         self.checkpoint = checkpoint
         self.session = fresh(checkpoint)
-        self.rules = Rules(frozenset({258}), frozenset(range(259, 320)), 10)
+        self.rules = GenerationLimits(frozenset({258}), frozenset(range(259, 320)), 10)
         self.turns: list[Turn] = []
         self._rng = np.random.default_rng(seed)
         self._prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
             str,
-            Card(dialect="uitars-1.0", max_images=4),
+            ModelCard(dialect="uitars-1.0", max_images=4),
             ChatFormat(),
             checkpoint.image_spec,
         )
@@ -282,9 +282,9 @@ def test_a_useless_drafter_costs_at_most_a_twentieth(small: Checkpoint, replies:
         session = Costly(Network(small.model), small.image_spec)
         drafters = [Useless(session)] if useless else []
         drafter = AdaptiveDrafter(drafters, clock=lambda: session.now)
-        rules = Rules(frozenset(), frozenset(range(258, 320)) | {1}, 61)
+        rules = GenerationLimits(frozenset(), frozenset(range(258, 320)) | {1}, 61)
         for seed in range(replies):
-            prompt = [*PROMPT, Text((70 + seed,))]
+            prompt = [*PROMPT, TextSegment((70 + seed,))]
             generate(session, prompt, rules, drafter=drafter, clock=lambda: session.now)
         return session.now
 

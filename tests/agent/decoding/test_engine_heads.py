@@ -19,10 +19,10 @@ from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter
 from saccade.agent.decoding.engine import Generation, generate
-from saccade.agent.decoding.heads.checkpoint import METHODS, Learned, Method, load_drafter, save_heads
-from saccade.agent.decoding.heads.replies import Recorder, WrittenReply
-from saccade.agent.decoding.heads.train_heads import HeadTrainer, Plan
-from saccade.agent.decoding.layout import Segment, Text
+from saccade.agent.decoding.heads.checkpoint import METHODS, Method, TrainedHeads, load_drafter, save_heads
+from saccade.agent.decoding.heads.replies import ReplyRecorder, WrittenReply
+from saccade.agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
+from saccade.agent.decoding.layout import Segment, TextSegment
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.decoding.speculation import ReplyGrammarDrafter
@@ -61,7 +61,7 @@ class Episode:
             prompt = [*prompt, *(part[1:] if number else part)]
             self.prompts.append(prompt)
             self.replies.append(by_transformers(checkpoint, prompt, RULES.max_new_tokens))
-            prompt = [*prompt, Text(tuple(self.replies[-1]))]
+            prompt = [*prompt, TextSegment(tuple(self.replies[-1]))]
 
     def fresh(self) -> Session:
         return Session(Network(self.checkpoint.model), self.checkpoint.image_spec)
@@ -70,7 +70,7 @@ class Episode:
         """The replies with the states that predicted them."""
         written, session = [], self.fresh()
         for prompt in self.prompts:
-            recorder = Recorder()
+            recorder = ReplyRecorder()
             generate(session, prompt, RULES, drafter=AdaptiveDrafter([recorder]))
             written.append(recorder.reply())
         return written
@@ -96,7 +96,7 @@ class Trained:
         # One of ten replies is held out.
         written = [self.episode.record()[0], *self.episode.record()]
         for method in METHODS:
-            trainer = HeadTrainer(checkpoint, written, Plan(method, steps=80, batch=4, rate=1e-2))
+            trainer = HeadTrainer(checkpoint, written, HeadTrainingPlan(method, steps=80, batch=4, rate=1e-2))
             self._save(method, True, self._learn(trainer))
             for parameter in trainer.heads.parameters():
                 torch.nn.init.normal_(parameter, std=0.3)
@@ -104,12 +104,12 @@ class Trained:
             config = trainer.learned().config.model_copy(update={"accuracies": ((0.9, 0.5),) * 4})
             self._save(method, False, replace(trainer.learned(), config=config))
 
-    def _learn(self, trainer: HeadTrainer) -> Learned:
+    def _learn(self, trainer: HeadTrainer) -> TrainedHeads:
         for _ in range(trainer.plan.steps):
             trainer.learn()
         return trainer.learned()
 
-    def _save(self, method: Method, knowing: bool, learned: Learned) -> None:
+    def _save(self, method: Method, knowing: bool, learned: TrainedHeads) -> None:
         save_heads(self._folder / f"{method}-{knowing}", learned)
 
     def heads(self, method: Method, knowing: bool) -> Drafter:

@@ -17,9 +17,9 @@ from saccade.agent.decoding.adaptive import AdaptiveDrafter
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter
-from saccade.agent.decoding.engine import Generation, Rules, Speculator, generate
+from saccade.agent.decoding.engine import Generation, GenerationLimits, Speculator, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
-from saccade.agent.decoding.layout import Text
+from saccade.agent.decoding.layout import TextSegment
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.sampling import Sampling
 from saccade.agent.decoding.session import Session
@@ -117,7 +117,7 @@ def test_a_drafted_stop_token_ends_the_reply(checkpoint: Checkpoint, shoot: Any)
     prompt = conversation(checkpoint, [shoot(3)])
     plain = generate(fresh(checkpoint), prompt, RULES)
     stop = plain.ids[5]
-    rules = Rules(frozenset({stop}), RULES.banned_ids, 24)
+    rules = GenerationLimits(frozenset({stop}), RULES.banned_ids, 24)
     expected = plain.ids[: plain.ids.index(stop)]
     drafter = oracle(plain.ids)
     generation = generate(fresh(checkpoint), prompt, rules, drafter=drafter)
@@ -163,7 +163,7 @@ def test_a_tree_that_was_never_settled_is_forgotten(checkpoint: Checkpoint, shoo
     tree = DraftTree(70)
     for token in (71, 72):
         tree.add(0, token)
-    longer = [*prompt, Text((70, 71, 72, 73))]
+    longer = [*prompt, TextSegment((70, 71, 72, 73))]
     with torch.inference_mode():
         session.prefill(prompt)
         session.verify(tree)

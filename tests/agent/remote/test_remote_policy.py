@@ -21,12 +21,12 @@ from saccade.actions.geometry import Point, ResizeLimits, Size, smart_resize
 from saccade.actions.schema import Click, Finished, Type
 from saccade.agent import embedded as embedded_package
 from saccade.agent.checkpoints.checkpoint import load_checkpoint
-from saccade.agent.decoding.layout import Picture
+from saccade.agent.decoding.layout import ImageSegment
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.agent.remote.endpoint import Endpoint, EndpointFailure
 from saccade.agent.remote.policy import RemotePolicy
-from saccade.agent.replay.expected import Expected
+from saccade.agent.replay.expected import ExpectedReply
 from saccade.perception.observation import Observation, Screenshot
 
 CLICK = "Thought: there\nAction: click(start_box='(100,50)')"
@@ -165,7 +165,7 @@ def test_a_server_renders_the_very_prompt_that_is_read_here(server: Server) -> N
         messages = server.requests[-1]["messages"]
         (rendered,), _ = render_jinja_template([messages], chat_template=template, add_generation_prompt=True)
         read = "".join(
-            "<|image_pad|>" if isinstance(part, Picture) else checkpoint.tokenizer.decode(part.ids)
+            "<|image_pad|>" if isinstance(part, ImageSegment) else checkpoint.tokenizer.decode(part.ids)
             for part in here.prompt(context)
         )
         assert rendered == read
@@ -359,9 +359,9 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 def test_recorded_replies_are_verified_by_what_it_would_do(server: Server) -> None:
     remote, context = policy(server, "uitars-1.0"), asked()
     near = "Thought: other words\nAction: click(start_box='(103,50)')"
-    verdict = remote.verify(context, [Expected("no reply"), Expected(near)], tolerance=2.0)
+    verdict = remote.verify(context, [ExpectedReply("no reply"), ExpectedReply(near)], tolerance=2.0)
     assert (verdict.index, verdict.prediction and verdict.prediction.raw) == (1, near)
-    assert remote.verify(context, [Expected(near)], tolerance=1.0).index is None
+    assert remote.verify(context, [ExpectedReply(near)], tolerance=1.0).index is None
     count = len(server.requests)
     own = remote.predict(context)
     assert (own.raw, own.usage.timings, len(server.requests)) == (CLICK, {}, count), "it was said already"
@@ -373,12 +373,12 @@ def test_recorded_replies_are_verified_by_what_it_would_do(server: Server) -> No
 
 def test_a_secret_is_not_asked_of_it(server: Server) -> None:
     server.answer = lambda messages: "Action: type(content='user: hunter2\\n')"
-    recorded = Expected("Action: type(content='user: {{password}}\\n')")
+    recorded = ExpectedReply("Action: type(content='user: {{password}}\\n')")
     verdict = policy(server).verify(asked(), [recorded])
     assert verdict.prediction is not None
     assert verdict.prediction.reply.actions == (Type(text="user: {{password}}\n"),)
     assert (
-        policy(server).verify(asked(), [Expected("Action: type(content='pass: {{password}}\\n')")]).index
+        policy(server).verify(asked(), [ExpectedReply("Action: type(content='pass: {{password}}\\n')")]).index
         is None
     )
 
@@ -386,7 +386,7 @@ def test_a_secret_is_not_asked_of_it(server: Server) -> None:
 def test_an_unreadable_reply_agrees_with_nothing_and_is_paid_once(server: Server) -> None:
     server.answer = lambda messages: "?"
     remote, context = policy(server), asked()
-    assert remote.verify(context, [Expected(CLICK)]).index is None
+    assert remote.verify(context, [ExpectedReply(CLICK)]).index is None
     with pytest.raises(UnreadableReply):
         remote.predict(context)
     assert len(server.requests) == 1

@@ -21,10 +21,10 @@ from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Prediction, Usage
 from saccade.agent.replay.alignment import Alignment, difference
-from saccade.agent.replay.expected import Expected, Verdict, Verifies
+from saccade.agent.replay.expected import ExpectedReply, Verification, VerifyingPolicy
 from saccade.agent.replay.policy import ReplayPolicy
 from saccade.agent.replay.recording import Recording, recording
-from saccade.env.memory import Box, Button, MemoryEnvironment, Screen
+from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 
@@ -42,9 +42,11 @@ def pages(shift: int = 0, dialog: int | None = None, drop: int | None = None) ->
     for place, name in enumerate(names):
         last = place + 1 == len(names)
         left, top = 20 + 30 * (hash_of(name) % 5) + shift, 150 if name == "dialog" else 60
-        button = Button("Next", Box(left, top, left + 60, top + 40), "end" if last else names[place + 1])
-        screens[name] = Screen(name, (replace(button, reward=1.0, ends=True) if last else button,))
-    screens["end"] = Screen("The end")
+        button = Button(
+            "Next", Rectangle(left, top, left + 60, top + 40), "end" if last else names[place + 1]
+        )
+        screens[name] = MemoryScreen(name, (replace(button, reward=1.0, ends=True) if last else button,))
+    screens["end"] = MemoryScreen("The end")
     return MemoryEnvironment(screens, names[0], instruction="Go to the end.", size=SIZE)
 
 
@@ -80,7 +82,9 @@ class Seer:
         raw = DIALECT.render(Reply("Go on.", actions), SIZE)
         return Prediction(DIALECT.parse(raw, SIZE), raw, Usage(forwards=4))
 
-    def verify(self, context: Context, expected: Sequence[Expected], tolerance: float = 0.0) -> Verdict:
+    def verify(
+        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
+    ) -> Verification:
         self.asked.append(len(expected))
         would = self.predict(context)
         self.own -= 1
@@ -90,12 +94,12 @@ class Seer:
                 said = would.raw[:begin] + said[begin:end] + said[end:]
             same = said.partition("Action:")[2] == would.raw.partition("Action:")[2]
             if same and (each.unasked or said == would.raw):
-                return Verdict(index, Prediction(DIALECT.parse(each.raw, SIZE), each.raw), Usage())
-        return Verdict(None, None, Usage())
+                return Verification(index, Prediction(DIALECT.parse(each.raw, SIZE), each.raw), Usage())
+        return Verification(None, None, Usage())
 
-    def expect(self, context: Context, actions: Sequence[Action]) -> Expected:
+    def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
         raw = DIALECT.render(Reply("", tuple(actions)), SIZE)
-        return Expected(raw, ((0, raw.index("click")),))
+        return ExpectedReply(raw, ((0, raw.index("click")),))
 
 
 def run(policy: object, world: MemoryEnvironment, folder: Path) -> tuple[EndEvent, Trajectory]:
@@ -125,7 +129,7 @@ def repeat(recorded: Recording, tmp_path: Path) -> Replay:
         world: MemoryEnvironment, steps: Recording | None = None, **options: float
     ) -> tuple[EndEvent, ReplayPolicy, Seer, Trajectory]:
         seer = Seer(world, **options)
-        assert isinstance(seer, Verifies)
+        assert isinstance(seer, VerifyingPolicy)
         policy = ReplayPolicy(seer, steps or recorded)
         end, trajectory = run(policy, world, tmp_path / f"again-{next(numbers)}")
         return end, policy, seer, trajectory

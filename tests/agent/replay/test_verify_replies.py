@@ -15,12 +15,12 @@ from saccade.actions.errors import ParseError
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Click, Drag, Type, Wait
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.decoding.agree import WholeReply, agree
+from saccade.agent.decoding.agree import ExpectedTokens, agree
 from saccade.agent.decoding.engine import generate
 from saccade.agent.decoding.sampling import Sampling
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn
-from saccade.agent.replay.expected import Expected, Verifies
+from saccade.agent.replay.expected import ExpectedReply, VerifyingPolicy
 from saccade.agent.replay.point_tolerance import coordinates, lenient_tokens
 from saccade.perception.observation import Observation, Screenshot
 
@@ -44,9 +44,9 @@ def policy(checkpoint: Checkpoint) -> LocalPolicy:
     return LocalPolicy(checkpoint, decoding="plain", max_new_tokens=12)
 
 
-def whole(policy: LocalPolicy, asked: Context) -> WholeReply:
+def whole(policy: LocalPolicy, asked: Context) -> ExpectedTokens:
     """What the model replies to a prompt, cut off where it would go on."""
-    return WholeReply(generate(policy._session, policy.prompt(asked), policy.rules, Sampling()).ids)
+    return ExpectedTokens(generate(policy._session, policy.prompt(asked), policy.rules, Sampling()).ids)
 
 
 def test_its_own_reply_is_agreed_with_in_one_forward(policy: LocalPolicy, shoot: Shoot) -> None:
@@ -73,12 +73,12 @@ def test_the_first_difference_is_found_at_every_place(policy: LocalPolicy, shoot
     prompt = policy.prompt(asked)
     for place in range(len(own.ids)):
         other = (own.ids[place] + 1) % 200
-        wrong = WholeReply((*own.ids[:place], other, *own.ids[place + 1 :]))
+        wrong = ExpectedTokens((*own.ids[:place], other, *own.ids[place + 1 :]))
         found = agree(policy._session, prompt, [wrong], policy.rules)
         assert (found.index, found.agreed) == (None, place)
-        lenient = WholeReply(wrong.ids[: place + 1], lenient={place: frozenset([own.ids[place]])})
+        lenient = ExpectedTokens(wrong.ids[: place + 1], lenient={place: frozenset([own.ids[place]])})
         assert agree(policy._session, prompt, [lenient], policy.rules).index == 0
-        given = WholeReply(wrong.ids[: place + 1], frozenset([place]))
+        given = ExpectedTokens(wrong.ids[: place + 1], frozenset([place]))
         assert agree(policy._session, prompt, [given], policy.rules).index == 0
         assert agree(policy._session, prompt, [wrong, own], policy.rules).index == 1
 
@@ -90,7 +90,7 @@ def test_what_follows_an_agreed_reply_is_as_if_it_had_been_written(policy: Local
     text = policy._checkpoint.tokenizer.decode(own.ids)
     later = context(*screens, replies=(text,))
     states = []
-    for replies in ([own], [WholeReply((101, 102, 103)), own], [WholeReply((101, 102, 103))], []):
+    for replies in ([own], [ExpectedTokens((101, 102, 103)), own], [ExpectedTokens((101, 102, 103))], []):
         policy.start()
         policy._prompts.remember(0, text, own.ids)
         agree(policy._session, policy.prompt(context(screens[0])), replies, policy.rules)
@@ -101,11 +101,11 @@ def test_what_follows_an_agreed_reply_is_as_if_it_had_been_written(policy: Local
 
 
 def test_a_policy_verifies_what_it_would_say(policy: LocalPolicy, shoot: Shoot) -> None:
-    assert isinstance(policy, Verifies)
-    verdict = policy.verify(context(shoot(5)), [Expected("Action: wait()")])
+    assert isinstance(policy, VerifyingPolicy)
+    verdict = policy.verify(context(shoot(5)), [ExpectedReply("Action: wait()")])
     assert (verdict.index, verdict.prediction) == (None, None)
     assert verdict.usage.prompt_tokens > 0
-    given = Expected("Action: wait()", ((0, 3), (8, 14)))
+    given = ExpectedReply("Action: wait()", ((0, 3), (8, 14)))
     tokens = policy._tokens.spell(given, lambda text: get_dialect("uitars-1.0").parse(text, Size(9, 9)), 0)
     asked = [token for place, token in enumerate(tokens.ids[:-1]) if place not in tokens.unasked]
     assert policy._checkpoint.tokenizer.decode(asked) == "ion: "

@@ -12,17 +12,17 @@ from saccade.actions.dialects import Reply as SpokenReply
 from saccade.actions.dialects import get_dialect
 from saccade.actions.geometry import Point, Size, smart_resize
 from saccade.actions.schema import Action, Click, Finished, Wait
-from saccade.agent.checkpoints.model_card import Card
+from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder, dropped_images
 from saccade.agent.decoding.layout import lay_out
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
 from saccade.agent.training.architecture import IMAGE_SPEC, SACCADE_JSON
 from saccade.agent.training.batches import Conversation, Encoder, Shards
-from saccade.agent.training.dom import Element, PageRecord
+from saccade.agent.training.dom import DomElement, PageRecord
 from saccade.agent.training.episodes import LONGEST, Stock, silenced, spelling
 from saccade.agent.training.lessons import STAGES, Lessons
-from saccade.agent.training.questions import BLANK, FINISHED, LOADING, UNTHOUGHT, Reply, click
+from saccade.agent.training.questions import BLANK, FINISHED, LOADING, UNTHOUGHT, TaughtReply, click
 from saccade.agent.training.sheets import Picture, save_shard
 from saccade.agent.training.tokenizer import build_tokenizer
 from saccade.perception.observation import Observation, Screenshot
@@ -32,11 +32,11 @@ SIZE = (60, 80)
 
 
 def record(task: str, texts: tuple[str, ...] = (), utterance: str = "", **extra: object) -> PageRecord:
-    elements: list[Element] = []
+    elements: list[DomElement] = []
     chars: list[tuple[str, float, float]] = []
     for number, text in enumerate(texts):
         top = 2.0 + 12 * number
-        elements.append(Element(role="button", text=text, box=[5, top, 45, top + 10], point=[25, top + 5]))
+        elements.append(DomElement(role="button", text=text, box=[5, top, 45, top + 10], point=[25, top + 5]))
         chars += [(letter, 8.0 + 2 * i, top + 5) for i, letter in enumerate(text)]
     return PageRecord(
         task=task, utterance=utterance, elements=elements, chars=chars, extra={"bare": True} | extra
@@ -57,7 +57,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
     return Stock(Shards(folder), (*SIZE, 3))
 
 
-def spoken(reply: Reply) -> SpokenReply:
+def spoken(reply: TaughtReply) -> SpokenReply:
     """The same reply as the runtime knows it."""
     resized = smart_resize(Size(80, 60), IMAGE_SPEC.limits)
     return get_dialect("uitars-1.0").parse(reply.text(80, 60), Size(80, 60), resized)
@@ -73,7 +73,7 @@ def test_an_episode_reads_as_the_runtime_prompts_it(stock: Stock, turns: int) ->
     builder = PromptBuilder(
         lambda text: TOKENIZER.encode(text, add_special_tokens=False),
         str,
-        Card.model_validate(SACCADE_JSON),
+        ModelCard.model_validate(SACCADE_JSON),
         ChatFormat(),
         IMAGE_SPEC,
     )
@@ -90,13 +90,13 @@ def test_an_episode_reads_as_the_runtime_prompts_it(stock: Stock, turns: int) ->
 @pytest.mark.parametrize(
     ("reply", "actions"),
     [
-        (click("Here.", Element(role="", text="", box=[], point=[40, 15])), (Click(point=Point(40, 15)),)),
+        (click("Here.", DomElement(role="", text="", box=[], point=[40, 15])), (Click(point=Point(40, 15)),)),
         (BLANK, (Wait(),)),
         (LOADING, (Wait(),)),
         (FINISHED, (Finished(),)),
     ],
 )
-def test_a_silent_reply_is_what_a_recording_expects(reply: Reply, actions: tuple[Action, ...]) -> None:
+def test_a_silent_reply_is_what_a_recording_expects(reply: TaughtReply, actions: tuple[Action, ...]) -> None:
     resized = smart_resize(Size(80, 60), IMAGE_SPEC.limits)
     expected = get_dialect("uitars-1.0").render(SpokenReply("", actions), Size(80, 60), resized)
     assert reply.silent().text(80, 60) == expected

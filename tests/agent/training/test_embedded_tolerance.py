@@ -9,11 +9,11 @@ import numpy as np
 from saccade.actions.geometry import Point
 from saccade.agent.policy import ScriptedPolicy
 from saccade.agent.training.batches import Labelled
-from saccade.agent.training.dom import Element, PageRecord
+from saccade.agent.training.dom import DomElement, PageRecord
 from saccade.agent.training.tolerance import Distances, distances, within
 
-RIGHT = Element(role="button", text="OK", box=[20.0, 40.0, 40.0, 60.0], point=[30.0, 50.0])
-OTHER = Element(role="button", text="No", box=[60.0, 40.0, 80.0, 60.0], point=[70.0, 50.0])
+RIGHT = DomElement(role="button", text="OK", box=[20.0, 40.0, 40.0, 60.0], point=[30.0, 50.0])
+OTHER = DomElement(role="button", text="No", box=[60.0, 40.0, 80.0, 60.0], point=[70.0, 50.0])
 PAGE = Labelled(
     np.zeros((200, 100, 3), np.uint8),
     PageRecord(

@@ -9,12 +9,12 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from saccade.agent.training.architecture import Shape, build_model, save_checkpoint
-from saccade.agent.training.batches import Conversation, Encoder, Labelled, Turn
-from saccade.agent.training.dom import Element, PageRecord
+from saccade.agent.training.batches import Conversation, Encoder, Labelled, TrainingTurn
+from saccade.agent.training.dom import DomElement, PageRecord
 from saccade.agent.training.learner import Learner, Weights
 from saccade.agent.training.lessons import several_turns
 from saccade.agent.training.losses import char_loss, extent_loss, pointer_loss, soft_numbers
-from saccade.agent.training.questions import BLANK, Reply, ask, click, own_question
+from saccade.agent.training.questions import BLANK, TaughtReply, ask, click, own_question
 from saccade.agent.training.sheets import save_shard
 from saccade.agent.training.tokenizer import build_tokenizer
 from saccade.agent.training.train import parse, train
@@ -34,8 +34,8 @@ TINY = Shape(
 
 def page(width: int = 80, height: int = 60, seed: int = 0) -> Labelled:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    button = Element(role="button", text="OK", box=[20.0, 20.0, 40.0, 30.0], point=[30.0, 25.0])
-    field = Element(role="textbox", text="", box=[50.0, 40.0, 70.0, 50.0], point=[60.0, 45.0])
+    button = DomElement(role="button", text="OK", box=[20.0, 20.0, 40.0, 30.0], point=[30.0, 25.0])
+    field = DomElement(role="textbox", text="", box=[50.0, 40.0, 70.0, 50.0], point=[60.0, 45.0])
     chars = [("O", 27.0, 25.0), ("K", 33.0, 25.0)]
     record = PageRecord(
         task="click-button",
@@ -61,8 +61,10 @@ def test_the_training_forward_is_the_stock_forward(tokenizer: PreTrainedTokenize
     student = learner(tokenizer)
     pages = [page(), page(seed=1)]
     lesson = [
-        Conversation("Click.", (Turn(0, BLANK), Turn(1, click("Here.", page().record["elements"][0])))),
-        Conversation("Click the other one.", (Turn(1, BLANK),)),
+        Conversation(
+            "Click.", (TrainingTurn(0, BLANK), TrainingTurn(1, click("Here.", page().record["elements"][0])))
+        ),
+        Conversation("Click the other one.", (TrainingTurn(1, BLANK),)),
     ]
     batch = student.encoder.encode(pages, lesson)
     kinds = (batch.ids == student.encoder.image_id).int()
@@ -85,7 +87,7 @@ def test_the_training_forward_is_the_stock_forward(tokenizer: PreTrainedTokenize
 def test_the_labels_point_at_the_coordinates(tokenizer: PreTrainedTokenizerFast) -> None:
     labelled = page()
     batch = Encoder(tokenizer).encode(
-        [labelled], [Conversation("Go.", (Turn(0, click("Here.", labelled.record["elements"][0])),))]
+        [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
     )
     row, place, start = batch.queries[0].tolist()
     assert tokenizer.decode(batch.ids[row, place + 1 : place + 4]) == "375,417"
@@ -97,8 +99,8 @@ def test_the_labels_point_at_the_coordinates(tokenizer: PreTrainedTokenizerFast)
 
 
 def test_mistakes_are_shown_but_not_learned(tokenizer: PreTrainedTokenizerFast) -> None:
-    wrong = Turn(0, Reply("Here.", "wait()"), learn=False)
-    batch = Encoder(tokenizer).encode([page()], [Conversation("Go.", (wrong, Turn(0, BLANK)))])
+    wrong = TrainingTurn(0, TaughtReply("Here.", "wait()"), learn=False)
+    batch = Encoder(tokenizer).encode([page()], [Conversation("Go.", (wrong, TrainingTurn(0, BLANK)))])
     learned = tokenizer.decode(batch.labels[0][batch.labels[0] >= 0])
     assert learned == BLANK.text(80, 60) + "<|im_end|>"
 
@@ -147,7 +149,7 @@ def test_learning_lowers_every_loss(tokenizer: PreTrainedTokenizerFast) -> None:
     student = learner(tokenizer)
     labelled = page()
     batch = student.encoder.encode(
-        [labelled], [Conversation("Go.", (Turn(0, click("Here.", labelled.record["elements"][0])),))]
+        [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
     )
     first = student.learn(batch, Weights(), 3e-3)
     for _ in range(30):
@@ -159,7 +161,7 @@ def test_new_heads_can_learn_first(tokenizer: PreTrainedTokenizerFast) -> None:
     student = learner(tokenizer)
     labelled = page()
     batch = student.encoder.encode(
-        [labelled], [Conversation("Go.", (Turn(0, click("Here.", labelled.record["elements"][0])),))]
+        [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
     )
     before = {name: value.clone() for name, value in student.model.state_dict().items()}
     first = student.learn(batch, Weights(), 3e-3, heads_only=True)

@@ -10,7 +10,7 @@ import pytest
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Click
 from saccade.env.browser.chromium import Chromium
-from saccade.env.browser.determinism import HAR_NAME, Rehearsal
+from saccade.env.browser.determinism import HAR_NAME, DeterminismSettings
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.perception.observation import Observation
 
@@ -31,7 +31,7 @@ Visit = Callable[..., list[Observation]]
 
 @pytest.fixture
 def visit(chromium: Chromium, site: object) -> Visit:
-    def go(rehearsal: Rehearsal | None, url: str) -> list[Observation]:
+    def go(rehearsal: DeterminismSettings | None, url: str) -> list[Observation]:
         with BrowserEnvironment(
             url, chromium=chromium, viewport=Size(400, 200), rehearsal=rehearsal
         ) as world:
@@ -47,16 +47,16 @@ def test_the_second_time_nobody_is_asked_and_all_is_as_before(
     site.file("/data", b"what the server says", "text/plain")  # type: ignore[attr-defined]
     site.file("/code.js", b"document.title = 'coded'", "text/javascript")  # type: ignore[attr-defined]
     har = tmp_path / HAR_NAME
-    first = visit(Rehearsal(har, recorded=False, now=NOW, seed=5), url)
+    first = visit(DeterminismSettings(har, recorded=False, now=NOW, seed=5), url)
     assert har.is_file()
     site.asked.clear()  # type: ignore[attr-defined]
     site.file("/data", b"something else now", "text/plain")  # type: ignore[attr-defined]
-    again = visit(Rehearsal(har, recorded=True, now=NOW, seed=5), url)
+    again = visit(DeterminismSettings(har, recorded=True, now=NOW, seed=5), url)
     assert site.asked == []  # type: ignore[attr-defined]
     digests = [[look.screenshot.digest for look in looks] for looks in (first, again)]
     assert digests[0] == digests[1]
     assert digests[0][0] != digests[0][1], "the answer of the server is on the screen"
-    other = visit(Rehearsal(har, recorded=True, now=NOW, seed=6), url)
+    other = visit(DeterminismSettings(har, recorded=True, now=NOW, seed=6), url)
     assert other[0].screenshot.digest != first[0].screenshot.digest, "another seed, other dice"
 
 
@@ -66,10 +66,10 @@ def test_what_was_not_recorded_fails_instead_of_reaching_out(
     quiet = PAGE.replace("onclick", "data-onclick")
     url = site.page("/quiet", quiet)  # type: ignore[attr-defined]
     har = tmp_path / HAR_NAME
-    visit(Rehearsal(har, recorded=False, now=NOW), url)
+    visit(DeterminismSettings(har, recorded=False, now=NOW), url)
     site.page("/quiet", PAGE)  # type: ignore[attr-defined]
     text = har.read_text(encoding="utf-8")
     har.write_text(text.replace("data-onclick", "onclick"), encoding="utf-8")
     site.asked.clear()  # type: ignore[attr-defined]
-    visit(Rehearsal(har, recorded=True, now=NOW), url)
+    visit(DeterminismSettings(har, recorded=True, now=NOW), url)
     assert site.asked == []  # type: ignore[attr-defined]

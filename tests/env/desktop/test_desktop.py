@@ -25,7 +25,7 @@ from saccade.actions.schema import (
     Type,
     Wait,
 )
-from saccade.env.base import Previewing
+from saccade.env.base import SupportsPreview
 from saccade.env.check import check_environment
 from saccade.env.control import Control
 from saccade.env.desktop.environment import DesktopEnvironment
@@ -159,7 +159,7 @@ def test_a_stop_ends_a_wait_and_later_steps() -> None:
 
 
 def test_a_first_look_is_given_while_it_settles(desktop: DesktopEnvironment) -> None:
-    assert isinstance(desktop, Previewing)
+    assert isinstance(desktop, SupportsPreview)
     desktop.reset()
     looks: list[Screenshot] = []
     desktop.preview_to(looks.append)

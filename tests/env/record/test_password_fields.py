@@ -22,15 +22,23 @@ from saccade.actions.schema import Action, Click, Press, Type
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input_events import ButtonInput, Input, KeyInput
-from saccade.env.record.frame_buffer import Lookout
+from saccade.env.record.frame_buffer import FrameBuffer
 from saccade.env.record.listen import listening
 from saccade.env.record.password_fields import WITHOUT, Effect, hidden, marking_passwords
 from saccade.env.record.recorder import Recorder, RecordOptions
 from saccade.env.record.secrets import Release
 from saccade.env.trajectory.events import StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
-from saccade.env.x11.connection import BUTTON_DOWN, BUTTON_UP, KEY_DOWN, KEY_UP, MOTION, Connection, Fake
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.connection import (
+    BUTTON_DOWN,
+    BUTTON_UP,
+    KEY_DOWN,
+    KEY_UP,
+    MOTION,
+    Connection,
+    InjectedEvent,
+)
+from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import KeyMap, keysym
 from saccade.perception.screen import ScreenCamera
 
@@ -141,7 +149,7 @@ class Recording:
             saccade_version="0", instruction="", environment="desktop", policy="person", time=time.time()
         )
         with closing(ScreenCamera(self._display)) as camera, TrajectoryWriter(self.folder, start) as writer:
-            lookout = Lookout(camera)
+            lookout = FrameBuffer(camera)
             with marking_passwords(self._display, self.told.append) as hold:
 
                 def counted(event: Input, release: Release) -> None:
@@ -186,7 +194,7 @@ def test_what_is_typed_into_a_password_field_is_nowhere(
     form = Form(display, tmp_path, session)
     with (
         Recording(tmp_path / "run", display) as recording,
-        closing(X11Hands(display.name, Control())) as hands,
+        closing(X11Input(display.name, Control())) as hands,
     ):
         for text, keys in (("ada", 3), ("\t", 1), ("Correct-Horse", 15), ("\t", 1)):
             hands.keyboard.type(text)
@@ -216,7 +224,7 @@ def test_the_field_that_has_the_focus_already_is_asked(
     tmp_path: Path, display: PrivateDisplay, session: str
 ) -> None:
     form = Form(display, tmp_path, session)
-    with closing(X11Hands(display.name, Control())) as hands:
+    with closing(X11Input(display.name, Control())) as hands:
         hands.click(form.password)
         hands.keyboard.type("before")
         with Recording(tmp_path / "run", display) as recording:
@@ -234,16 +242,22 @@ class Typist:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._keys = KeyMap(connection)
-        self.strokes: list[list[Fake]] = []
+        self.strokes: list[list[InjectedEvent]] = []
 
     def types(self, text: str) -> None:
         for character in text:
             stroke = self._keys.find(keysym({"\t": "tab"}.get(character, character)))
             assert stroke is not None
-            self.strokes.append([Fake(KEY_DOWN, stroke.keycode), Fake(KEY_UP, stroke.keycode)])
+            self.strokes.append(
+                [InjectedEvent(KEY_DOWN, stroke.keycode), InjectedEvent(KEY_UP, stroke.keycode)]
+            )
 
     def clicks(self, point: Point) -> None:
-        click = [Fake(MOTION, 0, int(point.x), int(point.y)), Fake(BUTTON_DOWN, 1), Fake(BUTTON_UP, 1)]
+        click = [
+            InjectedEvent(MOTION, 0, int(point.x), int(point.y)),
+            InjectedEvent(BUTTON_DOWN, 1),
+            InjectedEvent(BUTTON_UP, 1),
+        ]
         self.strokes.append(click)
 
     def perform(self, per_second: float) -> None:
@@ -304,7 +318,7 @@ def test_a_program_that_does_not_answer_holds_up_nothing_for_long(
         os.kill(form.program.number, signal.SIGSTOP)
         recording.caught_up(type_at_once(display, "abc"))
         os.kill(form.program.number, signal.SIGCONT)
-        with closing(X11Hands(display.name, Control())) as hands:
+        with closing(X11Input(display.name, Control())) as hands:
             hands.click(form.name)
             recording.caught_up(1)
             hands.keyboard.type("def")

@@ -23,13 +23,21 @@ from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input import perform
 from saccade.env.input_events import ButtonInput, Input, KeyInput, WheelInput
-from saccade.env.record.frame_buffer import Lookout
+from saccade.env.record.frame_buffer import FrameBuffer
 from saccade.env.record.listen import listening
 from saccade.env.record.recorder import Recorder, RecordOptions
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
-from saccade.env.x11.connection import BUTTON_DOWN, BUTTON_UP, KEY_DOWN, KEY_UP, MOTION, Connection, Fake
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.connection import (
+    BUTTON_DOWN,
+    BUTTON_UP,
+    KEY_DOWN,
+    KEY_UP,
+    MOTION,
+    Connection,
+    InjectedEvent,
+)
+from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import KeyMap, keysym
 from saccade.perception.observation import Screenshot
 from saccade.perception.screen import Region, ScreenCamera
@@ -73,7 +81,7 @@ class Recording:
     def _record(self) -> None:
         folder, display, options = self._what
         with closing(ScreenCamera(display)) as camera, TrajectoryWriter(folder, start_event()) as writer:
-            lookout = Lookout(camera)
+            lookout = FrameBuffer(camera)
             recorder = Recorder(writer, options)
 
             def hear(event: Input) -> None:
@@ -117,7 +125,7 @@ class Script:
 
     def __init__(self, connection: Connection) -> None:
         self._map = KeyMap(connection)
-        self.events: list[Fake] = []
+        self.events: list[InjectedEvent] = []
 
     def key(self, name: str, *held: str) -> None:
         codes = [self._map.find(keysym(key)) for key in (*held, name)]
@@ -126,32 +134,32 @@ class Script:
         pressed = [stroke.keycode for stroke in strokes]
         if strokes[-1].shift:
             pressed.insert(0, self._map.shift)
-        self.events += [Fake(KEY_DOWN, code) for code in pressed]
-        self.events += [Fake(KEY_UP, code) for code in reversed(pressed)]
+        self.events += [InjectedEvent(KEY_DOWN, code) for code in pressed]
+        self.events += [InjectedEvent(KEY_UP, code) for code in reversed(pressed)]
 
     def types(self, text: str) -> None:
         for character in text:
             self.key({"\n": "enter", "\t": "tab", " ": "space"}.get(character, character))
 
     def click(self, x: int, y: int, times: int = 1) -> None:
-        self.events.append(Fake(MOTION, 0, x, y))
+        self.events.append(InjectedEvent(MOTION, 0, x, y))
         for _ in range(times):
-            self.events += [Fake(BUTTON_DOWN, 1), Fake(BUTTON_UP, 1)]
+            self.events += [InjectedEvent(BUTTON_DOWN, 1), InjectedEvent(BUTTON_UP, 1)]
 
     def drag(self, x: int, y: int, to_x: int, to_y: int) -> None:
-        self.events += [Fake(MOTION, 0, x, y), Fake(BUTTON_DOWN, 1)]
+        self.events += [InjectedEvent(MOTION, 0, x, y), InjectedEvent(BUTTON_DOWN, 1)]
         steps = 5
         for step in range(1, steps + 1):
             place = (x + (to_x - x) * step // steps, y + (to_y - y) * step // steps)
-            self.events.append(Fake(MOTION, 0, *place))
-        self.events.append(Fake(BUTTON_UP, 1))
+            self.events.append(InjectedEvent(MOTION, 0, *place))
+        self.events.append(InjectedEvent(BUTTON_UP, 1))
 
     def wheel(self, button: int, times: int) -> None:
         for _ in range(times):
-            self.events += [Fake(BUTTON_DOWN, button), Fake(BUTTON_UP, button)]
+            self.events += [InjectedEvent(BUTTON_DOWN, button), InjectedEvent(BUTTON_UP, button)]
 
 
-def a_long_edit(script: Script, count: int) -> list[Fake]:
+def a_long_edit(script: Script, count: int) -> list[InjectedEvent]:
     """At least ``count`` events of every sort in an editor, whose outcome does not depend on its speed.
 
     So the text fits the window and is not scrolled, and nothing is pasted: both happen some time later.
@@ -197,7 +205,7 @@ def editor(display: PrivateDisplay, file: Path) -> Iterator[Connection]:
     connection.close()
 
 
-def inject_at(connection: Connection, events: Sequence[Fake], per_second: float) -> float:
+def inject_at(connection: Connection, events: Sequence[InjectedEvent], per_second: float) -> float:
     """Inject at a steady rate; returns the longest time between two events, on a busy machine much longer."""
     begun = last = time.monotonic()
     longest = 0.0
@@ -240,7 +248,7 @@ def _moved(event: Input) -> bool:
     return not isinstance(event, KeyInput | ButtonInput | WheelInput)
 
 
-def pressed(events: Sequence[Fake]) -> int:
+def pressed(events: Sequence[InjectedEvent]) -> int:
     """How many are heard; of the wheel only the presses are."""
     return sum(
         event.kind != MOTION and not (event.kind == BUTTON_UP and event.detail > 3) for event in events
@@ -264,7 +272,7 @@ def heard_again(heard: Sequence[Input]) -> list[tuple[int, int]]:
 def replay(actions: Sequence[Action], display: str) -> None:
     """Do it all again, looking at nothing."""
     control = Control()
-    hands = X11Hands(display, control)
+    hands = X11Input(display, control)
     for action in actions:
         if isinstance(action, Wait):
             control.wait(action.seconds)
@@ -279,7 +287,7 @@ def replay(actions: Sequence[Action], display: str) -> None:
 def test_characters_typed_through_lent_keys_are_recovered(tmp_path: Path, display: PrivateDisplay) -> None:
     text = "Grüße, 你好 ☃ 😀 Привет “x” €5"
     with recording(tmp_path / "run", display) as at_work:
-        hands = X11Hands(display.name, Control())
+        hands = X11Input(display.name, Control())
         hands.keyboard.text.by_keys(text)
         hands.close()
         until(lambda: len(at_work.heard) >= 2 * len(text))
@@ -322,7 +330,7 @@ def test_what_is_typed_into_a_redacted_region_is_nowhere(tmp_path: Path, display
     options = RecordOptions(redact=[region])
     with editor(display, tmp_path / "text.txt") as connection:
         with recording(tmp_path / "run", display, options) as at_work:
-            hands = X11Hands(display.name, Control())
+            hands = X11Input(display.name, Control())
             hands.click(inside)
             hands.keyboard.type(secret)
             hands.click(IN_TEXT)
@@ -364,7 +372,7 @@ def test_two_displays_are_heard_apart(display: PrivateDisplay) -> None:
             heard[name] = []
         with listening(names[0], heard[names[0]].append), listening(names[1], heard[names[1]].append):
             for name, text in zip(names, ("öne", "två"), strict=True):
-                hands = X11Hands(name, Control())
+                hands = X11Input(name, Control())
                 hands.keyboard.type(text)
                 hands.close()
             until(lambda: all(len(events) >= 6 for events in heard.values()))
@@ -383,7 +391,7 @@ def test_listening_ends_at_once_and_for_good(display: PrivateDisplay) -> None:
     heard: list[Input] = []
     with listening(display.name, heard.append):
         pass
-    hands = X11Hands(display.name, Control())
+    hands = X11Input(display.name, Control())
     hands.click(IN_TEXT)
     hands.close()
     assert heard == []
@@ -418,7 +426,7 @@ listener.close()
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    hands = X11Hands(display.name, Control())
+    hands = X11Input(display.name, Control())
     hands.click(IN_TEXT)
     hands.scroll(None, "down", 2)
     hands.keyboard.chord(("ctrl", "a"))

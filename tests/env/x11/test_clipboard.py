@@ -12,7 +12,7 @@ from saccade.actions.errors import Stopped
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.x11.connection import Connection
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.input import X11Input
 from saccade.env.x11.selection import SelectionReader
 
 MANY = "".join(f"{number} größer 你好\n" for number in range(60_000))
@@ -31,8 +31,8 @@ def notepad(display: PrivateDisplay, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def hands(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Hands]:
-    hands = X11Hands(display.name, Control())
+def hands(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Input]:
+    hands = X11Input(display.name, Control())
     notepad.clear(hands)
     yield hands
     hands.close()
@@ -60,7 +60,7 @@ def keepers(display: PrivateDisplay) -> list[str]:
     return lines
 
 
-def test_text_is_put_back(display: PrivateDisplay, hands: X11Hands, notepad: Notepad) -> None:
+def test_text_is_put_back(display: PrivateDisplay, hands: X11Input, notepad: Notepad) -> None:
     xclip(display, put="former ☃".encode())
     hands.keyboard.text.by_paste("one, 你好\n")
     hands.keyboard.text.by_paste("two")
@@ -68,7 +68,7 @@ def test_text_is_put_back(display: PrivateDisplay, hands: X11Hands, notepad: Not
     assert notepad.has(hands, "one, 你好\ntwo")
 
 
-def test_a_picture_is_put_back(display: PrivateDisplay, hands: X11Hands, notepad: Notepad) -> None:
+def test_a_picture_is_put_back(display: PrivateDisplay, hands: X11Input, notepad: Notepad) -> None:
     picture = bytes(range(256)) * 16
     xclip(display, "-target", "image/png", put=picture)
     hands.keyboard.text.by_paste("words")
@@ -78,7 +78,7 @@ def test_a_picture_is_put_back(display: PrivateDisplay, hands: X11Hands, notepad
 
 
 def test_much_is_fetched_kept_and_handed_over_in_pieces(
-    display: PrivateDisplay, hands: X11Hands, notepad: Notepad
+    display: PrivateDisplay, hands: X11Input, notepad: Notepad
 ) -> None:
     assert len(MANY.encode()) > 1 << 20
     xclip(display, put=MANY.encode())
@@ -87,7 +87,7 @@ def test_much_is_fetched_kept_and_handed_over_in_pieces(
     assert notepad.has(hands, LINES)
 
 
-def test_an_empty_clipboard_is_empty_again(display: PrivateDisplay, hands: X11Hands) -> None:
+def test_an_empty_clipboard_is_empty_again(display: PrivateDisplay, hands: X11Input) -> None:
     connection = Connection(display.name)
     reader = SelectionReader(connection)
     xclip(display, put=b"")
@@ -98,10 +98,10 @@ def test_an_empty_clipboard_is_empty_again(display: PrivateDisplay, hands: X11Ha
 
 
 def test_a_process_keeps_the_clipboard_until_somebody_copies(
-    display: PrivateDisplay, hands: X11Hands
+    display: PrivateDisplay, hands: X11Input
 ) -> None:
     xclip(display, put=b"former")
-    other = X11Hands(display.name, Control())
+    other = X11Input(display.name, Control())
     other.keyboard.text.by_paste("words")
     assert keepers(display) == []
     other.close()
@@ -131,7 +131,7 @@ def deaf(display: PrivateDisplay) -> Iterator[Connection]:
 def test_a_stop_before_it_is_fetched_puts_it_back(display: PrivateDisplay, deaf: Connection) -> None:
     xclip(display, put=b"former")
     control = Control()
-    hands = X11Hands(display.name, control)
+    hands = X11Input(display.name, control)
 
     def stop_at_the_key() -> None:
         assert eventually(lambda: any(event.type == 2 for event in deaf.events(0.1)))
@@ -148,7 +148,7 @@ def test_a_stop_before_it_is_fetched_puts_it_back(display: PrivateDisplay, deaf:
 
 
 def test_what_is_not_fetched_is_typed(display: PrivateDisplay, deaf: Connection) -> None:
-    hands = X11Hands(display.name, Control())
+    hands = X11Input(display.name, Control())
     hands.keyboard.text.by_paste("xy")
     presses = [event.detail for event in deaf.events(1.0) if event.type == 2]
     symbols = [deaf.display.keycode_to_keysym(code, 0) for code in presses]

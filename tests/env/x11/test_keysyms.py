@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from saccade.env.desktop.private_display import PrivateDisplay
-from saccade.env.x11.keysyms import Meaning, meaning
+from saccade.env.x11.keysyms import KeysymMeaning, meaning
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ from saccade.env.x11.keysyms import Meaning, meaning
     ],
 )
 def test_a_keysym_means_a_key_or_a_character(keysym: int, key: str) -> None:
-    assert meaning(keysym) == Meaning(key)
+    assert meaning(keysym) == KeysymMeaning(key)
 
 
 def test_an_accent_waits_for_its_letter() -> None:
-    assert meaning(0xFE51) == Meaning("\u0301", dead=True)
+    assert meaning(0xFE51) == KeysymMeaning("\u0301", dead=True)
 
 
 def test_old_pages_of_characters_agree_with_the_standard() -> None:

@@ -22,8 +22,8 @@ from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input_events import Input
 from saccade.env.record.listen import listening
-from saccade.env.x11.connection import KEY_DOWN, KEY_UP, MOTION, Connection, Fake
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.connection import KEY_DOWN, KEY_UP, MOTION, Connection, InjectedEvent
+from saccade.env.x11.input import X11Input
 from saccade.env.x11.stop_keys import stop_keys
 
 CTRL, ALT, Q, P, S = 0xFFE3, 0xFFE9, ord("q"), ord("p"), ord("s")
@@ -45,16 +45,16 @@ class Person:
     def keys(self, *symbols: int, hold: float = 0.0) -> float:
         """Press and release a chord; when its last key went down."""
         codes = [self.connection.display.keysym_to_keycode(symbol) for symbol in symbols]
-        self.connection.inject(Fake(KEY_DOWN, code) for code in codes)
+        self.connection.inject(InjectedEvent(KEY_DOWN, code) for code in codes)
         self.connection.display.sync()
         pressed = time.monotonic()
         time.sleep(hold)
-        self.connection.inject(Fake(KEY_UP, code) for code in reversed(codes))
+        self.connection.inject(InjectedEvent(KEY_UP, code) for code in reversed(codes))
         self.connection.display.sync()
         return pressed
 
     def move(self, x: int, y: int) -> None:
-        self.connection.inject([Fake(MOTION, 0, x, y)])
+        self.connection.inject([InjectedEvent(MOTION, 0, x, y)])
         self.connection.display.sync()
 
     def held(self) -> tuple[int, int]:
@@ -125,7 +125,7 @@ def test_a_pointer_thrown_into_a_corner_stops(
 
 
 def test_the_agent_may_use_corners_itself(control: Control, display: PrivateDisplay, person: Person) -> None:
-    hands = X11Hands(display.name, control)
+    hands = X11Input(display.name, control)
     hands.click(Point(0, 0))
     hands.drag(Point(5, 700), Point(0, 719))
     hands.move(Point(600, 300))
@@ -160,19 +160,19 @@ def test_a_display_that_ends_ends_the_listening(control: Control) -> None:
 # ---------------------------------------------------------------- hands at work
 
 
-def click(hands: X11Hands) -> None:
+def click(hands: X11Input) -> None:
     hands.click(Point(400, 400))
 
 
-def type_much(hands: X11Hands) -> None:
+def type_much(hands: X11Input) -> None:
     hands.keyboard.type("The quick brown fox, jumps! " * 180)
 
 
-def drag(hands: X11Hands) -> None:
+def drag(hands: X11Input) -> None:
     hands.drag(Point(200, 200), Point(900, 600))
 
 
-def forever(work: Callable[[X11Hands], None], hands: X11Hands) -> None:
+def forever(work: Callable[[X11Input], None], hands: X11Input) -> None:
     while True:
         work(hands)
 
@@ -189,11 +189,11 @@ def test_after_the_chord_nothing_is_injected_and_nothing_stays_down(
     display: PrivateDisplay,
     person: Person,
     control: Control,
-    work: Callable[[X11Hands], None],
+    work: Callable[[X11Input], None],
     tmp_path: Path,
 ) -> None:
     Notepad(display, tmp_path / "text")
-    hands = X11Hands(display.name, control)
+    hands = X11Input(display.name, control)
     pressed: list[float] = []
 
     def stop() -> None:

@@ -18,7 +18,7 @@ from saccade.actions.keys import NAMED_KEYS
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.x11.connection import Connection
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import keysym
 
 PAGE = """
@@ -58,7 +58,7 @@ def test_drags_and_clicks_in_a_browser() -> None:
     apart(body)
 
 
-def _drag_everything(window: BrowserWindow, hands: X11Hands, count: int, end: Point) -> None:
+def _drag_everything(window: BrowserWindow, hands: X11Input, count: int, end: Point) -> None:
     """The ends are in the middle of the goal, and where a pointer is only just inside."""
     page = window.page
     hands.drag(window.at(60, 40), window.at(*end))
@@ -73,7 +73,7 @@ def _drag_everything(window: BrowserWindow, hands: X11Hands, count: int, end: Po
 
 def test_windows_are_dragged_by_their_titles(display: PrivateDisplay, tmp_path: Path) -> None:
     notepad = Notepad(display, tmp_path / "note.txt")
-    hands, server = X11Hands(display.name, Control()), Connection(display.name)
+    hands, server = X11Input(display.name, Control()), Connection(display.name)
     window = server.window(notepad.window)
     title = server.numbers(window, "_NET_FRAME_EXTENTS")[2]
 
@@ -119,7 +119,7 @@ class Listener:
 
 def test_every_key_arrives_and_is_let_go(display: PrivateDisplay) -> None:
     listener = Listener(display.name)
-    hands = X11Hands(display.name, Control())
+    hands = X11Input(display.name, Control())
     before = listener.connection.display.get_keyboard_mapping(8, 248)
     for key in sorted(NAMED_KEYS - {"capslock", "numlock", "scrolllock"}):
         hands.keyboard.down(key)
@@ -140,7 +140,7 @@ def test_every_key_arrives_and_is_let_go(display: PrivateDisplay) -> None:
 def test_a_stop_ends_the_pointers_work_and_lets_go(display: PrivateDisplay, work: str) -> None:
     """On the bare screen; over a window the server holds buttons back until the window manager agrees."""
     control = Control()
-    hands = X11Hands(display.name, control)
+    hands = X11Input(display.name, control)
     server = Connection(display.name)
     threading.Timer(0.05, control.stop, ("enough",)).start()
     works = {
@@ -157,12 +157,12 @@ def test_a_stop_ends_the_pointers_work_and_lets_go(display: PrivateDisplay, work
 
 def test_no_display_is_said_so() -> None:
     with pytest.raises(MissingPartError, match=":999"):
-        X11Hands(":999", Control())
+        X11Input(":999", Control())
 
 
 def test_a_lost_display_is_said_so() -> None:
     with PrivateDisplay() as display:
-        hands = X11Hands(display.name, Control())
+        hands = X11Input(display.name, Control())
     with pytest.raises(EnvironmentFailure, match="is gone"):
         hands.click(Point(1, 1))
 
@@ -187,7 +187,7 @@ def test_pyautogui_where_it_is_asked_for(display: PrivateDisplay, tmp_path: Path
     with out.open("w") as file:  # no pipe: what keeps the clipboard would keep it open
         done = subprocess.run(call, env=environ, stdout=file, stderr=file, timeout=60)
     assert (done.returncode, out.read_text()) == (0, "()\n")
-    hands = X11Hands(display.name, Control())
+    hands = X11Input(display.name, Control())
     assert notepad.has(hands, "plain and <Ünïcode> 你好\n")
     hands.close()
     del environ["DISPLAY"]

@@ -14,7 +14,7 @@ from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.x11.connection import Connection
 from saccade.env.x11.focus import Focus
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.input import X11Input
 from saccade.env.x11.locks import LockKeys
 
 AREA = "<textarea id=area spellcheck=false style='width:900px;height:400px'></textarea>"
@@ -34,8 +34,8 @@ def notepad(display: PrivateDisplay, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def hands(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Hands]:
-    hands = X11Hands(display.name, Control())
+def hands(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Input]:
+    hands = X11Input(display.name, Control())
     hands.keyboard.chord(("ctrl", "a"))
     hands.keyboard.chord(("delete",))
     yield hands
@@ -72,7 +72,7 @@ def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: str) -> None:
     wrong = []
     with PrivateDisplay() as display:
         notepad = Notepad(display, tmp_path / "note.txt")
-        hands = X11Hands(display.name, Control())
+        hands = X11Input(display.name, Control())
         for text in [*texts(12), texts(2, longest=400)[1]]:
             notepad.clear(hands)
             getattr(hands.keyboard.text, way)(text)
@@ -85,7 +85,7 @@ def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: str) -> None:
 def test_texts_arrive_in_a_browser_exactly() -> None:
     wrong = []
 
-    def write(window: BrowserWindow, hands: X11Hands, way: str) -> None:
+    def write(window: BrowserWindow, hands: X11Input, way: str) -> None:
         hands.click(window.at(200, 200))
         for text in texts(8):
             hands.keyboard.chord(("ctrl", "a"))
@@ -108,7 +108,7 @@ def test_texts_arrive_in_a_browser_exactly() -> None:
 
 @pytest.mark.parametrize("layout", [["de"], ["us,ru", "-option", "grp:caps_toggle"]], ids=["de", "ru"])
 def test_layouts_and_locks_do_not_matter(
-    display: PrivateDisplay, hands: X11Hands, notepad: Notepad, layout: list[str]
+    display: PrivateDisplay, hands: X11Input, notepad: Notepad, layout: list[str]
 ) -> None:
     server = Server(display.name)
     subprocess.run(["setxkbmap", "-display", display.name, *layout], check=True)
@@ -129,7 +129,7 @@ def test_layouts_and_locks_do_not_matter(
 
 
 def test_held_modifiers_do_not_spoil_text_and_stay_held(
-    hands: X11Hands, notepad: Notepad, server: Server
+    hands: X11Input, notepad: Notepad, server: Server
 ) -> None:
     hands.keyboard.down("shift")
     hands.keyboard.down("ctrl")
@@ -141,23 +141,23 @@ def test_held_modifiers_do_not_spoil_text_and_stay_held(
     assert notepad.has(hands, "as it is, ñ")
 
 
-def test_every_convention_of_line_breaks_is_one_enter(hands: X11Hands, notepad: Notepad) -> None:
+def test_every_convention_of_line_breaks_is_one_enter(hands: X11Input, notepad: Notepad) -> None:
     hands.keyboard.type("one\r\ntwo\rthree\nfour")
     assert notepad.has(hands, "one\ntwo\nthree\nfour")
 
 
-def test_what_no_key_says_is_pasted(hands: X11Hands, notepad: Notepad, server: Server) -> None:
+def test_what_no_key_says_is_pasted(hands: X11Input, notepad: Notepad, server: Server) -> None:
     hands.keyboard.type("a\x01b\x7f\x85c\ufdd0é")
     assert notepad.has(hands, "a\x01b\x7f\x85c\ufdd0é")
 
 
-def test_half_a_character_is_refused(hands: X11Hands, notepad: Notepad) -> None:
+def test_half_a_character_is_refused(hands: X11Input, notepad: Notepad) -> None:
     with pytest.raises(UsageError, match="position 1"):
         hands.keyboard.type("a\ud800")
     assert notepad.has(hands, "")
 
 
-def test_a_map_without_spare_keycodes_is_enough(hands: X11Hands, notepad: Notepad, server: Server) -> None:
+def test_a_map_without_spare_keycodes_is_enough(hands: X11Input, notepad: Notepad, server: Server) -> None:
     change = server.connection.display.change_keyboard_mapping
     before = server.map()
     spare = [code for code, row in enumerate(before, 8) if not any(row)]
@@ -177,10 +177,10 @@ def test_a_map_without_spare_keycodes_is_enough(hands: X11Hands, notepad: Notepa
 
 @pytest.mark.parametrize("character", ["x", "ж"])
 def test_a_stop_ends_typing_at_once_and_leaves_nothing_behind(
-    display: PrivateDisplay, notepad: Notepad, hands: X11Hands, server: Server, character: str
+    display: PrivateDisplay, notepad: Notepad, hands: X11Input, server: Server, character: str
 ) -> None:
     control = Control()
-    stopped = X11Hands(display.name, control)
+    stopped = X11Input(display.name, control)
     stopped.down(Point(3, 3), "left")  # on the bare screen, where no window manager has a say
     stopped.keyboard.down("shift")
     threading.Timer(0.1, control.stop, ("enough",)).start()
@@ -237,7 +237,7 @@ def test_four_desktops_in_one_process_do_not_mix(tmp_path: Path) -> None:
     def work(number: int) -> None:
         with PrivateDisplay() as display:
             notepad = Notepad(display, tmp_path / f"{number}.txt")
-            hands = X11Hands(display.name, Control())
+            hands = X11Input(display.name, Control())
             together.wait()
             hands.keyboard.type(wanted[number])
             found[number] = notepad.has(hands, wanted[number])

@@ -41,7 +41,7 @@ from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input import perform
 from saccade.env.input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
 from saccade.env.record.listen import listening
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.input import X11Input
 from saccade.tasks.adapters.computer13 import computer_13
 from saccade.tasks.adapters.pyautogui_code import pyautogui_code
 
@@ -81,7 +81,7 @@ class Machine:
 
     def __init__(self, display: PrivateDisplay) -> None:
         self.display = display
-        self.hands = X11Hands(display.name, Control())
+        self.hands = X11Input(display.name, Control())
         self._heard: queue.Queue[Input] = queue.Queue()
         self._runner = subprocess.Popen(
             [sys.executable, "-c", RUNNER],

@@ -18,7 +18,7 @@ from saccade.actions.geometry import Point, Size
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.trajectory.trajectory import Trajectory
-from saccade.env.x11.input import X11Hands
+from saccade.env.x11.input import X11Input
 from saccade.tasks.commands.record import RecordRequest, record
 from saccade.tasks.commands.view import check_trajectory, view_report
 from saccade.tasks.terminal.narrator import Narrator
@@ -31,8 +31,8 @@ def display() -> Iterator[PrivateDisplay]:
 
 
 @pytest.fixture
-def hands(display: PrivateDisplay) -> Iterator[X11Hands]:
-    hands = X11Hands(display.name, Control())
+def hands(display: PrivateDisplay) -> Iterator[X11Input]:
+    hands = X11Input(display.name, Control())
     yield hands
     hands.close()
 
@@ -67,7 +67,7 @@ class Process:
         return self.process.wait(30), rest
 
 
-def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, hands: X11Hands, tmp_path: Path) -> None:
+def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, hands: X11Input, tmp_path: Path) -> None:
     process = Process(
         "--out", str(tmp_path / "run"), "--display", display.name, "--task", "Say hello", "--json"
     )
@@ -88,7 +88,7 @@ def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, hands: X11Hand
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_a_recording(
-    display: PrivateDisplay, hands: X11Hands, tmp_path: Path, kind: signal.Signals
+    display: PrivateDisplay, hands: X11Input, tmp_path: Path, kind: signal.Signals
 ) -> None:
     process = Process("--out", str(tmp_path / "run"), "--display", display.name)
     hands.click(Point(50, 50), "right")
@@ -99,7 +99,7 @@ def test_signals_end_a_recording(
     assert check_trajectory(tmp_path / "run") == "ok: 1 steps, 2 screens, ended: finished"
 
 
-def test_a_killed_recording_can_be_loaded(display: PrivateDisplay, hands: X11Hands, tmp_path: Path) -> None:
+def test_a_killed_recording_can_be_loaded(display: PrivateDisplay, hands: X11Input, tmp_path: Path) -> None:
     process = Process("--out", str(tmp_path / "run"), "--display", display.name)
     hands.click(Point(50, 50), "right")
     process.until("right_click (50, 50)")

@@ -17,21 +17,21 @@ from saccade.tasks.commands.eval import EvalRequest, parse_seeds, plan, resume_l
 from saccade.tasks.evaluation.compare import compare, compare_and_print
 from saccade.tasks.evaluation.console import EvalProgress, duration, print_summary
 from saccade.tasks.evaluation.evaluate import evaluate
-from saccade.tasks.evaluation.folder import Pinned, append_record, read_evaluation, write_file
+from saccade.tasks.evaluation.folder import EvaluationConfig, append_record, read_evaluation, write_file
 from saccade.tasks.evaluation.page import write_page
 from saccade.tasks.evaluation.paired import difference_interval, sign_test
 from saccade.tasks.evaluation.price import Cost, Price, cost_line, parse_price
-from saccade.tasks.evaluation.records import Key, Record
+from saccade.tasks.evaluation.records import EpisodeRecord, Key
 from saccade.tasks.evaluation.stats import student, wilson
 from saccade.tasks.evaluation.summary import Summary, as_csv, rate_interval, summarise
-from saccade.tasks.evaluation.workers.worker import Failed
+from saccade.tasks.evaluation.workers.worker import EpisodeFailed
 
-PINNED = Pinned(
+PINNED = EvaluationConfig(
     asked={"suite": "made", "tasks": ["a", "b<i>"], "seeds": [0, 1], "model": "m"}, settings={"policy": "<b>"}
 )
 
 
-def record(task: str, seed: int, success: bool, **changes: object) -> Record:
+def record(task: str, seed: int, success: bool, **changes: object) -> EpisodeRecord:
     values: dict[str, object] = {
         "success": success,
         "reward": 1.0 if success else -1.0,
@@ -41,11 +41,11 @@ def record(task: str, seed: int, success: bool, **changes: object) -> Record:
         "forwards": 6,
         "timings": {"predict": [0.1, 0.3], "act": [0.01, 0.02]},
     }
-    return Record(task=task, seed=seed, **{**values, **changes})
+    return EpisodeRecord(task=task, seed=seed, **{**values, **changes})
 
 
-def failed(task: str, seed: int) -> Record:
-    return Record(task=task, seed=seed, error="worker", message='died "<script>"')
+def failed(task: str, seed: int) -> EpisodeRecord:
+    return EpisodeRecord(task=task, seed=seed, error="worker", message='died "<script>"')
 
 
 RECORDS = [record("a", 0, True), record("a", 1, False), record("b<i>", 0, True), failed("b<i>", 1)]
@@ -153,9 +153,9 @@ def test_the_table_has_a_row_per_episode() -> None:
     assert rows[3]["message"] == 'died "<script>"'
 
 
-def made_run(root: Path, *records: Record, **asked: object) -> Path:
+def made_run(root: Path, *records: EpisodeRecord, **asked: object) -> Path:
     root.mkdir()
-    pinned = Pinned(asked={**PINNED.asked, **asked}, settings={})
+    pinned = EvaluationConfig(asked={**PINNED.asked, **asked}, settings={})
     write_file(root / "eval.json", pinned.model_dump_json())
     for each in records:
         append_record(root, each)
@@ -245,7 +245,7 @@ def test_progress_tells_rate_errors_and_time_left() -> None:
         progress.begin(10, [record("a", 0, True)])
         now[0] = 30.0
         progress.finished(record("a", 1, False))
-        progress.failed(Failed(Key("b", 3), "worker", "it died"), again=True)
+        progress.failed(EpisodeFailed(Key("b", 3), "worker", "it died"), again=True)
         progress.finished(failed("b", 0))
         progress.tick({Key("b", 1): 4.0})
         progress.tick({})

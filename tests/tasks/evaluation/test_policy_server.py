@@ -23,7 +23,7 @@ from saccade.env.memory import demo
 from saccade.env.trajectory.trajectory import FILE_NAME
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
 from saccade.tasks.evaluation.workers.policy_client import Ask, ServedPolicy, View
-from saccade.tasks.evaluation.workers.policy_server import SHORT_LIVED, PolicyServer, Turns
+from saccade.tasks.evaluation.workers.policy_server import SHORT_LIVED, FairQueue, PolicyServer
 from saccade.tasks.evaluation.workers.pool import Pool
 from saccade.tasks.evaluation.workers.worker import WorkerSetup
 from saccade.tasks.models.source import Loaded, LocalSource, OpenPolicy, ScriptedSource
@@ -198,7 +198,7 @@ def test_what_goes_wrong_in_the_server_goes_wrong_as_here(folder: Path) -> None:
 
 
 def test_who_asks_first_is_answered_first() -> None:
-    turns, order = Turns(1), []
+    turns, order = FairQueue(1), []
 
     def work(number: int) -> None:
         with turns.turn():
@@ -218,7 +218,7 @@ def test_who_asks_first_is_answered_first() -> None:
 
 
 def test_as_many_decide_at_once_as_there_are_turns() -> None:
-    turns, both = Turns(2), threading.Barrier(2, timeout=PATIENCE)
+    turns, both = FairQueue(2), threading.Barrier(2, timeout=PATIENCE)
 
     def work() -> None:
         with turns.turn():

@@ -26,7 +26,12 @@ from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
 from saccade.tasks.commands.eval_recorded_console import evaluate_with_progress, show
-from saccade.tasks.evaluation.recorded.evaluate import PATIENCE, Progress, Watcher, evaluate_offline
+from saccade.tasks.evaluation.recorded.evaluate import (
+    PATIENCE,
+    RecordedProgress,
+    RecordedWatcher,
+    evaluate_offline,
+)
 from saccade.tasks.evaluation.stats import wilson
 from saccade.tasks.models.source import OpenPolicy
 from saccade.tasks.suites.registry import SUITES, get_suite
@@ -70,8 +75,8 @@ def lines(out: Path) -> list[dict[str, Any]]:
 
 def test_a_run_keeps_a_record_per_sample_and_sums_up(tmp_path: Path) -> None:
     policy = Answering(saving)
-    told: list[Progress] = []
-    summary = run(policy, tmp_path, watcher=Watcher(told.append))
+    told: list[RecordedProgress] = []
+    summary = run(policy, tmp_path, watcher=RecordedWatcher(told.append))
     assert policy.started == len(policy.asked) == 4
     assert [context.instruction for context in policy.asked] == [
         *("save the file", "open the bin", "send", "view the cart")
@@ -108,8 +113,8 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "cut" / "records.jsonl"
     file.write_bytes(file.read_bytes()[:-7])  # the second record is torn
     policy = Answering(saving)
-    told: list[Progress] = []
-    assert run(policy, tmp_path / "cut", watcher=Watcher(told.append)) == whole
+    told: list[RecordedProgress] = []
+    assert run(policy, tmp_path / "cut", watcher=RecordedWatcher(told.append)) == whole
     assert [context.instruction for context in policy.asked] == ["open the bin", "send", "view the cart"]
     assert [(each.done, each.total) for each in told] == [(2, 4), (3, 4), (4, 4)]
     assert len(lines(tmp_path / "cut")) == 4
@@ -201,7 +206,10 @@ def test_what_is_malformed_is_said_and_the_run_goes_on(tmp_path: Path) -> None:
     (tmp_path / "data/screenspot/screenspot_imgs/mobile_1.png").unlink()
     heard: list[str] = []
     summary = run(
-        Answering(saving), tmp_path / "out", data=tmp_path / "data", watcher=Watcher(complain=heard.append)
+        Answering(saving),
+        tmp_path / "out",
+        data=tmp_path / "data",
+        watcher=RecordedWatcher(complain=heard.append),
     )
     assert (summary["samples"], summary["errors"]) == (2, {"malformed": 2})
     assert heard[0] == f"left out: {file}:2: [0]: bbox is missing"

@@ -16,7 +16,7 @@ from made_runs import EPOCH, end_event, executed, observation, prediction, start
 from saccade.actions.errors import TrajectoryError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Finished, Type
-from saccade.agent.replay.policy import Looked, Outcome
+from saccade.agent.replay.policy import ReplayStep, StepOutcome
 from saccade.env.browser.chromium import Chromium
 from saccade.env.trajectory.events import EndEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
@@ -80,7 +80,7 @@ def keep_record(replay: Path, recording: Path, **rest: Any) -> None:
 
 
 HERE, THERE = Click(point=Point(90, 98)), Click(point=Point(250, 150))
-OUTCOMES: tuple[Outcome, ...] = ("known", "agreed", "near", "own", "end")
+OUTCOMES: tuple[StepOutcome, ...] = ("known", "agreed", "near", "own", "end")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def verified(tmp_path: Path) -> Trajectory:
         ["a", "b", "c", "d, moved", "e", "e"],
         [HERE, HERE, HERE, THERE, Finished(answer="done")],
     )
-    looked = [Looked(step, step if step < 4 else None, how, 1) for step, how in enumerate(OUTCOMES)]
+    looked = [ReplayStep(step, step if step < 4 else None, how, 1) for step, how in enumerate(OUTCOMES)]
     keep_record(replay.directory, recording.directory, looked=[asdict(look) for look in looked])
     return replay
 
@@ -262,7 +262,7 @@ def test_what_a_recording_says_is_never_run(tmp_path: Path, opened: Any) -> None
     made = tmp_path / "<img src=x onerror=alert(3)>"
     recording = write_run(made, [evil, "b"], [Type(text=evil, point=Point(5, 5))])
     replay = write_run(tmp_path / "again", ["a", "b"], [HERE])
-    keep_record(replay.directory, recording.directory, looked=[asdict(Looked(0, 0, "own", 1))])
+    keep_record(replay.directory, recording.directory, looked=[asdict(ReplayStep(0, 0, "own", 1))])
     page = opened(write_report(replay))
     assert evil in page.inner_text("#recorded-caption")
     assert made.name in page.inner_text("#facts")

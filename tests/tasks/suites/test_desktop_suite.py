@@ -19,17 +19,17 @@ from made_desktops import eventually
 from places import TESTS
 from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageError
 from saccade.actions.schema import CallUser, Finished, Hotkey, OpenApp, Type, Wait
-from saccade.env.base import Judging
+from saccade.env.base import SupportsVerdict
 from saccade.env.check import check_environment
 from saccade.tasks.osworld.environment import OsWorldEnvironment
 from saccade.tasks.osworld.task import read_task
 from saccade.tasks.osworld.windows import windows_of
-from saccade.tasks.suites.desktop import SIZE, DesktopPlace, desktop_tasks
+from saccade.tasks.suites.desktop import SIZE, DesktopProvider, desktop_tasks
 from saccade.tasks.suites.interactive_registry import interactive_suite
 
 
 def opened(task: str) -> OsWorldEnvironment:
-    environment = DesktopPlace().environment(task)
+    environment = DesktopProvider().environment(task)
     assert isinstance(environment, OsWorldEnvironment)
     return environment
 
@@ -91,7 +91,7 @@ def test_giving_up_is_right_only_where_nothing_can_be_done() -> None:
 
 def test_it_keeps_the_contract() -> None:
     assert check_environment(opened("make-tree")) == []
-    assert isinstance(opened("make-tree"), Judging)
+    assert isinstance(opened("make-tree"), SupportsVerdict)
 
 
 def test_programs_see_nothing_of_this_machine(tmp_path: Path) -> None:

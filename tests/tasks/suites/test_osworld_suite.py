@@ -27,7 +27,7 @@ from saccade.tasks.osworld.needs import counted, kind_of
 from saccade.tasks.osworld.setting_up import pyautogui_code
 from saccade.tasks.osworld.task import Evaluator, Task, read_task
 from saccade.tasks.suites.catalog import catalog
-from saccade.tasks.suites.interactive import Selective
+from saccade.tasks.suites.interactive import SupportsSelection
 from saccade.tasks.suites.interactive_registry import interactive_suite
 from saccade.tasks.suites.osworld import OsWorldSuite
 
@@ -51,7 +51,7 @@ def cache(tmp_path: Path) -> Path:
 def test_what_can_be_run_is_told_from_what_cannot_and_why(cache: Path) -> None:
     suite = interactive_suite("osworld", FIXTURES, cache)
     assert isinstance(suite, OsWorldSuite)
-    assert isinstance(suite, Selective)
+    assert isinstance(suite, SupportsSelection)
     assert suite.tasks() == [FOLDER, CACHED, NEVER]
     assert suite.tasks("small") == [NEVER]
     left_out = suite.left_out

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import CallUser, Click, Drag, Finished, Hotkey
 from saccade.tasks.suites.rules import (
-    Box,
+    BoundingBox,
     edit_distance,
     f1,
     finger,
@@ -22,7 +22,7 @@ from saccade.tasks.suites.rules import (
     tokens,
 )
 
-BOX = Box(10, 20, 40, 30)
+BOX = BoundingBox(10, 20, 40, 30)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,13 @@ def test_a_border_belongs_to_its_box(x: float, y: float, inside: bool) -> None:
 
 
 def test_boxes_are_made_from_either_notation() -> None:
-    assert Box.xywh(10, 20, 30, 10) == BOX
-    assert Box.corners(10, 20, 40, 30) == Box.corners(40, 30, 10, 20) == Box.corners(40, 20, 10, 30) == BOX
+    assert BoundingBox.xywh(10, 20, 30, 10) == BOX
+    assert (
+        BoundingBox.corners(10, 20, 40, 30)
+        == BoundingBox.corners(40, 30, 10, 20)
+        == BoundingBox.corners(40, 20, 10, 30)
+        == BOX
+    )
     assert BOX.area == 300
 
 

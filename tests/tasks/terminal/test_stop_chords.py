@@ -8,7 +8,7 @@ from pathlib import Path
 
 from places import SOURCE
 from saccade.env.desktop.private_display import PrivateDisplay
-from saccade.env.x11.connection import KEY_DOWN, KEY_UP, Connection, Fake
+from saccade.env.x11.connection import KEY_DOWN, KEY_UP, Connection, InjectedEvent
 
 CHORD = (0xFFE3, 0xFFE9, ord("q"))
 
@@ -28,8 +28,8 @@ def test_the_chord_on_ones_own_display_stops_a_run_that_acts_elsewhere(tmp_path:
     ) as run:
         while run.poll() is None:  # it is heard from when the desktop is there
             time.sleep(0.1)
-            person.inject(Fake(KEY_DOWN, code) for code in codes)
-            person.inject(Fake(KEY_UP, code) for code in codes)
+            person.inject(InjectedEvent(KEY_DOWN, code) for code in codes)
+            person.inject(InjectedEvent(KEY_UP, code) for code in codes)
             person.display.sync()
         said = run.stdout.read() if run.stdout else ""
     person.close()

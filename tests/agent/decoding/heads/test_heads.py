@@ -28,8 +28,8 @@ from saccade.agent.decoding.heads.checkpoint import (
     METHODS,
     Fingerprint,
     HeadConfig,
-    Learned,
     Method,
+    TrainedHeads,
     available_heads,
     build_heads,
     heads_directory,
@@ -45,7 +45,7 @@ SHAPE = MtpShape(WIDTH, heads=4, key_heads=2, head_width=8, inner=64)
 ACCURACIES = ((0.8, 0.1, 0.05), (0.5, 0.3, 0.1), (0.3, 0.2, 0.1))
 
 
-def made(checkpoint: Checkpoint, method: Method) -> Learned:
+def made(checkpoint: Checkpoint, method: Method) -> TrainedHeads:
     """Untrained heads for a checkpoint, with random weights."""
     torch.manual_seed(0)
     own = 320 if method == "medusa" else 0
@@ -55,7 +55,7 @@ def made(checkpoint: Checkpoint, method: Method) -> Learned:
     config = HeadConfig(
         method=method, base=Fingerprint.of(checkpoint), depth=3, own=own, accuracies=ACCURACIES
     )
-    return Learned(heads, config)
+    return TrainedHeads(heads, config)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_heads_come_back_as_they_were_saved(checkpoint: Checkpoint, tmp_path: Pa
 def test_a_part_of_the_vocabulary_comes_back(checkpoint: Checkpoint, tmp_path: Path) -> None:
     config = HeadConfig(method="medusa", base=Fingerprint.of(checkpoint), depth=3, accuracies=ACCURACIES)
     ids = torch.tensor([3, 5, 70, 71])
-    save_heads(tmp_path, Learned(MedusaHeads(WIDTH, 3), config, ids))
+    save_heads(tmp_path, TrainedHeads(MedusaHeads(WIDTH, 3), config, ids))
     assert torch.equal(cast("Tensor", load_heads(tmp_path, checkpoint).draft_ids), ids)
 
 

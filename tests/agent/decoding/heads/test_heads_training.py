@@ -15,16 +15,16 @@ from saccade.actions.errors import UsageError
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.adaptive import AdaptiveDrafter, CostCurve
 from saccade.agent.decoding.draft import Drafter
-from saccade.agent.decoding.engine import Rules, generate
+from saccade.agent.decoding.engine import GenerationLimits, generate
 from saccade.agent.decoding.heads.checkpoint import METHODS, Method, load_drafter, save_heads
-from saccade.agent.decoding.heads.replies import Recorder, ReplyStore, Teacher, WrittenReply
-from saccade.agent.decoding.heads.train_heads import HeadTrainer, Plan
+from saccade.agent.decoding.heads.replies import ReplyRecorder, ReplyStore, Teacher, WrittenReply
+from saccade.agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context
 from saccade.perception.observation import Observation, Screenshot
 
-RULES = Rules(frozenset({258}), BANNED, max_new_tokens=24)
+RULES = GenerationLimits(frozenset({258}), BANNED, max_new_tokens=24)
 FREE = CostCurve((1, 64), (1.0, 1.0))
 """Forwards of any width cost the same, so that all that is proposed is tested."""
 FEW = 24
@@ -46,7 +46,7 @@ def replies(target: Checkpoint) -> list[WrittenReply]:
     session = Session(Network(target.model), target.image_spec)
     written = []
     for number in range(FEW):
-        recorder = Recorder()
+        recorder = ReplyRecorder()
         prompt = conversation(target, [shot(number)])
         generation = generate(session, prompt, RULES, drafter=AdaptiveDrafter([recorder]))
         written.append(recorder.reply())
@@ -70,7 +70,7 @@ def test_training_lowers_the_loss_and_leaves_the_model_alone(
     target: Checkpoint, replies: list[WrittenReply], method: Method
 ) -> None:
     before = [value.clone() for value in target.model.state_dict().values()]
-    trainer = HeadTrainer(target, replies, Plan(method, steps=25, batch=16))
+    trainer = HeadTrainer(target, replies, HeadTrainingPlan(method, steps=25, batch=16))
     losses = [trainer.learn() for _ in range(25)]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
     assert all(map(torch.equal, before, target.model.state_dict().values()))
@@ -81,7 +81,7 @@ def test_training_lowers_the_loss_and_leaves_the_model_alone(
 def test_resumed_training_equals_uninterrupted(
     target: Checkpoint, replies: list[WrittenReply], method: Method, tmp_path: Path
 ) -> None:
-    plan = Plan(method, steps=6)
+    plan = HeadTrainingPlan(method, steps=6)
     whole = HeadTrainer(target, replies, plan)
     assert whole.train(state=tmp_path / "whole.pt")
     begun = HeadTrainer(target, replies, plan)
@@ -96,7 +96,7 @@ def test_resumed_training_equals_uninterrupted(
     for name, value in whole.heads.state_dict().items():
         assert torch.equal(resumed.heads.state_dict()[name], value), name
     with pytest.raises(UsageError, match="other options"):
-        HeadTrainer(target, replies, Plan(method, steps=7)).resume(tmp_path / "state.pt")
+        HeadTrainer(target, replies, HeadTrainingPlan(method, steps=7)).resume(tmp_path / "state.pt")
     (tmp_path / "state.pt").write_bytes(b"no")
     with pytest.raises(UsageError, match="without --resume"):
         resumed.resume(tmp_path / "state.pt")
@@ -105,7 +105,7 @@ def test_resumed_training_equals_uninterrupted(
 def test_ctrl_c_saves_and_stops_between_updates(
     target: Checkpoint, replies: list[WrittenReply], tmp_path: Path
 ) -> None:
-    plan = Plan("mtp", steps=5)
+    plan = HeadTrainingPlan("mtp", steps=5)
     trainer = HeadTrainer(target, replies, plan)
     told = []
 
@@ -136,7 +136,7 @@ def forwards(checkpoint: Checkpoint, drafters: list[Drafter], numbers: range) ->
 def test_trained_heads_save_forwards_and_change_no_reply(
     target: Checkpoint, replies: list[WrittenReply], method: Method, tmp_path: Path
 ) -> None:
-    plan = Plan(method, steps=60, batch=8, rate=5e-3)
+    plan = HeadTrainingPlan(method, steps=60, batch=8, rate=5e-3)
     network, unseen = Network(target.model), range(1000, 1006)
     plain, expected = forwards(target, [], unseen)
     counts = []
@@ -166,7 +166,7 @@ def test_a_large_vocabulary_is_trained_on_in_part(
         train_heads, "draft_vocabulary", lambda found, size: draft_vocabulary(found, size, 40, largest=300)
     )
     for method in METHODS:
-        trainer = HeadTrainer(target, replies, Plan(method, steps=3))
+        trainer = HeadTrainer(target, replies, HeadTrainingPlan(method, steps=3))
         losses = [trainer.learn() for _ in range(3)]
         assert all(map(math.isfinite, losses))
         learned = trainer.learned()
@@ -180,7 +180,7 @@ def test_a_large_vocabulary_is_trained_on_in_part(
 
 def test_too_few_replies_are_refused(target: Checkpoint, replies: list[WrittenReply]) -> None:
     with pytest.raises(UsageError, match="--prompts"):
-        HeadTrainer(target, replies[:1], Plan("mtp"))
+        HeadTrainer(target, replies[:1], HeadTrainingPlan("mtp"))
 
 
 def test_stored_replies_come_back(replies: list[WrittenReply], tmp_path: Path) -> None:
