@@ -1,10 +1,9 @@
-"""A person's hold on a run: stop, pause, one step, go on, answer.
+"""How a person controls a run: stop, pause, single step, resume, answer.
 
-Whoever watches for the person's wish (a chord on the keyboard, a key in the terminal, a corner of the
-screen) calls ``stop``, ``pause``, ``resume``, ``step`` or ``answer`` from any thread. Whoever acts asks
-``check`` before every event it injects and lets time pass with ``wait``, so that nothing is injected once a
-stop was asked for. The loop asks ``gate`` before each step, thinks inside ``interrupting``, and hands over
-with ``ask``.
+Watchers (of chords, keys in the terminal, corners of the screen) call ``stop``, ``pause``, ``resume``,
+``step`` or ``answer`` from any thread. Input devices call ``check`` before every event they inject and sleep
+with ``wait``, so that nothing is injected after a stop. The loop calls ``gate`` before each step, predicts
+inside ``interrupting``, and hands over to the person with ``ask``.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Literal
 
 from ..actions.errors import Stopped
@@ -23,18 +23,18 @@ from .chords import Chord
 
 Change = Literal["paused", "stepping", "resumed", "asked", "stopped"]
 Listener = Callable[[Change, str], None]
-"""Is told what changed, and the question or the reason of a stop."""
+"""Called with what changed, and with the question or the reason of a stop."""
 
-_OWN_MOVES_LAST = 1.0
-"""Seconds in which the X server has reported a move of the pointer for certain."""
+_OWN_MOVE_SECONDS = 1.0
+"""The X server reports an injected move of the pointer within this time, on a busy machine too."""
 
 
 class Control:
     """Shared between the thread that acts and the threads that watch; every method may be called from any.
 
     Attributes:
-        attended: whether a person is there to answer; set by whoever listens to them.
-        reserved: chords that are listened for, which the agent may not press; set likewise.
+        attended: whether a person can answer questions; set by whoever reads their answers.
+        reserved: the person's chords, which the agent may not press; set by whoever watches for them.
     """
 
     def __init__(self) -> None:
@@ -46,13 +46,13 @@ class Control:
         self._pausing = False
         self._question: str | None = None
         self._answer = ""
-        self._breakable: int | None = None
+        self._interruptible: int | None = None
         self._listeners: list[Listener] = []
         self._moves: deque[tuple[float, tuple[int, int]]] = deque(maxlen=64)
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop was asked for; there is no way back."""
+        """Whether a stop was requested; it cannot be taken back."""
         return self._reason is not None
 
     @property
@@ -67,114 +67,114 @@ class Control:
 
     @property
     def pausing(self) -> bool:
-        """Whether a pause was asked for in the middle of a step: nothing more of it should be done."""
+        """Whether a pause was requested within a step, whose remaining actions are then left out."""
         return self._pausing
 
     @property
     def question(self) -> str | None:
-        """What a person is being asked; None when nothing is."""
+        """The question that waits for a person's answer; None without one."""
         return self._question
 
     def listen(self, listener: Listener) -> None:
-        """Tell ``listener`` of every change from now on, in the thread that makes it."""
+        """Call ``listener`` at every change from now on, in the thread that makes it."""
         self._listeners.append(listener)
 
     def stop(self, reason: str) -> None:
-        """End the run at once; the first reason is kept."""
+        """Stop the run at once; the first reason is kept."""
         with self._changed:
             if self._reason is not None:
                 return
             self._reason = reason
             self._changed.notify_all()
-            if self._breakable is not None:
-                _break_into(self._breakable)
-        self._tell("stopped", reason)
+            if self._interruptible is not None:
+                _interrupt(self._interruptible)
+        self._notify("stopped", reason)
 
     def pause(self) -> None:
-        """Hold the run before its next step."""
+        """Pause the run before its next step."""
         self._allow(0, "paused")
 
     def step(self) -> None:
-        """Let one step pass, then hold again."""
+        """Run one step, then pause again."""
         self._allow((self._allowed or 0) + 1, "stepping")
 
     def resume(self) -> None:
-        """Let the run go on; a question that is open has no answer in words."""
+        """Let the run go on; an open question gets an empty answer."""
         self._allow(None, "resumed")
 
     def toggle(self) -> None:
-        """Pause, or go on when it is paused or waits for an answer."""
+        """Pause, or resume when the run is paused or waits for an answer."""
         if self.paused or self._question is not None:
             self.resume()
         else:
             self.pause()
 
     def answer(self, text: str) -> None:
-        """Answer the question that is open, and go on."""
+        """Answer the open question and resume."""
         with self._changed:
             self._answer = text
             self._question = None
             self._changed.notify_all()
-        self._tell("resumed", "")
+        self._notify("resumed", "")
 
-    def moving(self, x: int, y: int) -> None:
-        """Say where the agent is about to put the pointer, in points of its screen."""
+    def announce_move(self, x: int, y: int) -> None:
+        """Announce where the agent is about to put the pointer, in points of its screen."""
         with self._changed:
             self._moves.append((time.monotonic(), (x, y)))
 
-    def moved(self, x: int, y: int) -> bool:
-        """Whether a move that was reported is the agent's own; each is so once, and only for a moment."""
-        since = time.monotonic() - _OWN_MOVES_LAST
+    def is_own_move(self, x: int, y: int) -> bool:
+        """Whether a reported move was announced by the agent within the last second; true once for each."""
+        since = time.monotonic() - _OWN_MOVE_SECONDS
         with self._changed:
             moves = list(self._moves)
-            own = [at for at, (when, place) in enumerate(moves) if place == (x, y) and when >= since]
+            own = [index for index, (when, place) in enumerate(moves) if place == (x, y) and when >= since]
             if own:
                 self._moves = deque(moves[own[0] + 1 :], self._moves.maxlen)
         return bool(own)
 
     def check(self) -> None:
-        """Do nothing, unless a stop was asked for.
+        """Raise if a stop was requested.
 
         Raises:
-            Stopped: it was.
+            Stopped: a stop was requested.
         """
         if self._reason is not None:
             raise Stopped(self._reason)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass; a stop ends it at once.
+        """Sleep; a stop ends it at once.
 
         Raises:
-            Stopped: a stop was asked for.
+            Stopped: a stop was requested.
         """
         with self._changed:
             self._changed.wait_for(lambda: self.stopped, timeout=seconds)
         self.check()
 
     def gate(self) -> bool:
-        """Wait while the run is paused; whether it was.
+        """Wait while the run is paused; returns whether it was.
 
         Raises:
-            Stopped: a stop was asked for.
+            Stopped: a stop was requested.
         """
         with self._changed:
-            held = self._allowed is not None
+            was_paused = self._allowed is not None
             self._changed.wait_for(lambda: self.stopped or self._allowed != 0)
             if self._allowed:
                 self._allowed -= 1
             self._pausing = False
         self.check()
-        return held
+        return was_paused
 
     def ask(self, question: str) -> str:
-        """Hand over to a person and wait; returns what they answered, which may be nothing.
+        """Ask a person and wait; returns their answer, which may be empty.
 
         Raises:
-            Stopped: a stop was asked for.
+            Stopped: a stop was requested.
         """
         with self._changed:
             self._question, self._answer = question, ""
-        self._tell("asked", question)
+        self._notify("asked", question)
         with self._changed:
             self._changed.wait_for(lambda: self.stopped or self._question is None)
             self._question = None
@@ -183,26 +183,49 @@ class Control:
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """During the enclosed work, which injects nothing, a stop breaks into it as Ctrl-C would.
+        """Let a stop interrupt the enclosed work, which injects nothing, as Ctrl-C would.
 
-        Only the main thread can be broken into; work in another is over when it returns.
+        Only the main thread can be interrupted; in others a stop is noticed when the work returns.
 
         Raises:
-            Stopped: a stop was asked for.
+            Stopped: a stop was requested.
         """
         with self._changed:
             self.check()
-            if threading.current_thread() is threading.main_thread():
-                self._breakable = threading.get_ident()
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            self.check()
+            return
+        with self._heeding_sigint():
+            try:
+                with self._changed:
+                    self.check()
+                    self._interruptible = threading.get_ident()
+                yield
+            except KeyboardInterrupt:
+                self.check()
+                raise
+            finally:
+                with self._changed:
+                    self._interruptible = None
+        self.check()
+
+    @contextmanager
+    def _heeding_sigint(self) -> Iterator[None]:
+        """Receive the SIGINT of a stop in background jobs, too, for which shells ignore it, and Ctrl-C."""
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            yield
+            return
+
+        def interrupt_if_stopped(_number: int, _frame: FrameType | None) -> None:
+            if self.stopped:
+                raise KeyboardInterrupt
+
+        signal.signal(signal.SIGINT, interrupt_if_stopped)
         try:
             yield
-        except KeyboardInterrupt:
-            self.check()
-            raise
         finally:
-            with self._changed:
-                self._breakable = None
-        self.check()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _allow(self, steps: int | None, change: Change) -> None:
         with self._changed:
@@ -211,14 +234,14 @@ class Control:
             if steps != 0:
                 self._question = None
             self._changed.notify_all()
-        self._tell(change, "")
+        self._notify(change, "")
 
-    def _tell(self, change: Change, words: str) -> None:
+    def _notify(self, change: Change, words: str) -> None:
         for listener in tuple(self._listeners):
             listener(change, words)
 
 
-def _break_into(thread: int) -> None:
+def _interrupt(thread: int) -> None:
     """Raise ``KeyboardInterrupt`` in the main thread, also when it waits in the operating system."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(thread, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What any pair of hands can do, and what each action does with them: one mapping for every world."""
+"""What mouse and keyboard of a screen or page can do, and how each action is executed with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..actions.schema import (
 
 
 class KeyboardDevice(Protocol):
-    """A keyboard that is told canonical key names (``actions.keys``) and remembers what it holds."""
+    """A keyboard that takes canonical key names (``actions.keys``) and remembers what it holds."""
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class KeyboardDevice(Protocol):
         """Press a key and hold it."""
 
     def up(self, name: str) -> None:
-        """Release a key; one that is not held is let go all the same, as a keyboard would."""
+        """Release a key; also one that is not held, as a keyboard would."""
 
     def chord(self, names: tuple[str, ...]) -> None:
         """Press all in order, release in reverse order."""
@@ -48,7 +48,7 @@ class KeyboardDevice(Protocol):
         """Type text exactly; a line break (of any convention) is one Enter."""
 
     def release_all(self) -> None:
-        """Let go of everything that is held."""
+        """Release every key that is held."""
 
 
 class InputDevice(Protocol):
@@ -80,61 +80,61 @@ class InputDevice(Protocol):
         """Turn the wheel where the pointer is, or at ``point``."""
 
     def release_all(self) -> None:
-        """Let go of every button and key that is held."""
+        """Release every button and key that is held."""
 
 
-def perform(hands: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
+def perform(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     """Execute an action of mouse or keyboard; whether it was one.
 
     Args:
-        hands: mouse and keyboard.
+        device: executes it.
         action: what to do, in screenshot pixels.
-        at: screenshot pixels to the units of the hands.
+        at: screenshot pixels to the units of its points.
     """
-    return _use_mouse(hands, action, at) or _use_keyboard(hands, action, at)
+    return _use_mouse(device, action, at) or _use_keyboard(device, action, at)
 
 
-def _use_mouse(hands: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
+def _use_mouse(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     match action:
         case Click():
-            hands.click(at(action.point))
+            device.click(at(action.point))
         case DoubleClick():
-            hands.click(at(action.point), count=2)
+            device.click(at(action.point), count=2)
         case RightClick():
-            hands.click(at(action.point), "right")
+            device.click(at(action.point), "right")
         case MiddleClick():
-            hands.click(at(action.point), "middle")
+            device.click(at(action.point), "middle")
         case Move():
-            hands.move(at(action.point))
+            device.move(at(action.point))
         case Drag():
-            hands.drag(at(action.start), at(action.end))
+            device.drag(at(action.start), at(action.end))
         case MouseDown():
-            hands.down(at(action.point) if action.point else None, action.button)
+            device.down(at(action.point) if action.point else None, action.button)
         case MouseUp():
-            hands.up(at(action.point) if action.point else None, action.button)
+            device.up(at(action.point) if action.point else None, action.button)
         case Scroll():
-            hands.scroll(at(action.point) if action.point else None, action.direction, action.amount)
+            device.scroll(at(action.point) if action.point else None, action.direction, action.amount)
         case LongPress():
-            hands.hold(at(action.point), action.seconds)
+            device.hold(at(action.point), action.seconds)
         case _:
             return False
     return True
 
 
-def _use_keyboard(hands: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
+def _use_keyboard(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     match action:
         case Type():
             if action.point is not None:
-                hands.click(at(action.point))
-            hands.keyboard.type(action.text)
+                device.click(at(action.point))
+            device.keyboard.type(action.text)
         case Hotkey():
-            hands.keyboard.chord(action.keys)
+            device.keyboard.chord(action.keys)
         case Press():
-            hands.keyboard.chord((action.key,))
+            device.keyboard.chord((action.key,))
         case KeyDown():
-            hands.keyboard.down(action.key)
+            device.keyboard.down(action.key)
         case KeyUp():
-            hands.keyboard.up(action.key)
+            device.keyboard.up(action.key)
         case _:
             return False
     return True

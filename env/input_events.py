@@ -72,7 +72,7 @@ class TextInput:
 
 
 @dataclass(frozen=True)
-class LetGoInput:
+class ReleaseAllInput:
     """The keyboard speaks to another program now: what was held there is held no more."""
 
     time: float
@@ -86,5 +86,5 @@ class ActionInput:
     action: Action
 
 
-Input = KeyInput | ButtonInput | MoveInput | WheelInput | TextInput | LetGoInput | ActionInput
+Input = KeyInput | ButtonInput | MoveInput | WheelInput | TextInput | ReleaseAllInput | ActionInput
 Heard = Callable[[Input], None]

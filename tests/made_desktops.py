@@ -62,12 +62,12 @@ class Notepad:
         self.program = display.start(["mousepad", str(file)])
         self.window = display.wait_for_window(self.program)
 
-    def clear(self, hands: X11Input) -> None:
-        hands.keyboard.chord(("ctrl", "a"))
-        hands.keyboard.chord(("delete",))
+    def clear(self, device: X11Input) -> None:
+        device.keyboard.chord(("ctrl", "a"))
+        device.keyboard.chord(("delete",))
 
-    def has(self, hands: X11Input, text: str) -> bool:
-        hands.keyboard.chord(("ctrl", "s"))
+    def has(self, device: X11Input, text: str) -> bool:
+        device.keyboard.chord(("ctrl", "s"))
         return eventually(lambda: self.file.read_bytes() == text.encode())
 
 
@@ -98,7 +98,7 @@ def apart(work: Callable[[], None]) -> None:
 def browser_window() -> Iterator[tuple[BrowserWindow, X11Input]]:
     """A Chromium alone on a display."""
     with PrivateDisplay() as display, sync_playwright() as playwright:
-        hands = X11Input(display.name, Control())
+        device = X11Input(display.name, Control())
         browser = playwright.chromium.launch(
             headless=False, executable_path=find_browser(), env=dict(display.environ), args=["--no-first-run"]
         )
@@ -110,11 +110,11 @@ def browser_window() -> Iterator[tuple[BrowserWindow, X11Input]]:
         ways = iter(range(10_000))
 
         def moved() -> bool:
-            hands.move(Point(400 + next(ways) % 200, 400))
+            device.move(Point(400 + next(ways) % 200, 400))
             return bool(page.evaluate("window.origin_ || false"))
 
         assert eventually(moved, 20)
         page.evaluate("onmousemove = null; 0")
-        yield BrowserWindow(page, Point(*page.evaluate("window.origin_"))), hands
+        yield BrowserWindow(page, Point(*page.evaluate("window.origin_"))), device
         browser.close()
-        hands.close()
+        device.close()

@@ -20,7 +20,7 @@ from ...actions.geometry import Size
 from ..x11.windows import Windows
 from .openbox import openbox_settings
 from .sandbox import Sandbox
-from .xvfb import PATIENCE, Program, SupervisedServer
+from .xvfb import PATIENCE, Program, XServer
 
 __all__ = ["PrivateDisplay", "Program", "no_such_program", "require_programs"]
 
@@ -63,7 +63,7 @@ class PrivateDisplay:
         self._closed = False
         self._windows: Windows | None = None
         self._known: dict[Program, frozenset[int]] = {}
-        self._server = SupervisedServer(
+        self._server = XServer(
             [
                 *("Xvfb", "-screen", "0", f"{size.width}x{size.height}x24", "-dpi", "96", "-s", "0"),
                 *("-nolisten", "tcp", "-noreset"),

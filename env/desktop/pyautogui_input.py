@@ -173,7 +173,7 @@ class PyAutoGuiInput:
         """Move the pointer."""
         x, y = math.floor(point.x), math.floor(point.y)
         self._control.check()
-        self._control.moving(x, y)
+        self._control.announce_move(x, y)
         self._gui.moveTo(x, y)
 
     def down(self, point: Point | None, button: Button) -> None:

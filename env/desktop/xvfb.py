@@ -55,7 +55,7 @@ class Program:
         return f"{self.name} has ended with status {self.status}"
 
 
-class SupervisedServer:
+class XServer:
     """An X server under a supervisor, and the programs started beside it; any thread may call.
 
     Args:

@@ -30,8 +30,8 @@ from ..input_events import (
     ButtonInput,
     Input,
     KeyInput,
-    LetGoInput,
     MoveInput,
+    ReleaseAllInput,
     TextInput,
     WheelInput,
 )
@@ -237,7 +237,7 @@ class BrowserListener:
             when = min(event["time"] / 1000 - time.time() + time.monotonic(), time.monotonic())
             heard = self._read(event, when, frame)
             if heard is not None:
-                if not isinstance(heard, MoveInput | LetGoInput):
+                if not isinstance(heard, MoveInput | ReleaseAllInput):
                     self._last_input = when
                 self.heard(heard)
 
@@ -249,7 +249,7 @@ class BrowserListener:
             case "text":
                 return TextInput(when, event["text"], secret) if event["text"] else None
             case "blur":
-                return LetGoInput(when)
+                return ReleaseAllInput(when)
         left, top = self._offset(frame)
         point = Point(left + event["x"], top + event["y"])
         match event["kind"]:

@@ -67,7 +67,7 @@ class Gesture(Generic[Scene]):
 
 
 @dataclass
-class OpenGesture(Generic[Scene]):
+class PendingGesture(Generic[Scene]):
     """A gesture that may still go on.
 
     Attributes:
@@ -91,7 +91,7 @@ class OpenGesture(Generic[Scene]):
 
 
 @dataclass
-class TypedText(OpenGesture[Scene]):
+class TypedText(PendingGesture[Scene]):
     """Characters typed one after the other; ``secret`` says what kind of secret they are, if any."""
 
     secret: str = ""
@@ -111,7 +111,7 @@ class TypedText(OpenGesture[Scene]):
 
 
 @dataclass
-class Clicks(OpenGesture[Scene]):
+class Clicks(PendingGesture[Scene]):
     """Clicks of the left button at one point.
 
     Attributes:
@@ -142,7 +142,7 @@ class Clicks(OpenGesture[Scene]):
 
 
 @dataclass
-class WheelTurns(OpenGesture[Scene]):
+class WheelTurns(PendingGesture[Scene]):
     """The wheel turned one way at one place."""
 
     point: Point
@@ -165,7 +165,7 @@ class WheelTurns(OpenGesture[Scene]):
 
 
 @dataclass
-class Shortcut(OpenGesture[Scene]):
+class Shortcut(PendingGesture[Scene]):
     """Keys pressed while modifiers are held."""
 
     modifiers: tuple[str, ...]
@@ -193,7 +193,7 @@ class Shortcut(OpenGesture[Scene]):
 
 
 @dataclass
-class HeldButton(OpenGesture[Scene]):
+class HeldButton(PendingGesture[Scene]):
     """A mouse button that is down, and nothing else has happened since.
 
     Attributes:
@@ -243,7 +243,7 @@ _ACCENTS_ALONE = dict(zip("\u0300\u0301\u0302\u0303\u0308\u0327", "`'^~\"¸", st
 _ACCENTS_TWICE = {**_ACCENTS_ALONE, "\u0301": "´", "\u0308": "¨"}
 
 
-def composed(accent: str, character: str) -> str:
+def compose_accent(accent: str, character: str) -> str:
     """What a dead key and the next character give."""
     if character == " ":
         return _ACCENTS_ALONE.get(accent, character)

@@ -19,8 +19,8 @@ from ..input_events import (
     ButtonInput,
     Input,
     KeyInput,
-    LetGoInput,
     MoveInput,
+    ReleaseAllInput,
     TextInput,
     WheelInput,
 )
@@ -30,11 +30,11 @@ from .gestures import (
     Conceal,
     Gesture,
     HeldButton,
-    OpenGesture,
+    PendingGesture,
     Shortcut,
     TypedText,
     WheelTurns,
-    composed,
+    compose_accent,
 )
 
 Scene = TypeVar("Scene")
@@ -76,7 +76,7 @@ class Merger(Generic[Scene]):
     def __init__(self, stop_chord: Chord, conceal: Conceal) -> None:
         self._stop_chord = stop_chord
         self._conceal = conceal
-        self._open: OpenGesture[Scene] | None = None
+        self._open: PendingGesture[Scene] | None = None
         self._button: HeldButton[Scene] | None = None
         self._told_buttons: list[Button] = []
         self._modifiers: dict[int | str, _Modifier[Scene]] = {}
@@ -98,7 +98,7 @@ class Merger(Generic[Scene]):
         if self.stopped:
             return []
         self._expire(event.time)
-        if not isinstance(event, MoveInput | LetGoInput):
+        if not isinstance(event, MoveInput | ReleaseAllInput):
             self._newest = (scene, event.time)
         match event:
             case MoveInput():
@@ -117,7 +117,7 @@ class Merger(Generic[Scene]):
                 self._key_down(event, scene)
             case KeyInput():
                 self._key_up(event, scene)
-            case LetGoInput():
+            case ReleaseAllInput():
                 self._let_go()
             case ActionInput():
                 self._close()
@@ -228,7 +228,7 @@ class Merger(Generic[Scene]):
         held = tuple(dict.fromkeys(modifier.key for modifier in self._modifiers.values()))
         text = self._text_of(event, held)
         if event.dead:
-            self._accent = composed(self._accent, event.key) if self._accent else event.key
+            self._accent = compose_accent(self._accent, event.key) if self._accent else event.key
             if self._accent != event.key:
                 self._type(self._spelled(self._accent), event.secret, event.time, scene)
         elif text:
@@ -283,7 +283,7 @@ class Merger(Generic[Scene]):
     def _spelled(self, character: str) -> str:
         """A character with the accent that was waiting for it."""
         accent, self._accent = self._accent, ""
-        return composed(accent, character) if accent and accent != character else character
+        return compose_accent(accent, character) if accent and accent != character else character
 
     def _text(self, event: TextInput, scene: Scene) -> None:
         if isinstance(self._open, Shortcut) and self._open.pastes:

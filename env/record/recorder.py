@@ -20,12 +20,12 @@ from ...perception.redact import without
 from ...perception.screen import Region
 from ...perception.settle import Clock
 from ..chords import Chord
-from ..input_events import Input, LetGoInput, MoveInput
+from ..input_events import Input, MoveInput, ReleaseAllInput
 from ..trajectory.events import ActionEvent, EndEvent, PredictionEvent
 from ..trajectory.trajectory import TrajectoryWriter
 from .gestures import Gesture
 from .merge import Merger
-from .secrets import Hold, SecretPlaces, Secrets, pass_on
+from .secrets import Hold, SecretRegions, Secrets, pass_on
 
 STOP_CHORD = Chord(("ctrl", "alt"), "q")
 _TICK = 0.1
@@ -66,7 +66,7 @@ class Recorder:
         self._hold = hold
         self._held: deque[float] = deque()
         self._secrets = Secrets()
-        self._places = SecretPlaces(options.redact)
+        self._places = SecretRegions(options.redact)
         self._merger: Merger[Observation | None] = Merger(options.stop_chord, self._secrets.conceal)
         self._events: queue.SimpleQueue[tuple[Input, Observation | None]] = queue.SimpleQueue()
         self.steps = 0
@@ -78,7 +78,7 @@ class Recorder:
 
     def hear(self, event: Input, look: Callable[[float], Observation]) -> None:
         """Take an event, in any thread; returns at once."""
-        scene = None if isinstance(event, MoveInput | LetGoInput) else look(event.time)
+        scene = None if isinstance(event, MoveInput | ReleaseAllInput) else look(event.time)
 
         def release(marked: Input) -> None:
             self._events.put((marked, scene))

@@ -55,7 +55,7 @@ class Secrets:
         return address
 
 
-class SecretPlaces:
+class SecretRegions:
     """Knows from the last click whether what is typed goes into a region that must not be kept.
 
     Args:

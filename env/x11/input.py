@@ -151,7 +151,7 @@ class X11Input:
 
     def _move(self, point: Point) -> None:
         x, y = (math.floor(part) for part in clamp(point, self._size))
-        self._control.moving(x, y)
+        self._control.announce_move(x, y)
         self._inject(InjectedEvent(MOTION, 0, x, y))
 
     def _inject(self, *events: InjectedEvent) -> None:

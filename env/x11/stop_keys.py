@@ -2,7 +2,7 @@
 
 RECORD tells of every key and move on a display, whoever makes it and whoever has grabbed the keyboard: an
 open menu does not hide the stop. What the agent injects is told of too. Its keys cannot be a chord
-(``chords.ChordGuard``), and its moves are known, because the hands announce them (``Control.moving``).
+(``chords.ChordGuard``), and its moves are known, because the hands announce them (``Control.announce_move``).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Watcher:
                 self._press(detail, state)
             elif kind == _KEY_RELEASE:
                 self._down.discard(detail)
-            elif kind == _MOTION and (x, y) in self._corners and not self._control.moved(x, y):
+            elif kind == _MOTION and (x, y) in self._corners and not self._control.is_own_move(x, y):
                 self._control.stop("stopped by the pointer in a corner of the screen")
 
     def _press(self, keycode: int, state: int) -> None:

@@ -1,4 +1,4 @@
-"""``saccade type``, ``screenshot`` and ``act``: one pair of hands and one camera, for scripts."""
+"""``saccade type``, ``screenshot`` and ``act``: mouse, keyboard and screenshots for scripts."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def type_text(data: bytes, display: str | None) -> None:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 at byte {error.start}") from error
-    hands = open_input(display, Control())
+    device = open_input(display, Control())
     try:
-        hands.keyboard.type(text)
+        device.keyboard.type(text)
     finally:
-        hands.close()
+        device.close()
 
 
 def take_screenshot(out: Path, display: str | None, monitor: int | None, region: str | None) -> Size:
@@ -63,15 +63,15 @@ def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None)
         EnvironmentFailure: the display is gone.
     """
     control = Control()
-    hands = open_input(display, control)
+    device = open_input(display, control)
     try:
         picture = _look(display, monitor)
         for number, line in enumerate(lines, 1):
             if line.strip():
-                problem = _execute(line, hands, control, picture.size, picture.screen_frame)
+                problem = _execute(line, device, control, picture.size, picture.screen_frame)
                 yield json.dumps({"error": f"line {number}: {problem}"} if problem else {"ok": True})
     finally:
-        hands.close()
+        device.close()
 
 
 def _look(display: str | None, monitor: int | None, region: Region | None = None) -> Screenshot:
@@ -82,7 +82,7 @@ def _look(display: str | None, monitor: int | None, region: Region | None = None
         camera.close()
 
 
-def _execute(line: bytes, hands: InputDevice, control: Control, size: Size, frame: Frame) -> str | None:
+def _execute(line: bytes, device: InputDevice, control: Control, size: Size, frame: Frame) -> str | None:
     """What is wrong with a line, or with doing what it says."""
     try:
         action = action_adapter.validate_json(line)
@@ -94,17 +94,17 @@ def _execute(line: bytes, hands: InputDevice, control: Control, size: Size, fram
         if not inside(point, size):
             return f"({point.x:g}, {point.y:g}) is outside the screen of {size.width} x {size.height} pixels"
     try:
-        return _do(action, hands, control, frame)
+        return _do(action, device, control, frame)
     except (EnvironmentFailure, Stopped):
         raise
     except SaccadeError as error:
         return str(error)
 
 
-def _do(action: Action, hands: InputDevice, control: Control, frame: Frame) -> str | None:
+def _do(action: Action, device: InputDevice, control: Control, frame: Frame) -> str | None:
     if isinstance(action, Wait):
         control.wait(action.seconds)
-    elif not perform(hands, action, frame.to_frame):
+    elif not perform(device, action, frame.to_frame):
         return f"{action.kind} is nothing that mouse and keyboard can do"
     return None
 

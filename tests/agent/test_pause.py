@@ -1,5 +1,7 @@
 """A person's hold on the loop: what is injected, what is recorded, what the policy is told."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from saccade.actions.errors import Stopped
 from saccade.actions.schema import Action, Wait
 from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
@@ -129,6 +132,25 @@ def test_a_stop_breaks_into_a_slow_reply(env, control, run) -> None:
     assert time.monotonic() - begun < 10
     assert (end.end, end.message) == ("interrupted", "stopped by ctrl+alt+q")
     assert (trajectory.steps, env.done) == ([], [])
+
+
+def wait_after_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait(20)
+
+
+def test_a_stop_breaks_into_a_slow_reply_where_ctrl_c_is_ignored(control) -> None:
+    """As in a background job of a shell script, where SIGINT is ignored from the start."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        begun = time.monotonic()
+        threading.Timer(0.2, control.stop, ("enough",)).start()
+        with pytest.raises(Stopped, match="enough"), control.interrupting():
+            wait_after_ctrl_c()
+        assert time.monotonic() - begun < 10
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def test_a_reply_in_another_thread_is_over_when_it_returns(env, control, run) -> None:
@@ -272,6 +294,6 @@ def test_every_change_is_told_once() -> None:
 
 def test_a_move_of_the_agents_own_is_known_by_its_place() -> None:
     control = Control()
-    control.moving(0, 0)
-    assert control.moved(0, 0)
-    assert not control.moved(0, 9)
+    control.announce_move(0, 0)
+    assert control.is_own_move(0, 0)
+    assert not control.is_own_move(0, 9)

@@ -36,8 +36,8 @@ from saccade.env.input_events import (
     ButtonInput,
     Input,
     KeyInput,
-    LetGoInput,
     MoveInput,
+    ReleaseAllInput,
     TextInput,
     WheelInput,
 )
@@ -380,7 +380,7 @@ def test_everything_is_let_go_at_the_end(person: Person) -> None:
 def test_keys_are_let_go_when_another_window_takes_the_keyboard(person: Person) -> None:
     person.holds("ctrl")
     person.clicks(*HERE)
-    person.does(LetGoInput(person.time))
+    person.does(ReleaseAllInput(person.time))
     person.taps("a")
     assert person.actions == [KeyDown(key="ctrl"), Click(point=HERE), KeyUp(key="ctrl"), Type(text="a")]
 

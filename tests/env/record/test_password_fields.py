@@ -194,18 +194,18 @@ def test_what_is_typed_into_a_password_field_is_nowhere(
     form = Form(display, tmp_path, session)
     with (
         Recording(tmp_path / "run", display) as recording,
-        closing(X11Input(display.name, Control())) as hands,
+        closing(X11Input(display.name, Control())) as device,
     ):
         for text, keys in (("ada", 3), ("\t", 1), ("Correct-Horse", 15), ("\t", 1)):
-            hands.keyboard.type(text)
+            device.keyboard.type(text)
             recording.caught_up(keys)
-        hands.click(form.password)
+        device.click(form.password)
         recording.caught_up(1)
-        hands.keyboard.type("Correct-Horse")
+        device.keyboard.type("Correct-Horse")
         recording.caught_up(15)
-        hands.click(form.name)
+        device.click(form.name)
         recording.caught_up(1)
-        hands.keyboard.type("lovelace")
+        device.keyboard.type("lovelace")
         recording.caught_up(8)
     assert recording.told == []
     assert recording.actions() == [
@@ -224,11 +224,11 @@ def test_the_field_that_has_the_focus_already_is_asked(
     tmp_path: Path, display: PrivateDisplay, session: str
 ) -> None:
     form = Form(display, tmp_path, session)
-    with closing(X11Input(display.name, Control())) as hands:
-        hands.click(form.password)
-        hands.keyboard.type("before")
+    with closing(X11Input(display.name, Control())) as device:
+        device.click(form.password)
+        device.keyboard.type("before")
         with Recording(tmp_path / "run", display) as recording:
-            hands.keyboard.type("hunter")
+            device.keyboard.type("hunter")
             recording.caught_up(6)
     assert recording.typed() == ["{{password}}"]
 
@@ -318,10 +318,10 @@ def test_a_program_that_does_not_answer_holds_up_nothing_for_long(
         os.kill(form.program.number, signal.SIGSTOP)
         recording.caught_up(type_at_once(display, "abc"))
         os.kill(form.program.number, signal.SIGCONT)
-        with closing(X11Input(display.name, Control())) as hands:
-            hands.click(form.name)
+        with closing(X11Input(display.name, Control())) as device:
+            device.click(form.name)
             recording.caught_up(1)
-            hands.keyboard.type("def")
+            device.keyboard.type("def")
             recording.caught_up(3)
     assert recording.typed() == ["{{password}}", "def"], "what nobody could tell counts as secret"
 

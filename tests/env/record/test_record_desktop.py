@@ -272,13 +272,13 @@ def heard_again(heard: Sequence[Input]) -> list[tuple[int, int]]:
 def replay(actions: Sequence[Action], display: str) -> None:
     """Do it all again, looking at nothing."""
     control = Control()
-    hands = X11Input(display, control)
+    device = X11Input(display, control)
     for action in actions:
         if isinstance(action, Wait):
             control.wait(action.seconds)
         else:
-            assert perform(hands, action, lambda point: point)
-    hands.close()
+            assert perform(device, action, lambda point: point)
+    device.close()
 
 
 # ---------------------------------------------------------------- what is kept
@@ -287,9 +287,9 @@ def replay(actions: Sequence[Action], display: str) -> None:
 def test_characters_typed_through_lent_keys_are_recovered(tmp_path: Path, display: PrivateDisplay) -> None:
     text = "Grüße, 你好 ☃ 😀 Привет “x” €5"
     with recording(tmp_path / "run", display) as at_work:
-        hands = X11Input(display.name, Control())
-        hands.keyboard.text.by_keys(text)
-        hands.close()
+        device = X11Input(display.name, Control())
+        device.keyboard.text.by_keys(text)
+        device.close()
         until(lambda: len(at_work.heard) >= 2 * len(text))
     assert actions_of(tmp_path / "run") == [Type(text=text)]
 
@@ -330,14 +330,14 @@ def test_what_is_typed_into_a_redacted_region_is_nowhere(tmp_path: Path, display
     options = RecordOptions(redact=[region])
     with editor(display, tmp_path / "text.txt") as connection:
         with recording(tmp_path / "run", display, options) as at_work:
-            hands = X11Input(display.name, Control())
-            hands.click(inside)
-            hands.keyboard.type(secret)
-            hands.click(IN_TEXT)
-            hands.keyboard.type("seen")
-            hands.click(inside)
-            hands.keyboard.type(secret)
-            hands.close()
+            device = X11Input(display.name, Control())
+            device.click(inside)
+            device.keyboard.type(secret)
+            device.click(IN_TEXT)
+            device.keyboard.type("seen")
+            device.click(inside)
+            device.keyboard.type(secret)
+            device.close()
             until(lambda: len(at_work.heard) >= 4 * len(secret))
         connection.display.sync()
     assert actions_of(tmp_path / "run") == [
@@ -372,9 +372,9 @@ def test_two_displays_are_heard_apart(display: PrivateDisplay) -> None:
             heard[name] = []
         with listening(names[0], heard[names[0]].append), listening(names[1], heard[names[1]].append):
             for name, text in zip(names, ("öne", "två"), strict=True):
-                hands = X11Input(name, Control())
-                hands.keyboard.type(text)
-                hands.close()
+                device = X11Input(name, Control())
+                device.keyboard.type(text)
+                device.close()
             until(lambda: all(len(events) >= 6 for events in heard.values()))
     said = ["".join(e.key for e in heard[name] if isinstance(e, KeyInput) and e.down) for name in names]
     assert said == ["öne", "två"]
@@ -391,9 +391,9 @@ def test_listening_ends_at_once_and_for_good(display: PrivateDisplay) -> None:
     heard: list[Input] = []
     with listening(display.name, heard.append):
         pass
-    hands = X11Input(display.name, Control())
-    hands.click(IN_TEXT)
-    hands.close()
+    device = X11Input(display.name, Control())
+    device.click(IN_TEXT)
+    device.close()
     assert heard == []
 
 
@@ -408,7 +408,7 @@ def test_pynput_hears_the_same_where_it_is_used(display: PrivateDisplay) -> None
     """On macOS and Windows pynput listens; here it does so on the display that ``$DISPLAY`` names."""
     code = """
 import sys, threading
-from saccade.env.pynput_listener import PynputListener
+from saccade.env.record.pynput_listener import PynputListener
 def heard(event):
     print(event, flush=True)
 listener = PynputListener(None, heard)
@@ -426,11 +426,11 @@ listener.close()
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    hands = X11Input(display.name, Control())
-    hands.click(IN_TEXT)
-    hands.scroll(None, "down", 2)
-    hands.keyboard.chord(("ctrl", "a"))
-    hands.close()
+    device = X11Input(display.name, Control())
+    device.click(IN_TEXT)
+    device.scroll(None, "down", 2)
+    device.keyboard.chord(("ctrl", "a"))
+    device.close()
     lines: list[str] = []
     while not any("key='a', down=False" in line for line in lines):
         lines.append(process.stdout.readline())

@@ -31,11 +31,11 @@ def notepad(display: PrivateDisplay, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def hands(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Input]:
-    hands = X11Input(display.name, Control())
-    notepad.clear(hands)
-    yield hands
-    hands.close()
+def device(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Input]:
+    device = X11Input(display.name, Control())
+    notepad.clear(device)
+    yield device
+    device.close()
 
 
 def xclip(display: PrivateDisplay, *words: str, put: bytes | None = None) -> bytes:
@@ -55,50 +55,50 @@ def keepers(display: PrivateDisplay) -> list[str]:
             words = file.read_bytes().decode(errors="replace").split("\0")
         except OSError:  # it has just ended
             continue
-        if display.name in words and any("x11_selection_owner" in word for word in words):
+        if display.name in words and any("selection_owner" in word for word in words):
             lines.append(file.parent.name)
     return lines
 
 
-def test_text_is_put_back(display: PrivateDisplay, hands: X11Input, notepad: Notepad) -> None:
+def test_text_is_put_back(display: PrivateDisplay, device: X11Input, notepad: Notepad) -> None:
     xclip(display, put="former ☃".encode())
-    hands.keyboard.text.by_paste("one, 你好\n")
-    hands.keyboard.text.by_paste("two")
+    device.keyboard.text.by_paste("one, 你好\n")
+    device.keyboard.text.by_paste("two")
     assert xclip(display).decode() == "former ☃"
-    assert notepad.has(hands, "one, 你好\ntwo")
+    assert notepad.has(device, "one, 你好\ntwo")
 
 
-def test_a_picture_is_put_back(display: PrivateDisplay, hands: X11Input, notepad: Notepad) -> None:
+def test_a_picture_is_put_back(display: PrivateDisplay, device: X11Input, notepad: Notepad) -> None:
     picture = bytes(range(256)) * 16
     xclip(display, "-target", "image/png", put=picture)
-    hands.keyboard.text.by_paste("words")
+    device.keyboard.text.by_paste("words")
     assert xclip(display, "-target", "image/png") == picture
     assert b"UTF8_STRING" not in xclip(display, "-target", "TARGETS").split()
-    assert notepad.has(hands, "words")
+    assert notepad.has(device, "words")
 
 
 def test_much_is_fetched_kept_and_handed_over_in_pieces(
-    display: PrivateDisplay, hands: X11Input, notepad: Notepad
+    display: PrivateDisplay, device: X11Input, notepad: Notepad
 ) -> None:
     assert len(MANY.encode()) > 1 << 20
     xclip(display, put=MANY.encode())
-    hands.keyboard.text.by_paste(LINES)
+    device.keyboard.text.by_paste(LINES)
     assert xclip(display).decode() == MANY
-    assert notepad.has(hands, LINES)
+    assert notepad.has(device, LINES)
 
 
-def test_an_empty_clipboard_is_empty_again(display: PrivateDisplay, hands: X11Input) -> None:
+def test_an_empty_clipboard_is_empty_again(display: PrivateDisplay, device: X11Input) -> None:
     connection = Connection(display.name)
     reader = SelectionReader(connection)
     xclip(display, put=b"")
-    hands.keyboard.text.by_paste("words")
+    device.keyboard.text.by_paste("words")
     assert not reader.read("CLIPBOARD", 5.0).get("UTF8_STRING", (None, b""))[1]
     reader.close()
     connection.close()
 
 
 def test_a_process_keeps_the_clipboard_until_somebody_copies(
-    display: PrivateDisplay, hands: X11Input
+    display: PrivateDisplay, device: X11Input
 ) -> None:
     xclip(display, put=b"former")
     other = X11Input(display.name, Control())
@@ -107,7 +107,7 @@ def test_a_process_keeps_the_clipboard_until_somebody_copies(
     other.close()
     assert len(keepers(display)) == 1
     assert [xclip(display), xclip(display)] == [b"former", b"former"]
-    hands.keyboard.text.by_paste("more words")  # takes it from the process, and gives it back itself
+    device.keyboard.text.by_paste("more words")  # takes it from the process, and gives it back itself
     assert xclip(display) == b"former"
     assert eventually(lambda: keepers(display) == [])
 
@@ -131,7 +131,7 @@ def deaf(display: PrivateDisplay) -> Iterator[Connection]:
 def test_a_stop_before_it_is_fetched_puts_it_back(display: PrivateDisplay, deaf: Connection) -> None:
     xclip(display, put=b"former")
     control = Control()
-    hands = X11Input(display.name, control)
+    device = X11Input(display.name, control)
 
     def stop_at_the_key() -> None:
         assert eventually(lambda: any(event.type == 2 for event in deaf.events(0.1)))
@@ -140,17 +140,17 @@ def test_a_stop_before_it_is_fetched_puts_it_back(display: PrivateDisplay, deaf:
     watch = threading.Thread(target=stop_at_the_key)
     watch.start()
     with pytest.raises(Stopped):
-        hands.keyboard.text.by_paste("never fetched")
+        device.keyboard.text.by_paste("never fetched")
     watch.join()
     assert xclip(display) == b"former"
     assert deaf.display.query_keymap() == [0] * 32
-    hands.close()
+    device.close()
 
 
 def test_what_is_not_fetched_is_typed(display: PrivateDisplay, deaf: Connection) -> None:
-    hands = X11Input(display.name, Control())
-    hands.keyboard.text.by_paste("xy")
+    device = X11Input(display.name, Control())
+    device.keyboard.text.by_paste("xy")
     presses = [event.detail for event in deaf.events(1.0) if event.type == 2]
     symbols = [deaf.display.keycode_to_keysym(code, 0) for code in presses]
     assert symbols[-2:] == [ord("x"), ord("y")]
-    hands.close()
+    device.close()

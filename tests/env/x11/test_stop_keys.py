@@ -1,4 +1,4 @@
-"""The person's chords and corners on a real display, against hands that are at work there."""
+"""The person's chords and corners on a real display, against an input device at work there."""
 
 import gc
 import os
@@ -125,13 +125,13 @@ def test_a_pointer_thrown_into_a_corner_stops(
 
 
 def test_the_agent_may_use_corners_itself(control: Control, display: PrivateDisplay, person: Person) -> None:
-    hands = X11Input(display.name, control)
-    hands.click(Point(0, 0))
-    hands.drag(Point(5, 700), Point(0, 719))
-    hands.move(Point(600, 300))
+    device = X11Input(display.name, control)
+    device.click(Point(0, 0))
+    device.drag(Point(5, 700), Point(0, 719))
+    device.move(Point(600, 300))
     time.sleep(0.2)
     assert not control.stopped
-    hands.close()
+    device.close()
     person.move(0, 719)
     assert eventually(lambda: control.stopped), "the person's own move"
 
@@ -157,24 +157,24 @@ def test_a_display_that_ends_ends_the_listening(control: Control) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == f"stop keys on {other.name}"]
 
 
-# ---------------------------------------------------------------- hands at work
+# ---------------------------------------------------------------- input devices at work
 
 
-def click(hands: X11Input) -> None:
-    hands.click(Point(400, 400))
+def click(device: X11Input) -> None:
+    device.click(Point(400, 400))
 
 
-def type_much(hands: X11Input) -> None:
-    hands.keyboard.type("The quick brown fox, jumps! " * 180)
+def type_much(device: X11Input) -> None:
+    device.keyboard.type("The quick brown fox, jumps! " * 180)
 
 
-def drag(hands: X11Input) -> None:
-    hands.drag(Point(200, 200), Point(900, 600))
+def drag(device: X11Input) -> None:
+    device.drag(Point(200, 200), Point(900, 600))
 
 
-def forever(work: Callable[[X11Input], None], hands: X11Input) -> None:
+def forever(work: Callable[[X11Input], None], device: X11Input) -> None:
     while True:
-        work(hands)
+        work(device)
 
 
 @contextmanager
@@ -193,7 +193,7 @@ def test_after_the_chord_nothing_is_injected_and_nothing_stays_down(
     tmp_path: Path,
 ) -> None:
     Notepad(display, tmp_path / "text")
-    hands = X11Input(display.name, control)
+    device = X11Input(display.name, control)
     pressed: list[float] = []
 
     def stop() -> None:
@@ -204,13 +204,13 @@ def test_after_the_chord_nothing_is_injected_and_nothing_stays_down(
     with recorded(display.name) as events:
         watcher.start()
         with pytest.raises(Stopped, match=r"ctrl\+alt\+q"):
-            forever(work, hands)
+            forever(work, device)
         watcher.join()
         time.sleep(1.2)
     late = [event for when, event in events if when > pressed[0] + 1.0]
     assert (late, len(events) > 8) == ([], True)
     assert person.held() == (0, 0)
-    hands.close()
+    device.close()
     display.end_programs()
 
 

@@ -43,37 +43,37 @@ def display() -> Iterator[PrivateDisplay]:
 
 def test_drags_and_clicks_in_a_browser() -> None:
     def body() -> None:
-        with browser_window() as (window, hands):
+        with browser_window() as (window, device):
             window.show(PAGE)
             for count, end in enumerate(((400, 200), (490, 160), (308, 240)), start=1):
-                _drag_everything(window, hands, count, Point(*end))
+                _drag_everything(window, device, count, Point(*end))
             window.page.evaluate("clicks.length = 0")
-            hands.click(window.at(600, 50))
+            device.click(window.at(600, 50))
             assert eventually(lambda: window.page.evaluate("clicks") == [1])
-            hands.click(window.at(700, 90), count=2)
+            device.click(window.at(700, 90), count=2)
             assert eventually(lambda: window.page.evaluate("clicks") == [1, 1, 2])
-            hands.click(window.at(600, 250), "right")
+            device.click(window.at(600, 250), "right")
             assert eventually(lambda: window.page.evaluate("clicks") == [1, 1, 2, "menu"])
 
     apart(body)
 
 
-def _drag_everything(window: BrowserWindow, hands: X11Input, count: int, end: Point) -> None:
+def _drag_everything(window: BrowserWindow, device: X11Input, count: int, end: Point) -> None:
     """The ends are in the middle of the goal, and where a pointer is only just inside."""
     page = window.page
-    hands.drag(window.at(60, 40), window.at(*end))
+    device.drag(window.at(60, 40), window.at(*end))
     assert eventually(lambda: page.evaluate("drops == ends && drops") == count)
     page.evaluate("slider.value = 0")
-    hands.drag(window.at(28, 308), window.at(28 + 384 * 0.6, 308))
+    device.drag(window.at(28, 308), window.at(28 + 384 * 0.6, 308))
     assert eventually(lambda: 59 <= int(page.evaluate("slider.value")) <= 61)
-    hands.drag(window.at(21, 352), window.at(258, 352))
+    device.drag(window.at(21, 352), window.at(258, 352))
     assert eventually(lambda: page.evaluate("getSelection().toString()") == "some words to select")
     page.evaluate("getSelection().removeAllRanges()")
 
 
 def test_windows_are_dragged_by_their_titles(display: PrivateDisplay, tmp_path: Path) -> None:
     notepad = Notepad(display, tmp_path / "note.txt")
-    hands, server = X11Input(display.name, Control()), Connection(display.name)
+    device, server = X11Input(display.name, Control()), Connection(display.name)
     window = server.window(notepad.window)
     title = server.numbers(window, "_NET_FRAME_EXTENTS")[2]
 
@@ -83,9 +83,9 @@ def test_windows_are_dragged_by_their_titles(display: PrivateDisplay, tmp_path: 
 
     for x, y in ((40, 60), (300, 200), (310, 207), (90, 238)):  # the last one sticks out at the bottom
         handle = Point(place().x + 200, place().y - title / 2)
-        hands.drag(handle, Point(handle.x + x - place().x, handle.y + y - place().y))
+        device.drag(handle, Point(handle.x + x - place().x, handle.y + y - place().y))
         assert eventually(lambda: place() == (x, y)), (x, y, place())  # noqa: B023
-    hands.close()
+    device.close()
     server.close()
 
 
@@ -119,19 +119,19 @@ class Listener:
 
 def test_every_key_arrives_and_is_let_go(display: PrivateDisplay) -> None:
     listener = Listener(display.name)
-    hands = X11Input(display.name, Control())
+    device = X11Input(display.name, Control())
     before = listener.connection.display.get_keyboard_mapping(8, 248)
     for key in sorted(NAMED_KEYS - {"capslock", "numlock", "scrolllock"}):
-        hands.keyboard.down(key)
+        device.keyboard.down(key)
         assert listener.symbols(1) == [(2, keysym(key))], key
-        hands.keyboard.up(key)
+        device.keyboard.up(key)
         listener.symbols(1)
-    hands.keyboard.chord(("ctrl", "shift", "a"))
+    device.keyboard.chord(("ctrl", "shift", "a"))
     a, shift, ctrl = keysym("a"), keysym("shift"), keysym("ctrl")
     assert listener.symbols(6) == [(2, ctrl), (2, shift), (2, a), (3, a), (3, shift), (3, ctrl)]
     assert listener.connection.display.get_keyboard_mapping(8, 248) == before
-    assert hands.keyboard.held == ()
-    hands.close()
+    assert device.keyboard.held == ()
+    device.close()
     listener.window.destroy()
     listener.connection.close()
 
@@ -140,19 +140,19 @@ def test_every_key_arrives_and_is_let_go(display: PrivateDisplay) -> None:
 def test_a_stop_ends_the_pointers_work_and_lets_go(display: PrivateDisplay, work: str) -> None:
     """On the bare screen; over a window the server holds buttons back until the window manager agrees."""
     control = Control()
-    hands = X11Input(display.name, control)
+    device = X11Input(display.name, control)
     server = Connection(display.name)
     threading.Timer(0.05, control.stop, ("enough",)).start()
     works = {
-        "drag": lambda: hands.drag(Point(1000, 700), Point(1270, 20)),
-        "hold": lambda: hands.hold(Point(1000, 700), 60),
-        "move": lambda: [hands.move(Point(1000, 700)) for _ in range(1_000_000)],
+        "drag": lambda: device.drag(Point(1000, 700), Point(1270, 20)),
+        "hold": lambda: device.hold(Point(1000, 700), 60),
+        "move": lambda: [device.move(Point(1000, 700)) for _ in range(1_000_000)],
     }
     with pytest.raises(Stopped):
         works[work]()
     assert server.root.query_pointer().mask & 0x1F00 == 0
     server.close()
-    hands.close()
+    device.close()
 
 
 def test_no_display_is_said_so() -> None:
@@ -162,20 +162,20 @@ def test_no_display_is_said_so() -> None:
 
 def test_a_lost_display_is_said_so() -> None:
     with PrivateDisplay() as display:
-        hands = X11Input(display.name, Control())
+        device = X11Input(display.name, Control())
     with pytest.raises(EnvironmentFailure, match="is gone"):
-        hands.click(Point(1, 1))
+        device.click(Point(1, 1))
 
 
 PYAUTOGUI = """
 from saccade.actions.geometry import Point
 from saccade.env.control import Control
-from saccade.env.pyautogui_hands import PyAutoGuiHands
-hands = PyAutoGuiHands(Control())
-hands.move(Point(300, 200))
-hands.keyboard.chord(("ctrl", "a"))
-hands.keyboard.type("plain and <Ünïcode> 你好\\n")
-print(hands.keyboard.held)
+from saccade.env.desktop.pyautogui_input import PyAutoGuiInput
+device = PyAutoGuiInput(Control())
+device.move(Point(300, 200))
+device.keyboard.chord(("ctrl", "a"))
+device.keyboard.type("plain and <Ünïcode> 你好\\n")
+print(device.keyboard.held)
 """
 
 
@@ -187,9 +187,9 @@ def test_pyautogui_where_it_is_asked_for(display: PrivateDisplay, tmp_path: Path
     with out.open("w") as file:  # no pipe: what keeps the clipboard would keep it open
         done = subprocess.run(call, env=environ, stdout=file, stderr=file, timeout=60)
     assert (done.returncode, out.read_text()) == (0, "()\n")
-    hands = X11Input(display.name, Control())
-    assert notepad.has(hands, "plain and <Ünïcode> 你好\n")
-    hands.close()
+    device = X11Input(display.name, Control())
+    assert notepad.has(device, "plain and <Ünïcode> 你好\n")
+    device.close()
     del environ["DISPLAY"]
     lost = subprocess.run(call, env=environ, capture_output=True, text=True, timeout=60)
     assert "MissingPartError: PyAutoGUI cannot be used here" in lost.stderr

@@ -34,12 +34,12 @@ def notepad(display: PrivateDisplay, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def hands(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Input]:
-    hands = X11Input(display.name, Control())
-    hands.keyboard.chord(("ctrl", "a"))
-    hands.keyboard.chord(("delete",))
-    yield hands
-    hands.close()
+def device(display: PrivateDisplay, notepad: Notepad) -> Iterator[X11Input]:
+    device = X11Input(display.name, Control())
+    device.keyboard.chord(("ctrl", "a"))
+    device.keyboard.chord(("delete",))
+    yield device
+    device.close()
 
 
 class Server:
@@ -72,35 +72,35 @@ def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: str) -> None:
     wrong = []
     with PrivateDisplay() as display:
         notepad = Notepad(display, tmp_path / "note.txt")
-        hands = X11Input(display.name, Control())
+        device = X11Input(display.name, Control())
         for text in [*texts(12), texts(2, longest=400)[1]]:
-            notepad.clear(hands)
-            getattr(hands.keyboard.text, way)(text)
-            if not notepad.has(hands, text):
+            notepad.clear(device)
+            getattr(device.keyboard.text, way)(text)
+            if not notepad.has(device, text):
                 wrong.append(text)
-        hands.close()
+        device.close()
     assert wrong == []
 
 
 def test_texts_arrive_in_a_browser_exactly() -> None:
     wrong = []
 
-    def write(window: BrowserWindow, hands: X11Input, way: str) -> None:
-        hands.click(window.at(200, 200))
+    def write(window: BrowserWindow, device: X11Input, way: str) -> None:
+        device.click(window.at(200, 200))
         for text in texts(8):
-            hands.keyboard.chord(("ctrl", "a"))
-            hands.keyboard.chord(("delete",))
-            getattr(hands.keyboard.text, way)(text)
+            device.keyboard.chord(("ctrl", "a"))
+            device.keyboard.chord(("delete",))
+            getattr(device.keyboard.text, way)(text)
             if not eventually(lambda: window.page.evaluate("area.value") == text):  # noqa: B023
                 wrong.append((way, text))
 
     def body() -> None:
-        with browser_window() as (window, hands):
+        with browser_window() as (window, device):
             window.show(AREA + TABS)
-            write(window, hands, "by_keys")
-            write(window, hands, "by_paste")
+            write(window, device, "by_keys")
+            write(window, device, "by_paste")
             window.show(AREA)  # the tab key would leave it
-            write(window, hands, "type")
+            write(window, device, "type")
 
     apart(body)
     assert wrong == []
@@ -108,56 +108,56 @@ def test_texts_arrive_in_a_browser_exactly() -> None:
 
 @pytest.mark.parametrize("layout", [["de"], ["us,ru", "-option", "grp:caps_toggle"]], ids=["de", "ru"])
 def test_layouts_and_locks_do_not_matter(
-    display: PrivateDisplay, hands: X11Input, notepad: Notepad, layout: list[str]
+    display: PrivateDisplay, device: X11Input, notepad: Notepad, layout: list[str]
 ) -> None:
     server = Server(display.name)
     subprocess.run(["setxkbmap", "-display", display.name, *layout], check=True)
     try:
-        hands.keyboard.chord(("capslock",))  # switches to the second layout where there is one
-        hands.keyboard.chord(("numlock",))
+        device.keyboard.chord(("capslock",))  # switches to the second layout where there is one
+        device.keyboard.chord(("numlock",))
         locks, before = server.locks.get(), server.map()
         assert any(locks)
         text = "Hello, Wörld! <y> [z] @ 'quoted' ^ ~ \\ ẞ Привет 你好\n"
-        hands.keyboard.type(text)
+        device.keyboard.type(text)
         assert (server.locks.get(), server.map()) == (locks, before)
-        hands.keyboard.chord(("capslock",))
-        hands.keyboard.chord(("numlock",))
-        assert notepad.has(hands, text)
+        device.keyboard.chord(("capslock",))
+        device.keyboard.chord(("numlock",))
+        assert notepad.has(device, text)
     finally:
         subprocess.run(["setxkbmap", "-display", display.name, "us", "-option", ""], check=True)
         server.connection.close()
 
 
 def test_held_modifiers_do_not_spoil_text_and_stay_held(
-    hands: X11Input, notepad: Notepad, server: Server
+    device: X11Input, notepad: Notepad, server: Server
 ) -> None:
-    hands.keyboard.down("shift")
-    hands.keyboard.down("ctrl")
+    device.keyboard.down("shift")
+    device.keyboard.down("ctrl")
     held = server.down()
     assert len(held) == 2
-    hands.keyboard.type("as it is, ñ")
+    device.keyboard.type("as it is, ñ")
     assert server.down() == held
-    hands.keyboard.release_all()
-    assert notepad.has(hands, "as it is, ñ")
+    device.keyboard.release_all()
+    assert notepad.has(device, "as it is, ñ")
 
 
-def test_every_convention_of_line_breaks_is_one_enter(hands: X11Input, notepad: Notepad) -> None:
-    hands.keyboard.type("one\r\ntwo\rthree\nfour")
-    assert notepad.has(hands, "one\ntwo\nthree\nfour")
+def test_every_convention_of_line_breaks_is_one_enter(device: X11Input, notepad: Notepad) -> None:
+    device.keyboard.type("one\r\ntwo\rthree\nfour")
+    assert notepad.has(device, "one\ntwo\nthree\nfour")
 
 
-def test_what_no_key_says_is_pasted(hands: X11Input, notepad: Notepad, server: Server) -> None:
-    hands.keyboard.type("a\x01b\x7f\x85c\ufdd0é")
-    assert notepad.has(hands, "a\x01b\x7f\x85c\ufdd0é")
+def test_what_no_key_says_is_pasted(device: X11Input, notepad: Notepad, server: Server) -> None:
+    device.keyboard.type("a\x01b\x7f\x85c\ufdd0é")
+    assert notepad.has(device, "a\x01b\x7f\x85c\ufdd0é")
 
 
-def test_half_a_character_is_refused(hands: X11Input, notepad: Notepad) -> None:
+def test_half_a_character_is_refused(device: X11Input, notepad: Notepad) -> None:
     with pytest.raises(UsageError, match="position 1"):
-        hands.keyboard.type("a\ud800")
-    assert notepad.has(hands, "")
+        device.keyboard.type("a\ud800")
+    assert notepad.has(device, "")
 
 
-def test_a_map_without_spare_keycodes_is_enough(hands: X11Input, notepad: Notepad, server: Server) -> None:
+def test_a_map_without_spare_keycodes_is_enough(device: X11Input, notepad: Notepad, server: Server) -> None:
     change = server.connection.display.change_keyboard_mapping
     before = server.map()
     spare = [code for code, row in enumerate(before, 8) if not any(row)]
@@ -166,8 +166,8 @@ def test_a_map_without_spare_keycodes_is_enough(hands: X11Input, notepad: Notepa
     server.connection.display.sync()
     full = server.map()
     try:
-        hands.keyboard.type("snow ☃, 你好, ñ, volume")
-        assert notepad.has(hands, "snow ☃, 你好, ñ, volume")
+        device.keyboard.type("snow ☃, 你好, ñ, volume")
+        assert notepad.has(device, "snow ☃, 你好, ñ, volume")
         assert server.map() == full
     finally:
         for code in spare:
@@ -177,7 +177,7 @@ def test_a_map_without_spare_keycodes_is_enough(hands: X11Input, notepad: Notepa
 
 @pytest.mark.parametrize("character", ["x", "ж"])
 def test_a_stop_ends_typing_at_once_and_leaves_nothing_behind(
-    display: PrivateDisplay, notepad: Notepad, hands: X11Input, server: Server, character: str
+    display: PrivateDisplay, notepad: Notepad, device: X11Input, server: Server, character: str
 ) -> None:
     control = Control()
     stopped = X11Input(display.name, control)
@@ -189,7 +189,7 @@ def test_a_stop_ends_typing_at_once_and_leaves_nothing_behind(
     assert server.down() == []
     assert server.connection.root.query_pointer().mask & 0x1F00 == 0
     assert stopped.keyboard.held == ()
-    hands.keyboard.chord(("ctrl", "s"))
+    device.keyboard.chord(("ctrl", "s"))
     assert eventually(lambda: 0 < len(notepad.file.read_text("utf-8")) < 5000)
     stopped.close()
 
@@ -237,11 +237,11 @@ def test_four_desktops_in_one_process_do_not_mix(tmp_path: Path) -> None:
     def work(number: int) -> None:
         with PrivateDisplay() as display:
             notepad = Notepad(display, tmp_path / f"{number}.txt")
-            hands = X11Input(display.name, Control())
+            device = X11Input(display.name, Control())
             together.wait()
-            hands.keyboard.type(wanted[number])
-            found[number] = notepad.has(hands, wanted[number])
-            hands.close()
+            device.keyboard.type(wanted[number])
+            found[number] = notepad.has(device, wanted[number])
+            device.close()
 
     together = threading.Barrier(4, timeout=60)
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]

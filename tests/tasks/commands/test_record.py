@@ -31,10 +31,10 @@ def display() -> Iterator[PrivateDisplay]:
 
 
 @pytest.fixture
-def hands(display: PrivateDisplay) -> Iterator[X11Input]:
-    hands = X11Input(display.name, Control())
-    yield hands
-    hands.close()
+def device(display: PrivateDisplay) -> Iterator[X11Input]:
+    device = X11Input(display.name, Control())
+    yield device
+    device.close()
 
 
 class Process:
@@ -67,13 +67,13 @@ class Process:
         return self.process.wait(30), rest
 
 
-def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, hands: X11Input, tmp_path: Path) -> None:
+def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, device: X11Input, tmp_path: Path) -> None:
     process = Process(
         "--out", str(tmp_path / "run"), "--display", display.name, "--task", "Say hello", "--json"
     )
-    hands.click(Point(100, 100))
-    hands.keyboard.type("hello")
-    hands.keyboard.chord(("ctrl", "alt", "q"))
+    device.click(Point(100, 100))
+    device.keyboard.type("hello")
+    device.keyboard.chord(("ctrl", "alt", "q"))
     process.until("click (100, 100)")
     process.until('type "hello"')
     status, rest = process.end()
@@ -88,10 +88,10 @@ def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, hands: X11Inpu
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_a_recording(
-    display: PrivateDisplay, hands: X11Input, tmp_path: Path, kind: signal.Signals
+    display: PrivateDisplay, device: X11Input, tmp_path: Path, kind: signal.Signals
 ) -> None:
     process = Process("--out", str(tmp_path / "run"), "--display", display.name)
-    hands.click(Point(50, 50), "right")
+    device.click(Point(50, 50), "right")
     process.until("right_click (50, 50)")
     process.process.send_signal(kind)
     status, rest = process.end()
@@ -99,9 +99,9 @@ def test_signals_end_a_recording(
     assert check_trajectory(tmp_path / "run") == "ok: 1 steps, 2 screens, ended: finished"
 
 
-def test_a_killed_recording_can_be_loaded(display: PrivateDisplay, hands: X11Input, tmp_path: Path) -> None:
+def test_a_killed_recording_can_be_loaded(display: PrivateDisplay, device: X11Input, tmp_path: Path) -> None:
     process = Process("--out", str(tmp_path / "run"), "--display", display.name)
-    hands.click(Point(50, 50), "right")
+    device.click(Point(50, 50), "right")
     process.until("right_click (50, 50)")
     process.process.kill()
     process.end()

@@ -1,4 +1,4 @@
-"""What the strings for OSWorld do when they are run, next to what our own hands do."""
+"""What the strings for OSWorld do when they are run, next to what our own input device does."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ SHIFTED = "A~!@#$%^&*()_+{}|:\"<>?'\\/-=`,.;[]1 z"
 
 
 class Machine:
-    """A display with two pairs of hands: ours, and pyautogui's that runs strings."""
+    """A display with two input devices: ours, and pyautogui's that runs strings."""
 
     def __init__(self, display: PrivateDisplay) -> None:
         self.display = display
-        self.hands = X11Input(display.name, Control())
+        self.device = X11Input(display.name, Control())
         self._heard: queue.Queue[Input] = queue.Queue()
         self._runner = subprocess.Popen(
             [sys.executable, "-c", RUNNER],
@@ -97,7 +97,7 @@ class Machine:
             with listening(self.display.name, self._heard.put):
                 yield self
         finally:
-            self.hands.close()
+            self.device.close()
             assert self._runner.stdin is not None
             self._runner.stdin.close()
             assert self._runner.wait(60) == 0
@@ -112,11 +112,11 @@ class Machine:
         assert self._runner.stdout.readline() == "done\n", code
 
     def by_hand(self, action: Action) -> None:
-        assert perform(self.hands, action, lambda point: Point(min(point.x, 1279), min(point.y, 719)))
+        assert perform(self.device, action, lambda point: Point(min(point.x, 1279), min(point.y, 719)))
 
     def heard(self) -> list[Input]:
         """Everything since the last call: a key that is pressed now comes last."""
-        self.hands.keyboard.chord((MARK,))
+        self.device.keyboard.chord((MARK,))
         events: list[Input] = []
         while not events or not (isinstance(events[-1], KeyInput) and events[-1].key == MARK):
             events.append(self._heard.get(timeout=60))
@@ -149,7 +149,7 @@ def machine() -> Iterator[Machine]:
 
 
 def both_ways(machine: Machine, actions: Sequence[Action], codes: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Our hands, then the strings, from one place: both are heard to do the same."""
+    """Our input device, then the strings, from one place: both are heard to do the same."""
     seen = []
     for turn in range(2):
         machine.by_hand(Move(point=START))
@@ -169,7 +169,7 @@ def kinds(actions: Sequence[Action]) -> str:
 
 
 @pytest.mark.parametrize("actions", PLAIN, ids=kinds)
-def test_code_does_what_our_hands_do(machine: Machine, actions: Sequence[Action]) -> None:
+def test_code_does_what_our_device_does(machine: Machine, actions: Sequence[Action]) -> None:
     both_ways(machine, actions, [pyautogui_code(action, SIZE) for action in actions])
 
 
@@ -199,7 +199,7 @@ def test_keys_that_need_shift_are_pressed(machine: Machine) -> None:
 
 def saved(machine: Machine, notepad: Notepad, text: str) -> bool:
     """Whether the file is this in the end; what is pasted arrives some time after the key."""
-    return any(notepad.has(machine.hands, text) for _ in range(6))
+    return any(notepad.has(machine.device, text) for _ in range(6))
 
 
 def test_texts_arrive_exactly(machine: Machine, tmp_path: Path) -> None:
@@ -211,10 +211,10 @@ def test_texts_arrive_exactly(machine: Machine, tmp_path: Path) -> None:
         "pyautogui.typewrite('ß<\\'); os.abort() #')",
     ]
     for text in [*hard, *(text.rstrip("\n") for text in texts(8, seed=5))]:
-        notepad.clear(machine.hands)
+        notepad.clear(machine.device)
         machine.run(pyautogui_code(Type(text=text), SIZE))
         assert saved(machine, notepad, text), text
-    notepad.clear(machine.hands)
+    notepad.clear(machine.device)
     middle = Point(SIZE.width / 2, SIZE.height / 2)
     machine.run(pyautogui_code(Type(text="clicked first", point=middle), SIZE))
     assert saved(machine, notepad, "clicked first")
@@ -251,7 +251,7 @@ def meaning(call: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("actions", [case for case in PLAIN if not isinstance(case[0], Drag)], ids=kinds)
-def test_dictionaries_do_what_our_hands_do(machine: Machine, actions: Sequence[Action]) -> None:
+def test_dictionaries_do_what_our_device_does(machine: Machine, actions: Sequence[Action]) -> None:
     calls = [call for action in actions for call in computer_13(action, SIZE)]
     both_ways(machine, actions, [meaning(call) for call in calls])
 
