@@ -7,8 +7,8 @@ loaded when the first connection is opened.
 from __future__ import annotations
 
 import select
-import socket
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -137,21 +137,20 @@ def open_display(name: str | None, so: str = "") -> Any:
     try:
         return Display(name)
     except (error.DisplayError, error.XError, error.ConnectionClosedError, OSError) as problem:
-        _hang_up(problem)
+        _release(problem)
         what = f"cannot open the display {name!r}" if name else "no display is named"
         raise MissingPartError(
             f"{what}{f', {so}' if so else ''}: start an X server there, or choose another with --display"
         ) from problem
 
 
-def _hang_up(problem: BaseException | None) -> None:
-    """Close the sockets of a display that did not open; Xlib leaves them to chance."""
-    while problem is not None:
-        for frame, _ in traceback.walk_tb(problem.__traceback__):
-            for value in tuple(frame.f_locals.values()):
-                if isinstance(value, socket.socket):
-                    value.close()
-        problem = problem.__context__
+def _release(problem: BaseException | None) -> None:
+    """Let go of the sockets of a display that did not open, which Xlib never closes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        while problem is not None:
+            traceback.clear_frames(problem.__traceback__)
+            problem = problem.__context__
 
 
 def _ignore(*_: object) -> None:

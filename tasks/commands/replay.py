@@ -11,7 +11,7 @@ from ...actions.errors import UsageError
 from ..replay.healing import keep_healed
 from ..replay.offline import OfflineComparison, compare
 from ..replay.replay import Mode, PreparedReplay, ReplayRequest, ReplayResult, load_model, prepare, replay
-from ..terminal.consent import ask_for_the_screen
+from ..terminal.consent import require_consent
 from ..terminal.narrator import Narrator, describe
 
 
@@ -35,7 +35,7 @@ def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool
     if request.update and request.mode == "exact":
         raise UsageError("--exact heals nothing; leave --update out, or let a model verify")
     if (display := request.place.display) is not None:
-        ask_for_the_screen(f"the display {display}", yes=consent)
+        require_consent(f"the display {display}", yes=consent)
     done = replay(request, prepared, narrator)
     if request.update and done.success and done.healed:
         done = replace(done, updated=keep_healed(request.directory, done.directory, tuple(done.looked)))

@@ -24,12 +24,12 @@ from ...perception.observation import Observation
 from ..models.load import ModelPolicy, load_policy
 from ..replay.variables import Substitution
 from ..report import write_report
-from ..terminal.consent import ask_for_the_screen
+from ..terminal.consent import require_consent
 from ..terminal.folders import run_folder
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator
 from ..terminal.parse import parse_size
-from ..terminal.stop_chords import chords_heard
+from ..terminal.stop_chords import stop_chord_listener
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
 
@@ -142,7 +142,7 @@ def run_task(request: RunRequest, narrator: Narrator) -> RunResult:
     """
     chords = Chords(stop=Chord.parse(request.stop_chord))
     if request.place == "desktop" and (screen := request.desktop.screen):
-        ask_for_the_screen(screen, yes=request.yes, stop=request.stop_chord)
+        require_consent(screen, yes=request.yes, stop=request.stop_chord)
     control = Control()
     with run_folder(request.out, request.place) as directory, terminal_keys(control, narrator.note):
         return _run_in(directory, request, narrator, control, chords)
@@ -177,7 +177,7 @@ def _run_in(
     )
     started = time.monotonic()
     try:
-        with chords_heard(control, chords, environment):
+        with stop_chord_listener(control, chords, environment):
             start, first = _start(request, policy, environment, rehearsal)
             limits = Limits(steps=request.max_steps, seconds=request.max_seconds)
             with TrajectoryWriter(directory, start, [narrator]) as trajectory:

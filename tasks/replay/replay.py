@@ -31,7 +31,7 @@ from ..terminal.folders import run_folder
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator
 from ..terminal.parse import parse_region
-from ..terminal.stop_chords import chords_heard
+from ..terminal.stop_chords import stop_chord_listener
 from .environment import ReplayOverrides
 from .exact import AsRecorded, Drift, ExactPolicy
 from .variables import Substitution, refuse_marks, secret_names, secrets, substituted
@@ -185,7 +185,7 @@ def _replay_in(
     costs = ReplayCost()
     with contextlib.closing(FillInSecrets(place, prepared.secrets)) as world:
         player = _player(request, prepared, world, model)
-        with chords_heard(control, Chords(), place):
+        with stop_chord_listener(control, Chords(), place):
             end = _episode(request, prepared, player, directory, [narrator, costs], control)
     record = {
         "recording": str(request.directory.resolve()),

@@ -8,7 +8,7 @@ from typing import TextIO
 from ...actions.errors import UsageError
 
 
-def ask_for_the_screen(
+def require_consent(
     screen: str,
     *,
     yes: bool,

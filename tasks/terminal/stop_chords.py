@@ -14,13 +14,13 @@ from ...env.control import Control
 from ...env.x11.stop_keys import stop_keys
 
 
-def own_display() -> str | None:
+def user_display() -> str | None:
     """The X display that the person sits at; None where there is none, or no X."""
     return os.environ.get("DISPLAY") or None if sys.platform == "linux" else None
 
 
 @contextmanager
-def chords_heard(control: Control, chords: Chords, environment: Environment) -> Iterator[None]:
+def stop_chord_listener(control: Control, chords: Chords, environment: Environment) -> Iterator[None]:
     """Listen while the block runs: on the display that the environment acts on, and where the person sits.
 
     Only on the display that is acted on do the corners count, and only there must listening be possible.
@@ -29,7 +29,7 @@ def chords_heard(control: Control, chords: Chords, environment: Environment) -> 
         MissingPartError: that display cannot be listened to.
     """
     acted_on: str | None = getattr(environment, "display", None)
-    own = own_display()
+    own = user_display()
     with ExitStack() as heard:
         if acted_on is not None:
             heard.enter_context(stop_keys(control, acted_on, chords))

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from saccade.actions.errors import UsageError
-from saccade.tasks.terminal.consent import ask_for_the_screen
+from saccade.tasks.terminal.consent import require_consent
 
 
 class Terminal(io.StringIO):
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("answer", ["y\n", "YES\n"])
 def test_a_person_who_agrees_was_told_what_happens_and_how_to_stop_it(answer: str) -> None:
     stream = io.StringIO()
-    ask_for_the_screen("display :0", yes=False, stdin=Terminal(answer), stream=stream)
+    require_consent("display :0", yes=False, stdin=Terminal(answer), stream=stream)
     assert "mouse and the keyboard of display :0" in stream.getvalue()
     assert "ctrl+alt+q" in stream.getvalue()
 
@@ -24,12 +24,12 @@ def test_a_person_who_agrees_was_told_what_happens_and_how_to_stop_it(answer: st
 @pytest.mark.parametrize("answer", ["\n", "n\n", "", "perhaps\n"])
 def test_anything_but_yes_is_no(answer: str) -> None:
     with pytest.raises(UsageError, match="nothing was done"):
-        ask_for_the_screen("display :0", yes=False, stdin=Terminal(answer), stream=io.StringIO())
+        require_consent("display :0", yes=False, stdin=Terminal(answer), stream=io.StringIO())
 
 
 def test_without_a_terminal_only_a_flag_allows_it() -> None:
     stream = io.StringIO()
     with pytest.raises(UsageError, match="--yes"):
-        ask_for_the_screen("display :0", yes=False, stdin=io.StringIO("y\n"), stream=stream)
-    ask_for_the_screen("display :0", yes=True, stdin=io.StringIO(), stream=stream)
+        require_consent("display :0", yes=False, stdin=io.StringIO("y\n"), stream=stream)
+    require_consent("display :0", yes=True, stdin=io.StringIO(), stream=stream)
     assert stream.getvalue() == ""

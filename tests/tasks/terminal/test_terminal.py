@@ -25,10 +25,10 @@ from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import ScriptedPolicy
 from saccade.env.control import Control
-from saccade.env.events import StartEvent
+from saccade.env.trajectory.events import StartEvent
 from saccade.env.memory import demo
-from saccade.env.trajectory import TrajectoryWriter
-from saccade.tasks.terminal import terminal_keys
+from saccade.env.trajectory.trajectory import TrajectoryWriter
+from saccade.tasks.terminal.keys import terminal_keys
 
 class Slow:
     instruction = None
