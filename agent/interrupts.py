@@ -9,7 +9,7 @@ from types import FrameType
 
 
 @contextmanager
-def noting_interrupts() -> Iterator[list[int]]:
+def deferred_interrupts() -> Iterator[list[int]]:
     """Collect Ctrl-C and a request to stop instead of dying from them in the middle of an update."""
     caught: list[int] = []
 

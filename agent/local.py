@@ -15,20 +15,20 @@ from ..actions.dialects import Dialect, get_dialect
 from ..actions.errors import ParseError, UsageError
 from ..actions.geometry import Size, smart_resize
 from ..actions.schema import Action
+from .background_prefill import BackgroundPrefill
 from .checkpoints.checkpoint import Checkpoint, load_checkpoint
 from .checkpoints.fingerprint import fingerprint
 from .context import PromptBuilder, task_message
-from .decoding.agree import agree
 from .decoding.engine import Generation, GenerationLimits, generate
 from .decoding.layout import Segment
 from .decoding.network import Network
+from .decoding.policy_drafters import PolicyDrafters
 from .decoding.sampling import Sampling
 from .decoding.session import Session
-from .decoding.speculation import Speculation
-from .decoding.target import Target
+from .decoding.target import TargetModel
+from .decoding.verify_replies import verify_replies
 from .policy import Context, Prediction, UnreadableReply, Usage
 from .prompts.chatml import ENDS
-from .reading import BackgroundPrefill
 from .replay.expected import ExpectedReply, Verification, without_thought
 from .replay.reply_tokens import ReplyTokens
 
@@ -70,15 +70,15 @@ class LocalPolicy:
         dialect = dialect or self._checkpoint.card.dialect
         self._dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self._network = Network(self._checkpoint.model)
-        self._rules = _rules(self._checkpoint, self._network, max_new_tokens)
+        self._limits = _limits(self._checkpoint, self._network, max_new_tokens)
         try:
             self._sampling = Sampling(temperature, top_p, seed)
         except ValueError as error:
             raise UsageError(str(error)) from error
         self._reading = BackgroundPrefill()
-        self._tokens = ReplyTokens(self._checkpoint.tokenizer, _end_of_turn(self._checkpoint, self._rules))
-        target = Target(self._checkpoint, self._network, self._dialect, self._rules)
-        self._speculation = Speculation(target, decoding)
+        self._tokens = ReplyTokens(self._checkpoint.tokenizer, _end_of_turn(self._checkpoint, self._limits))
+        target = TargetModel(self._checkpoint, self._network, self._dialect, self._limits)
+        self._speculation = PolicyDrafters(target, decoding)
         self._grammars = target.grammars if constrained else None
         self._last_usage = Usage()
         self.start()
@@ -104,9 +104,9 @@ class LocalPolicy:
         return self._speculation.methods
 
     @property
-    def rules(self) -> GenerationLimits:
+    def limits(self) -> GenerationLimits:
         """When its replies end and what is never in them."""
-        return self._rules
+        return self._limits
 
     @property
     def last_usage(self) -> Usage:
@@ -158,13 +158,13 @@ class LocalPolicy:
 
     @property
     def fingerprint(self) -> str | None:
-        """Of weights, prompt and rules; None while it draws at random."""
+        """Of weights, prompt and limits; None while it draws at random."""
         return self._fingerprint if self._sampling.temperature == 0 else None
 
     @cached_property
     def _fingerprint(self) -> str:
         held = self._grammars is not None
-        said = (self._dialect.name, self._checkpoint.card, self._rules.max_new_tokens, held)
+        said = (self._dialect.name, self._checkpoint.card, self._limits.max_new_tokens, held)
         return fingerprint(self._checkpoint.model, repr(said))
 
     def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
@@ -190,7 +190,7 @@ class LocalPolicy:
             for each in expected
         ]
         with self._sound():
-            found = agree(self._session, self.prompt(context), replies, self._rules)
+            found = verify_replies(self._session, self.prompt(context), replies, self._limits)
         timings = found.timings | ({"ahead": ahead} if ahead else {})
         usage = Usage(prompt_tokens=found.prompt_tokens, timings=timings)
         if found.index is None:
@@ -234,7 +234,7 @@ class LocalPolicy:
             return generate(
                 self._session,
                 prompt,
-                self._rules,
+                self._limits,
                 sampling,
                 self._speculation.drafter,
                 constraint=constraint,
@@ -268,15 +268,15 @@ def _usage(generation: Generation, ahead: float) -> Usage:
     )
 
 
-def _end_of_turn(checkpoint: Checkpoint, rules: GenerationLimits) -> int:
+def _end_of_turn(checkpoint: Checkpoint, limits: GenerationLimits) -> int:
     """The token with which it ends a reply."""
     vocabulary = checkpoint.tokenizer.get_vocab()
     return next(
-        (vocabulary[text] for text in ENDS if vocabulary.get(text) in rules.stop_ids), min(rules.stop_ids)
+        (vocabulary[text] for text in ENDS if vocabulary.get(text) in limits.stop_ids), min(limits.stop_ids)
     )
 
 
-def _rules(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> GenerationLimits:
+def _limits(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> GenerationLimits:
     """Stop at the ends the checkpoint knows; ban what no reply holds and ids without a text."""
     vocabulary = checkpoint.tokenizer.get_vocab()
     configured = getattr(checkpoint.model.generation_config, "eos_token_id", None)

@@ -13,7 +13,7 @@ from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.acceptance import Accepted
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.engine import GenerationLimits
-from saccade.agent.decoding.layout import ImageSegment, Segment, TextSegment, lay_out
+from saccade.agent.decoding.layout import ImageSegment, Segment, TextSegment, layout_prompt
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 from saccade.perception.resize import to_patches
@@ -36,7 +36,7 @@ def conversation(checkpoint: Checkpoint, shots: list[Screenshot]) -> list[Segmen
 
 def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], count: int) -> list[int]:
     model = cast("Any", checkpoint.model)
-    ids = torch.tensor([lay_out(prompt, model.config.image_token_id).ids])
+    ids = torch.tensor([layout_prompt(prompt, model.config.image_token_id).ids])
     shots = [segment.screenshot for segment in prompt if isinstance(segment, ImageSegment)]
     patches = [to_patches(shot, checkpoint.image_spec) for shot in shots]
     output = model.generate(
@@ -81,7 +81,7 @@ class Made:
         self.observed += ids
         self.states += list(hidden)
 
-    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
+    def update(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
         self.widths.append(len(tree))
 
 

@@ -21,7 +21,7 @@ def fingerprint(model: PreTrainedModel, said: str) -> str:
 
     Args:
         model: whose weights.
-        said: the rest, such as prompt and rules.
+        said: the rest, such as prompt and limits.
     """
     found = hashlib.sha256(said.encode())
     for name, weights in sorted(model.state_dict().items()):

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .tree import DraftTree, Draws, Row
+from .tree import DraftSamples, DraftTree, Probabilities
 
-Target = Callable[[int], Row]
+Target = Callable[[int], Probabilities]
 """The model's distribution after a node, final: temperature, top-p and masks are in it.
 
 ``rejection`` asks for accepted nodes only, once each, from the root downwards, so a grammar can follow it.
 """
-Residual = Callable[[Row, "Row | int"], Row]
+Residual = Callable[[Probabilities, "Probabilities | int"], Probabilities]
 """What remains of the model's distribution once a draw, or a token proposed for certain, was rejected."""
 
 
@@ -84,7 +84,7 @@ def _follow(tree: DraftTree, decide: Callable[[int], int], stop_ids: Collection[
         node = child
 
 
-def subtract(p: Row, draft: Row | int) -> Row:
+def subtract(p: Probabilities, draft: Probabilities | int) -> Probabilities:
     """The residual rule ``norm((p - q)+)``; a token proposed for certain is a ``q`` of that token alone."""
     if isinstance(draft, int):
         rest = np.array(p, dtype=np.float64)
@@ -123,7 +123,9 @@ def rejection(
     )
 
 
-def _decide(tree: DraftTree, node: int, p: Row, rng: np.random.Generator, residual: Residual) -> int:
+def _decide(
+    tree: DraftTree, node: int, p: Probabilities, rng: np.random.Generator, residual: Residual
+) -> int:
     """The token after a node."""
     for token in tree.fixed(node):
         if rng.random() < p[token]:
@@ -137,7 +139,7 @@ def _decide(tree: DraftTree, node: int, p: Row, rng: np.random.Generator, residu
     return sample(p, rng)
 
 
-def _rounds(draws: Draws) -> Iterator[tuple[int, Row]]:
+def _rounds(draws: DraftSamples) -> Iterator[tuple[int, Probabilities]]:
     """Each draw with the distribution it came from."""
     q = draws.q
     for token in draws.tokens:
@@ -180,7 +182,7 @@ def typical(
     return Accepted(path, (*tokens, sample(_checked(target(best), best), rng)))
 
 
-def sample(p: Row, rng: np.random.Generator) -> int:
+def sample(p: Probabilities, rng: np.random.Generator) -> int:
     """Draw one token; never one whose probability is 0."""
     cumulative = np.cumsum(p, dtype=np.float64)
     index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
@@ -189,12 +191,12 @@ def sample(p: Row, rng: np.random.Generator) -> int:
 
 
 def distribution(
-    logits: Row,
+    logits: Probabilities,
     temperature: float,
     top_k: int = 0,
     top_p: float = 1.0,
     mask: NDArray[np.bool_] | None = None,
-) -> Row:
+) -> Probabilities:
     """The distribution that a token is drawn from, as transformers' warpers shape it, in their order.
 
     Args:
@@ -224,7 +226,7 @@ def distribution(
     return p if top_p >= 1 else _nucleus(p, top_p)
 
 
-def _nucleus(p: Row, top_p: float) -> Row:
+def _nucleus(p: Probabilities, top_p: float) -> Probabilities:
     """Keep each token while those likelier than it have not reached ``top_p``."""
     count = min(len(p), 1024)
     order = np.argpartition(p, -count)[-count:]
@@ -234,13 +236,13 @@ def _nucleus(p: Row, top_p: float) -> Row:
     before = np.cumsum(p[order]) - p[order]
     kept = order[before < top_p]
     kept = kept if kept.size else order[:1]
-    rest: Row = np.zeros_like(p)
+    rest: Probabilities = np.zeros_like(p)
     rest[kept] = p[kept]
     rest /= rest.sum()
     return rest
 
 
-def _checked(p: Row, node: int) -> Row:
+def _checked(p: Probabilities, node: int) -> Probabilities:
     total = float(p.sum())
     if not abs(total - 1) < 1e-3:
         raise FloatingPointError(

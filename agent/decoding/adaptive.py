@@ -1,7 +1,10 @@
-"""Spends no more on drafting than it earns: how many tokens to draft, and whom to ask.
+"""Merges the trees of several drafters and spends no more on drafting than it saves.
 
-All decisions are pure functions of what was counted. What a forward of several tokens costs is measured,
-not assumed: on a CPU a tree of 64 nodes costs as much as four single steps, on a GPU as much as one.
+All decisions are pure functions of counters. On a CPU, a forward over 64 tokens takes about four times as
+long as one over a single token; on a GPU, about as long.
+
+The constants were chosen on simulated drafters (tests/agent/decoding/test_adaptive.py): a useless drafter
+costs at most 5 % of the time from 40 forwards on, and a useful one drafts chains of about the best length.
 """
 
 from __future__ import annotations
@@ -25,32 +28,35 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
-BINS = 8
-"""Confidences are checked against reality in this many classes."""
-PRIOR = 3.0
-"""How many tests a drafter's own confidence weighs."""
-DECAY = 0.97
-"""What a test's weight becomes with the next test of its class."""
-ALLOWANCE = 0.04
-"""Forwards that a drafter may lose for each forward's time that has passed."""
-ROUNDING = 1e-9
-START = 0.4
-"""Forwards that it may lose before any have."""
-PATIENCE = 0.5
-"""Forwards that it may save up to lose at once."""
-CREDIT = 2.0
-"""Forwards won that are held in its favour at most."""
-UNUSED = 32
-"""Rounds after which a drafter whose drafts are never used is tried again, the first time."""
+CONFIDENCE_BINS = 8
+"""Confidences are calibrated separately in this many classes."""
+PRIOR_TRIALS = 3.0
+"""How many verified tokens a drafter's own confidence weighs as much as."""
+TRIAL_DECAY = 0.97
+"""Factor on the weight of a class's earlier trials with each new one."""
+ALLOWANCE_PER_FORWARD = 0.04
+"""Forwards that a drafter may lose per forward that the target runs."""
+INITIAL_BALANCE = 0.4
+"""Forwards that a new drafter may lose."""
+MAX_ALLOWANCE = 0.5
+"""The allowance saves up no more forwards than this, unless a single attempt costs more."""
+MAX_BALANCE = 2.0
+"""No more saved forwards than this are counted in a drafter's favour."""
+MAX_UNUSED_ROUNDS = 32
+"""Rounds without a used draft after which a drafter's statistics are discounted, the first time."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class CostCurve:
-    """What a forward of several tokens costs, as a multiple of a forward of one.
+class VerifyCost:
+    """Cost of a forward over several tokens, as a multiple of a forward over one.
+
+    Costs are interpolated linearly between the widths and extrapolated beyond the last one. The defaults are
+    close to what was measured on server CPUs.
 
     Attributes:
         widths: numbers of tokens, rising from 1.
-        costs: of each; between them costs lie on a line, behind them they rise as before.
+        costs: the cost at each width.
     """
 
     widths: tuple[int, ...] = (1, 4, 8, 16, 32, 64)
@@ -59,12 +65,12 @@ class CostCurve:
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.widths, self.widths[1:], strict=False))
         if len(self.widths) < 2 or self.widths[0] != 1 or not rising or len(self.costs) != len(self.widths):
-            raise ValueError("a cost curve needs a cost for each of at least two widths that rise from 1")
+            raise ValueError("verify costs need one cost for each of at least two widths that rise from 1")
         if min(self.costs) <= 0:
-            raise ValueError("costs are above 0")
+            raise ValueError("verify costs must be above 0")
 
     def __call__(self, width: int) -> float:
-        """The cost of a forward of ``width`` tokens."""
+        """The cost of a forward over ``width`` tokens."""
         if width <= self.widths[-1]:
             return self._table[width - 1]
         slope = (self.costs[-1] - self.costs[-2]) / (self.widths[-1] - self.widths[-2])
@@ -72,7 +78,7 @@ class CostCurve:
 
     @cached_property
     def _table(self) -> tuple[float, ...]:
-        """The cost of each width up to the widest; asked for at every node of every draft."""
+        """The cost of each width up to the widest; needed at every node of every draft."""
         return tuple(np.interp(range(1, self.widths[-1] + 1), self.widths, self.costs).tolist())
 
     @classmethod
@@ -82,122 +88,129 @@ class CostCurve:
         widths: Sequence[int] = (1, 2, 4, 8, 16, 32, 64),
         clock: Clock = time.perf_counter,
         rounds: int = 5,
-    ) -> CostCurve:
-        """Time forwards of these widths, in turns, and keep the fastest of each."""
+    ) -> VerifyCost:
+        """Time forwards of these widths, alternating, and keep the fastest of each."""
         best = [math.inf] * len(widths)
         for _ in range(rounds):
             for index, width in enumerate(widths):
                 started = clock()
                 forward(width)
                 best[index] = min(best[index], clock() - started)
-        # A wider forward that ran faster says that the narrower one was disturbed, not that it is dearer.
+        # If a wider forward ran faster, the narrower one was disturbed.
         relative = np.maximum.accumulate(np.array(best) / best[0])
         return cls(tuple(widths), tuple(float(cost) for cost in relative))
 
 
-def best_size(values: Iterable[float], curve: CostCurve) -> int:
-    """How many of the likeliest nodes to draft for the most tokens per time.
+def best_size(values: Iterable[float], cost: VerifyCost) -> int:
+    """The number of drafted nodes, likeliest first, that yields the most tokens per time.
 
-    A forward yields one token and each node that is accepted one more, so it is expected to yield one plus
-    the sum of the nodes' values.
+    A forward is expected to yield one token plus the sum of the nodes' values.
 
     Args:
         values: probability of each node to be accepted.
-        curve: what the verify forward costs.
+        cost: of the verify forward.
     """
-    best, size, expected = 1.0 / curve(1), 0, 1.0
+    best, size, expected = 1.0 / cost(1), 0, 1.0
     for count, value in enumerate(sorted(values, reverse=True), start=1):
         expected += value
-        if expected / curve(1 + count) > best:
-            best, size = expected / curve(1 + count), count
+        if expected / cost(1 + count) > best:
+            best, size = expected / cost(1 + count), count
     return size
 
 
 @dataclass(frozen=True)
 class DrafterStats:
-    """What is known about a drafter.
+    """Statistics of one drafter. Costs and savings are in forwards of one token.
 
     Attributes:
-        tested: per class of confidence, how many of its tokens were put to the test, old tests for less.
-        accepted: how many of these the target agreed with.
-        credit: forwards that it may cost: what it saved and was allowed, less what it cost.
-        price: forwards that asking it took of late; 0 before the first time.
-        unused: rounds in a row in which nothing it proposed was worth testing.
-        failures: how often in a row it spent its credit or was tried again in vain.
-        wakes: the round from which on it is asked again.
+        trials: verified tokens per confidence class, older ones discounted.
+        accepted: how many of them the target accepted.
+        balance: forwards saved plus allowance, minus forwards spent.
+        draft_cost: moving average of the cost of one proposal; 0 before the first.
+        unused_rounds: rounds in a row in which none of its tokens was verified.
+        backoffs: consecutive times that it overspent or stayed unused; each doubles the next pause.
+        paused_until: the round from which on it may propose again.
     """
 
-    tested: tuple[float, ...] = (0.0,) * BINS
-    accepted: tuple[float, ...] = (0.0,) * BINS
-    credit: float = START
-    price: float = 0.0
-    unused: int = 0
-    failures: int = 0
-    wakes: int = 0
+    trials: tuple[float, ...] = (0.0,) * CONFIDENCE_BINS
+    accepted: tuple[float, ...] = (0.0,) * CONFIDENCE_BINS
+    balance: float = INITIAL_BALANCE
+    draft_cost: float = 0.0
+    unused_rounds: int = 0
+    backoffs: int = 0
+    paused_until: int = 0
 
     def estimate(self, confidence: float) -> float:
-        """How probable a token is, given how sure the drafter is of it."""
-        index = _bin(confidence)
-        return (self.accepted[index] + PRIOR * confidence) / (self.tested[index] + PRIOR)
+        """The calibrated probability that a token of this confidence is accepted."""
+        index = _confidence_bin(confidence)
+        return (self.accepted[index] + PRIOR_TRIALS * confidence) / (self.trials[index] + PRIOR_TRIALS)
 
-    def learn(self, tests: Iterable[tuple[float, bool]]) -> DrafterStats:
-        """Count tests: how sure it was of a token, and whether the target agreed."""
-        tested, accepted = list(self.tested), list(self.accepted)
-        for confidence, agreed in tests:
-            index = _bin(confidence)
-            tested[index] = tested[index] * DECAY + 1
-            accepted[index] = accepted[index] * DECAY + agreed
-        return replace(self, tested=tuple(tested), accepted=tuple(accepted))
+    def learn(self, results: Iterable[tuple[float, bool]]) -> DrafterStats:
+        """Count verified tokens, each with the drafter's confidence and whether it was accepted."""
+        trials, accepted = list(self.trials), list(self.accepted)
+        for confidence, agreed in results:
+            index = _confidence_bin(confidence)
+            trials[index] = trials[index] * TRIAL_DECAY + 1
+            accepted[index] = accepted[index] * TRIAL_DECAY + agreed
+        return replace(self, trials=tuple(trials), accepted=tuple(accepted))
 
-    def allow(self, forwards: float, node: float) -> DrafterStats:
-        """Give credit for time in which the target ran, but no more than one attempt takes.
+    def add_allowance(self, forwards: float, token_cost: float) -> DrafterStats:
+        """Add the allowance for forwards that the target ran; it saves up to the cost of one attempt.
 
-        Args:
-            forwards: that the time was worth.
-            node: what testing one token costs.
+        ``token_cost`` is the cost of verifying one drafted token.
         """
-        enough = max(PATIENCE, self.price + node)
-        return replace(self, credit=max(self.credit, min(self.credit + ALLOWANCE * forwards, enough)))
+        limit = max(MAX_ALLOWANCE, self.draft_cost + token_cost)
+        balance = min(self.balance + ALLOWANCE_PER_FORWARD * forwards, limit)
+        return replace(self, balance=max(self.balance, balance))
 
-    def settle(self, number: int, won: float, spent: float, used: bool, node: float) -> DrafterStats:
-        """Close a round in which it was asked.
-
-        A drafter that has spent its credit rests, longer each time.
+    def close_round(
+        self, number: int, saved: float, spent: float, used: bool, token_cost: float
+    ) -> DrafterStats:
+        """Book a round in which the drafter proposed; one that overspent pauses, longer each time.
 
         Args:
             number: of the round.
-            won: forwards saved.
-            spent: forwards its drafting and testing were worth.
-            used: whether anything it proposed was tested.
-            node: what testing one token costs.
+            saved: forwards.
+            spent: forwards, on its proposal and on verifying it.
+            used: whether any of its tokens was verified.
+            token_cost: of verifying one drafted token.
         """
-        credit = min(self.credit + won - spent, CREDIT)
-        tally = replace(self, credit=credit, unused=0 if used else self.unused + 1)
-        if won < spent and credit < self.price + node:
-            return tally._forgive(wakes=number + 1 + 2**self.failures)
-        if tally.unused >= UNUSED * 2**self.failures:
-            return tally._forgive(wakes=self.wakes)
-        return replace(tally, failures=0) if credit > max(PATIENCE, self.price + node) else tally
+        balance = min(self.balance + saved - spent, MAX_BALANCE)
+        stats = replace(self, balance=balance, unused_rounds=0 if used else self.unused_rounds + 1)
+        if saved < spent and balance < self.draft_cost + token_cost:
+            return stats._back_off(number + 1 + 2**self.backoffs)
+        if stats.unused_rounds >= MAX_UNUSED_ROUNDS * 2**self.backoffs:
+            return stats._back_off(self.paused_until)
+        recovered = balance > max(MAX_ALLOWANCE, self.draft_cost + token_cost)
+        return replace(stats, backoffs=0) if recovered else stats
 
-    def _forgive(self, wakes: int) -> DrafterStats:
-        """Forget most of what was counted, so that it gets another chance."""
-        tested, accepted = (tuple(count / 8 for count in counts) for counts in (self.tested, self.accepted))
-        failures = min(self.failures + 1, 10)
-        return replace(self, tested=tested, accepted=accepted, unused=0, failures=failures, wakes=wakes)
+    def _back_off(self, paused_until: int) -> DrafterStats:
+        """Pause, and discount most of the counts so that the drafter gets another chance."""
+        return replace(
+            self,
+            trials=tuple(count / 8 for count in self.trials),
+            accepted=tuple(count / 8 for count in self.accepted),
+            unused_rounds=0,
+            backoffs=min(self.backoffs + 1, 10),
+            paused_until=paused_until,
+        )
 
 
-def _bin(confidence: float) -> int:
-    return min(int(confidence * BINS), BINS - 1)
+def _confidence_bin(confidence: float) -> int:
+    return min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
 
 
 class AdaptiveDrafter:
-    """Several drafters as one: merges their trees and asks and believes each as much as it has earned.
+    """Several drafters as one: merges their trees and drafts as many tokens as pay off.
 
     Args:
         drafters: with different names.
-        curve: what a verify forward costs.
-        clock: seconds; what drafters are charged by.
-        share: nodes that each drafter may propose.
+        cost: of a verify forward.
+        clock: seconds; drafters are charged for their time by it.
+        share: maximum number of nodes per drafter.
+
+    Attributes:
+        stats: of each drafter, by name.
     """
 
     name = "adaptive"
@@ -205,139 +218,137 @@ class AdaptiveDrafter:
     def __init__(
         self,
         drafters: Sequence[Drafter],
-        curve: CostCurve = CostCurve(),
+        cost: VerifyCost = VerifyCost(),
         clock: Clock = time.perf_counter,
         share: int = 32,
     ) -> None:
         self._drafters = {drafter.name: drafter for drafter in drafters}
         if len(self._drafters) < len(drafters):
             raise ValueError("drafters need different names")
-        self.curve = curve
+        self.stats = {name: DrafterStats() for name in self._drafters}
+        self._cost = cost
         self._clock = clock
-        # What so many more tokens in a forward cost.
-        self._extra = [curve(1 + count) - curve(1) for count in range(share + 1)]
-        self._tallies = {name: DrafterStats() for name in self._drafters}
+        # The cost of so many more tokens in a forward.
+        self._extra_cost = [cost(1 + count) - cost(1) for count in range(share + 1)]
         self._seconds = dict.fromkeys(self._drafters, 0.0)
-        self._asked: dict[str, float] = {}
-        self._step = 0.0
-        self._waited = 0.0
+        self._proposal_seconds: dict[str, float] = {}
+        self._forward_seconds = 0.0
+        self._prompt_seconds = 0.0
         self._round = 0
 
-    @property
-    def tallies(self) -> dict[str, DrafterStats]:
-        """What is known about each drafter."""
-        return dict(self._tallies)
-
-    def affords(self, name: str) -> int:
-        """How many tokens a drafter may propose this round; none while it rests or has no credit."""
-        tally = self._tallies[name]
-        if tally.wakes > self._round:
+    def max_tokens(self, name: str) -> int:
+        """How many tokens a drafter may propose this round; 0 while it is paused or cannot pay."""
+        stats = self.stats[name]
+        if stats.paused_until > self._round:
             return 0
-        # Credit stops at exactly one attempt's price, which rounding must not put out of reach for ever.
-        return max(bisect_right(self._extra, tally.credit - tally.price + ROUNDING) - 1, 0)
+        # The balance may stop at exactly the cost of one attempt; rounding must not keep it below for ever.
+        affordable = stats.balance - stats.draft_cost + _ROUNDING
+        return max(bisect_right(self._extra_cost, affordable) - 1, 0)
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
         """A reply to a prompt begins."""
-        self._asked = {}
+        self._proposal_seconds = {}
         for name, drafter in self._drafters.items():
             started = self._clock()
             drafter.start(prompt, instruction)
             self._seconds[name] += self._clock() - started
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """Tokens were committed to the reply; drafters that sleep hear of them, too."""
+        """Pass committed tokens on to all drafters, paused ones included."""
         for name, drafter in self._drafters.items():
             started = self._clock()
             drafter.observe(ids, hidden)
             self._seconds[name] += self._clock() - started
 
     def propose(self, state: DraftState, budget: int) -> DraftTree:
-        """The tree that is worth most per time, of at most ``budget`` nodes; often none."""
+        """The tree of at most ``budget`` nodes that yields the most tokens per time; often none."""
         union = state.tree()
-        self._asked = {}
+        self._proposal_seconds = {}
         for name in sorted(self._drafters):
-            if (count := min(self.affords(name), budget)) > 0:
+            if (count := min(self.max_tokens(name), budget)) > 0:
                 started = self._clock()
                 union.include(self._drafters[name].propose(state, count))
-                self._asked[name] = self._clock() - started
-                self._seconds[name] += self._asked[name]
+                self._proposal_seconds[name] = self._clock() - started
+                self._seconds[name] += self._proposal_seconds[name]
         union.rate(self._estimate)
-        return union.cut(min(budget, best_size(union.values()[1:], self.curve)))
+        return union.cut(min(budget, best_size(union.values()[1:], self._cost)))
 
-    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
+    def update(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
         """Learn from a verify forward.
 
         Args:
-            tree: what was verified, as ``propose`` returned it.
-            accepted: what came of it.
-            seconds: what the forward took.
-            prompt: whether the forward read the prompt, too, beside which the tree costs nothing.
+            tree: the verified tree, as ``propose`` returned it.
+            accepted: what was accepted of it.
+            seconds: that the forward took.
+            prompt: whether the forward also read the prompt; the cost of the tree is then negligible.
         """
-        width = 0.0
+        node_cost = 0.0
         if prompt:
-            self._waited += seconds
+            self._prompt_seconds += seconds
         else:
-            step = seconds / self.curve(len(tree))
-            self._step = step if self._step == 0 else 0.9 * self._step + 0.1 * step
-            width = (self.curve(len(tree)) - self.curve(1)) / max(len(tree) - 1, 1)
-        # Before a forward by itself was timed, nobody knows what the others were worth.
-        passed = 0.0 if prompt else 1.0
-        if self._step > 0:
-            passed, self._waited = passed + self._waited / self._step, 0.0
-        shares = _shares(tree, range(1, len(tree)))
-        won = _earned(tree, accepted.nodes, self._seconds)
-        node = self._extra[1]
-        for name, tally in self._tallies.items():
-            spent = width * shares.get(name, 0.0)
-            if self._step > 0:
-                spent += self._seconds[name] / self._step
+            width = len(tree)
+            single = seconds / self._cost(width)
+            self._forward_seconds = 0.9 * (self._forward_seconds or single) + 0.1 * single
+            node_cost = (self._cost(width) - self._cost(1)) / max(width - 1, 1)
+        forwards = 0.0 if prompt else 1.0
+        # Prompts are converted into forwards once the time of a forward is known.
+        if self._forward_seconds > 0:
+            forwards += self._prompt_seconds / self._forward_seconds
+            self._prompt_seconds = 0.0
+        token_cost = self._extra_cost[1]
+        shares, saved = _shares(tree), _saved(tree, accepted.nodes, self._seconds)
+        for name, stats in self.stats.items():
+            spent, used = node_cost * shares.get(name, 0.0), name in shares
+            if self._forward_seconds > 0:
+                spent += self._seconds[name] / self._forward_seconds
                 self._seconds[name] = 0.0
-            if name in self._asked:
-                tally = self._learn(tally.allow(passed, node), tree, accepted, name)
-                tally = tally.settle(self._round, won.get(name, 0.0), spent, name in shares, node)
+            if name in self._proposal_seconds:
+                stats = self._learn(stats.add_allowance(forwards, token_cost), tree, accepted, name)
+                stats = stats.close_round(self._round, saved.get(name, 0.0), spent, used, token_cost)
             else:
-                # What listening takes comes off first, or it would keep an attempt out of reach for ever.
-                tally = replace(tally, credit=tally.credit - spent).allow(passed, node)
-            self._tallies[name] = tally
+                # The cost of observing comes off first; otherwise an attempt might never be affordable.
+                stats = replace(stats, balance=stats.balance - spent).add_allowance(forwards, token_cost)
+            self.stats[name] = stats
         self._round += 1
 
-    def _learn(self, tally: DrafterStats, tree: DraftTree, accepted: Accepted, name: str) -> DrafterStats:
-        """Count what came of a drafter's tokens, and what asking it took."""
-        if self._step > 0:
-            price = self._asked[name] / self._step
-            tally = replace(tally, price=0.7 * tally.price + 0.3 * price if tally.price else price)
-        return tally.learn(_tests(tree, accepted, name))
+    def _learn(self, stats: DrafterStats, tree: DraftTree, accepted: Accepted, name: str) -> DrafterStats:
+        """Count which of a drafter's tokens were accepted, and what its proposal cost."""
+        if self._forward_seconds > 0:
+            cost = self._proposal_seconds[name] / self._forward_seconds
+            average = 0.7 * stats.draft_cost + 0.3 * cost if stats.draft_cost else cost
+            stats = replace(stats, draft_cost=average)
+        return stats.learn(_results(tree, accepted, name))
 
     def _estimate(self, sources: Mapping[str, float]) -> float:
-        return max(self._tallies[name].estimate(confidence) for name, confidence in sources.items())
+        return max(self.stats[name].estimate(confidence) for name, confidence in sources.items())
 
 
-def _shares(tree: DraftTree, nodes: Iterable[int]) -> dict[str, float]:
-    """How many of these nodes each drafter proposed; those of several count in parts."""
+def _shares(tree: DraftTree) -> dict[str, float]:
+    """How many of a tree's nodes each drafter proposed; nodes of several drafters count in parts."""
     shares: dict[str, float] = {}
-    for node in nodes:
+    for node in range(1, len(tree)):
         for name in tree.sources(node):
             shares[name] = shares.get(name, 0.0) + 1 / len(tree.sources(node))
     return shares
 
 
-def _earned(tree: DraftTree, nodes: Iterable[int], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Whom the forwards saved by accepted nodes are owed to: of those who proposed a node, the cheapest.
+def _saved(tree: DraftTree, nodes: Iterable[int], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Forwards saved by each drafter: an accepted node counts for the cheapest drafter that proposed it.
 
-    A dear drafter that repeats what a cheap one knows earns nothing, however right it is.
+    So an expensive drafter that repeats a cheap one saves nothing, however often it is right.
     """
-    earned: dict[str, float] = {}
+    saved: dict[str, float] = {}
     for node in nodes:
         cheapest = min(tree.sources(node), key=lambda name: seconds[name])
-        earned[cheapest] = earned.get(cheapest, 0.0) + 1.0
-    return earned
+        saved[cheapest] = saved.get(cheapest, 0.0) + 1.0
+    return saved
 
 
-def _tests(tree: DraftTree, accepted: Accepted, name: str) -> list[tuple[float, bool]]:
-    """Each of a drafter's tokens that the target had an opinion on, and whether it agreed."""
-    tests = []
+def _results(tree: DraftTree, accepted: Accepted, name: str) -> list[tuple[float, bool]]:
+    """Confidence and outcome of each of a drafter's tokens whose parent was accepted."""
+    results = []
     for node, token in zip((0, *accepted.nodes), accepted.tokens, strict=True):
         for child in tree.children(node).values():
             if name in tree.sources(child):
-                tests.append((tree.sources(child)[name], tree.tokens[child] == token))
-    return tests
+                results.append((tree.sources(child)[name], tree.tokens[child] == token))
+    return results

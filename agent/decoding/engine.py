@@ -14,7 +14,7 @@ from .acceptance import Accepted
 from .adaptive import AdaptiveDrafter, Clock
 from .draft import Drafter, DraftState
 from .grammar import GrammarConstraint
-from .layout import Segment, TextSegment, lay_out
+from .layout import Segment, TextSegment, layout_prompt
 from .sampling import Sampling
 from .session import Prefill, Session
 from .tree import DraftTree
@@ -24,10 +24,10 @@ BUDGET = 24
 """Nodes that a draft tree may have; how many are worth it, the drafter decides."""
 
 
-class Speculator(Drafter, Protocol):
+class LearningDrafter(Drafter, Protocol):
     """A drafter that is told what came of its drafts."""
 
-    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
+    def update(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
         """Learn from a verify forward, which took so many seconds and perhaps read the prompt, too."""
 
 
@@ -75,13 +75,13 @@ class Generation:
 def generate(
     session: Session,
     prompt: Sequence[Segment],
-    rules: GenerationLimits,
+    limits: GenerationLimits,
     sampling: Sampling = Sampling(),
-    drafter: Speculator | None = None,
+    drafter: LearningDrafter | None = None,
     *,
     constraint: GrammarConstraint | None = None,
     instruction: Sequence[int] = (),
-    acceptance: Acceptance = "lossless",
+    acceptance: Acceptance = "exact",
     budget: int = BUDGET,
     clock: Clock = time.perf_counter,
 ) -> Generation:
@@ -90,7 +90,7 @@ def generate(
     Args:
         session: what is cached of the conversation.
         prompt: the whole conversation.
-        rules: when to stop, and what may never be written.
+        limits: when to stop, and what may never be written.
         sampling: how tokens are chosen.
         drafter: guesses tokens; None drafts nothing.
         constraint: the grammar that the reply must be in.
@@ -103,10 +103,10 @@ def generate(
         FloatingPointError: the model's scores are not numbers.
         ValueError: the prompt is empty, or a screenshot in it cannot be resized.
     """
-    verifier = Verifier(session.network, sampling, rules.banned_ids, rules.stop_ids, constraint, acceptance)
-    ids = list(lay_out(prompt, session.network.image_token).ids)
+    verifier = Verifier(session.network, sampling, limits.banned_ids, limits.stop_ids, constraint, acceptance)
+    ids = list(layout_prompt(prompt, session.network.image_token).ids)
     drafter = drafter or AdaptiveDrafter(())
-    reply = _Reply(session, rules, verifier, drafter, sampling.temperature, ids, clock)
+    reply = _Reply(session, limits, verifier, drafter, sampling.temperature, ids, clock)
     begun = time.perf_counter()
     prefill = reply.begin(prompt, instruction, budget)
     while not reply.ended:
@@ -120,7 +120,7 @@ class _Reply:
 
     Args:
         session: the prompt is cached in it.
-        rules: when to stop.
+        limits: when to stop.
         verifier: decides.
         drafter: guesses.
         temperature: of the model.
@@ -131,15 +131,15 @@ class _Reply:
     def __init__(
         self,
         session: Session,
-        rules: GenerationLimits,
+        limits: GenerationLimits,
         verifier: Verifier,
-        drafter: Speculator,
+        drafter: LearningDrafter,
         temperature: float,
         ids: list[int],
         clock: Clock,
     ) -> None:
         self._session = session
-        self._rules = rules
+        self._limits = limits
         self._verifier = verifier
         self._drafter = drafter
         self._temperature = temperature
@@ -164,7 +164,7 @@ class _Reply:
         accepted = accepted.cut(self._room)
         if len(tree) > 1:
             self._session.keep(accepted.nodes)
-        self._drafter.judge(tree, accepted, seconds, prompt=True)
+        self._drafter.update(tree, accepted, seconds, prompt=True)
         self._commit(accepted, prefill.states)
         return prefill
 
@@ -178,7 +178,7 @@ class _Reply:
         accepted = accepted.cut(self._room)
         self._session.keep(accepted.nodes)
         self._forwards += 1
-        self._drafter.judge(tree, accepted, seconds)
+        self._drafter.update(tree, accepted, seconds)
         self._commit(accepted, hidden)
 
     def generation(self, prefill: Prefill, timings: dict[str, float]) -> Generation:
@@ -197,7 +197,7 @@ class _Reply:
     @property
     def _room(self) -> int:
         """Tokens that may still be written."""
-        return self._start + self._rules.max_new_tokens - len(self._ids)
+        return self._start + self._limits.max_new_tokens - len(self._ids)
 
     def _propose(self, budget: int) -> DraftTree:
         state = DraftState(
@@ -205,7 +205,7 @@ class _Reply:
             self._start,
             self._temperature,
             self._predicted,
-            self._rules.banned_ids,
+            self._limits.banned_ids,
             self._verifier.rng,
         )
         # The model adds a token of its own to what it accepts.
@@ -215,7 +215,7 @@ class _Reply:
         """Append tokens to the reply; a stop token ends it and is not in it."""
         self._predicted = hidden[accepted.last]
         self._accepted += len(accepted.nodes)
-        self._finished = accepted.tokens[-1] in self._rules.stop_ids
+        self._finished = accepted.tokens[-1] in self._limits.stop_ids
         self._ids += accepted.tokens[:-1] if self._finished else accepted.tokens
         self._drafter.observe(accepted.tokens, hidden[[0, *accepted.nodes]])
         self._finished = self._finished or self._verifier.must_stop

@@ -64,7 +64,7 @@ class PlacedImage:
 
 
 @dataclass(frozen=True)
-class Layout:
+class PromptLayout:
     """A prompt, token by token.
 
     Attributes:
@@ -80,7 +80,7 @@ class Layout:
     pictures: tuple[PlacedImage, ...]
 
 
-def lay_out(prompt: Sequence[Segment], image_token: int) -> Layout:
+def layout_prompt(prompt: Sequence[Segment], image_token: int) -> PromptLayout:
     """Place every token of a prompt."""
     ids: list[int] = []
     blocks: list[Positions] = []
@@ -97,7 +97,7 @@ def lay_out(prompt: Sequence[Segment], image_token: int) -> Layout:
             blocks.append(picture_positions(position, segment))
             position += max(segment.rows, segment.columns)
     joined = np.concatenate(blocks, axis=1) if blocks else np.zeros((3, 0), dtype=np.int64)
-    return Layout(tuple(ids), joined, position, tuple(pictures))
+    return PromptLayout(tuple(ids), joined, position, tuple(pictures))
 
 
 def text_positions(start: int, count: int) -> Positions:

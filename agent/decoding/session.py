@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...perception.resize import ImageSpec, to_patches
-from .layout import Layout, Segment, lay_out, text_positions
+from .layout import PromptLayout, Segment, layout_prompt, text_positions
 from .network import Network
 from .tree import DraftTree
 from .vision import Features, FeatureStore
@@ -75,7 +75,7 @@ class Session:
 
     def encode(self, prompt: Sequence[Segment]) -> None:
         """Encode the screenshots that ``prefill`` of this prompt would encode."""
-        layout = lay_out(prompt, self.network.image_token)
+        layout = layout_prompt(prompt, self.network.image_token)
         self._encode(layout, _common_prefix(self._keys, self._key(layout)))
 
     def prefill(self, prompt: Sequence[Segment], tree: DraftTree | None = None) -> Prefill:
@@ -90,7 +90,7 @@ class Session:
             ValueError: the prompt is empty, or a screenshot cannot be resized.
         """
         self._drop_unsettled()
-        layout = lay_out(prompt, self.network.image_token)
+        layout = layout_prompt(prompt, self.network.image_token)
         if not layout.ids:
             raise ValueError("an empty prompt has no next token")
         keys = self._key(layout)
@@ -156,7 +156,7 @@ class Session:
         self._next_position -= count
 
     def _read(
-        self, layout: Layout, keys: Sequence[int], begin: int, end: int, tree: DraftTree | None = None
+        self, layout: PromptLayout, keys: Sequence[int], begin: int, end: int, tree: DraftTree | None = None
     ) -> Tensor:
         """Run tokens ``begin`` to ``end`` of a prompt, and drafts behind them; those before are cached."""
         tree = tree or DraftTree(layout.ids[end - 1])
@@ -220,7 +220,7 @@ class Session:
             self._cache.crop(length - self.length)
             del self._keys[length:]
 
-    def _encode(self, layout: Layout, kept: int) -> int:
+    def _encode(self, layout: PromptLayout, kept: int) -> int:
         """Make sure that the features of all pictures that end after ``kept`` are there."""
         needed = {
             placed.picture.screenshot.digest: placed.picture.screenshot
@@ -229,7 +229,7 @@ class Session:
         }
         return self._features.ensure(needed, lambda shot: self.network.encode(to_patches(shot, self._spec)))
 
-    def _key(self, layout: Layout) -> list[int]:
+    def _key(self, layout: PromptLayout) -> list[int]:
         """The prompt's ids, with a number of its own below zero for each different picture."""
         keys = list(layout.ids)
         for placed in layout.pictures:

@@ -19,37 +19,37 @@ if TYPE_CHECKING:
     from ..checkpoints.checkpoint import Checkpoint
 
 
-_ANY: Final = Size(1000, 1000)
+ANY_SIZE: Final = Size(1000, 1000)
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetModel:
     """What is to be drafted for.
 
     Attributes:
         checkpoint: whose replies.
         network: its layers.
         dialect: the language of its replies.
-        rules: what may be in them.
+        limits: what may be in them.
     """
 
     checkpoint: Checkpoint
     network: Network
     dialect: Dialect
-    rules: GenerationLimits
+    limits: GenerationLimits
 
     @cached_property
-    def grammars(self) -> Grammars:
+    def grammars(self) -> ReplyGrammars:
         """The grammars of its replies, for all who follow them.
 
         Raises:
             MissingPartError: llguidance is not installed.
             UsageError: there is no grammar for the dialect.
         """
-        return Grammars(self)
+        return ReplyGrammars(self)
 
 
-class Grammars:
+class ReplyGrammars:
     """The grammars of a target's replies, by screenshot; the last one is kept.
 
     Raises:
@@ -57,12 +57,12 @@ class Grammars:
         UsageError: there is no grammar for the dialect.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: TargetModel) -> None:
         self._dialect = target.dialect
         self._table: TokenTable | None = None
         self._target = target
         self._text = ""
-        self.of(_ANY, _ANY)
+        self.of(ANY_SIZE, ANY_SIZE)
 
     def of(self, screenshot: Size, resized: Size) -> GrammarConstraint:
         """The grammar of replies to a screenshot, which the model sees resized."""
@@ -73,7 +73,7 @@ class Grammars:
             self._table = self._table or TokenTable(
                 cast("PreTrainedTokenizerFast", checkpoint.tokenizer),
                 self._target.network.vocabulary,
-                self._target.rules.stop_ids,
+                self._target.limits.stop_ids,
             )
             self._constraint = GrammarConstraint(self._table, text)
             self._text = text

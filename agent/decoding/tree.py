@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Row = NDArray[np.floating]
+Probabilities = NDArray[np.floating]
 """One probability per token of the vocabulary."""
 
 
 @dataclass(frozen=True)
-class Draws:
+class DraftSamples:
     """Tokens that a drafter drew at random, in the order in which it drew them.
 
     Acceptance is lossless only if it sees every draw, also those that repeat a token and those whose node
@@ -32,7 +32,7 @@ class Draws:
     """
 
     tokens: tuple[int, ...]
-    q: Row
+    q: Probabilities
     replacement: bool = True
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class DraftTree:
         self._sources: list[dict[str, float]] = [{}]
         self._children: list[dict[int, int]] = [{}]
         self._fixed: list[list[int]] = [[]]
-        self._draws: list[list[Draws]] = [[]]
+        self._draws: list[list[DraftSamples]] = [[]]
 
     def __len__(self) -> int:
         """Nodes, the root included: the width of the verify forward."""
@@ -88,7 +88,7 @@ class DraftTree:
         """Children of a node that were proposed for certain rather than drawn, as tokens, in order."""
         return self._fixed[node]
 
-    def draws(self, node: int) -> Sequence[Draws]:
+    def draws(self, node: int) -> Sequence[DraftSamples]:
         """What was drawn at random to follow a node."""
         return self._draws[node]
 
@@ -152,7 +152,9 @@ class DraftTree:
             parent = node
         return parent
 
-    def draw(self, parent: int, draws: Draws, confidence: float = 1.0, source: str = "") -> list[int | None]:
+    def draw(
+        self, parent: int, draws: DraftSamples, confidence: float = 1.0, source: str = ""
+    ) -> list[int | None]:
         """Let tokens that were drawn at random follow a node.
 
         Returns:

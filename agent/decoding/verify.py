@@ -14,9 +14,9 @@ from .acceptance import Accepted, distribution, greedy, rejection, sample, subtr
 from .grammar import GrammarConstraint
 from .network import Network
 from .sampling import Sampling
-from .tree import DraftTree, Row
+from .tree import DraftTree, Probabilities
 
-Acceptance = Literal["lossless", "typical"]
+Acceptance = Literal["exact", "typical"]
 
 
 class Verifier:
@@ -43,7 +43,7 @@ class Verifier:
         banned: Collection[int] = (),
         stop_ids: frozenset[int] = frozenset(),
         constraint: GrammarConstraint | None = None,
-        acceptance: Acceptance = "lossless",
+        acceptance: Acceptance = "exact",
     ) -> None:
         self.rng = np.random.default_rng(sampling.seed)
         self._network = network
@@ -102,7 +102,7 @@ class Verifier:
             return greedy(tree, lambda node: self._likeliest(tree, node, scores), self._stop_ids)
         rows = scores.double().cpu().numpy()
 
-        def target(node: int) -> Row:
+        def target(node: int) -> Probabilities:
             mask = self._mask(tree, node)
             return distribution(rows[node], sampling.temperature, top_p=sampling.top_p, mask=mask)
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ...actions.errors import ParseError
 from ..checkpoints.processor import Tokenizer
-from ..decoding.agree import ExpectedTokens
+from ..decoding.verify_replies import ExpectedTokens
 from .expected import ExpectedReply
 from .point_tolerance import Read, coordinates, lenient_tokens
 

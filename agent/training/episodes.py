@@ -43,7 +43,7 @@ class Scene:
     learn: bool = True
 
 
-class Stock:
+class EpisodePages:
     """Which pages of one size can follow one another in an episode.
 
     Args:

@@ -14,7 +14,7 @@ from .batches import CHARS_PER_PATCH, IGNORED, ROLES
 SIGMA = 12.0
 
 
-class Heads(nn.Module):
+class AuxiliaryHeads(nn.Module):
     """Training-only heads: characters per patch, the pointer, the target's extent."""
 
     def __init__(self, vision_width: int, width: int, letters: int) -> None:
@@ -48,7 +48,9 @@ def char_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return (losses * weights).sum() / weights.sum(), (hits * real).sum() / real.sum().clamp(min=1)
 
 
-def element_loss(heads: Heads, patches: Tensor, roles: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+def element_loss(
+    heads: AuxiliaryHeads, patches: Tensor, roles: Tensor, centres: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the losses of what each patch is part of, and of where the centre of that element lies.
 
     The centre is asked for as the same waves that number tokens start as, so that a reply can copy it.

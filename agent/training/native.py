@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import random
 
-from .sketches import Sketch
+from .sketches import PageSketch
 from .words import ENDINGS, FORWARD, LOADING, NAMES, REQUESTS, names, sentence
 
 FONTS = ("Arial", "sans-serif", "Liberation Sans", "DejaVu Sans", "Georgia", "monospace", "serif")
@@ -15,39 +15,39 @@ GAPS = (" ", " ", " ", "<br>", "<br><br>", "&nbsp; ", "<p></p>")
 CLOSERS = ("OK", "OK", "Close", "Close", "×", "×", "Got it", "Dismiss")
 
 
-def buttons_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def buttons_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page of buttons that asks for nothing."""
     choices = _choices(rng, rng.randint(1, 5))
-    return Sketch(_page(rng, "", choices), "buttons", "", _extra(rng))
+    return PageSketch(_page(rng, "", choices), "buttons", "", _extra(rng))
 
 
-def asking_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def asking_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page that asks for one of its buttons."""
     choices = _choices(rng, rng.randint(2, 4))
     wanted = rng.choice(choices)
     utterance = rng.choice(REQUESTS).format(wanted)
-    return Sketch(_page(rng, utterance, choices), "wizard", utterance, _extra(rng) | {"wanted": wanted})
+    return PageSketch(_page(rng, utterance, choices), "wizard", utterance, _extra(rng) | {"wanted": wanted})
 
 
-def ending_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def ending_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page that says that the job is done."""
     more = f"<p>{sentence(rng)}</p>" if rng.random() < 0.25 else ""
-    return Sketch(_headed(rng, rng.choice(ENDINGS)) + more, "done", "", _extra(rng) | {"done": True})
+    return PageSketch(_headed(rng, rng.choice(ENDINGS)) + more, "done", "", _extra(rng) | {"done": True})
 
 
-def loading_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def loading_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page that says that it is not there yet."""
-    return Sketch(_headed(rng, rng.choice(LOADING)), "loading", "", _extra(rng) | {"loading": True})
+    return PageSketch(_headed(rng, rng.choice(LOADING)), "loading", "", _extra(rng) | {"loading": True})
 
 
-def covered_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def covered_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page with a dialog over it."""
     closer = rng.choice(CLOSERS)
     dialog = [closer] if rng.random() < 0.75 or closer == "×" else [closer, "Cancel"]
     below = _page(rng, "", [name for name in _choices(rng, rng.randint(1, 4)) if name not in dialog])
     rng.shuffle(dialog)
     extra = _extra(rng) | {"over": [_known(text) for text in dialog], "dismiss": _known(closer)}
-    return Sketch(below + _dialog(rng, size, dialog), "covered", "", extra)
+    return PageSketch(below + _dialog(rng, size, dialog), "covered", "", extra)
 
 
 def look(rng: random.Random) -> str:

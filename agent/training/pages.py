@@ -14,7 +14,7 @@ from typing import Any, cast
 from .dom import SCAN_JS, PageRecord
 from .native import asking_page, buttons_page, covered_page, ending_page, loading_page, look
 from .sheets import Picture, open_page, save_shard, screenshot
-from .sketches import Sketch
+from .sketches import PageSketch
 from .words import ASKING, ENDINGS, name, names, sentence, word
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def button(rng: random.Random, text: str, style: str = "") -> str:
     return f'<button style="{look}{style}">{html.escape(text)}</button>'
 
 
-def form_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def form_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page of text, fields, links and buttons in reading order, as click-button has them."""
     parts: list[str] = []
     for text in names(rng, rng.randint(3, 8)):
@@ -68,10 +68,10 @@ def form_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
             )
         else:
             parts.append(button(rng, text) + rng.choice(("", " ", "<br>")))
-    return Sketch("".join(parts), "form")
+    return PageSketch("".join(parts), "form")
 
 
-def scatter_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def scatter_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return buttons and fields anywhere on the page, possibly over one another."""
     parts: list[str] = []
     for text in names(rng, rng.randint(1, 5)):
@@ -86,10 +86,10 @@ def scatter_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
                 else ""
             )
             parts.append(button(rng, text, place + square))
-    return Sketch("".join(parts), "scatter")
+    return PageSketch("".join(parts), "scatter")
 
 
-def dialog_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def dialog_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a dialog box with a title, a close mark and perhaps buttons."""
     width, height = rng.randint(100, size[0] - 20), rng.randint(60, 120)
     x, y = rng.randint(0, size[0] - width), rng.randint(45, max(46, size[1] - height))
@@ -110,10 +110,10 @@ def dialog_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
         f'white-space:nowrap;overflow:hidden">{close}{title}</div><p style="margin:6px">{sentence(rng)}</p>'
         f'<div style="text-align:right;margin:4px">{buttons}</div></div>'
     )
-    return Sketch(body, "dialog")
+    return PageSketch(body, "dialog")
 
 
-def wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def wizard_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page that asks for one click itself."""
     choices = names(rng, rng.randint(2, 5))
     wanted = rng.choice(choices)
@@ -124,23 +124,23 @@ def wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     ask_it = f"<p style='margin:6px 0'>{html.escape(utterance)}</p>"
     filler = f"<div>{sentence(rng)}</div>" if rng.random() < 0.3 else ""
     body = (heading if rng.random() < 0.5 else "") + ask_it + filler + gap.join(buttons)
-    return Sketch(body, "wizard", utterance, {"wanted": wanted, "bare": True})
+    return PageSketch(body, "wizard", utterance, {"wanted": wanted, "bare": True})
 
 
-def done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+def done_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
     """Return a page that says the job is done."""
     tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
     align = rng.choice(("left", "center"))
     filler = f"<p>{sentence(rng)}</p>" if rng.random() < 0.4 else ""
     body = f'<{tag} style="text-align:{align};margin:{rng.randint(2, 60)}px 4px">{text}</{tag}>{filler}'
-    return Sketch(body, "done", "", {"done": True, "bare": True})
+    return PageSketch(body, "done", "", {"done": True, "bare": True})
 
 
 @dataclass(frozen=True)
 class Series:
     """Which pages to make, how often, and in which sizes."""
 
-    kinds: Mapping[Callable[[random.Random, tuple[int, int]], Sketch], float]
+    kinds: Mapping[Callable[[random.Random, tuple[int, int]], PageSketch], float]
     sizes: tuple[tuple[int, int], ...]
 
 
@@ -155,7 +155,7 @@ SERIES = {
 }
 
 
-def cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
+def cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -> str:
     """Return a page's HTML in a style of its own; unless it is bare, a bar on top asks for something."""
     if sketch.extra.get("native"):
         return native_cell(rng, sketch, size)
@@ -177,7 +177,7 @@ def cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
     )
 
 
-def native_cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> str:
+def native_cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -> str:
     """Return a page's HTML as a browser lays it out that is given no style, or little."""
     return (
         f'<div class="cell" style="position:absolute;overflow:clip;width:{size[0]}px;height:{size[1]}px;'
@@ -188,7 +188,7 @@ def native_cell(rng: random.Random, sketch: Sketch, size: tuple[int, int]) -> st
 
 def sheet_of(
     rng: random.Random, size: tuple[int, int], series: Series
-) -> tuple[str, list[Sketch], list[tuple[int, int]]]:
+) -> tuple[str, list[PageSketch], list[tuple[int, int]]]:
     """Return a sheet's HTML, what its pages are, and where they lie."""
     width, height = size
     places = [

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass
-class Sketch:
+class PageSketch:
     """A page to be: its HTML and what its own request wants.
 
     Attributes:

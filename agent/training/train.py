@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from ..interrupts import noting_interrupts
+from ..interrupts import deferred_interrupts
 from .architecture import build_model, save_checkpoint
 from .batches import Shards
-from .learner import Learner
-from .lessons import SHARES, STAGES, Lessons, Stage
+from .curriculum import SHARES, STAGES, Curriculum, Stage
 from .tokenizer import build_tokenizer
+from .trainer import PolicyTrainer
 
 log = logging.getLogger(__name__)
 STATE = "state.pt"
@@ -63,13 +63,13 @@ def rate_at(step: int, start: int, options: argparse.Namespace) -> float:
     return rate * min(1.0, (step - start + 1) / WARMUP)
 
 
-def train(options: argparse.Namespace) -> Learner:
+def train(options: argparse.Namespace) -> PolicyTrainer:
     """Run one stage of the curriculum and leave a checkpoint in ``--out``."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     rng = random.Random(options.seed)
     tokenizer = build_tokenizer()
-    learner = Learner(build_model(tokenizer), tokenizer, torch.device(options.device))
+    learner = PolicyTrainer(build_model(tokenizer), tokenizer, torch.device(options.device))
     if options.resume:
         learner.load(options.out / STATE, rng)
     elif options.start_from is not None:
@@ -78,10 +78,10 @@ def train(options: argparse.Namespace) -> Learner:
         learner.compile()
     shards = Shards(options.data, *options.pages, shares=SHARES)
     stage = STAGES[options.stage]
-    lessons = Lessons(shards, stage, options.history, options.episodes, options.silent, options.spelling)
+    lessons = Curriculum(shards, stage, options.history, options.episodes, options.silent, options.spelling)
     log.info("%d pages, from step %d to %d", len(shards), learner.step, options.steps)
     options.out.mkdir(parents=True, exist_ok=True)
-    with noting_interrupts() as caught:
+    with deferred_interrupts() as caught:
         _run(learner, lessons, stage, rng, options, caught)
     learner.save(options.out / STATE, rng)
     save_checkpoint(learner.model, tokenizer, options.out / "checkpoint")
@@ -89,8 +89,8 @@ def train(options: argparse.Namespace) -> Learner:
 
 
 def _run(
-    learner: Learner,
-    lessons: Lessons,
+    learner: PolicyTrainer,
+    lessons: Curriculum,
     stage: Stage,
     rng: random.Random,
     options: argparse.Namespace,

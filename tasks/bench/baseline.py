@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from ...agent.decoding.layout import ImageSegment, Segment, lay_out
+from ...agent.decoding.layout import ImageSegment, Segment, layout_prompt
 from ...perception.resize import to_patches
 from .screens import TimedReply
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from ...agent.decoding.engine import GenerationLimits
 
 
-class Baseline:
+class TransformersBaseline:
     """Greedy generation by transformers, with its own key-value cache within a reply.
 
     Args:
         checkpoint: whose model.
-        rules: which tokens it may write and when it stops, as for the runtime.
+        limits: which tokens it may write and when it stops, as for the runtime.
     """
 
-    def __init__(self, checkpoint: Checkpoint, rules: GenerationLimits) -> None:
+    def __init__(self, checkpoint: Checkpoint, limits: GenerationLimits) -> None:
         self._checkpoint = checkpoint
         self._model = cast("Any", checkpoint.model)
-        self._rules = rules
+        self._limits = limits
 
     def reply(self, prompt: Sequence[Segment]) -> TimedReply:
         """Cut and encode all pictures, read the prompt, write the reply."""
@@ -39,23 +39,23 @@ class Baseline:
         with torch.inference_mode():
             output = self._model.generate(
                 **inputs,
-                max_new_tokens=self._rules.max_new_tokens,
+                max_new_tokens=self._limits.max_new_tokens,
                 do_sample=False,
-                suppress_tokens=sorted(self._rules.banned_ids),
-                eos_token_id=sorted(self._rules.stop_ids),
-                pad_token_id=min(self._rules.stop_ids),
+                suppress_tokens=sorted(self._limits.banned_ids),
+                eos_token_id=sorted(self._limits.stop_ids),
+                pad_token_id=min(self._limits.stop_ids),
                 logits_processor=[first],
             )
         ended = time.perf_counter()
         ids = output[0, inputs["input_ids"].shape[1] :].tolist()
         forwards = len(ids) - 1
-        ids = ids[:-1] if ids[-1] in self._rules.stop_ids else ids
+        ids = ids[:-1] if ids[-1] in self._limits.stop_ids else ids
         text = self._checkpoint.tokenizer.decode(ids)
         return TimedReply(text, len(ids), forwards, 0, ended - first.seconds, ended - started)
 
     def _inputs(self, prompt: Sequence[Segment]) -> dict[str, torch.Tensor]:
         image = self._model.config.image_token_id
-        ids = torch.tensor([lay_out(prompt, image).ids])
+        ids = torch.tensor([layout_prompt(prompt, image).ids])
         shots = [segment.screenshot for segment in prompt if isinstance(segment, ImageSegment)]
         patches = [to_patches(shot, self._checkpoint.image_spec) for shot in shots]
         inputs = {

@@ -57,10 +57,10 @@ def bench_decoding(
 
 def _table(checkpoint: Checkpoint, screens: Sequence[PromptScreen], rounds: int) -> list[dict[str, Any]]:
     from ...agent.local import LocalPolicy
-    from .baseline import Baseline
+    from .baseline import TransformersBaseline
 
     whole = LocalPolicy(checkpoint)
-    baseline, found = Baseline(checkpoint, whole.rules), whole.decoding
+    baseline, found = TransformersBaseline(checkpoint, whole.limits), whole.decoding
     methods = ["plain", *found, "+".join(found)]
     runs: dict[str, list[list[TimedReply]]] = {name: [] for name in (BASELINE, *methods)}
     for number in range(rounds):

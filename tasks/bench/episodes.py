@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn
-from .baseline import Baseline
+from .baseline import TransformersBaseline
 from .screens import PromptScreen, progress, reply_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _play_baseline(
     checkpoint: Checkpoint, screens: Sequence[PromptScreen], spent: dict[int, list[float]]
 ) -> None:
     policy = LocalPolicy(checkpoint, decoding="auto")
-    baseline = Baseline(checkpoint, policy.rules)
+    baseline = TransformersBaseline(checkpoint, policy.limits)
     turns: list[Turn] = []
     for step, screen in enumerate(islice(cycle(screens), MIDDLE[-1]), start=1):
         context = Context(screens[0].instruction, screen.observation, turns)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ... import __version__
 from ...actions.errors import UsageError
-from ...agent.interrupts import noting_interrupts
+from ...agent.interrupts import deferred_interrupts
 from ...env.chords import Chord
 from ...env.record.recorder import STOP_CHORD, Recorder, RecordOptions
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, StartEvent
@@ -144,7 +144,7 @@ def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Na
     with _screen(request, narrator) as (display, over), contextlib.closing(ScreenCamera(display)) as camera:
         lookout = FrameBuffer(camera)
         try:
-            with _writer(request, narrator) as trajectory, noting_interrupts() as interrupts:
+            with _writer(request, narrator) as trajectory, deferred_interrupts() as interrupts:
                 with ExitStack() as hearing:
                     tell = partial(narrator.note, style="yellow")
                     hold = hearing.enter_context(marking_passwords(display, tell))
@@ -169,7 +169,7 @@ def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Na
     with (
         BrowserListener(str(request.url)) as browser,
         _writer(request, narrator) as trajectory,
-        noting_interrupts() as interrupts,
+        deferred_interrupts() as interrupts,
     ):
         recorder = Recorder(trajectory, options)
         browser.heard = lambda event: recorder.hear(event, browser.before)

@@ -17,7 +17,7 @@ from ...agent.policy import Context, Turn
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
-    from ...agent.decoding.heads.replies import ReplyStore, Teacher, WrittenReply
+    from ...agent.decoding.heads.replies import RecordedReply, ReplyRecordingPolicy, ReplyStore
     from ...agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan, HeadTrainingProgress
     from ...env.browser.chromium import Chromium
     from ...env.browser.miniwob import MiniWobEnvironment
@@ -135,7 +135,7 @@ def _finish(trainer: HeadTrainer, out: Path, prompts: int) -> dict[str, Any]:
 
 def collect(checkpoint: Checkpoint, store: ReplyStore, prompts: int, tasks: Sequence[str], say: Say) -> None:
     """Let the model act in training episodes until there are enough replies; goes on where it stopped."""
-    from ...agent.decoding.heads.replies import Teacher
+    from ...agent.decoding.heads.replies import ReplyRecordingPolicy
     from ...env.browser.chromium import Chromium
     from ...env.browser.miniwob_pages import ALONE, page_of
 
@@ -145,7 +145,7 @@ def collect(checkpoint: Checkpoint, store: ReplyStore, prompts: int, tasks: Sequ
     if count >= prompts:
         say(f"{count} replies are there already")
         return
-    teachers = Teacher(checkpoint), Teacher(checkpoint, TEMPERATURE)
+    teachers = ReplyRecordingPolicy(checkpoint), ReplyRecordingPolicy(checkpoint, TEMPERATURE)
     begun = time.monotonic()
     with Chromium(flags=ALONE) as chromium:
         while count < prompts:
@@ -158,12 +158,12 @@ def collect(checkpoint: Checkpoint, store: ReplyStore, prompts: int, tasks: Sequ
 
 
 def _group(
-    teachers: tuple[Teacher, Teacher], task: str, group: int, chromium: Chromium
-) -> list[WrittenReply]:
+    teachers: tuple[ReplyRecordingPolicy, ReplyRecordingPolicy], task: str, group: int, chromium: Chromium
+) -> list[RecordedReply]:
     """The replies of some episodes of a task; those of an episode that breaks are left out."""
     from ...env.browser.miniwob import MiniWobEnvironment
 
-    written: list[WrittenReply] = []
+    written: list[RecordedReply] = []
     with MiniWobEnvironment(task, mode="train", chromium=chromium) as environment:
         for number in range(GROUP):
             teacher = teachers[number == GROUP - 1]
@@ -174,11 +174,13 @@ def _group(
     return written
 
 
-def _episode(teacher: Teacher, environment: MiniWobEnvironment, seed: int) -> list[WrittenReply]:
+def _episode(
+    teacher: ReplyRecordingPolicy, environment: MiniWobEnvironment, seed: int
+) -> list[RecordedReply]:
     observation = environment.reset(seed)
     teacher.start()
     turns: list[Turn] = []
-    written: list[WrittenReply] = []
+    written: list[RecordedReply] = []
     for _ in range(STEPS):
         context = Context(environment.instruction or "", observation, turns)
         try:

@@ -18,7 +18,7 @@ from saccade.actions.schema import Wait
 from saccade.agent.checkpoints.byte_tokenizer import byte_level_tokenizer
 from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
-from saccade.agent.decoding.speculation import METHODS, parse_methods
+from saccade.agent.decoding.policy_drafters import METHODS, parse_methods
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.env.trajectory.events import PredictionEvent, Usage

@@ -10,12 +10,12 @@ import pytest
 
 from saccade.actions.errors import ParseError
 from saccade.actions.schema import Action
+from saccade.agent.background_prefill import BackgroundPrefill
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.local import LocalPolicy
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy, Turn
 from saccade.agent.prefetch import Prefetcher, SupportsPrefetch
-from saccade.agent.reading import BackgroundPrefill
 from saccade.env.base import Preview, StepResult, SupportsPreview
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob import MiniWobEnvironment

@@ -21,10 +21,10 @@ from ..draft import DraftState
 from ..layout import ImageSegment, Segment, TextSegment
 from ..network import Network
 from ..session import Session
-from ..tree import DraftTree, Draws, Row
+from ..tree import DraftSamples, DraftTree, Probabilities
 
 if TYPE_CHECKING:
-    from ..target import Target
+    from ..target import TargetModel
 
 
 class DraftModel:
@@ -102,10 +102,10 @@ class DraftModel:
             token = int(q.argmax())
             return token, float(q[token]), tree.add(node, token, float(q[token]), self.name)
         token = sample(q, state.rng)
-        draws = Draws((token,), q)
+        draws = DraftSamples((token,), q)
         return token, float(q[token]), tree.draw(node, draws, float(q[token]), self.name)[0]
 
-    def _read(self) -> Row:
+    def _read(self) -> Probabilities:
         """Read what it has not read yet; the scores of what follows, as many as the target has."""
         if self._ahead is not None:
             self._hidden = self._session.prefill(self._ahead).hidden
@@ -117,10 +117,10 @@ class DraftModel:
         self._pending, self._unread = [], []
         scores = self._network.logits(self._hidden).cpu().numpy()[: self._vocabulary]
         missing = self._vocabulary - len(scores)
-        return cast("Row", np.pad(scores, (0, missing), constant_values=-np.inf))
+        return cast("Probabilities", np.pad(scores, (0, missing), constant_values=-np.inf))
 
 
-def load_draft_model(path: str, target: Target) -> DraftModel:
+def load_draft_model(path: str, target: TargetModel) -> DraftModel:
     """The draft model in a checkpoint's directory.
 
     Raises:

@@ -25,7 +25,7 @@ _SHARD = re.compile(r"replies-(\d+)-(\d+)\.safetensors")
 
 
 @dataclass(frozen=True)
-class WrittenReply:
+class RecordedReply:
     """One reply of the model.
 
     Attributes:
@@ -63,14 +63,14 @@ class ReplyRecorder:
             self._ids += ids
             self._states.append(hidden.detach().cpu())
 
-    def reply(self) -> WrittenReply:
+    def reply(self) -> RecordedReply:
         """The newest reply."""
         states = torch.cat(self._states)
         half = torch.bfloat16 if states.dtype == torch.bfloat16 else torch.float16
-        return WrittenReply(tuple(self._ids), states.to(half).clone())
+        return RecordedReply(tuple(self._ids), states.to(half).clone())
 
 
-class Teacher(LocalPolicy):
+class ReplyRecordingPolicy(LocalPolicy):
     """A policy that keeps the reply it wrote last.
 
     Args:
@@ -86,7 +86,7 @@ class Teacher(LocalPolicy):
         self._speculation.drafter = AdaptiveDrafter(drafters)
 
     @property
-    def written(self) -> WrittenReply:
+    def written(self) -> RecordedReply:
         """The newest reply."""
         return self._recorder.reply()
 
@@ -111,7 +111,7 @@ class ReplyStore:
         """How many episodes' replies are stored: the number of the next one."""
         return max((end for _, end, _ in self._shards()), default=0)
 
-    def add(self, first: int, end: int, replies: Sequence[WrittenReply]) -> None:
+    def add(self, first: int, end: int, replies: Sequence[RecordedReply]) -> None:
         """Store the replies of episodes ``first`` to ``end``."""
         from safetensors.torch import save_file
 
@@ -125,16 +125,16 @@ class ReplyStore:
         save_file(tensors, fresh)
         fresh.replace(path)
 
-    def load(self) -> list[WrittenReply]:
+    def load(self) -> list[RecordedReply]:
         """All of them, in order."""
         from safetensors.torch import load_file
 
-        replies: list[WrittenReply] = []
+        replies: list[RecordedReply] = []
         for _, _, path in self._shards():
             tensors = load_file(path)
             lengths = tensors["lengths"].tolist()
             parts = zip(*(torch.split(tensors[name], lengths) for name in ("ids", "states")), strict=True)
-            replies += [WrittenReply(tuple(ids.tolist()), states) for ids, states in parts]
+            replies += [RecordedReply(tuple(ids.tolist()), states) for ids, states in parts]
         return replies
 
     def count(self) -> int:

@@ -19,11 +19,11 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from ....actions.errors import UsageError
-from ...interrupts import noting_interrupts
+from ...interrupts import deferred_interrupts
 from ..drafters.medusa import RANKS, MedusaHeads
 from ..drafters.output import DraftOutput, draft_vocabulary
 from .checkpoint import Fingerprint, HeadConfig, Heads, Method, TrainedHeads, build_heads, output_weight
-from .replies import WrittenReply
+from .replies import RecordedReply
 
 if TYPE_CHECKING:
     from ...checkpoints.checkpoint import Checkpoint
@@ -92,7 +92,7 @@ class HeadTrainer:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, replies: Sequence[WrittenReply], plan: HeadTrainingPlan
+        self, checkpoint: Checkpoint, replies: Sequence[RecordedReply], plan: HeadTrainingPlan
     ) -> None:
         usable = [reply for reply in replies if len(reply) > 1]
         self._held_out = usable[::HELD_OUT]
@@ -139,7 +139,7 @@ class HeadTrainer:
             Whether it came to the end.
         """
         begun, saved, first, mean = time.monotonic(), time.monotonic(), self.step, math.nan
-        with noting_interrupts() as caught:
+        with deferred_interrupts() as caught:
             while self.step < self.plan.steps and not caught:
                 loss = self.learn()
                 mean = loss if math.isnan(mean) else 0.95 * mean + 0.05 * loss
@@ -246,7 +246,7 @@ class HeadTrainer:
         self._scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
 
-    def _collate(self, replies: Sequence[WrittenReply]) -> tuple[Tensor, Tensor, Tensor]:
+    def _collate(self, replies: Sequence[RecordedReply]) -> tuple[Tensor, Tensor, Tensor]:
         """Ids, states and which of them are there: replies x tokens (x hidden size)."""
         ids = pad_sequence([torch.tensor(reply.ids) for reply in replies], batch_first=True)
         states = pad_sequence([reply.states.float() for reply in replies], batch_first=True)
@@ -263,7 +263,7 @@ class HeadTrainer:
                 return self.heads.unroll(states, embeddings, self.output)
             return self.heads.unroll(states, embeddings, self.output, self.plan.depth)
 
-    def _loss(self, replies: Sequence[WrittenReply]) -> Tensor:
+    def _loss(self, replies: Sequence[RecordedReply]) -> Tensor:
         ids, states, valid = self._collate(replies)
         with torch.no_grad():
             wanted = self.output.score(states).softmax(-1)

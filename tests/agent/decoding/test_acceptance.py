@@ -24,7 +24,7 @@ from saccade.agent.decoding.acceptance import (
     subtract,
     typical,
 )
-from saccade.agent.decoding.tree import DraftTree, Draws, merge
+from saccade.agent.decoding.tree import DraftSamples, DraftTree, merge
 
 VOCABULARY = 4
 LENGTH = 3
@@ -62,7 +62,7 @@ def draw_chain(rng: np.random.Generator) -> DraftTree:
     tree, node, prefix = DraftTree(0), 0, ()
     for _ in range(2):
         token = sample(Q(prefix), rng)
-        node = tree.draw(node, Draws((token,), Q(prefix)))[0]
+        node = tree.draw(node, DraftSamples((token,), Q(prefix)))[0]
         prefix += (token,)
     return tree
 
@@ -82,7 +82,7 @@ def draw_tree(rng: np.random.Generator, replacement: bool) -> DraftTree:
                 tokens = [sample(q, rng) for _ in range(width)]
             else:
                 tokens = without_replacement(q, width, rng)
-            tree.draw(node, Draws(tuple(tokens), q, replacement))
+            tree.draw(node, DraftSamples(tuple(tokens), q, replacement))
     return tree
 
 
@@ -101,7 +101,7 @@ def cut_tree(rng: np.random.Generator) -> DraftTree:
     for token in dict.fromkeys(tokens):
         tree.add(0, token, confidence=float(Q(())[token]))
     drawn = DraftTree(0)
-    drawn.draw(0, Draws(tokens, Q(())), confidence=0.0)
+    drawn.draw(0, DraftSamples(tokens, Q(())), confidence=0.0)
     for token, node in drawn.children(0).items():
         drawn.add(node, token, confidence=float(Q((0,))[token]))
     sure = DraftTree(0)
@@ -170,7 +170,7 @@ def test_leaving_out_draws_by_what_they_are_is_noticed():
         token = sample(Q(()), rng)
         tree = DraftTree(0)
         if Q(())[token] > 0.3:
-            tree.draw(0, Draws((token,), Q(())))
+            tree.draw(0, DraftSamples((token,), Q(())))
         return tree
 
     assert excess(careless, rejection, FEW) > 8
@@ -180,7 +180,7 @@ def test_calling_draws_without_replacement_independent_is_noticed():
     def careless(rng):
         tree, q = DraftTree(0), np.array([0.85, 0.05, 0.05, 0.05])
         tokens = without_replacement(q, 3, rng)
-        tree.draw(0, Draws(tuple(tokens), q))
+        tree.draw(0, DraftSamples(tuple(tokens), q))
         return tree
 
     assert excess(careless, rejection, FEW) > 8

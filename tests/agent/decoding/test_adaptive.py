@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from saccade.agent.decoding.acceptance import greedy
 from saccade.agent.decoding.adaptive import (
-    ALLOWANCE,
-    BINS,
-    CREDIT,
+    ALLOWANCE_PER_FORWARD,
+    CONFIDENCE_BINS,
+    MAX_BALANCE,
     AdaptiveDrafter,
-    CostCurve,
     DrafterStats,
+    VerifyCost,
     best_size,
 )
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.tree import DraftTree
 
 BAD, GOOD = 1, 2
-FLAT = CostCurve((1, 64), (1.0, 1.0))
+FLAT = VerifyCost((1, 64), (1.0, 1.0))
 
 
 class Clock:
@@ -60,20 +60,20 @@ class Guesser:
         return tree
 
 
-def tokens_per_second(guessers, rounds: int, clock: Clock, curve: CostCurve = CostCurve()) -> float:
+def tokens_per_second(guessers, rounds: int, clock: Clock, curve: VerifyCost = VerifyCost()) -> float:
     """Decode a text of good tokens only; a forward of one token takes a second."""
     drafter = AdaptiveDrafter(guessers, curve, clock)
     return run(drafter, rounds, clock, curve)
 
 
-def run(drafter: AdaptiveDrafter, rounds: int, clock: Clock, curve: CostCurve) -> float:
+def run(drafter: AdaptiveDrafter, rounds: int, clock: Clock, curve: VerifyCost) -> float:
     started, tokens = clock.now, 0
     drafter.start([0])
     for _ in range(rounds):
         tree = drafter.propose(DraftState([GOOD], 0), 16)
         clock.now += curve(len(tree))
         accepted = greedy(tree, [GOOD] * len(tree))
-        drafter.judge(tree, accepted, curve(len(tree)))
+        drafter.update(tree, accepted, curve(len(tree)))
         drafter.observe(accepted.tokens)
         tokens += len(accepted.tokens)
     return tokens / (clock.now - started)
@@ -99,27 +99,27 @@ def test_one_that_is_dearer_than_forwards_costs_its_first_draft_and_then_no_more
 
 
 def test_a_drafter_that_was_right_may_lose_what_it_won_and_no_more():
-    clock, curve = Clock(), CostCurve()
+    clock, curve = Clock(), VerifyCost()
     guesser = Guesser("fallen", 1.0, clock, 0.1)
     drafter = AdaptiveDrafter([guesser], curve, clock)
     run(drafter, 40, clock, curve)
-    assert drafter.tallies["fallen"].credit == CREDIT
+    assert drafter.stats["fallen"].balance == MAX_BALANCE
     guesser.right = 0.0
     started = clock.now
     run(drafter, 60, clock, curve)
-    assert clock.now - started <= 1.05 * 60 + CREDIT
+    assert clock.now - started <= 1.05 * 60 + MAX_BALANCE
 
 
-@pytest.mark.parametrize(("seconds", "earned"), [(0.0, 0.0), (5.0, 5 * ALLOWANCE), (1e6, None)])
+@pytest.mark.parametrize(("seconds", "earned"), [(0.0, 0.0), (5.0, 5 * ALLOWANCE_PER_FORWARD), (1e6, None)])
 def test_the_time_in_which_a_prompt_is_read_is_credit_for_one_attempt(seconds, earned):
     clock = Clock()
     drafter = AdaptiveDrafter([Guesser("bad", 0.0, clock, 0.5)], FLAT, clock)
     run(drafter, 2, clock, FLAT)
-    before = drafter.tallies["bad"].credit
+    before = drafter.stats["bad"].balance
     tree = DraftTree(GOOD)
     drafter.start([0])
-    drafter.judge(tree, greedy(tree, [GOOD]), seconds, prompt=True)
-    after = drafter.tallies["bad"].credit
+    drafter.update(tree, greedy(tree, [GOOD]), seconds, prompt=True)
+    after = drafter.stats["bad"].balance
     if earned is None:
         assert after == pytest.approx(0.5)
     else:
@@ -128,29 +128,29 @@ def test_the_time_in_which_a_prompt_is_read_is_credit_for_one_attempt(seconds, e
 
 def test_a_drafter_rests_before_its_price_is_covered_and_is_asked_for_little_at_first():
     clock = Clock()
-    drafter = AdaptiveDrafter([Guesser("new", 1.0, clock)], CostCurve(), clock)
-    first = drafter.affords("new")
+    drafter = AdaptiveDrafter([Guesser("new", 1.0, clock)], VerifyCost(), clock)
+    first = drafter.max_tokens("new")
     assert 1 <= first <= 8
-    run(drafter, 10, clock, CostCurve())
-    assert drafter.affords("new") > 16
+    run(drafter, 10, clock, VerifyCost())
+    assert drafter.max_tokens("new") > 16
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.floats(0.5, 20.0))
-def test_whatever_its_price_a_drafter_that_rests_long_enough_is_asked_again(price):
+def test_whatever_its_price_a_drafter_that_rests_long_enough_is_asked_again(draft_cost):
     class Silent:
         name = "silent"
 
     adaptive = AdaptiveDrafter([Silent()])
-    adaptive._tallies["silent"] = DrafterStats(credit=-3.0, price=price)
+    adaptive.stats["silent"] = DrafterStats(balance=-3.0, draft_cost=draft_cost)
     for _ in range(1000):
-        adaptive._tallies["silent"] = adaptive._tallies["silent"].allow(1.0, adaptive._extra[1])
-    assert adaptive.affords("silent") == 1
+        adaptive.stats["silent"] = adaptive.stats["silent"].add_allowance(1.0, adaptive._extra_cost[1])
+    assert adaptive.max_tokens("silent") == 1
 
 
 def test_a_useful_drafter_is_used_at_its_best_length():
     clock = Clock()
-    curve = CostCurve()
+    curve = VerifyCost()
     speed = tokens_per_second([Guesser("good", 0.9, clock, 0.01)], 400, clock, curve)
     ideal = max((1 - 0.9 ** (n + 1)) / 0.1 / (curve(1 + n) + 0.01) for n in range(17))
     assert speed > 0.93 * ideal
@@ -174,7 +174,7 @@ def test_a_dear_drafter_that_repeats_a_cheap_one_earns_nothing():
 
 @pytest.mark.parametrize("seconds", [0.001, 0.3])
 def test_drafters_that_change_are_noticed(seconds):
-    clock, curve = Clock(), CostCurve()
+    clock, curve = Clock(), VerifyCost()
     guesser = Guesser("moody", 0.0, clock, seconds)
     drafter = AdaptiveDrafter([guesser], curve, clock)
     run(drafter, 200, clock, curve)
@@ -196,9 +196,9 @@ def test_a_useless_drafter_is_asked_ever_more_rarely():
 def test_decisions_depend_on_counts_alone():
     def history() -> list[DrafterStats]:
         clock = Clock()
-        drafter = AdaptiveDrafter([Guesser("some", 0.5, clock, 0.1)], CostCurve(), clock)
-        run(drafter, 100, clock, CostCurve())
-        return [drafter.tallies["some"]]
+        drafter = AdaptiveDrafter([Guesser("some", 0.5, clock, 0.1)], VerifyCost(), clock)
+        run(drafter, 100, clock, VerifyCost())
+        return [drafter.stats["some"]]
 
     assert history() == history()
 
@@ -215,7 +215,7 @@ costs = st.lists(st.floats(0, 1), min_size=1, max_size=5)
 
 @given(values, costs)
 def test_the_best_size_is_the_best(nodes, steps):
-    curve = CostCurve(tuple(range(1, len(steps) + 2)), tuple(np.cumsum([1.0, *steps])))
+    curve = VerifyCost(tuple(range(1, len(steps) + 2)), tuple(np.cumsum([1.0, *steps])))
     ordered = sorted(nodes, reverse=True)
 
     def gain(count: int) -> float:
@@ -227,16 +227,16 @@ def test_the_best_size_is_the_best(nodes, steps):
 
 def test_free_nodes_are_all_taken_and_dear_ones_none():
     assert best_size([0.5, 0.1, 0.9], FLAT) == 3
-    assert best_size([0.9, 0.9], CostCurve((1, 2), (1.0, 2.0))) == 0
+    assert best_size([0.9, 0.9], VerifyCost((1, 2), (1.0, 2.0))) == 0
     assert best_size([], FLAT) == 0
 
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=200), st.floats(0, 1))
 def test_estimates_are_probabilities(tests, confidence):
-    tally = DrafterStats().learn(tests)
-    assert 0 <= tally.estimate(confidence) <= 1
-    assert len(tally.tested) == BINS
+    stats = DrafterStats().learn(tests)
+    assert 0 <= stats.estimate(confidence) <= 1
+    assert len(stats.trials) == CONFIDENCE_BINS
 
 
 def test_estimates_follow_what_was_measured():
@@ -255,7 +255,7 @@ def test_a_curve_is_measured_in_turns_and_rises():
         seen.append(width)
         clock.now += {1: 2.0, 4: 1.9, 8: 4.0}[width] + (5.0 if len(seen) < 4 else 0.0)
 
-    curve = CostCurve.measure(forward, (1, 4, 8), clock, rounds=2)
+    curve = VerifyCost.measure(forward, (1, 4, 8), clock, rounds=2)
     assert seen == [1, 4, 8, 1, 4, 8]
     assert curve.costs == (1.0, 1.0, 2.0)
     assert curve(6) == 1.5
@@ -268,6 +268,6 @@ def test_a_curve_is_measured_in_turns_and_rises():
 )
 def test_a_curve_that_is_none_is_refused(widths, costs):
     with pytest.raises(ValueError, match="at least two widths"):
-        CostCurve(widths, costs)
+        VerifyCost(widths, costs)
     with pytest.raises(ValueError, match="above 0"):
-        CostCurve((1, 2), (1.0, 0.0))
+        VerifyCost((1, 2), (1.0, 0.0))

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.decoding.layout import ImageSegment, Layout, Segment, TextSegment, lay_out
+from saccade.agent.decoding.layout import ImageSegment, PromptLayout, Segment, TextSegment, layout_prompt
 from saccade.perception.observation import Screenshot
 from saccade.perception.resize import to_patches
 
 IMAGE, BEFORE, AFTER = 261, 259, 260
 
 
-def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], layout: Layout) -> tuple[Any, int]:
+def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], layout: PromptLayout) -> tuple[Any, int]:
     ids = torch.tensor([layout.ids])
     shots = [segment.screenshot for segment in prompt if isinstance(segment, ImageSegment)]
     grids = torch.tensor([to_patches(shot, checkpoint.image_spec).grid for shot in shots])
@@ -42,7 +42,7 @@ def test_positions_are_those_of_transformers(
     for pictures in range(5):
         shots = [shoot(number) for number in range(pictures)]
         prompt = prompt_of(checkpoint, shots, list(range(3, 4 + pictures)))
-        layout = lay_out(prompt, IMAGE)
+        layout = layout_prompt(prompt, IMAGE)
         positions, following = by_transformers(checkpoint, prompt, layout)
         assert np.array_equal(layout.positions, positions)
         assert layout.next_position == following
@@ -50,7 +50,7 @@ def test_positions_are_those_of_transformers(
 
 
 def test_an_empty_prompt_has_no_tokens() -> None:
-    assert lay_out([], IMAGE).positions.shape == (3, 0)
+    assert layout_prompt([], IMAGE).positions.shape == (3, 0)
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 5)), max_size=6))
@@ -59,6 +59,6 @@ def test_every_position_is_below_the_next_one(pictures: list[tuple[int, int, int
     prompt: list[Segment] = []
     for rows, columns, text in pictures:
         prompt += [ImageSegment(shot, rows, columns), TextSegment(tuple(range(text)))]
-    layout = lay_out(prompt, IMAGE)
+    layout = layout_prompt(prompt, IMAGE)
     assert layout.positions.max(initial=-1) + 1 == layout.next_position
     assert layout.positions.shape == (3, len(layout.ids))

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from saccade.agent.decoding.acceptance import Row, distribution, sample
+from saccade.agent.decoding.acceptance import Probabilities, distribution, sample
 from saccade.agent.decoding.sampling import Sampling
 
 LOGITS = np.array([2.0, 1.0, 1.0, 0.0, -1.0, -np.inf])
 
 
-def softmax(logits: Row) -> Row:
+def softmax(logits: Probabilities) -> Probabilities:
     weights = np.exp(logits)
     return weights / weights.sum()
 

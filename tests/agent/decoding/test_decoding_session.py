@@ -14,7 +14,7 @@ from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding import session as session_module
 from saccade.agent.decoding.engine import Generation, GenerationLimits, generate
-from saccade.agent.decoding.layout import ImageSegment, Positions, Segment, lay_out
+from saccade.agent.decoding.layout import ImageSegment, Positions, Segment, layout_prompt
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context, Turn
@@ -149,7 +149,7 @@ def test_a_picture_that_changed_is_read_again(checkpoint: Checkpoint, shoot: Any
     episode = Episode(checkpoint)
     episode.step(shoot(0))
     before, after = episode.prompt(shoot(1)), episode.prompt(shoot(4))
-    assert len(lay_out(before, 261).ids) == len(lay_out(after, 261).ids)
+    assert len(layout_prompt(before, 261).ids) == len(layout_prompt(after, 261).ids)
     logits(episode.session, before)
     expected = logits(fresh(checkpoint), after)
     assert torch.allclose(logits(episode.session, after), expected, atol=1e-4, rtol=0)

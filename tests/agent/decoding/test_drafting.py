@@ -45,7 +45,7 @@ def write(drafter: AdaptiveDrafter, prompt: list[int], reply: list[int]) -> int:
             return reply[done + len(tree.path(node))]
 
         accepted = greedy(tree, choose, {STOP})
-        drafter.judge(tree, accepted, 0.1)
+        drafter.update(tree, accepted, 0.1)
         drafter.observe(accepted.tokens)
         ids += accepted.tokens
         forwards += 1

@@ -17,7 +17,7 @@ from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding.acceptance import distribution
-from saccade.agent.decoding.adaptive import AdaptiveDrafter, CostCurve
+from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.engine import Generation, GenerationLimits, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
@@ -25,7 +25,7 @@ from saccade.agent.decoding.layout import TextSegment
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.sampling import Sampling
 from saccade.agent.decoding.session import Session
-from saccade.agent.decoding.tree import DraftTree, Draws
+from saccade.agent.decoding.tree import DraftSamples, DraftTree
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
@@ -79,9 +79,9 @@ def draws(tree: DraftTree, state: DraftState, budget: int) -> None:
     first = int(state.rng.choice(320, p=q))
     rest = np.where(np.arange(320) == first, 0, q)
     second = int(state.rng.choice(320, p=rest / rest.sum()))
-    node, _ = tree.draw(0, Draws((first, second), q, replacement=False), 0.5)
+    node, _ = tree.draw(0, DraftSamples((first, second), q, replacement=False), 0.5)
     if node is not None:
-        tree.draw(node, Draws((int(state.rng.choice(320, p=q)),), q), 0.5)
+        tree.draw(node, DraftSamples((int(state.rng.choice(320, p=q)),), q), 0.5)
 
 
 def fixed(tree: DraftTree, state: DraftState, budget: int) -> None:
@@ -247,7 +247,7 @@ class Costly(Session):
     """A session whose forwards take the time that a cost curve says, on a clock of its own."""
 
     now = 0.0
-    curve = CostCurve()
+    curve = VerifyCost()
 
     def verify(self, tree: DraftTree) -> torch.Tensor:
         self.now += self.curve(len(tree))

@@ -14,25 +14,25 @@ from saccade.actions.dialects import get_dialect
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.checkpoints.model_card import Family
 from saccade.agent.decoding.acceptance import Accepted
-from saccade.agent.decoding.adaptive import AdaptiveDrafter, CostCurve
+from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter
 from saccade.agent.decoding.engine import Generation, generate
 from saccade.agent.decoding.heads.checkpoint import METHODS, Method, TrainedHeads, load_drafter, save_heads
-from saccade.agent.decoding.heads.replies import ReplyRecorder, WrittenReply
+from saccade.agent.decoding.heads.replies import RecordedReply, ReplyRecorder
 from saccade.agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
 from saccade.agent.decoding.layout import Segment, TextSegment
 from saccade.agent.decoding.network import Network
+from saccade.agent.decoding.policy_drafters import ReplyGrammarDrafter
 from saccade.agent.decoding.session import Session
-from saccade.agent.decoding.speculation import ReplyGrammarDrafter
-from saccade.agent.decoding.target import Grammars, Target
+from saccade.agent.decoding.target import ReplyGrammars, TargetModel
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 
 STOP = 258
 STEPS = 4
-FREE = CostCurve((1, 64), (1.0, 1.0))
+FREE = VerifyCost((1, 64), (1.0, 1.0))
 """Forwards of any width cost the same, so that all that is proposed is tested."""
 
 Make = Callable[[], Drafter]
@@ -43,9 +43,9 @@ class Watched(AdaptiveDrafter):
 
     drafted = 0
 
-    def judge(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
+    def update(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
         self.drafted += len(tree) - 1
-        super().judge(tree, accepted, seconds, prompt=prompt)
+        super().update(tree, accepted, seconds, prompt=prompt)
 
 
 class Episode:
@@ -66,7 +66,7 @@ class Episode:
     def fresh(self) -> Session:
         return Session(Network(self.checkpoint.model), self.checkpoint.image_spec)
 
-    def record(self) -> list[WrittenReply]:
+    def record(self) -> list[RecordedReply]:
         """The replies with the states that predicted them."""
         written, session = [], self.fresh()
         for prompt in self.prompts:
@@ -118,10 +118,10 @@ class Trained:
 
     def all(self) -> list[Drafter]:
         network = Network(self.checkpoint.model)
-        target = Target(self.checkpoint, network, get_dialect("uitars-1.0"), RULES)
+        target = TargetModel(self.checkpoint, network, get_dialect("uitars-1.0"), RULES)
         return [
             SuffixDrafter(unknown={network.image_token}, branches=3),
-            ReplyGrammarDrafter(Grammars(target)),
+            ReplyGrammarDrafter(ReplyGrammars(target)),
             DraftModel(network, self.checkpoint.image_spec, network.vocabulary),
             *(self.heads(method, True) for method in METHODS),
         ]

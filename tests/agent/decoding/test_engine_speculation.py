@@ -17,14 +17,14 @@ from saccade.agent.decoding.adaptive import AdaptiveDrafter
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter
-from saccade.agent.decoding.engine import Generation, GenerationLimits, Speculator, generate
+from saccade.agent.decoding.engine import Generation, GenerationLimits, LearningDrafter, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
 from saccade.agent.decoding.layout import TextSegment
 from saccade.agent.decoding.network import Network
+from saccade.agent.decoding.policy_drafters import ReplyGrammarDrafter
 from saccade.agent.decoding.sampling import Sampling
 from saccade.agent.decoding.session import Session
-from saccade.agent.decoding.speculation import ReplyGrammarDrafter
-from saccade.agent.decoding.target import Grammars, Target
+from saccade.agent.decoding.target import ReplyGrammars, TargetModel
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 
@@ -40,8 +40,8 @@ def whole(generation: Generation) -> list[int]:
 
 
 def grammar_drafter(checkpoint: Checkpoint) -> ReplyGrammarDrafter:
-    target = Target(checkpoint, Network(checkpoint.model), get_dialect("uitars-1.0"), RULES)
-    return ReplyGrammarDrafter(Grammars(target))
+    target = TargetModel(checkpoint, Network(checkpoint.model), get_dialect("uitars-1.0"), RULES)
+    return ReplyGrammarDrafter(ReplyGrammars(target))
 
 
 def draft_model(checkpoint: Checkpoint) -> DraftModel:
@@ -65,7 +65,7 @@ def test_replies_are_those_of_transformers_whatever_is_drafted(
 ) -> None:
     prompt = conversation(checkpoint, [shoot(number) for number in range(pictures)])
     expected = by_transformers(checkpoint, prompt, RULES.max_new_tokens)
-    made: list[Speculator] = [oracle(expected), wrong(expected), *(bushy(expected, n) for n in range(3))]
+    made: list[LearningDrafter] = [oracle(expected), wrong(expected), *(bushy(expected, n) for n in range(3))]
     for drafter in made:
         assert whole(generate(fresh(checkpoint), prompt, RULES, drafter=drafter)) == expected
     for name, make in real_drafters(checkpoint).items():
@@ -231,7 +231,7 @@ class Judged:
         self.name = drafter.name
         self.start, self.propose, self.observe = drafter.start, drafter.propose, drafter.observe
 
-    def judge(self, tree: Any, accepted: Any, seconds: float, *, prompt: bool = False) -> None:
+    def update(self, tree: Any, accepted: Any, seconds: float, *, prompt: bool = False) -> None:
         pass
 
 
@@ -239,8 +239,8 @@ def test_replies_held_to_a_grammar_are_in_it_and_the_same_with_drafts(
     checkpoint: Checkpoint, shoot: Any
 ) -> None:
     prompt = conversation(checkpoint, [shoot(0)])
-    target = Target(checkpoint, Network(checkpoint.model), get_dialect("uitars-1.0"), RULES)
-    constraint = Grammars(target).of(Size(100, 100), Size(100, 100))
+    target = TargetModel(checkpoint, Network(checkpoint.model), get_dialect("uitars-1.0"), RULES)
+    constraint = ReplyGrammars(target).of(Size(100, 100), Size(100, 100))
     for sampling in (Sampling(), Sampling(1.0, seed=2)):
         plain = generate(fresh(checkpoint), prompt, RULES, sampling, constraint=constraint)
         assert checkpoint.tokenizer.decode(plain.ids).startswith("Thought: ")

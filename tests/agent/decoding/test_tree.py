@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saccade.agent.decoding.tree import DraftTree, Draws, merge
+from saccade.agent.decoding.tree import DraftSamples, DraftTree, merge
 
 chains = st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=5), max_size=6)
 
@@ -73,7 +73,7 @@ def test_banned_tokens_get_no_node():
     assert tree.add(0, 5) is None
     assert tree.add_chain([1, 5, 2], [1, 1, 1]) == 1
     q = np.full(6, 1 / 6)
-    assert tree.draw(0, Draws((5, 2), q)) == [None, 2]
+    assert tree.draw(0, DraftSamples((5, 2), q)) == [None, 2]
     assert tree.tokens == (0, 1, 2)
     assert merge([DraftTree(0, {5}), build(0, [[(5, 1.0), (6, 1.0)]])], 5).tokens == (0,)
 
@@ -81,7 +81,7 @@ def test_banned_tokens_get_no_node():
 def test_draws_survive_merging_and_cutting_even_without_their_nodes():
     tree = DraftTree(0)
     q = np.full(4, 0.25)
-    draws = Draws((1, 1, 2), q)
+    draws = DraftSamples((1, 1, 2), q)
     tree.draw(0, draws, confidence=0.5)
     merged = merge([tree, build(0, [[(3, 0.9)]])], 1)
     assert merged.tokens == (0, 3)
@@ -91,7 +91,7 @@ def test_draws_survive_merging_and_cutting_even_without_their_nodes():
 
 def test_a_token_both_drawn_and_proposed_has_one_node():
     tree = DraftTree(0)
-    tree.draw(0, Draws((1,), np.array([0.5, 0.5])))
+    tree.draw(0, DraftSamples((1,), np.array([0.5, 0.5])))
     assert tree.add(0, 1) == 1
     assert tree.fixed(0) == [1]
     assert len(merge([tree], 5)) == 2
@@ -99,9 +99,9 @@ def test_a_token_both_drawn_and_proposed_has_one_node():
 
 def test_wrong_use_is_an_error():
     with pytest.raises(ValueError, match="no probability"):
-        Draws((1,), np.array([1.0, 0.0]))
+        DraftSamples((1,), np.array([1.0, 0.0]))
     with pytest.raises(ValueError, match="twice"):
-        Draws((1, 1), np.array([0.5, 0.5]), replacement=False)
+        DraftSamples((1, 1), np.array([0.5, 0.5]), replacement=False)
     with pytest.raises(ValueError, match="different roots"):
         merge([DraftTree(0), DraftTree(1)], 3)
     with pytest.raises(ValueError, match="between 0 and 1"):

@@ -15,9 +15,9 @@ from saccade.actions.errors import ParseError
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Click, Drag, Type, Wait
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.decoding.agree import ExpectedTokens, agree
 from saccade.agent.decoding.engine import generate
 from saccade.agent.decoding.sampling import Sampling
+from saccade.agent.decoding.verify_replies import ExpectedTokens, verify_replies
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn
 from saccade.agent.replay.expected import ExpectedReply, VerifyingPolicy
@@ -46,7 +46,7 @@ def policy(checkpoint: Checkpoint) -> LocalPolicy:
 
 def whole(policy: LocalPolicy, asked: Context) -> ExpectedTokens:
     """What the model replies to a prompt, cut off where it would go on."""
-    return ExpectedTokens(generate(policy._session, policy.prompt(asked), policy.rules, Sampling()).ids)
+    return ExpectedTokens(generate(policy._session, policy.prompt(asked), policy.limits, Sampling()).ids)
 
 
 def test_its_own_reply_is_agreed_with_in_one_forward(policy: LocalPolicy, shoot: Shoot) -> None:
@@ -61,7 +61,7 @@ def test_its_own_reply_is_agreed_with_in_one_forward(policy: LocalPolicy, shoot:
         return attend(embeddings, *args)  # type: ignore[arg-type]
 
     network.attend = counting  # type: ignore[method-assign, assignment]
-    found = agree(policy._session, policy.prompt(asked), [own], policy.rules)
+    found = verify_replies(policy._session, policy.prompt(asked), [own], policy.limits)
     assert (found.index, found.agreed) == (0, len(own.ids))
     assert len(widths) == 1
     network.attend = attend  # type: ignore[method-assign]
@@ -74,13 +74,13 @@ def test_the_first_difference_is_found_at_every_place(policy: LocalPolicy, shoot
     for place in range(len(own.ids)):
         other = (own.ids[place] + 1) % 200
         wrong = ExpectedTokens((*own.ids[:place], other, *own.ids[place + 1 :]))
-        found = agree(policy._session, prompt, [wrong], policy.rules)
+        found = verify_replies(policy._session, prompt, [wrong], policy.limits)
         assert (found.index, found.agreed) == (None, place)
         lenient = ExpectedTokens(wrong.ids[: place + 1], lenient={place: frozenset([own.ids[place]])})
-        assert agree(policy._session, prompt, [lenient], policy.rules).index == 0
+        assert verify_replies(policy._session, prompt, [lenient], policy.limits).index == 0
         given = ExpectedTokens(wrong.ids[: place + 1], frozenset([place]))
-        assert agree(policy._session, prompt, [given], policy.rules).index == 0
-        assert agree(policy._session, prompt, [wrong, own], policy.rules).index == 1
+        assert verify_replies(policy._session, prompt, [given], policy.limits).index == 0
+        assert verify_replies(policy._session, prompt, [wrong, own], policy.limits).index == 1
 
 
 def test_what_follows_an_agreed_reply_is_as_if_it_had_been_written(policy: LocalPolicy, shoot: Shoot) -> None:
@@ -93,7 +93,7 @@ def test_what_follows_an_agreed_reply_is_as_if_it_had_been_written(policy: Local
     for replies in ([own], [ExpectedTokens((101, 102, 103)), own], [ExpectedTokens((101, 102, 103))], []):
         policy.start()
         policy._prompts.remember(0, text, own.ids)
-        agree(policy._session, policy.prompt(context(screens[0])), replies, policy.rules)
+        verify_replies(policy._session, policy.prompt(context(screens[0])), replies, policy.limits)
         with torch.inference_mode():
             states.append(policy._session.prefill(policy.prompt(later)).hidden.numpy())
     for state in states[:-1]:

@@ -14,14 +14,14 @@ from saccade.actions.geometry import Point, Size, smart_resize
 from saccade.actions.schema import Action, Click, Finished, Wait
 from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder, dropped_images
-from saccade.agent.decoding.layout import lay_out
+from saccade.agent.decoding.layout import layout_prompt
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
 from saccade.agent.training.architecture import IMAGE_SPEC, SACCADE_JSON
 from saccade.agent.training.batches import Conversation, Encoder, Shards
+from saccade.agent.training.curriculum import STAGES, Curriculum
 from saccade.agent.training.dom import DomElement, PageRecord
-from saccade.agent.training.episodes import LONGEST, Stock, silenced, spelling
-from saccade.agent.training.lessons import STAGES, Lessons
+from saccade.agent.training.episodes import LONGEST, EpisodePages, silenced, spelling
 from saccade.agent.training.questions import BLANK, FINISHED, LOADING, UNTHOUGHT, TaughtReply, click
 from saccade.agent.training.sheets import Picture, save_shard
 from saccade.agent.training.tokenizer import build_tokenizer
@@ -44,7 +44,7 @@ def record(task: str, texts: tuple[str, ...] = (), utterance: str = "", **extra:
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
+def stock(tmp_path_factory: pytest.TempPathFactory) -> EpisodePages:
     folder = tmp_path_factory.mktemp("pages")
     records = [record("buttons", ("Back", "Next") if i % 2 else ("Next", "Help")) for i in range(24)]
     records += [record("wizard", ("Go", "No"), "Press Go.", wanted="Go") for _ in range(12)]
@@ -54,7 +54,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Stock:
         np.random.default_rng(i).integers(0, 256, (*SIZE, 3), dtype=np.uint8) for i in range(len(records))
     ]
     save_shard(folder, "pages", pictures, records)
-    return Stock(Shards(folder), (*SIZE, 3))
+    return EpisodePages(Shards(folder), (*SIZE, 3))
 
 
 def spoken(reply: TaughtReply) -> SpokenReply:
@@ -64,7 +64,7 @@ def spoken(reply: TaughtReply) -> SpokenReply:
 
 
 @pytest.mark.parametrize("turns", range(1, LONGEST + 1))
-def test_an_episode_reads_as_the_runtime_prompts_it(stock: Stock, turns: int) -> None:
+def test_an_episode_reads_as_the_runtime_prompts_it(stock: EpisodePages, turns: int) -> None:
     pages, (episode,) = stock.lesson(random.Random(turns), turns, 1)
     batch = Encoder(TOKENIZER).encode(pages, [episode])
     shown = len(episode.turns)
@@ -80,7 +80,7 @@ def test_an_episode_reads_as_the_runtime_prompts_it(stock: Stock, turns: int) ->
     said = [turn.reply.text(80, 60) for turn in episode.turns]
     past = [Turn(screen, text) for screen, text in zip(screens[:-1], said[:-1], strict=True)]
     prompt = builder.build(Context(episode.instruction, Observation(screens[-1], 0.0), past))
-    laid = lay_out(prompt, Encoder(TOKENIZER).image_id)
+    laid = layout_prompt(prompt, Encoder(TOKENIZER).image_id)
     ids = [int(token) for token in laid.ids]
     assert batch.ids[0, : len(ids)].tolist() == ids
     rest = TOKENIZER.decode(batch.ids[0, len(ids) :])
@@ -103,7 +103,7 @@ def test_a_silent_reply_is_what_a_recording_expects(reply: TaughtReply, actions:
     assert expected.startswith(UNTHOUGHT)
 
 
-def test_the_beginning_of_a_silent_reply_is_not_learned(stock: Stock) -> None:
+def test_the_beginning_of_a_silent_reply_is_not_learned(stock: EpisodePages) -> None:
     pages, (episode,) = stock.lesson(random.Random(0), 1, 1)
     quiet = silenced(episode, random.Random(0), 1.0)
     batch = Encoder(TOKENIZER).encode(pages, [quiet])
@@ -114,12 +114,12 @@ def test_the_beginning_of_a_silent_reply_is_not_learned(stock: Stock) -> None:
     assert f"({digits})" == quiet.turns[0].reply.place(80, 60)
 
 
-def told(stock: Stock, count: int) -> list[Conversation]:
+def told(stock: EpisodePages, count: int) -> list[Conversation]:
     rng = random.Random(3)
     return [stock.lesson(rng, rng.randint(1, LONGEST), 1)[1][0] for _ in range(count)]
 
 
-def test_an_episode_keeps_to_what_it_was_asked(stock: Stock) -> None:
+def test_an_episode_keeps_to_what_it_was_asked(stock: EpisodePages) -> None:
     seen = set()
     for episode in told(stock, 200):
         named = [text for text in ("Back", "Next", "Help", "No") if text in episode.instruction]
@@ -134,7 +134,7 @@ def test_an_episode_keeps_to_what_it_was_asked(stock: Stock) -> None:
     assert seen >= {BLANK.thought, LOADING.thought, FINISHED.thought, "Close the dialog."}
 
 
-def test_a_missed_click_is_followed_by_the_same_page(stock: Stock) -> None:
+def test_a_missed_click_is_followed_by_the_same_page(stock: EpisodePages) -> None:
     missed = 0
     for seed in range(200):
         pages, (episode,) = stock.lesson(random.Random(seed), LONGEST, 1)
@@ -147,7 +147,7 @@ def test_a_missed_click_is_followed_by_the_same_page(stock: Stock) -> None:
     assert missed > 10
 
 
-def test_without_a_picture_only_the_thought_is_learned(stock: Stock) -> None:
+def test_without_a_picture_only_the_thought_is_learned(stock: EpisodePages) -> None:
     episode = spelling(random.Random(0), 1)[0]
     batch = Encoder(TOKENIZER).encode([stock.shards.page((0, 0))], [episode])
     learned = TOKENIZER.decode(batch.labels[0][batch.labels[0] >= 0])
@@ -157,11 +157,11 @@ def test_without_a_picture_only_the_thought_is_learned(stock: Stock) -> None:
     assert (len(batch.queries), len(batch.pictures)) == (0, 0)
 
 
-def test_lessons_need_pages_for_episodes(tmp_path: Path, stock: Stock) -> None:
+def test_lessons_need_pages_for_episodes(tmp_path: Path, stock: EpisodePages) -> None:
     save_shard(tmp_path, "few", [np.zeros((*SIZE, 3), np.uint8)], [record("buttons", ("Next",))])
     with pytest.raises(ValueError, match="native"):
-        Lessons(Shards(tmp_path), STAGES["ground"], episodes=0.5)
-    lessons = Lessons(stock.shards, STAGES["ground"], history=0.3, episodes=0.4, silent=0.5, spelling=0.2)
+        Curriculum(Shards(tmp_path), STAGES["ground"], episodes=0.5)
+    lessons = Curriculum(stock.shards, STAGES["ground"], history=0.3, episodes=0.4, silent=0.5, spelling=0.2)
     rng = random.Random(0)
     lengths = {len(c.turns) for _ in range(30) for c in lessons.draw(rng)[1]}
     assert {1, 2} < lengths

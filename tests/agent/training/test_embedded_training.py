@@ -10,14 +10,14 @@ from transformers import PreTrainedTokenizerFast
 
 from saccade.agent.training.architecture import Shape, build_model, save_checkpoint
 from saccade.agent.training.batches import Conversation, Encoder, Labelled, TrainingTurn
+from saccade.agent.training.curriculum import several_turns
 from saccade.agent.training.dom import DomElement, PageRecord
-from saccade.agent.training.learner import Learner, Weights
-from saccade.agent.training.lessons import several_turns
 from saccade.agent.training.losses import char_loss, extent_loss, pointer_loss, soft_numbers
 from saccade.agent.training.questions import BLANK, TaughtReply, ask, click, own_question
 from saccade.agent.training.sheets import save_shard
 from saccade.agent.training.tokenizer import build_tokenizer
 from saccade.agent.training.train import parse, train
+from saccade.agent.training.trainer import LossWeights, PolicyTrainer
 
 TINY = Shape(
     vision_depth=1,
@@ -52,9 +52,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return build_tokenizer()
 
 
-def learner(tokenizer: PreTrainedTokenizerFast) -> Learner:
+def learner(tokenizer: PreTrainedTokenizerFast) -> PolicyTrainer:
     torch.manual_seed(0)
-    return Learner(build_model(tokenizer, TINY), tokenizer, torch.device("cpu"))
+    return PolicyTrainer(build_model(tokenizer, TINY), tokenizer, torch.device("cpu"))
 
 
 def test_the_training_forward_is_the_stock_forward(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -151,9 +151,9 @@ def test_learning_lowers_every_loss(tokenizer: PreTrainedTokenizerFast) -> None:
     batch = student.encoder.encode(
         [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
     )
-    first = student.learn(batch, Weights(), 3e-3)
+    first = student.learn(batch, LossWeights(), 3e-3)
     for _ in range(30):
-        last = student.learn(batch, Weights(), 3e-3)
+        last = student.learn(batch, LossWeights(), 3e-3)
     assert all(last[name] < first[name] for name in ("words", "places", "pointer", "extent", "chars"))
 
 
@@ -164,12 +164,12 @@ def test_new_heads_can_learn_first(tokenizer: PreTrainedTokenizerFast) -> None:
         [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
     )
     before = {name: value.clone() for name, value in student.model.state_dict().items()}
-    first = student.learn(batch, Weights(), 3e-3, heads_only=True)
-    last = student.learn(batch, Weights(), 3e-3, heads_only=True)
+    first = student.learn(batch, LossWeights(), 3e-3, heads_only=True)
+    last = student.learn(batch, LossWeights(), 3e-3, heads_only=True)
     assert last["chars"] < first["chars"]
     assert last["words"] == first["words"]
     assert all(torch.equal(value, before[name]) for name, value in student.model.state_dict().items())
-    student.learn(batch, Weights(), 3e-3)
+    student.learn(batch, LossWeights(), 3e-3)
     assert not torch.equal(student.model.state_dict()["lm_head.weight"], before["lm_head.weight"])
 
 
@@ -177,7 +177,7 @@ def test_training_goes_on_from_a_checkpoint(tmp_path: Path, tokenizer: PreTraine
     teacher = learner(tokenizer)
     save_checkpoint(teacher.model, tokenizer, tmp_path)
     torch.manual_seed(1)
-    student = Learner(build_model(tokenizer, TINY), tokenizer, torch.device("cpu"))
+    student = PolicyTrainer(build_model(tokenizer, TINY), tokenizer, torch.device("cpu"))
     student.start_from(tmp_path)
     wanted = teacher.model.state_dict()
     for name, value in student.model.state_dict().items():

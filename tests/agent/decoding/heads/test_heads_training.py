@@ -13,11 +13,16 @@ import torch
 from made_replies import BANNED, conversation
 from saccade.actions.errors import UsageError
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.decoding.adaptive import AdaptiveDrafter, CostCurve
+from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.engine import GenerationLimits, generate
 from saccade.agent.decoding.heads.checkpoint import METHODS, Method, load_drafter, save_heads
-from saccade.agent.decoding.heads.replies import ReplyRecorder, ReplyStore, Teacher, WrittenReply
+from saccade.agent.decoding.heads.replies import (
+    RecordedReply,
+    ReplyRecorder,
+    ReplyRecordingPolicy,
+    ReplyStore,
+)
 from saccade.agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
@@ -25,7 +30,7 @@ from saccade.agent.policy import Context
 from saccade.perception.observation import Observation, Screenshot
 
 RULES = GenerationLimits(frozenset({258}), BANNED, max_new_tokens=24)
-FREE = CostCurve((1, 64), (1.0, 1.0))
+FREE = VerifyCost((1, 64), (1.0, 1.0))
 """Forwards of any width cost the same, so that all that is proposed is tested."""
 FEW = 24
 
@@ -41,7 +46,7 @@ def shot(number: int) -> Screenshot:
 
 
 @pytest.fixture(scope="module")
-def replies(target: Checkpoint) -> list[WrittenReply]:
+def replies(target: Checkpoint) -> list[RecordedReply]:
     """A tiny model's own replies: half of them wander, half of them repeat themselves."""
     session = Session(Network(target.model), target.image_spec)
     written = []
@@ -56,7 +61,7 @@ def replies(target: Checkpoint) -> list[WrittenReply]:
 
 
 def test_recorded_states_are_those_that_predicted_the_tokens(
-    target: Checkpoint, replies: list[WrittenReply]
+    target: Checkpoint, replies: list[RecordedReply]
 ) -> None:
     network = Network(target.model)
     for reply in replies[:4]:
@@ -67,7 +72,7 @@ def test_recorded_states_are_those_that_predicted_the_tokens(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_training_lowers_the_loss_and_leaves_the_model_alone(
-    target: Checkpoint, replies: list[WrittenReply], method: Method
+    target: Checkpoint, replies: list[RecordedReply], method: Method
 ) -> None:
     before = [value.clone() for value in target.model.state_dict().values()]
     trainer = HeadTrainer(target, replies, HeadTrainingPlan(method, steps=25, batch=16))
@@ -79,7 +84,7 @@ def test_training_lowers_the_loss_and_leaves_the_model_alone(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_resumed_training_equals_uninterrupted(
-    target: Checkpoint, replies: list[WrittenReply], method: Method, tmp_path: Path
+    target: Checkpoint, replies: list[RecordedReply], method: Method, tmp_path: Path
 ) -> None:
     plan = HeadTrainingPlan(method, steps=6)
     whole = HeadTrainer(target, replies, plan)
@@ -103,7 +108,7 @@ def test_resumed_training_equals_uninterrupted(
 
 
 def test_ctrl_c_saves_and_stops_between_updates(
-    target: Checkpoint, replies: list[WrittenReply], tmp_path: Path
+    target: Checkpoint, replies: list[RecordedReply], tmp_path: Path
 ) -> None:
     plan = HeadTrainingPlan("mtp", steps=5)
     trainer = HeadTrainer(target, replies, plan)
@@ -134,7 +139,7 @@ def forwards(checkpoint: Checkpoint, drafters: list[Drafter], numbers: range) ->
 
 @pytest.mark.parametrize("method", METHODS)
 def test_trained_heads_save_forwards_and_change_no_reply(
-    target: Checkpoint, replies: list[WrittenReply], method: Method, tmp_path: Path
+    target: Checkpoint, replies: list[RecordedReply], method: Method, tmp_path: Path
 ) -> None:
     plan = HeadTrainingPlan(method, steps=60, batch=8, rate=5e-3)
     network, unseen = Network(target.model), range(1000, 1006)
@@ -157,7 +162,7 @@ def test_trained_heads_save_forwards_and_change_no_reply(
 
 
 def test_a_large_vocabulary_is_trained_on_in_part(
-    target: Checkpoint, replies: list[WrittenReply], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    target: Checkpoint, replies: list[RecordedReply], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from saccade.agent.decoding.drafters.output import draft_vocabulary
     from saccade.agent.decoding.heads import train_heads
@@ -178,12 +183,12 @@ def test_a_large_vocabulary_is_trained_on_in_part(
         assert texts == forwards(target, [], range(1))[1]
 
 
-def test_too_few_replies_are_refused(target: Checkpoint, replies: list[WrittenReply]) -> None:
+def test_too_few_replies_are_refused(target: Checkpoint, replies: list[RecordedReply]) -> None:
     with pytest.raises(UsageError, match="--prompts"):
         HeadTrainer(target, replies[:1], HeadTrainingPlan("mtp"))
 
 
-def test_stored_replies_come_back(replies: list[WrittenReply], tmp_path: Path) -> None:
+def test_stored_replies_come_back(replies: list[RecordedReply], tmp_path: Path) -> None:
     store = ReplyStore(tmp_path)
     assert (store.episodes, store.count(), store.load()) == (0, 0, [])
     store.add(0, 4, replies[:3])
@@ -196,7 +201,7 @@ def test_stored_replies_come_back(replies: list[WrittenReply], tmp_path: Path) -
 
 
 def test_a_teacher_keeps_what_it_wrote(target: Checkpoint, shoot: Callable[[int], Screenshot]) -> None:
-    teacher = Teacher(target)
+    teacher = ReplyRecordingPolicy(target)
     context = Context("Press the blue button.", Observation(shoot(1), 0.0))
     try:
         raw = teacher.predict(context).raw

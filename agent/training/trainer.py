@@ -13,13 +13,13 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 from .batches import Batch, Encoder
-from .losses import Heads, ReplyLoss, char_loss, element_loss, extent_loss, kept, pointer_loss
+from .losses import AuxiliaryHeads, ReplyLoss, char_loss, element_loss, extent_loss, kept, pointer_loss
 from .tokenizer import number_ids
 from .tower import BatchedLanguage, BatchedTower
 
 
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     """How much each loss counts; ``words`` of zero trains the tower alone, on reading.
 
     ``seeing`` scales what the tower learns from all but the character loss: the language model's early
@@ -36,7 +36,7 @@ class Weights:
     seeing: float = 0.2
 
 
-class Learner:
+class PolicyTrainer:
     """A model in training, with everything needed to go on after an interruption."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Learner:
         self.device = device
         self.encoder = Encoder(tokenizer)
         config: Any = model.config
-        self.heads = Heads(
+        self.heads = AuxiliaryHeads(
             config.vision_config.hidden_size, config.text_config.hidden_size, self.encoder.letter_count
         ).to(device)
         self.tower = BatchedTower(model.model.visual)
@@ -67,7 +67,7 @@ class Learner:
         self.stage: tuple[str, int] = ("", 0)
 
     def learn(
-        self, batch: Batch, weights: Weights, rate: float, heads_only: bool = False
+        self, batch: Batch, weights: LossWeights, rate: float, heads_only: bool = False
     ) -> dict[str, float]:
         """Take one step and return the losses as numbers; new heads can go first, while the model waits."""
         for group in self.optimizer.param_groups:
@@ -84,7 +84,7 @@ class Learner:
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()} | {"norm": float(norm)}
 
-    def losses(self, batch: Batch, weights: Weights) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
         """Return every loss that ``weights`` asks for, and the accuracies that go with them."""
         hidden, merged = self.tower(batch.patches, batch.grid)
         found: dict[str, Tensor] = {}

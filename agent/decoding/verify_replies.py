@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import torch
 
 from .engine import GenerationLimits
-from .layout import Segment, TextSegment, lay_out
+from .layout import Segment, TextSegment, layout_prompt
 from .session import Session
 from .tree import DraftTree
 from .verify import Verifier
@@ -37,7 +37,7 @@ class ExpectedTokens:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ReplyVerification:
     """What the model thinks of expected replies.
 
     Attributes:
@@ -54,9 +54,9 @@ class Agreement:
 
 
 @torch.inference_mode()
-def agree(
-    session: Session, prompt: Sequence[Segment], replies: Sequence[ExpectedTokens], rules: GenerationLimits
-) -> Agreement:
+def verify_replies(
+    session: Session, prompt: Sequence[Segment], replies: Sequence[ExpectedTokens], limits: GenerationLimits
+) -> ReplyVerification:
     """Ask the model, in one forward, which of some expected replies it would give.
 
     The prompt stays in the session's cache, and behind it the reply that was agreed with.
@@ -68,16 +68,16 @@ def agree(
     if not prompt or not isinstance(prompt[-1], TextSegment):
         raise ValueError("a prompt to reply to must end with text")
     begun = time.perf_counter()
-    tree = DraftTree(lay_out(prompt, session.network.image_token).ids[-1], rules.banned_ids)
+    tree = DraftTree(layout_prompt(prompt, session.network.image_token).ids[-1], limits.banned_ids)
     paths = [_insert(tree, reply.ids) for reply in replies]
     prefill = session.prefill(prompt, tree)
-    likeliest = Verifier(session.network, banned=rules.banned_ids).likeliest(prefill.states)
+    likeliest = Verifier(session.network, banned=limits.banned_ids).likeliest(prefill.states)
     counts = [_agreed(reply, path, likeliest) for reply, path in zip(replies, paths, strict=True)]
     whole = next((index for index, reply in enumerate(replies) if counts[index] == len(reply.ids)), None)
     if len(tree) > 1:
         session.keep(() if whole is None else paths[whole][1:])
     timings = prefill.timings | {"decode": time.perf_counter() - begun - sum(prefill.timings.values())}
-    return Agreement(whole, max(counts, default=0), prefill.prompt_tokens, timings)
+    return ReplyVerification(whole, max(counts, default=0), prefill.prompt_tokens, timings)
 
 
 def _insert(tree: DraftTree, ids: Sequence[int]) -> list[int]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from .batches import Conversation, Labelled, Shards, TrainingTurn, blank_like
 from .dom import DomElement
-from .episodes import LONGEST, Stock, silenced, spelling
-from .learner import Weights
+from .episodes import LONGEST, EpisodePages, silenced, spelling
 from .questions import BLANK, GENERIC, STILL_BLANK, Question, ask, click, own_reply
+from .trainer import LossWeights
 
 BLANK_SHARE = 0.03
 WIZARD_SHARE = 0.4
@@ -29,7 +29,7 @@ SHARES = {
     "loading": 0.3,
     "done": 0.7,
 }
-Lesson = tuple[list[Labelled], list[Conversation]]
+TrainingStep = tuple[list[Labelled], list[Conversation]]
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ class Stage:
 
     pictures: int
     questions: int
-    weights: Weights
+    weights: LossWeights
 
 
 STAGES = {
-    "read": Stage(32, 0, Weights(words=0.0, chars=1.0)),
-    "ground": Stage(8, 3, Weights(words=2.0, places=1.5, chars=1.0)),
-    "history": Stage(8, 3, Weights(places=1.5)),
+    "read": Stage(32, 0, LossWeights(words=0.0, chars=1.0)),
+    "ground": Stage(8, 3, LossWeights(words=2.0, places=1.5, chars=1.0)),
+    "history": Stage(8, 3, LossWeights(places=1.5)),
 }
 
 
-class Lessons:
+class Curriculum:
     """Draws the pages and conversations of each step.
 
     Args:
@@ -77,19 +77,19 @@ class Lessons:
     ) -> None:
         self._shards, self._stage, self._silent = shards, stage, silent
         self._history, self._episodes, self._spelling = history, episodes, spelling
-        stocks = [Stock(shards, size) for size in shards.by_size] if episodes else []
+        stocks = [EpisodePages(shards, size) for size in shards.by_size] if episodes else []
         self._stocks = [stock for stock in stocks if stock.enough]
         if episodes and not self._stocks:
             raise ValueError("the pages hold no episodes; render some of --series native too")
 
-    def draw(self, rng: random.Random) -> Lesson:
+    def draw(self, rng: random.Random) -> TrainingStep:
         """Return one step's pages and conversations."""
         if rng.random() < self._spelling:
             return self._shards.draw(rng, 1), spelling(rng, 5 * self._stage.pictures)
         pages, conversations = self._draw(rng)
         return pages, [silenced(each, rng, self._silent) for each in conversations]
 
-    def _draw(self, rng: random.Random) -> Lesson:
+    def _draw(self, rng: random.Random) -> TrainingStep:
         pick, stage = rng.random(), self._stage
         if pick < self._episodes:
             return rng.choice(self._stocks).lesson(rng, rng.randint(1, LONGEST), stage.pictures // 2)
@@ -101,7 +101,7 @@ class Lessons:
         return several_turns(pages[: stage.pictures], rng)
 
 
-def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> Lesson:
+def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> TrainingStep:
     """Return pages with up to ``stage.questions`` questions each, every one answered at first sight."""
     pages = shards.draw(rng, stage.pictures)
     conversations: list[Conversation] = []
@@ -114,7 +114,7 @@ def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> Lesson:
     return pages, conversations
 
 
-def several_turns(pages: list[Labelled], rng: random.Random) -> Lesson:
+def several_turns(pages: list[Labelled], rng: random.Random) -> TrainingStep:
     """Return episodes of two to four turns: tries that missed, pages that follow one another, slow pages."""
     conversations: list[Conversation] = []
     left = list(range(len(pages)))

@@ -18,7 +18,7 @@ from .draft import Drafter
 from .drafters.grammar import GrammarDrafter
 from .drafters.suffix import SuffixDrafter
 from .layout import Segment
-from .target import _ANY, Grammars, Target
+from .target import ANY_SIZE, ReplyGrammars, TargetModel
 
 if TYPE_CHECKING:
     pass
@@ -29,7 +29,7 @@ DRAFT: Final = "draft:"
 
 
 @runtime_checkable
-class SupportsPrepare(Protocol):
+class PromptAwareDrafter(Protocol):
     """A drafter that wants to know more about a prompt than its tokens."""
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
@@ -39,38 +39,38 @@ class SupportsPrepare(Protocol):
 class ReplyGrammarDrafter(GrammarDrafter):
     """Drafts what the dialect's grammar forces in replies to the newest screenshot."""
 
-    def __init__(self, grammars: Grammars) -> None:
+    def __init__(self, grammars: ReplyGrammars) -> None:
         self._grammars = grammars
-        super().__init__(grammars.of(_ANY, _ANY))
+        super().__init__(grammars.of(ANY_SIZE, ANY_SIZE))
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
         """The frame of coordinates may depend on the screenshot."""
         self.constrain(self._grammars.of(screenshot, resized))
 
 
-def _suffix(target: Target) -> Drafter:
+def _suffix(target: TargetModel) -> Drafter:
     return SuffixDrafter(unknown={target.network.image_token})
 
 
-def _grammar(target: Target) -> Drafter:
+def _grammar(target: TargetModel) -> Drafter:
     return ReplyGrammarDrafter(target.grammars)
 
 
-def _medusa(target: Target) -> Drafter:
+def _medusa(target: TargetModel) -> Drafter:
     return _heads(target, "medusa")
 
 
-def _mtp(target: Target) -> Drafter:
+def _mtp(target: TargetModel) -> Drafter:
     return _heads(target, "mtp")
 
 
-def _heads(target: Target, method: str) -> Drafter:
+def _heads(target: TargetModel, method: str) -> Drafter:
     from .heads.checkpoint import load_drafter
 
     return load_drafter(method, target.checkpoint, target.network)
 
 
-_BUILDERS: Final[Mapping[str, Callable[[Target], Drafter]]] = {
+_BUILDERS: Final[Mapping[str, Callable[[TargetModel], Drafter]]] = {
     "suffix": _suffix,
     "grammar": _grammar,
     "medusa": _medusa,
@@ -101,7 +101,7 @@ def parse_methods(decoding: str) -> tuple[str, ...]:
     return methods
 
 
-class Speculation:
+class PolicyDrafters:
     """The drafters of one policy.
 
     Args:
@@ -112,7 +112,7 @@ class Speculation:
         UsageError: a method is not known, or does not go with the checkpoint or the dialect.
     """
 
-    def __init__(self, target: Target, decoding: str = "auto") -> None:
+    def __init__(self, target: TargetModel, decoding: str = "auto") -> None:
         methods = parse_methods(decoding)
         auto = methods == ("auto",)
         made = [_make(target, method, auto) for method in (_BUILDERS if auto else methods)]
@@ -129,11 +129,11 @@ class Speculation:
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
         """A reply to a prompt comes next, whose newest screenshot the model sees resized."""
         for drafter in self._drafters:
-            if isinstance(drafter, SupportsPrepare):
+            if isinstance(drafter, PromptAwareDrafter):
                 drafter.prepare(prompt, screenshot, resized)
 
 
-def _make(target: Target, method: str, optional: bool) -> Drafter | None:
+def _make(target: TargetModel, method: str, optional: bool) -> Drafter | None:
     """The drafter of a method; None if it is not to be had and ``optional``."""
     if method.startswith(DRAFT):
         from .drafters.draft_model import load_draft_model
