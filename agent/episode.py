@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from ..actions.errors import ParseError
 from ..actions.schema import Action
 from ..env.base import StepResult, Verdict
 from ..env.trajectory.events import ActionEvent, EndEvent, EndReason, PredictionEvent
-from ..env.trajectory.trajectory import TrajectoryWriter
+from ..env.trajectory.trajectory import EventT
 from ..perception.observation import Observation
+from .limits import RepeatCounter
 from .policy import Context, Prediction, Turn, UnreadableReply, Usage
+
+
+class EpisodeRecorder(Protocol):
+    """Where an episode is recorded, such as a ``TrajectoryWriter``."""
+
+    def observe(self, step: int, observation: Observation) -> None:
+        """Record a screen."""
+
+    def append(self, event: EventT) -> EventT:
+        """Record an event; returns it as recorded."""
 
 
 @dataclass
 class Episode:
-    """One run in progress; nothing changes here that is not in the trajectory first.
+    """One run in progress; nothing changes here that is not recorded first.
 
     Attributes:
         instruction: the task.
         observation: the newest screen.
-        trajectory: where everything is appended.
+        trajectory: records everything.
         clock: seconds since the epoch.
         started: when it began.
         steps: predictions made.
@@ -30,11 +42,12 @@ class Episode:
         reward: the environment's, so far.
         solved: the environment's own word on it, where it gives one.
         last: the newest action.
+        repeats: how often the same actions changed nothing.
     """
 
     instruction: str
     observation: Observation
-    trajectory: TrajectoryWriter
+    trajectory: EpisodeRecorder
     clock: Callable[[], float]
     started: float = field(init=False)
     steps: int = 0
@@ -43,6 +56,7 @@ class Episode:
     reward: float = 0.0
     solved: bool | None = None
     last: Action | None = None
+    repeats: RepeatCounter = field(default_factory=RepeatCounter)
     _recorded: Observation | None = None
 
     def __post_init__(self) -> None:
@@ -59,7 +73,7 @@ class Episode:
         self._recorded = self.observation
 
     def predicted(self, prediction: Prediction, seconds: float) -> None:
-        """Record a reply that could be read."""
+        """Record a reply that could be read; feedback on it may follow."""
         self.unreadable = 0
         self._append_prediction(
             PredictionEvent(
@@ -72,6 +86,7 @@ class Episode:
                 time=self.clock(),
             )
         )
+        self.turns.append(Turn(self.observation.screenshot, prediction.raw))
 
     def misread(self, error: ParseError, seconds: float) -> None:
         """Record a reply that could not be read; the policy will be told and asked again."""
@@ -88,6 +103,13 @@ class Episode:
         )
         feedback = f"Your reply could not be read: {error.reason}. Reply again in the format asked for."
         self.turns.append(Turn(self.observation.screenshot, error.raw, feedback))
+
+    def give_feedback(self, message: str) -> None:
+        """Tell the policy with its newest turn what came of it."""
+        if self.turns:
+            last = self.turns[-1]
+            feedback = message if last.feedback is None else f"{last.feedback}; {message}"
+            self.turns[-1] = replace(last, feedback=feedback)
 
     def acted(self, action: Action, result: StepResult | None = None, error: str | None = None) -> None:
         """Record an action of the newest prediction; one without a result was not executed to its end."""

@@ -47,26 +47,25 @@ class Limits:
         if seconds >= self.seconds:
             raise Interruption("time_limit", f"not done after {seconds:.0f} seconds")
 
+    def check_repeats(self, count: int) -> None:
+        """Raise ``Interruption`` when the same actions changed nothing this often in a row."""
+        if count >= self.repeats:
+            raise Interruption("stuck", f"the same actions changed nothing, {count} times in a row")
+
 
 class RepeatCounter:
-    """Counts how often the same actions were tried in a row on a screen that stayed the same."""
+    """Counts how often in a row the same actions left the screen unchanged."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._last: tuple[Sequence[Action], str] | None = None
         self._count = 0
 
-    def record(self, actions: Sequence[Action], before: str, after: str) -> None:
-        """Note one step by the digests of its screens.
-
-        Raises:
-            Interruption: the limit is reached.
-        """
+    def record(self, actions: Sequence[Action], before: str, after: str) -> int:
+        """Note one step by the digests of its screens; returns the count, 0 when the screen changed."""
         tried = (actions, before) if before == after else None
-        self._count = self._count + 1 if tried is not None and tried == self._last else 1
+        self._count = 0 if tried is None else self._count + 1 if tried == self._last else 1
         self._last = tried
-        if tried is not None and self._count >= self._limit:
-            raise Interruption("stuck", f"the same actions changed nothing, {self._count} times in a row")
+        return self._count
 
 
 def check_result(result: StepResult) -> None:

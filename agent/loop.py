@@ -14,9 +14,9 @@ from ..env.trajectory.events import EndEvent, EndReason
 from ..env.trajectory.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
 from .episode import Episode
-from .limits import Interruption, Limits, RepeatCounter, check_result
+from .limits import Interruption, Limits, check_result
 from .pause import PauseGate
-from .policy import Policy, Prediction, Turn
+from .policy import Policy, Prediction
 from .prefetch import Prefetcher
 
 
@@ -57,11 +57,10 @@ class Agent:
             TrajectoryError: the trajectory cannot be written; nothing goes on unrecorded.
         """
         episode = Episode(instruction, first, trajectory, self._clock)
-        repeats = RepeatCounter(self._limits.repeats)
         self._policy.start()
         try:
             while True:
-                self._step(episode, repeats)
+                self.step(episode)
         except Interruption as stop:
             return self._judge(episode, stop)
         except (Stopped, KeyboardInterrupt) as stop:
@@ -74,8 +73,16 @@ class Agent:
                 self._end(episode, "error", f"{type(error).__name__}: {error}")
             raise
 
-    def _step(self, episode: Episode, repeats: RepeatCounter) -> None:
-        """One look, one prediction, its actions; a person may hold it up before it begins."""
+    def step(self, episode: Episode) -> None:
+        """One look, one prediction, its actions; a person may hold it up before it begins.
+
+        ``run`` is made of these. Whoever has a loop of their own starts the policy and calls this instead.
+
+        Raises:
+            Interruption: the episode is over.
+            Stopped: a person stopped it.
+            EnvironmentFailure: the environment broke.
+        """
         self._hold.gate(episode)
         self._limits.check_budget(episode.steps, self._clock() - episode.started)
         before = episode.observation.screenshot
@@ -83,10 +90,11 @@ class Agent:
         prediction = self._predict(episode)
         if prediction is None:
             return
-        ahead = (*episode.turns, Turn(before, prediction.raw))
-        feedback = self._act(episode, prediction.reply.actions, ahead)
-        episode.turns.append(Turn(before, prediction.raw, feedback))
-        repeats.record(prediction.reply.actions, before.digest, episode.observation.screenshot.digest)
+        if (feedback := self._act(episode, prediction.reply.actions)) is not None:
+            episode.give_feedback(feedback)
+        after = episode.observation.screenshot
+        repeats = episode.repeats.record(prediction.reply.actions, before.digest, after.digest)
+        self._limits.check_repeats(repeats)
 
     def _predict(self, episode: Episode) -> Prediction | None:
         """Ask the policy; None for a reply that cannot be read."""
@@ -103,10 +111,10 @@ class Agent:
         episode.predicted(prediction, self._clock() - started)
         return prediction
 
-    def _act(self, episode: Episode, actions: tuple[Action, ...], ahead: tuple[Turn, ...]) -> str | None:
+    def _act(self, episode: Episode, actions: tuple[Action, ...]) -> str | None:
         """Execute actions in order up to the first that has no effect; returns why it has none.
 
-        While the last one settles, the policy may read ahead what follows these turns.
+        While the last one settles, the policy may read ahead what follows.
         """
         for left, action in zip(range(len(actions) - 1, -1, -1), actions, strict=True):
             if isinstance(action, Finished):
@@ -116,7 +124,7 @@ class Agent:
                 return self._hold.hand_over(episode, action)
             if (refused := self._hold.refuse(episode, action)) is not None:
                 return refused
-            overlap = contextlib.nullcontext() if left else self._overlap.after(episode.instruction, ahead)
+            overlap = contextlib.nullcontext() if left else self._overlap.after(episode.context)
             with self._hold.acting(episode, action), overlap:
                 result = self._environment.step(action)
             episode.acted(action, result)

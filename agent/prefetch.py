@@ -7,13 +7,14 @@ computed is kept as far as it fits the settled screen. So this changes when work
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from ..env.base import Environment, SupportsPreview
 from ..perception.observation import Observation, Screenshot
-from .policy import Context, Policy, Turn
+from .policy import Context, Policy
 
 
 @runtime_checkable
@@ -37,7 +38,7 @@ class Prefetcher:
         self._environment = environment if isinstance(environment, SupportsPreview) else None
 
     @contextmanager
-    def after(self, instruction: str, turns: Sequence[Turn]) -> Iterator[None]:
+    def after(self, context: Context) -> Iterator[None]:
         """During the enclosed step of the environment, hand over what may follow these turns."""
         policy, environment = self._policy, self._environment
         if policy is None or environment is None:
@@ -45,7 +46,7 @@ class Prefetcher:
             return
 
         def show(screenshot: Screenshot) -> None:
-            policy.read_ahead(Context(instruction, Observation(screenshot, 0.0), turns))
+            policy.read_ahead(replace(context, observation=Observation(screenshot, 0.0)))
 
         environment.preview_to(show)
         try:

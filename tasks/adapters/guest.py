@@ -1,21 +1,28 @@
-"""A policy in someone else's loop: it keeps what ``agent.loop`` would keep, and answers one screen at a time.
+"""A policy in another harness's loop: each of its screens is answered by steps of our own loop.
 
-A harness asks once per step and executes what it is given, so a reply that cannot be read, or that asks for
-nothing which can be done there, is told to the policy at once and it is asked again, within bounds.
+A harness asks once per screen and executes what it is given. So a reply that cannot be read, or that asks for
+nothing which can be done there, becomes feedback, and the policy is asked again at once, within bounds.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ...actions.errors import ParseError, UsageError
+from ...actions.errors import UsageError
 from ...actions.geometry import Point, Size, clamp, inside
 from ...actions.schema import Action, CallUser, Finished, points
-from ...agent.limits import Limits
-from ...agent.policy import Context, Policy, Turn, Usage
+from ...agent.episode import Episode
+from ...agent.limits import Interruption, Limits
+from ...agent.loop import Agent
+from ...agent.policy import Policy, Turn, Usage
+from ...env.base import StepResult
+from ...env.trajectory.events import PredictionEvent
+from ...env.trajectory.trajectory import EventT
 from ...perception.observation import Observation, Screenshot
 
 T = TypeVar("T")
@@ -31,10 +38,10 @@ class Decision(Generic[T]):
         raw: its reply; the last one where it was asked more than once.
         thought: its reasoning.
         written: what the harness is to execute, in order.
-        end: the action that gives the episode up; None while it goes on.
+        end: the action that ends the episode; None while it goes on.
         problem: why part of the reply is not executed, or why there is nothing to execute.
         exhausted: whether every reply to this screen was useless, so that the episode cannot go on.
-        useless: the replies before ``raw`` that came to nothing.
+        useless: the replies before ``raw`` that led to nothing.
         usage: what all replies to this screen cost.
     """
 
@@ -46,6 +53,56 @@ class Decision(Generic[T]):
     exhausted: bool = False
     useless: tuple[str, ...] = ()
     usage: tuple[Usage, ...] = ()
+
+
+class HarnessEnvironment(Generic[T]):
+    """The harness's screen as an environment: actions are collected for it, and executed by it later.
+
+    Args:
+        write: puts an action into the harness's words.
+
+    Attributes:
+        screen: the newest one.
+        written: what the harness is to execute.
+    """
+
+    instruction = None
+
+    def __init__(self, screen: Observation, write: Write[T]) -> None:
+        self.screen = screen
+        self.written: list[T] = []
+        self._write = write
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """The newest screen; only the harness can reset its world."""
+        return self.screen
+
+    def step(self, action: Action) -> StepResult:
+        """Collect an action; the screen stays what it was until the harness shows the next one."""
+        try:
+            self.written += self._write(action, self.screen.screenshot.size)
+        except UsageError as error:
+            return StepResult(self.screen, error=str(error))
+        return StepResult(self.screen)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PredictionLog:
+    """Keeps an episode's predictions and records nothing else."""
+
+    def __init__(self) -> None:
+        self.predictions: list[PredictionEvent] = []
+
+    def observe(self, step: int, observation: Observation) -> None:
+        """Leave the screen to the harness."""
+
+    def append(self, event: EventT) -> EventT:
+        """Keep a prediction."""
+        if isinstance(event, PredictionEvent):
+            self.predictions.append(event)
+        return event
 
 
 class Guest(Generic[T]):
@@ -69,62 +126,47 @@ class Guest(Generic[T]):
             raise UsageError(f"a policy has to be asked at least once, not {attempts} times")
         self._policy = policy
         self._write = write
-        self._attempts = attempts
+        # So often is it asked about one screen; everything else is for the harness to limit.
+        self._limits = Limits(attempts, math.inf, attempts + 1, attempts + 1)
         self._clock = clock
-        self._turns: list[Turn] = []
+        self._episode: Episode | None = None
 
     @property
     def turns(self) -> tuple[Turn, ...]:
         """What the policy may look back on."""
-        return tuple(self._turns)
+        return tuple(self._episode.turns) if self._episode else ()
 
     def start(self) -> None:
         """Begin a new episode."""
-        self._turns.clear()
+        self._episode = None
         self._policy.start()
 
     def failed(self, error: str) -> None:
         """Note that the harness could not execute what it was given last."""
-        if self._turns:
-            last = self._turns[-1]
-            self._turns[-1] = replace(last, feedback=f"{last.feedback}; {error}" if last.feedback else error)
+        if self._episode is not None:
+            self._episode.give_feedback(error)
 
     def decide(self, instruction: str, screenshot: Screenshot) -> Decision[T]:
-        """Ask what to do on a screen, up to ``attempts`` times; what the policy raises else goes through."""
-        observation = Observation(screenshot, self._clock())
-        useless: list[str] = []
-        costs: list[Usage] = []
-        while True:
-            decision = self._ask(Context(instruction, observation, self.turns), costs)
-            self._turns.append(Turn(screenshot, decision.raw, decision.problem))
-            decision = replace(decision, useless=tuple(useless), usage=tuple(costs))
-            if decision.written or decision.end is not None:
-                return decision
-            useless.append(decision.raw)
-            if len(useless) == self._attempts:
-                return replace(decision, exhausted=True, useless=tuple(useless[:-1]))
-
-    def _ask(self, context: Context, costs: list[Usage]) -> Decision[T]:
-        try:
-            prediction = self._policy.predict(context)
-        except ParseError as error:
-            costs.append(getattr(error, "usage", Usage()))
-            reason = f"Your reply could not be read: {error.reason}. Reply again in the format asked for."
-            return Decision(error.raw, problem=reason)
-        costs.append(prediction.usage)
-        written: list[T] = []
-        end: Finished | CallUser | None = None
-        problem: str | None = None
-        for action in prediction.reply.actions:
-            if isinstance(action, Finished | CallUser):
-                end = action
-                break
-            try:
-                written += self._write(action, context.observation.screenshot.size)
-            except UsageError as error:
-                problem = str(error)
-                break
-        return Decision(prediction.raw, prediction.reply.thought, tuple(written), end, problem)
+        """Ask what to do on a screen, up to ``attempts`` times; other errors of the policy are not caught."""
+        screen, log = Observation(screenshot, self._clock()), PredictionLog()
+        world = HarnessEnvironment(screen, self._write)
+        self._episode = episode = Episode(instruction, screen, log, time.time, turns=list(self.turns))
+        agent = Agent(self._policy, world, self._limits)
+        with suppress(Interruption):
+            while not world.written:
+                agent.step(episode)
+        *useless, last = log.predictions
+        end = episode.last if isinstance(episode.last, Finished | CallUser) else None
+        return Decision(
+            last.raw,
+            last.thought,
+            tuple(world.written),
+            end,
+            episode.turns[-1].feedback,
+            exhausted=end is None and not world.written,
+            useless=tuple(event.raw for event in useless),
+            usage=tuple(event.usage for event in log.predictions),
+        )
 
 
 def refuse_outside(action: Action, size: Size) -> None:

@@ -24,11 +24,11 @@ def test_a_budget_that_is_not_spent_lets_go_on() -> None:
 
 
 def test_the_same_action_without_effect_is_stuck_at_the_limit() -> None:
-    counter = RepeatCounter(3)
-    counter.record(HERE, "a", "a")
-    counter.record(HERE, "a", "a")
+    counter, limits = RepeatCounter(), Limits(repeats=3)
+    limits.check_repeats(counter.record(HERE, "a", "a"))
+    limits.check_repeats(counter.record(HERE, "a", "a"))
     with pytest.raises(Interruption, match="3 times"):
-        counter.record(HERE, "a", "a")
+        limits.check_repeats(counter.record(HERE, "a", "a"))
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_the_same_action_without_effect_is_stuck_at_the_limit() -> None:
     ids=["another action", "the screen changed", "another screen"],
 )
 def test_anything_else_starts_the_count_again(between: tuple[tuple[Click, ...], str, str]) -> None:
-    counter = RepeatCounter(2)
-    counter.record(HERE, "a", "a")
-    counter.record(*between)
-    counter.record(HERE, "a", "a")
+    counter, limits = RepeatCounter(), Limits(repeats=2)
+    limits.check_repeats(counter.record(HERE, "a", "a"))
+    limits.check_repeats(counter.record(*between))
+    limits.check_repeats(counter.record(HERE, "a", "a"))
     with pytest.raises(Interruption):
-        counter.record(HERE, "a", "a")
+        limits.check_repeats(counter.record(HERE, "a", "a"))

@@ -211,5 +211,5 @@ def test_environments_that_can_look_early_say_so() -> None:
 
 def test_a_policy_that_does_not_read_ahead_is_left_alone() -> None:
     world = Glimpses()
-    with Prefetcher(ScriptedPolicy([]), world).after("x", ()):
+    with Prefetcher(ScriptedPolicy([]), world).after(Context("x", world.reset(0))):
         assert world.show is None
