@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
+from ...actions.errors import EnvironmentFailure, UsageError
+from ...actions.extras import need_package
 
 if TYPE_CHECKING:
     import openai
@@ -151,7 +152,7 @@ class Endpoint:
         self._wait = wait or (lambda seconds: _naps(seconds, threading.Event().wait))
         self._key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
         self._client: openai.OpenAI | None = None
-        self._openai = _package()
+        self._openai = need_package("openai")
 
     def models(self) -> list[ServedModels]:
         """What it serves.
@@ -253,14 +254,6 @@ def _naps(seconds: float, over: Callable[[float], bool]) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and not over(min(left, 0.5)):
         pass
-
-
-def _package() -> Any:
-    try:
-        import openai
-    except ImportError as error:
-        raise MissingPartError(f"openai is missing; run: pip install 'saccade[remote]' ({error})") from error
-    return openai
 
 
 def _read(kind: type[Body], text: str) -> Body:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ...actions.errors import MissingPartError
+from ...actions.extras import need_package
 from ...env.browser.miniwob_pages import flight_tasks, miniwob_tasks
 
 _MODULE = __name__.rpartition(".")[0] + ".gym_env"
@@ -18,10 +18,7 @@ def register() -> list[str]:
     Raises:
         MissingPartError: gymnasium or the MiniWoB++ pages are not installed.
     """
-    try:
-        import gymnasium
-    except ImportError as error:
-        raise MissingPartError("gymnasium is not installed: pip install 'saccade[gym]'") from error
+    gymnasium = need_package("gymnasium")
 
     names = {"saccade/browser-v0": "BrowserEnv", "saccade/desktop-v0": "DesktopEnv"}
     tasks = {f"saccade/miniwob-{task}-v0": task for task in (*miniwob_tasks(), *flight_tasks())}

@@ -6,22 +6,19 @@ reads these and the screenshot alone, so that a run comes back equal, times and 
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...actions.errors import MissingPartError, TrajectoryError
+from ...actions.errors import TrajectoryError
+from ...actions.extras import need_package
 from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, event_line, parse_events
 from ...perception.observation import Observation
 from .base import ExportedRun, ForeignRun, ImportedScreen, Note, decoded
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _TEXT = ("run", "instruction", "policy", "environment", "saccade_version", "settings", "screenshot_sha256")
 _KINDS: Mapping[str, str] = {
@@ -48,7 +45,7 @@ class Parquet:
 
     def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
         """See ``Format.write``."""
-        arrow, table = _pyarrow(), _pyarrow("pyarrow.parquet")
+        arrow, table = need_package("pyarrow"), need_package("pyarrow.parquet")
         timings = sorted({name for named in runs for step in named.run.steps for name in _timings(step)})
         kinds = {**_KINDS, **dict.fromkeys(timings, "float64")}
         schema = arrow.schema([(name, getattr(arrow, kind)()) for name, kind in kinds.items()])
@@ -112,7 +109,7 @@ def _items(rows: Sequence[_Row]) -> Iterator[Any]:
 
 
 def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    arrow, table = _pyarrow(), _pyarrow("pyarrow.parquet")
+    arrow, table = need_package("pyarrow"), need_package("pyarrow.parquet")
     wanted = ["run", "screenshot_png", "events"]
     number = 0
     try:
@@ -224,12 +221,3 @@ def _json(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """Half a surrogate pair has no UTF-8; ``events`` keeps it."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else value
-
-
-def _pyarrow(module: str = "pyarrow") -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingPartError(
-            f"pyarrow is missing; run: pip install 'saccade[parquet]' ({error})"
-        ) from error

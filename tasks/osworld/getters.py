@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...actions.errors import DataError
+from ...actions.extras import need_package
 from .box import CommandFailure
-from .extra import need_package
 from .task import Spec
 from .windows import windows_of
 from .world import TaskEnvironment

@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 
 from ...actions.dialects.faults import Fault
 from ...actions.errors import DataError, UnknownKeyError
+from ...actions.extras import has_package, install_advice
 from ...actions.geometry import Size
 from .cache import Cache
-from .extra import has_package, install_line
 from .getters import GETTERS
 from .metrics import METRICS, PACKAGES
 from .metrics.sheets import RULES
@@ -139,7 +139,9 @@ def _judging_needs(task: Task, cache: Cache) -> Iterator[str]:
         kinds = [rule["type"] for rule in options.get("rules", ()) if name == "compare_table"]
         yield from (f"{METRIC}: compare_table's {kind}" for kind in kinds if kind not in RULES)
         packages = [*PACKAGES.get(name, ()), *(["yaml"] if options.get("is_yaml") else [])]
-        yield from (f"{PACKAGE}: {each}; {install_line()}" for each in packages if not has_package(each))
+        yield from (
+            f"{PACKAGE}: {each}; {install_advice(each)}" for each in packages if not has_package(each)
+        )
         for getter in (result, expected):
             if getter is not None:
                 yield from _getter_needs(task, getter, cache)
@@ -161,7 +163,7 @@ def _getter_needs(task: Task, getter: Spec, cache: Cache) -> Iterator[str]:
     elif kind in ("vm_command_line", "vm_command_error"):
         yield from _service_needs(getter["command"])
     elif kind == "content_from_vm_file" and not has_package("pandas"):
-        yield f"{PACKAGE}: pandas; {install_line()}"
+        yield f"{PACKAGE}: pandas; {install_advice('pandas')}"
 
 
 def _program_needs(task: Task) -> Iterator[str]:

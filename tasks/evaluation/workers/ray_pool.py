@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-from ....actions.errors import EnvironmentFailure, MissingPartError, UsageError
+from ....actions.errors import EnvironmentFailure, UsageError
+from ....actions.extras import need_package
 from ...models.source import SupportsSharing
 from ..folder import EPISODES_NAME
 from ..records import Key
@@ -317,8 +318,5 @@ def _nodes(ray: Any) -> list[dict[str, Any]]:
 
 
 def _import_ray() -> Any:
-    try:
-        with _environment(_QUIET):
-            return importlib.import_module("ray")
-    except ImportError as error:
-        raise MissingPartError("--ray needs Ray: pip install 'saccade[ray]'") from error
+    with _environment(_QUIET):
+        return need_package("ray")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..extra import need_package
+from ....actions.extras import need_package
 
 Rules = Mapping[str, Any]
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"

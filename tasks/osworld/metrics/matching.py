@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..extra import need_package
+from ....actions.extras import need_package
 
 _COMPARISONS = ("eq", "ne", "le", "lt", "ge", "gt")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ....actions.errors import MissingPartError
-from ..extra import need_package
+from ....actions.extras import need_package
 from .matching import fits
 from .workbook import Workbook, charts, dimensions, filters, style
 

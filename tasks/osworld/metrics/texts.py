@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ..extra import need_package
+from ....actions.extras import need_package
 from .matching import fits, has_values
 
 Rules = Mapping[str, Any]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..extra import need_package
+from ....actions.extras import need_package
 
 Rules = Mapping[str, Any]
 

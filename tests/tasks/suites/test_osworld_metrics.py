@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 
 from made_office import cases, given, make
+from saccade.actions import extras
 from saccade.actions.errors import MissingPartError
-from saccade.tasks.osworld import extra
 from saccade.tasks.osworld.metrics import METRICS, PACKAGES
 from saccade.tasks.osworld.metrics.matching import fits
 from saccade.tasks.osworld.metrics.texts import run_sqlite3
@@ -71,9 +72,11 @@ def test_an_unknown_rule_or_type_is_loud() -> None:
 
 
 def test_a_missing_package_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(
-        MissingPartError, match=r"no_such_package is missing; run `pip install 'saccade\[osworld\]'`"
+        MissingPartError, match=r"pandas is not installed; run: pip install 'saccade\[osworld\]'"
     ):
-        extra.need_package("no_such_package")
+        extras.need_package("pandas")
+    monkeypatch.undo()
     assert set(PACKAGES) < set(METRICS)
-    assert all(extra.has_package(package) for packages in PACKAGES.values() for package in packages)
+    assert all(extras.has_package(package) for packages in PACKAGES.values() for package in packages)
