@@ -1,17 +1,18 @@
-"""What a dialect is: how one model family is asked, how it answers, how its answer is read."""
+"""What a dialect is: how one model family is prompted, how it answers, and how its answer is read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from ..geometry import Size
+from ..geometry import ResizeLimits, Size
 from ..schema import Action
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A model's reply, read.
+    """A model's reply, parsed.
 
     Attributes:
         thought: its reasoning; empty where it gave none.
@@ -22,12 +23,42 @@ class Reply:
     actions: tuple[Action, ...]
 
 
+class Call(NamedTuple):
+    """One call as written.
+
+    Attributes:
+        name: of the action or function.
+        arguments: by name: numbers, text or JSON values.
+        values: arguments without a name (only in code).
+    """
+
+    name: str
+    arguments: Mapping[str, object] = {}
+    values: tuple[object, ...] = ()
+
+
+class ParsedCalls(NamedTuple):
+    """A reply's calls, in order, and the prose around them."""
+
+    calls: Sequence[Call]
+    prose: str
+
+    @classmethod
+    def of(cls, calls: Sequence[Call], prose: Iterable[str]) -> ParsedCalls:
+        """Join the pieces of prose, one on each line."""
+        return cls(calls, "\n".join(filter(None, (part.strip() for part in prose))))
+
+
 class Dialect(Protocol):
     """One model family's language. Stateless; never evaluates text as code."""
 
     @property
     def name(self) -> str:
         """The name it is registered under."""
+
+    @property
+    def limits(self) -> ResizeLimits | None:
+        """The published limits of the image in whose pixels it answers; None if it answers in 0 to 1000."""
 
     def prompt(self, instruction: str) -> str:
         """The text of the first user message: role, output format, action space, instruction."""
@@ -36,7 +67,7 @@ class Dialect(Protocol):
         """Write a reply the way the model would; the inverse of ``parse`` for points it can express.
 
         Raises:
-            UsageError: the dialect has no words for an action.
+            UsageError: the dialect cannot write an action, or a point is off the screenshot.
         """
 
     def parse(self, raw: str, screenshot: Size, resized: Size | None = None) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .faults import Fault, clip
+from .reply_errors import InvalidReply, excerpt
 
 _SKIP = re.compile(r"\s+|<\|box_(?:start|end)\|>|</?(?:point|bbox|box)>?", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.%])")
@@ -52,23 +52,31 @@ def scan(text: str, start: int = 0) -> Numbers:
         elif char in _COMMAS and not _NEXT_ARGUMENT.match(text, position):
             position, separated = position + 1, True
         else:
-            return Numbers(tuple(values), _before_spaces(text, position), True)
-    return Numbers(tuple(values), _before_spaces(text, position), closed)
+            return Numbers(tuple(values), before_spaces(text, position), True)
+    return Numbers(tuple(values), before_spaces(text, position), closed)
 
 
 def read_all(value: str) -> tuple[float, ...]:
     """The numbers of a value that holds nothing else.
 
     Raises:
-        Fault: it holds something else.
+        InvalidReply: it holds something else.
     """
     numbers = scan(value)
     if value[numbers.end :].strip() or not numbers.values:
-        raise Fault(f"{clip(value)} is not a point or a box")
+        raise InvalidReply(f"{excerpt(value)} is not a point or a box")
     return numbers.values
 
 
-def _before_spaces(text: str, position: int) -> int:
+def skip_spaces(text: str, position: int) -> int:
+    """Where the spaces from ``position`` on end."""
+    while position < len(text) and text[position].isspace():
+        position += 1
+    return position
+
+
+def before_spaces(text: str, position: int) -> int:
+    """Where the spaces before ``position`` begin."""
     while position and text[position - 1].isspace():
         position -= 1
     return position

@@ -10,7 +10,6 @@ _ROLE = (
     "You are a GUI agent. You are given a task and your action history, with screenshots. "
     "You need to perform the next action to complete the task."
 )
-_FORMAT = "Thought: ...\nAction: ..."
 _NOTES = (
     "- Write the `Thought` part in English.",
     "- In `Thought`, make a small plan, then name your next action and its target in one sentence.",
@@ -88,9 +87,7 @@ DOUBAO_MOBILE = (
 OMNI = ("open_computer() # Show the computer's screen before the first action.", *DOUBAO)
 
 
-def scaffold(
-    space: tuple[str, ...], instruction: str, notes: tuple[str, ...] = (), form: str = _FORMAT
-) -> str:
+def scaffold(space: tuple[str, ...], instruction: str, notes: tuple[str, ...], form: str) -> str:
     """The whole first message around a list of action lines."""
     sections = (
         _ROLE,

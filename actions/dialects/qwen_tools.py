@@ -7,148 +7,99 @@ The tool drags from where the pointer is: a ``mouse_move`` with a ``left_click_d
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from ..errors import UsageError
-from ..geometry import Point, ResizeLimits, Size
-from ..schema import (
-    Action,
-    CallUser,
-    Click,
-    Direction,
-    DoubleClick,
-    Drag,
-    Finished,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MiddleClick,
-    MouseDown,
-    MouseUp,
-    Move,
-    OpenApp,
-    Press,
-    PressBack,
-    PressHome,
-    RightClick,
-    Scroll,
-    Type,
-    Wait,
-)
-from .base import Reply
-from .faults import Fault, UnknownName, blame, clip
-from .spaces import Space, SpaceOf, absolute, relative
-from .thoughts import harmless, join_thoughts, split_thought
-from .toolcalls import FIRST_CALL, ToolCall, read_tool_calls
-from .words import Arguments, join_drags, number_of
+from .. import schema
+from ..geometry import Point, ResizeLimits
+from ..schema import Action, Direction
+from . import arguments
+from .arguments import POINTED, Arguments, Builder, drag_from_pointer, number_of
+from .base import Call
+from .call_dialect import CallDialect
+from .json_calls import FIRST_CALL, read_tool_calls
+from .reply_errors import InvalidReply, UnknownActionName
+from .spaces import Space
+from .thoughts import join_thoughts, split_thought
 
 QWEN25_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
 CLICK_PIXELS = 100
 """Pixels of one wheel click."""
 _TOOLS = frozenset(("computer_use", "mobile_use", "computer"))
-_AT = ("coordinate",)
 
 
 def _keys(given: Arguments) -> Action:
     keys = given.chord()
-    return Press(key=keys[0]) if len(keys) == 1 else Hotkey(keys=keys)
+    return schema.Press(key=keys[0]) if len(keys) == 1 else schema.Hotkey(keys=keys)
 
 
 def _scroll(forward: Direction, backward: Direction) -> Callable[[Arguments], Action]:
     def build(given: Arguments) -> Action:
-        pixels = number_of(given.take(("pixels",)))
+        pixels = number_of(given.take("pixels"))
         if pixels == 0:
-            raise Fault("scroll needs pixels other than 0")
+            raise InvalidReply("scroll needs pixels other than 0")
         amount = max(1, round(abs(pixels) / CLICK_PIXELS))
         direction = forward if pixels > 0 else backward
-        return Scroll(direction=direction, point=given.optional_point(_AT), amount=amount)
+        return schema.Scroll(direction=direction, point=given.optional_point(), amount=amount)
 
     return build
 
 
 def _drag(given: Arguments) -> Action | tuple[Action, ...]:
-    start, end = given.optional_point(("start_coordinate",)), given.point(_AT)
-    if start is not None:
-        return Drag(start=start, end=end)
-    return (MouseDown(), Move(point=end), MouseUp())
+    start, end = given.optional_point("start_coordinate"), given.point()
+    return drag_from_pointer(end) if start is None else schema.Drag(start=start, end=end)
 
 
 def _terminate(given: Arguments) -> Action:
-    status = given.choice("status", ("success", "failure"))
-    return CallUser() if status == "failure" else Finished()
-
-
-def _wait(given: Arguments) -> Action:
-    seconds = given.seconds()
-    return Wait() if seconds is None else Wait(seconds=seconds)
-
-
-def _long_press(given: Arguments) -> Action:
-    point, seconds = given.point(_AT), given.seconds()
-    return LongPress(point=point) if seconds is None else LongPress(point=point, seconds=seconds)
+    failed = given.choice("status", ("success", "failure")) == "failure"
+    return schema.CallUser() if failed else schema.Finished()
 
 
 def _system_button(given: Arguments) -> Action:
-    button = given.choice("button", ("back", "home", "enter"))
-    if button is None:
-        raise Fault("system_button needs a button")
-    buttons: Mapping[str, Action] = {"back": PressBack(), "home": PressHome(), "enter": Press(key="enter")}
-    return buttons[button]
+    match given.choice("button", ("back", "home", "enter")):
+        case "back":
+            return schema.PressBack()
+        case "home":
+            return schema.PressHome()
+        case "enter":
+            return schema.Press(key="enter")
+    raise InvalidReply("system_button needs a button")
 
 
-WORDS: Mapping[str, Callable[[Arguments], Action | tuple[Action, ...]]] = {
-    "left_click": lambda given: Click(point=given.point(_AT)),
-    "click": lambda given: Click(point=given.point(_AT)),
-    "double_click": lambda given: DoubleClick(point=given.point(_AT)),
-    "triple_click": lambda given: DoubleClick(point=given.point(_AT)),
-    "right_click": lambda given: RightClick(point=given.point(_AT)),
-    "middle_click": lambda given: MiddleClick(point=given.point(_AT)),
-    "mouse_move": lambda given: Move(point=given.point(_AT)),
+_BUILDERS: Mapping[str, Builder] = {
+    **dict.fromkeys(("left_click", "click"), POINTED["click"]),
+    **dict.fromkeys(("double_click", "triple_click"), POINTED["double_click"]),
+    "right_click": POINTED["right_click"],
+    "middle_click": POINTED["middle_click"],
+    "mouse_move": POINTED["move"],
     "left_click_drag": _drag,
-    "swipe": lambda given: Drag(start=given.point(_AT), end=given.point(("coordinate2",))),
+    "swipe": lambda given: schema.Drag(start=given.point(), end=given.point("coordinate2")),
     "scroll": _scroll("up", "down"),
     "hscroll": _scroll("right", "left"),
-    "type": lambda given: Type(text=given.text(("text",))),
+    "type": lambda given: schema.Type(text=given.text()),
     "key": _keys,
-    "key_down": lambda given: tuple(KeyDown(key=key) for key in given.chord()),
-    "key_up": lambda given: tuple(KeyUp(key=key) for key in given.chord()),
-    "wait": _wait,
+    "key_down": arguments.key_down,
+    "key_up": arguments.key_up,
+    "wait": arguments.wait,
     "terminate": _terminate,
-    "answer": lambda given: Finished(answer=given.text(("text",))),
-    "long_press": _long_press,
+    "answer": lambda given: schema.Finished(answer=given.text()),
+    "long_press": arguments.long_press,
     "system_button": _system_button,
-    "open": lambda given: OpenApp(name=given.text(("text",))),
+    "open": lambda given: schema.OpenApp(name=given.text()),
+}
+_POINTED = {
+    "click": "left_click",
+    "double_click": "double_click",
+    "right_click": "right_click",
+    "middle_click": "middle_click",
+    "move": "mouse_move",
 }
 
 
-def _build(call: ToolCall, space: Space) -> tuple[Action, ...]:
-    values = dict(call.arguments)
-    name: object = call.name
-    if call.name in _TOOLS:
-        name = values.pop("action", None)
-    word = WORDS.get(name.strip().lower()) if isinstance(name, str) else None
-    if word is None:
-        raise UnknownName(f"no action is called {clip(str(name)[:80])}; known are {', '.join(sorted(WORDS))}")
-    given = Arguments(str(name), values, space)
-    built = word(given)
-    given.finish()
-    return built if isinstance(built, tuple) else (built,)
-
-
 @dataclass(frozen=True)
-class QwenDialect:
-    """``computer_use`` calls in one frame.
-
-    Attributes:
-        name: the name it is registered under.
-        space: the frame it answers in.
-    """
-
-    name: str
-    space: SpaceOf
+class QwenDialect(CallDialect):
+    """``computer_use`` calls as JSON."""
 
     def prompt(self, instruction: str) -> str:
         """The text of the first user message."""
@@ -161,82 +112,54 @@ class QwenDialect:
             f"# Task\n\n{instruction}"
         )
 
-    def render(self, reply: Reply, screenshot: Size, resized: Size | None = None) -> str:
-        """Write a reply the way the model would.
+    def _read(self, raw: str) -> tuple[str, Sequence[Call]]:
+        split = split_thought(raw, FIRST_CALL)
+        read = read_tool_calls(raw[split.start : split.end])
+        return join_thoughts(split.thought, read.prose), read.calls
 
-        Raises:
-            UsageError: the dialect has no words for an action, or a point is off the screenshot.
-        """
-        if not reply.actions:
-            raise UsageError("a reply needs at least one action")
-        space = self.space(screenshot, resized)
-        calls = [call for action in reply.actions for call in _written(action, space, self.name)]
-        bodies = ({"name": "computer_use", "arguments": call} for call in calls)
-        blocks = [f"<tool_call>\n{json.dumps(body, ensure_ascii=False)}\n</tool_call>" for body in bodies]
-        return "\n".join((*filter(None, [harmless(reply.thought)]), *blocks))
+    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+        values = dict(call.arguments)
+        name = values.pop("action", None) if call.name in _TOOLS else call.name
+        builder = _BUILDERS.get(name.strip().lower()) if isinstance(name, str) else None
+        if builder is None:
+            raise UnknownActionName(str(name)[:80], _BUILDERS)
+        return Arguments(str(name), values, space, point=("coordinate",), text=("text",)).build(builder)
 
-    def parse(self, raw: str, screenshot: Size, resized: Size | None = None) -> Reply:
-        """Read a model's reply into actions in screenshot pixels.
+    def _write(self, action: Action, space: Space) -> Sequence[str]:
+        bodies = [{"name": "computer_use", "arguments": call} for call in self._calls(action, space)]
+        return [f"<tool_call>\n{json.dumps(body, ensure_ascii=False)}\n</tool_call>" for body in bodies]
 
-        Raises:
-            ParseError: nothing in it can be read as an action, or a part of it is wrong.
-        """
-        space = self.space(screenshot, resized)
-        with blame(raw):
-            split = split_thought(raw, FIRST_CALL)
-            read = read_tool_calls(raw[split.start : split.end])
-            actions = join_drags([_build(call, space) for call in read.calls])
-            if not actions:
-                raise Fault("no action is found")
-            return Reply(join_thoughts(split.thought, read.prose), actions)
+    def _join(self, thought: str, calls: Sequence[str]) -> str:
+        return "\n".join((*filter(None, [thought]), *calls))
 
+    def _calls(self, action: Action, space: Space) -> list[dict[str, object]]:
+        def at(point: Point) -> dict[str, object]:
+            return {"coordinate": list(space.write(point))}
 
-_POINTED = {
-    "click": "left_click",
-    "double_click": "double_click",
-    "right_click": "right_click",
-    "middle_click": "middle_click",
-    "move": "mouse_move",
-}
-
-
-def _written(action: Action, space: Space, dialect: str) -> list[dict[str, object]]:
-    """The calls that stand for an action."""
-    if action.kind in _POINTED:
-        return [_at(_POINTED[action.kind], cast(Click, action).point, space)]
-    match action:
-        case Drag():
-            return [_at("mouse_move", action.start, space), _at("left_click_drag", action.end, space)]
-        case Scroll():
-            return [_scrolled(action, space)]
-        case Type(point=None):
-            return [{"action": "type", "text": action.text}]
-        case Press():
-            return [{"action": "key", "keys": [action.key]}]
-        case Hotkey() if len(action.keys) > 1 and all(key == key.lower() for key in action.keys):
-            return [{"action": "key", "keys": list(action.keys)}]
-        case Wait():
-            return [{"action": "wait", "time": action.seconds}]
-        case Finished():
-            return [{"action": "answer", "text": action.answer} if action.answer else _terminated("success")]
-        case CallUser(message=""):
-            return [_terminated("failure")]
-    raise UsageError(f"{dialect} has no words for {action.model_dump_json()}")
-
-
-def _terminated(status: str) -> dict[str, object]:
-    return {"action": "terminate", "status": status}
-
-
-def _at(name: str, point: Point, space: Space) -> dict[str, object]:
-    return {"action": name, "coordinate": list(space.write(point))}
-
-
-def _scrolled(action: Scroll, space: Space) -> dict[str, object]:
-    name = "scroll" if action.direction in ("up", "down") else "hscroll"
-    sign = 1 if action.direction in ("up", "right") else -1
-    point = {} if action.point is None else {"coordinate": list(space.write(action.point))}
-    return {"action": name, "pixels": sign * action.amount * CLICK_PIXELS, **point}
+        if action.kind in _POINTED:
+            return [{"action": _POINTED[action.kind], **at(cast(schema.Click, action).point)}]
+        match action:
+            case schema.Drag():
+                move, drag = at(action.start), at(action.end)
+                return [{"action": "mouse_move", **move}, {"action": "left_click_drag", **drag}]
+            case schema.Scroll(direction=direction, point=point):
+                name = "scroll" if direction in ("up", "down") else "hscroll"
+                pixels = action.amount * CLICK_PIXELS * (1 if direction in ("up", "right") else -1)
+                return [{"action": name, "pixels": pixels, **({} if point is None else at(point))}]
+            case schema.Type(point=None):
+                return [{"action": "type", "text": action.text}]
+            case schema.Press():
+                return [{"action": "key", "keys": [action.key]}]
+            case schema.Hotkey(keys=keys) if len(keys) > 1 and all(key == key.lower() for key in keys):
+                return [{"action": "key", "keys": list(keys)}]
+            case schema.Wait():
+                return [{"action": "wait", "time": action.seconds}]
+            case schema.Finished(answer=answer) if answer:
+                return [{"action": "answer", "text": answer}]
+            case schema.Finished() | schema.CallUser(message=""):
+                status = "success" if action.kind == "finished" else "failure"
+                return [{"action": "terminate", "status": status}]
+        raise self._cannot_write(action)
 
 
 _ACTIONS = (
@@ -265,7 +188,7 @@ _DEFINITION = {
 }
 
 DIALECTS = (
-    QwenDialect("qwen-vl-toolcall", relative),
-    QwenDialect("qwen3-vl-toolcall", relative),
-    QwenDialect("qwen2.5-vl-toolcall", absolute(QWEN25_LIMITS)),
+    QwenDialect("qwen-vl-toolcall"),
+    QwenDialect("qwen3-vl-toolcall"),
+    QwenDialect("qwen2.5-vl-toolcall", QWEN25_LIMITS),
 )

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from ..geometry import Point, Size
+from ..geometry import Point
 from ..schema import Action, Wait
-from .base import Reply
-from .faults import Fault, blame, clip
-from .spaces import Space, relative
-from .spelling import Spelling, spell
+from .arguments import build
+from .base import Call, ParsedCalls
+from .call_dialect import CallDialect
+from .json_calls import FIRST_CALL, read_tool_calls
+from .reply_errors import InvalidReply, excerpt
+from .spaces import Space
 from .strings import TEXT_ARGUMENTS
-from .thoughts import harmless, join_thoughts, split_thought
-from .toolcalls import FIRST_CALL, ToolCall, ToolCalls, read_tool_calls
-from .words import build
+from .thoughts import join_thoughts, split_thought
+from .uitars_actions import BUILDERS, call_of
 
 SUFFIX = "_never_used_51bce0c785ca2f68081bfa7d91973934"
 
@@ -39,17 +40,17 @@ _BEGINNING = re.compile(rf"{_FIRST.pattern}|{FIRST_CALL.pattern}", re.IGNORECASE
 _TAG = re.compile(r"</?(?:function|parameter|seed:)")
 
 
-def read_xml_calls(text: str) -> ToolCalls:
+def read_xml_calls(text: str) -> ParsedCalls:
     """Every ``<function=…>`` of a reply, in order.
 
     Raises:
-        Fault: there is none, or a part of the reply cannot be read.
+        InvalidReply: there is none, or a part of the reply cannot be read.
     """
     first = _FIRST.search(text)
     if first is None:
-        raise Fault("no tool call is found")
+        raise InvalidReply("no tool call is found")
     prose, position = [text[: first.start()]], first.start()
-    calls: list[ToolCall] = []
+    calls: list[Call] = []
     while position < len(text):
         if (function := _FUNCTION.match(text, position)) is not None:
             call, position = _function(text, function)
@@ -65,35 +66,33 @@ def read_xml_calls(text: str) -> ToolCalls:
             prose.append(_plain(_BLOCK.sub("", text[position:stop])))
             position = stop
     if not calls:
-        raise Fault("the tool call is empty")
-    return ToolCalls(tuple(calls), "\n".join(part.strip() for part in prose if part.strip()))
+        raise InvalidReply("the tool call is empty")
+    return ParsedCalls.of(calls, prose)
 
 
-def _answer(text: str, start: int) -> tuple[ToolCall, int]:
+def _answer(text: str, start: int) -> tuple[Call, int]:
     end = text.find("</answer>", start)
     if end < 0:
-        raise Fault("<answer> is never closed")
-    return ToolCall("finished", {"content": text[start:end].strip()}), end + len("</answer>")
+        raise InvalidReply("<answer> is never closed")
+    return Call("finished", {"content": text[start:end].strip()}), end + len("</answer>")
 
 
-def _function(text: str, opening: re.Match[str]) -> tuple[ToolCall, int]:
+def _function(text: str, opening: re.Match[str]) -> tuple[Call, int]:
     values: dict[str, object] = {}
     position = opening.end()
     while (parameter := _PARAMETER.match(text, position)) is not None:
         closing = _PARAMETER_END.search(text, parameter.end())
         if closing is None:
-            raise Fault(f"parameter {parameter[1]} is never closed")
-        key, value = (
-            parameter[1].lower(),
-            _value(parameter[1].lower(), text[parameter.end() : closing.start()]),
-        )
+            raise InvalidReply(f"parameter {parameter[1]} is never closed")
+        key = parameter[1].lower()
+        value = _value(key, text[parameter.end() : closing.start()])
         if values.setdefault(key, value) != value:
-            raise Fault(f"{opening[1]} is given two different values for {key}")
+            raise InvalidReply(f"{opening[1]} is given two different values for {key}")
         position = closing.end()
     end = _FUNCTION_END.match(text, position)
     if end is None or (end.end() == len(text) and not end[0].strip() and not values):
-        raise Fault(f"function {opening[1]} cannot be read at {clip(text[position:].strip())}")
-    return ToolCall(opening[1], values), end.end()
+        raise InvalidReply(f"function {opening[1]} cannot be read at {excerpt(text[position:].strip())}")
+    return Call(opening[1], values), end.end()
 
 
 def _value(key: str, raw: str) -> str:
@@ -107,97 +106,71 @@ def _value(key: str, raw: str) -> str:
 
 def _plain(prose: str) -> str:
     if _TAG.search(prose):
-        raise Fault(f"{clip(prose.strip())} cannot be read as a tool call")
+        raise InvalidReply(f"{excerpt(prose.strip())} cannot be read as a tool call")
     return prose
 
 
 @dataclass(frozen=True)
-class SeedDialect:
+class SeedDialect(CallDialect):
     """Tool calls in tags, or in JSON.
 
     Attributes:
-        name: the name it is registered under.
         suffix: what every written tag ends with.
         as_json: whether calls are written as JSON instead.
     """
 
-    name: str
     suffix: str = ""
     as_json: bool = False
 
     def prompt(self, instruction: str) -> str:
         """The text of the first user message."""
         functions = "\n".join(json.dumps(definition) for definition in _definitions())
-        example = self._written(Spelling("click", {"point": "<point>x y</point>"}))
+        example = self._text(Call("click", {"point": "<point>x y</point>"}))
         return (
             "You are a GUI agent. You are given a task and your action history, with screenshots. Call "
             "functions to perform the next action; several calls run in order.\n\n"
             f"## Functions\n{functions}\n\n"
-            f"## Output Format\n<think{self.suffix}>...</think{self.suffix}>\n{self._block([example])}\n\n"
+            f"## Output Format\n{self._join('...', [example])}\n\n"
             "## Note\n- Coordinates are 0 to 1000 over the width and the height of the screenshot.\n"
             "- To submit typed text, end content with \\n.\n\n"
             f"## User Instruction\n{instruction}"
         )
 
-    def render(self, reply: Reply, screenshot: Size, resized: Size | None = None) -> str:
-        """Write a reply the way the model would.
+    def _read(self, raw: str) -> tuple[str, Sequence[Call]]:
+        split = split_thought(raw, _BEGINNING)
+        body = raw[split.start : split.end]
+        first = _BEGINNING.search(body)
+        xml = first is None or _FIRST.match(body, first.start())
+        read = read_xml_calls(body) if xml else read_tool_calls(body)
+        return join_thoughts(split.thought, read.prose), read.calls
 
-        Raises:
-            UsageError: the dialect has no words for an action, or a point is off the screenshot.
-        """
-        if not reply.actions:
-            raise UsageError("a reply needs at least one action")
-        space = relative(screenshot)
-        calls = [self._written(self._spelled(action, space)) for action in reply.actions]
-        thought = f"<think{self.suffix}>{harmless(reply.thought)}</think{self.suffix}>\n"
-        return f"{thought if reply.thought else ''}{self._block(calls)}"
+    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+        return build(call, BUILDERS, space)
 
-    def parse(self, raw: str, screenshot: Size, resized: Size | None = None) -> Reply:
-        """Read a model's reply into actions in screenshot pixels.
-
-        Raises:
-            ParseError: nothing in it can be read as an action, or a part of it is wrong.
-        """
-        space = relative(screenshot)
-        with blame(raw):
-            split = split_thought(raw, _BEGINNING)
-            body = raw[split.start : split.end]
-            first = _BEGINNING.search(body)
-            xml = first is None or _FIRST.match(body, first.start())
-            read = read_xml_calls(body) if xml else read_tool_calls(body)
-            actions = tuple(
-                action for call in read.calls for action in build(call.name, call.arguments, space)
-            )
-            if not actions:
-                raise Fault("no action is found")
-            return Reply(join_thoughts(split.thought, read.prose), actions)
-
-    def _spelled(self, action: Action, space: Space) -> Spelling:
+    def _write(self, action: Action, space: Space) -> Sequence[str]:
         if action == Wait(seconds=0):
-            return Spelling("take_screenshot", {})
-        name, arguments = spell(action, KINDS, self.name)
-        return Spelling(name, {key: self._text(value, space) for key, value in arguments.items()})
+            return [self._text(Call("take_screenshot"))]
+        call = call_of(action, KINDS, self.name)
+        written = dict(call.arguments)
+        for key, value in written.items():
+            if isinstance(value, Point):
+                written[key] = "<point>{} {}</point>".format(*space.write(value))
+        return [self._text(Call(call.name, written))]
 
-    def _text(self, value: str | Point, space: Space) -> str:
-        if isinstance(value, Point):
-            x, y = space.write(value)
-            return f"<point>{x} {y}</point>"
-        return value
-
-    def _written(self, spelling: Spelling) -> str:
+    def _text(self, call: Call) -> str:
         if self.as_json:
-            return json.dumps({"name": spelling.name, "arguments": spelling.arguments}, ensure_ascii=False)
+            return json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
         end = self.suffix
-        lines = [f"<function{end}={spelling.name}>"]
-        for key, value in spelling.arguments.items():
+        lines = [f"<function{end}={call.name}>"]
+        for key, value in call.arguments.items():
             lines.append(f"<parameter{end}={key}>{_writable(key, str(value))}</parameter{end}>")
         return "\n".join((*lines, f"</function{end}>"))
 
-    def _block(self, calls: list[str]) -> str:
-        body = "\n".join(calls)
-        return (
-            body if self.as_json else f"<seed:tool_call{self.suffix}>\n{body}\n</seed:tool_call{self.suffix}>"
-        )
+    def _join(self, thought: str, calls: Sequence[str]) -> str:
+        end, body = self.suffix, "\n".join(calls)
+        if not self.as_json:
+            body = f"<seed:tool_call{end}>\n{body}\n</seed:tool_call{end}>"
+        return f"<think{end}>{thought}</think{end}>\n{body}" if thought else body
 
 
 def _writable(key: str, value: str) -> str:
@@ -208,7 +181,7 @@ def _writable(key: str, value: str) -> str:
     """
     written = f"\n{value}\n" if len(value) > 1 and value[0] == value[-1] == "\n" else value
     if _PARAMETER_END.search(value) or _value(key, written) != value:
-        raise UsageError(f"{clip(value)} cannot be written between tags")
+        raise UsageError(f"{excerpt(value)} cannot be written between tags")
     return written
 
 

@@ -1,13 +1,13 @@
-"""Coordinate spaces that models answer in: range checks around ``Frame``."""
+"""Coordinate spaces that models answer in: ``Frame`` with range checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..geometry import Frame, Point, ResizeLimits, Size, inside, smart_resize
-from .faults import Fault
+from .reply_errors import InvalidReply
 
 SPAN = 1000
 EDGE = 1.0
@@ -29,19 +29,19 @@ class Space:
     slack: float = 0.0
 
     def read(self, numbers: Sequence[float]) -> Point:
-        """The screenshot point that two numbers name, or the centre of the box that four numbers name.
+        """The screenshot point of two numbers, or the centre of the box of four numbers.
 
         Raises:
-            Fault: another count, or a number outside of the frame.
+            InvalidReply: another count, or a number outside of the frame.
         """
         if len(numbers) not in (2, 4):
-            raise Fault(f"a point needs 2 numbers and a box 4, not {len(numbers)}")
+            raise InvalidReply(f"a point needs 2 numbers and a box 4, not {len(numbers)}")
         for index, number in enumerate(numbers):
             limit = self.extent[index % 2]
             if not 0 <= number <= limit + self.slack:
-                raise Fault(f"coordinate {number:g} lies outside of the frame, 0 to {limit}")
+                raise InvalidReply(f"coordinate {number:g} lies outside of the frame, 0 to {limit}")
         if self.extent == (SPAN, SPAN) and all(0 < number < 1 for number in numbers):
-            raise Fault(f"coordinates are 0 to {SPAN}, not fractions of 1")
+            raise InvalidReply(f"coordinates are 0 to {SPAN}, not fractions of 1")
         xs, ys = numbers[0::2], numbers[1::2]
         x, y = sum(xs) / len(xs), sum(ys) / len(ys)
         return self.frame.to_pixels(Point(min(x, self.extent.width), min(y, self.extent.height)))
@@ -58,28 +58,21 @@ class Space:
         return round(x), round(y)
 
 
-SpaceOf = Callable[[Size, Size | None], Space]
-
-
-def relative(screenshot: Size, resized: Size | None = None) -> Space:
-    """0 to 1000 over both sides."""
+def relative(screenshot: Size) -> Space:
+    """0 to 1000 over both sides of the screenshot."""
     _check(screenshot)
     return Space(Frame.relative(screenshot, SPAN), Size(SPAN, SPAN))
 
 
-def absolute(limits: ResizeLimits) -> SpaceOf:
-    """Pixels of the resized image; ``limits`` say which size that is where the caller does not."""
-
-    def space(screenshot: Size, resized: Size | None = None) -> Space:
-        _check(screenshot)
-        try:
-            size = resized or smart_resize(screenshot, limits)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-        _check(size)
-        return Space(Frame.resized(screenshot, size), size, EDGE)
-
-    return space
+def absolute(screenshot: Size, resized: Size | None, limits: ResizeLimits) -> Space:
+    """Pixels of the resized image; ``limits`` give its size where the caller does not."""
+    _check(screenshot)
+    try:
+        size = resized or smart_resize(screenshot, limits)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    _check(size)
+    return Space(Frame.resized(screenshot, size), size, EDGE)
 
 
 def _check(size: Size) -> None:

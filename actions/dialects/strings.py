@@ -4,16 +4,17 @@ Typed text must be exact, so a string is read only where one reading is possible
 
 * ``\'``, ``\"``, ``\\``, ``\n`` and ``\t`` are escapes, any other backslash is itself;
 * an inner quote that is not escaped stays text where it cannot be the end (``It's``);
-* everything else is a ``Fault`` that asks for escapes, never a guess.
+* everything else is a ``InvalidReply`` that asks for escapes, never a guess.
 """
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import NamedTuple
 
-from .coordinates import QUOTES
-from .faults import Fault, clip
+from .coordinates import QUOTES, skip_spaces
+from .reply_errors import InvalidReply, excerpt
 
 COORDINATE_ARGUMENTS = frozenset(
     (
@@ -36,6 +37,9 @@ _BARE = re.compile(r"[^'\"(),=\n]*")
 _WORD = re.compile(r"[\w +.\-]*")
 
 
+_UNCERTAIN = "a quote inside the text is not escaped and its end is not certain; write \\' for it"
+
+
 class String(NamedTuple):
     """A string's value and the first position behind it."""
 
@@ -54,7 +58,12 @@ def quote(text: str) -> str:
     return f"'{escaped}'"
 
 
-class Surroundings:
+def format_number(value: float) -> str:
+    """A number without an exponent and without a needless fraction."""
+    return f"{Decimal(repr(float(value))):f}".removesuffix(".0")
+
+
+class Lookahead:
     """What may follow a call, for telling a closing quote from one inside a text.
 
     Args:
@@ -72,7 +81,7 @@ class Surroundings:
 
     def resumes(self, position: int) -> bool:
         """Whether nothing but another action, a mark or the end follows."""
-        stop = _skip_spaces(self.text, position)
+        stop = skip_spaces(self.text, position)
         if stop == len(self.text) or self._TOKEN.match(self.text, stop):
             return True
         return "\n" in self.text[position:stop] and bool(
@@ -94,33 +103,33 @@ class Surroundings:
         return anchor is None or later.start() < anchor.start()
 
 
-def read_text(around: Surroundings, start: int) -> String:
+def read_text(ahead: Lookahead, start: int) -> String:
     """A quoted or bare string at ``start``.
 
     Raises:
-        Fault: it does not end, or where it ends is not certain.
+        InvalidReply: it does not end, or where it ends is not certain.
     """
-    text = around.text
+    text = ahead.text
     if start == len(text) or text[start] not in QUOTES:
         return _bare(text, start, _BARE)
     mark, inner = text[start], _InnerQuotes(text, start + 1)
     for stop in _STOPS[text[start]].finditer(text, start + 1):
         if stop[0] != mark:
             continue
-        if _ends(around, stop.end(), mark, inner):
+        if _ends(ahead, stop.end(), mark, inner):
             inner.check(stop.start())
             return String(unescape(text[start + 1 : stop.start()]), stop.end())
         inner.add(stop.start())
     return _unclosed(text, start, inner)
 
 
-def read_word(around: Surroundings, start: int) -> String:
+def read_word(ahead: Lookahead, start: int) -> String:
     """A short string such as a key name or a number, whose own quotes cannot confuse.
 
     Raises:
-        Fault: it does not end.
+        InvalidReply: it does not end.
     """
-    text = around.text
+    text = ahead.text
     if start == len(text) or text[start] not in QUOTES:
         return _bare(text, start, _WORD)
     mark = text[start]
@@ -134,7 +143,7 @@ def read_word(around: Surroundings, start: int) -> String:
             return String(unescape(text[start + 1 : stop.start()]), end)
     body = _WORD.match(text, start + 1)
     if body is None or not _CLOSING.match(text, body.end()):
-        raise Fault(f"the string {clip(text[start:line_end])} is never closed")
+        raise InvalidReply(f"the string {excerpt(text[start:line_end])} is never closed")
     return String(body[0], body.end())
 
 
@@ -150,7 +159,9 @@ class _InnerQuotes:
         """Take one for text; an apostrophe between letters is no sign of anything."""
         text = self._text
         if _ASSIGNED.search(text, max(self._start, position - 40), position):
-            raise Fault("a quote inside the text looks like the start of another argument; escape it as \\'")
+            raise InvalidReply(
+                "a quote inside the text looks like the start of another argument; escape it as \\'"
+            )
         self.count += 1
         before, after = text[position - 1], text[position + 1 : position + 2]
         if not (position > self._start and before.isalnum() and after.isalnum()):
@@ -161,28 +172,28 @@ class _InnerQuotes:
         text = self._text
         wrapped = self.count > 1 and text[self._start] == text[end - 1] == text[end]
         if self._odd or wrapped:
-            raise Fault("a quote inside the text is not escaped and its end is not certain; write \\' for it")
+            raise InvalidReply(_UNCERTAIN)
 
 
-def _ends(around: Surroundings, after: int, mark: str, inner: _InnerQuotes) -> bool:
+def _ends(ahead: Lookahead, after: int, mark: str, inner: _InnerQuotes) -> bool:
     """Whether the quote just before ``after`` ends its string."""
-    text = around.text
+    text = ahead.text
     if _NEXT_ARGUMENT.match(text, after):
         return True
     closing = _CLOSING.match(text, after)
     if closing is None:
-        return around.resumes(after)
+        return ahead.resumes(after)
     behind = closing.end()
     if text[behind : behind + 1] == ")" and inner.count:
-        raise Fault("a quote inside the text is not escaped and its end is not certain; write \\' for it")
+        raise InvalidReply(_UNCERTAIN)
     while text[behind : behind + 1] == ")":
         behind += 1
-    if around.resumes(behind) or around.call_follows(behind):
+    if ahead.resumes(behind) or ahead.call_follows(behind):
         return True
     if text[behind : behind + 1] in QUOTES:
         return False
-    if around.quote_closes_later(behind, mark):
-        raise Fault("a quote inside the text is not escaped and its end is not certain; write \\' for it")
+    if ahead.quote_closes_later(behind, mark):
+        raise InvalidReply(_UNCERTAIN)
     return True
 
 
@@ -191,7 +202,7 @@ def _bare(text: str, start: int, allowed: re.Pattern[str]) -> String:
     match = allowed.match(text, start)
     body = match[0] if match else ""
     if not body.strip():
-        raise Fault(f"a value is expected at {clip(text[start:])}")
+        raise InvalidReply(f"a value is expected at {excerpt(text[start:])}")
     return String(body.strip(), start + len(body))
 
 
@@ -199,11 +210,5 @@ def _unclosed(text: str, start: int, inner: _InnerQuotes) -> String:
     """A last string whose closing quote alone is missing: ``type(content='hello)``."""
     body = text[start + 1 :]
     if inner.count or "\n" in body or not body.endswith(")") or body.endswith(("\\')", '\\")')):
-        raise Fault(f"the string {clip(text[start:])} is never closed")
+        raise InvalidReply(f"the string {excerpt(text[start:])} is never closed")
     return String(unescape(body[:-1]), len(text) - 1)
-
-
-def _skip_spaces(text: str, position: int) -> int:
-    while position < len(text) and text[position].isspace():
-        position += 1
-    return position

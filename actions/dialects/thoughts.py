@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .faults import Fault
+from .reply_errors import InvalidReply
 
 _OPENING = re.compile(r"<(?:think\w*|thought)>", re.IGNORECASE)
 _CLOSING = re.compile(r"</(?:think\w*|thought)>", re.IGNORECASE)
@@ -41,14 +41,14 @@ def split_thought(raw: str, beginning: re.Pattern[str]) -> Split:
         beginning: where an action may begin; a thought that only ends must end before that.
 
     Raises:
-        Fault: a thought was begun and never ended, so nothing says what is thought and what is done.
+        InvalidReply: a thought was begun and never ended, so nothing says what is thought and what is done.
     """
     thoughts: list[str] = []
     position = _skip_leading(raw, 0)
     while (opening := _OPENING.match(raw, position)) is not None:
         closing = _CLOSING.search(raw, opening.end())
         if closing is None:
-            raise Fault("the thought is begun and never ended; no action follows it")
+            raise InvalidReply("the thought is begun and never ended; no action follows it")
         thoughts.append(raw[opening.end() : closing.start()].strip())
         position = _skip_leading(raw, closing.end())
     if not thoughts and (tail := _CLOSING.search(raw, position)) is not None:
@@ -65,7 +65,7 @@ def join_thoughts(*parts: str) -> str:
     return "\n".join(filter(None, plain))
 
 
-def harmless(thought: str) -> str:
+def escape_markup(thought: str) -> str:
     """A thought no part of which could be taken for an action when it is read again."""
     return _LABEL_LINE.sub(lambda label: f"> {label[0]}", _MARKUP.sub("< ", thought))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...actions.dialects.spelling import number
+from ...actions.dialects.strings import format_number
 from ...actions.errors import UsageError
 from ...actions.geometry import Point, Size, clamp
 from ...actions.schema import (
@@ -164,9 +164,9 @@ def _key(key: str) -> str:
 
 
 def _rest(seconds: float) -> str:
-    return f"noop({number(seconds * 1000)})"
+    return f"noop({format_number(seconds * 1000)})"
 
 
 def _at(name: str, size: Size, *places: Point, button: str | None = None) -> str:
-    numbers = [number(round(part, 3)) for place in places for part in clamp(place, size)]
+    numbers = [format_number(round(part, 3)) for place in places for part in clamp(place, size)]
     return f"{name}({', '.join([*numbers, *([repr(button)] if button else [])])})"

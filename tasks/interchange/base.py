@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from PIL import Image
 from pydantic import ValidationError
 
-from ...actions.dialects.faults import Fault
+from ...actions.dialects.reply_errors import InvalidReply
 from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
 from ...env.trajectory.trajectory import Trajectory, upgrade
@@ -92,7 +92,7 @@ def located(where: str) -> Iterator[None]:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise TrajectoryError(f"{where}: {place}: {first['msg']}") from error
-    except (Fault, UnknownKeyError) as error:
+    except (InvalidReply, UnknownKeyError) as error:
         raise TrajectoryError(f"{where}: {error}") from error
     except OSError as error:
         raise TrajectoryError(f"{where}: {error.filename}: {error.strerror or error}") from error

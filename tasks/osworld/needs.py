@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from ...actions.dialects.faults import Fault
+from ...actions.dialects.reply_errors import InvalidReply
 from ...actions.errors import DataError, UnknownKeyError
 from ...actions.extras import has_package, install_advice
 from ...actions.geometry import Size
@@ -118,7 +118,7 @@ def _command_needs(step: Setting) -> Iterator[str]:
     if (code := pyautogui_code(command)) is not None:
         try:
             actions_of(code.replace("{SCREEN_WIDTH_HALF}", "1").replace("{SCREEN_HEIGHT_HALF}", "1"), _SCREEN)
-        except (Fault, ValueError, UnknownKeyError) as error:
+        except (InvalidReply, ValueError, UnknownKeyError) as error:
             yield f"{STEP}: pyautogui code that is more than calls ({error})"
         return
     yield from _service_needs(command)

@@ -69,7 +69,7 @@ def actions_of(code: str, size: Size) -> tuple[Action, ...]:
     """The actions that such code stands for.
 
     Raises:
-        Fault: something in it is no plain call.
+        InvalidReply: something in it is no plain call.
     """
     return PyCode(relative=False, avoid_less_than=True).read(code, size, lambda _: None)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from saccade.actions import schema
-from saccade.actions.dialects import Reply, dialect_names, get_dialect
-from saccade.actions.dialects.opencua import OPENCUA_LIMITS
-from saccade.actions.dialects.qwen_tools import QWEN25_LIMITS
-from saccade.actions.dialects.uitars import UITARS_15_LIMITS
+from saccade.actions.dialects import Reply, dialect_names, get_dialect, resize_limits
 from saccade.actions.errors import ParseError, UsageError
 from saccade.actions.geometry import Frame, Point, Size, smart_resize
 from saccade.actions.keys import NAMED_KEYS
@@ -21,12 +20,11 @@ from saccade.actions.schema import Action
 
 SCREEN = Size(1920, 1080)
 NAMES = dialect_names()
-ABSOLUTE = {"uitars-1.5": UITARS_15_LIMITS, "opencua": OPENCUA_LIMITS, "qwen2.5-vl-toolcall": QWEN25_LIMITS}
 
 
 def frame_of(name: str) -> tuple[Frame, Size]:
-    if name in ABSOLUTE:
-        size = smart_resize(SCREEN, ABSOLUTE[name])
+    if (limits := resize_limits(name)) is not None:
+        size = smart_resize(SCREEN, limits)
         return Frame.resized(SCREEN, size), size
     return Frame.relative(SCREEN), Size(1000, 1000)
 
@@ -110,22 +108,12 @@ def actions(name: str) -> st.SearchStrategy[Action]:
     )
 
 
-EXPECTED_KINDS = {
-    "uitars-1.0": {"click", "drag", "type", "scroll", "hotkey", "wait", "finished", "call_user"},
-    "uitars-1.0-mobile": {"click", "long_press", "type", "drag", "press_home", "press_back", "finished"},
-    "uitars-1.5": {"click", "double_click", "right_click", "drag", "type", "scroll", "hotkey", "call_user"},
-    "doubao-1.5": {"key_down", "key_up", "navigate", "navigate_back", "call_user", "finished", "click"},
-    "doubao-1.5-mobile": {"long_press", "open_app", "drag", "scroll", "press_home", "press_back"},
-    "doubao-1.6": {"key_down", "key_up", "navigate", "click"},
-    "uitars-2-omni": {"key_down", "wait", "click", "finished"},
-    "seed-xml": {"move", "mouse_down", "mouse_up", "key_down", "key_up", "wait", "call_user", "type"},
-    "seed-sp": {"move", "mouse_down", "type"},
-    "seed-toolcall": {"move", "mouse_down", "type"},
-    "qwen-vl-toolcall": {"click", "middle_click", "move", "drag", "scroll", "press", "type", "wait"},
-    "qwen3-vl-toolcall": {"click"},
-    "qwen2.5-vl-toolcall": {"click"},
-    "opencua": {"click", "middle_click", "drag", "press", "key_down", "type", "scroll", "wait", "finished"},
+GOLDEN: dict[str, dict[str, str]] = {
+    name: replies
+    for file in sorted((Path(__file__).parent / "golden").glob("*.json"))
+    for name, replies in json.loads(file.read_text("utf-8")).items()
 }
+"""By dialect and kind of action: how the dialect writes it. A kind that is not in it cannot be written."""
 SIMPLE: dict[str, Action] = {
     action.kind: action
     for action in (
@@ -152,18 +140,22 @@ SIMPLE: dict[str, Action] = {
 }
 
 
-def test_every_name_has_an_expectation() -> None:
-    assert set(EXPECTED_KINDS) == set(NAMES)
+def test_every_dialect_has_a_golden_file() -> None:
+    assert set(GOLDEN) == set(NAMES)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [(n, k) for n, kinds in EXPECTED_KINDS.items() for k in sorted(kinds)]
-)
-def test_a_dialect_has_words_for_what_its_models_do(name: str, kind: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", SIMPLE)
+def test_a_dialect_writes_each_action_as_its_models_do(name: str, kind: str) -> None:
     dialect = get_dialect(name)
-    reply = Reply("", (SIMPLE[kind],))
-    read = dialect.parse(dialect.render(reply, SCREEN), SCREEN).actions
-    if kind == "drag" and name in ABSOLUTE:
+    reply = Reply("I see it.", (SIMPLE[kind],))
+    if kind not in GOLDEN[name]:
+        with pytest.raises(UsageError):
+            dialect.render(reply, SCREEN)
+        return
+    assert dialect.render(reply, SCREEN) == GOLDEN[name][kind]
+    read = dialect.parse(GOLDEN[name][kind], SCREEN).actions
+    if kind == "drag" and resize_limits(name):
         assert read[0].kind == "drag"
     else:
         assert read == reply.actions

@@ -160,8 +160,8 @@ def test_the_task_beside_an_osworld_result_gives_the_instruction(tmp_path: Path)
 
 
 BAD_CODE = {
-    "os.system('touch /tmp/pwned')": "no action is called os.system",
-    "__import__('os').system('true')": "no action is called ?.system",
+    "os.system('touch /tmp/pwned')": "no action is called 'os.system'",
+    "__import__('os').system('true')": "is called \"__import__('os').system\"",
     "pyautogui.click(x=open('/etc/passwd'))": "something other than plain values",
     "pyautogui.click(**{'x': 1})": "something other than plain values",
     "x = 5": "'x = 5' is not a call of pyautogui",

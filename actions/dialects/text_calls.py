@@ -2,49 +2,30 @@
 
 Forms that are read: one or more ``Action:`` labels, none, full-width and lower-case ones, code fences,
 special tokens, wrapper tags, several calls, prose behind the last, a missing parenthesis or quote.
-Anything that could be read in two ways, or not at all, is a ``Fault``.
+Anything that could be read in two ways, or not at all, is a ``InvalidReply``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
-from .coordinates import QUOTES, scan
-from .faults import Fault, UnknownName, clip
+from .base import Call, ParsedCalls
+from .coordinates import QUOTES, before_spaces, scan, skip_spaces
+from .reply_errors import InvalidReply, UnknownActionName, excerpt
 from .strings import (
     ARGUMENTS,
     COORDINATE_ARGUMENTS,
     WORD_ARGUMENTS,
-    Surroundings,
+    Lookahead,
     read_text,
     read_word,
 )
 from .thoughts import LABEL
 
-Value = object
-"""Numbers where a reader found some, text or JSON values otherwise; ``words`` gives them a meaning."""
 
-
-@dataclass(frozen=True)
-class Call:
-    """One call as written: the action's name and its arguments."""
-
-    name: str
-    arguments: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Calls:
-    """A reply's calls, and all prose around them."""
-
-    calls: tuple[Call, ...]
-    prose: str
-
-
-class CallReader:
-    """Reads calls of one vocabulary.
+class CallParser:
+    """Parses the calls of one vocabulary.
 
     Args:
         names: action names, in lower case.
@@ -75,14 +56,14 @@ class CallReader:
             rf"(?<=[\s.!?。）)>])action[ \t]*[:：][ \t]*(?=(?:{known})\()", re.IGNORECASE
         )
 
-    def read(self, text: str) -> Calls:
+    def read(self, text: str) -> ParsedCalls:
         """Every call of a reply, in order.
 
         Raises:
-            Fault: there is none, or a part of the reply cannot be read.
+            InvalidReply: there is none, or a part of the reply cannot be read.
         """
         start, inline = self._first_action(text)
-        around = Surroundings(text, self.beginning, self._known)
+        ahead = Lookahead(text, self.beginning, self._known)
         calls: list[Call] = []
         prose = [text[:start]]
         position, labelled = start, False
@@ -90,7 +71,7 @@ class CallReader:
             if (label := self._LABEL.match(text, position)) is not None:
                 position, labelled = label.end(), True
                 continue
-            step = self._step(around, position, labelled or not calls)
+            step = self._step(ahead, position, labelled or not calls)
             if step is not None:
                 calls.append(step[0])
                 position, labelled = step[1], False
@@ -100,9 +81,8 @@ class CallReader:
             prose.append(text[position:stop])
             position = stop
         if not calls or labelled:
-            raise Fault("an action is announced and none follows")
-        parts = (self._TAGS.sub("", part).strip() for part in prose)
-        return Calls(tuple(calls), "\n".join(filter(None, parts)))
+            raise InvalidReply("an action is announced and none follows")
+        return ParsedCalls.of(calls, (self._TAGS.sub("", part) for part in prose))
 
     def _first_action(self, text: str) -> tuple[int, bool]:
         """Where the first action begins, and whether its label stands inside a line."""
@@ -120,7 +100,7 @@ class CallReader:
         start = self._skip_junk(text, 0)
         if self._bare.match(text, start) or self._CALL.match(text, start):
             return start, False
-        raise Fault("no action is found; end the reply with a line such as Action: wait()")
+        raise InvalidReply("no action is found; end the reply with a line such as Action: wait()")
 
     def _is_action(self, text: str, position: int) -> bool:
         """Whether a label is followed by what is meant to be an action, rather than by prose."""
@@ -129,67 +109,67 @@ class CallReader:
         line = text[position : line_end if line_end >= 0 else len(text)]
         return bool(set("(=<{[") & set(line)) or self._bare.match(text, position) is not None
 
-    def _step(self, around: Surroundings, position: int, expected: bool) -> tuple[Call, int] | None:
+    def _step(self, ahead: Lookahead, position: int, expected: bool) -> tuple[Call, int] | None:
         """The action at a position and where it ends; None where there is only prose."""
-        text = around.text
+        text = ahead.text
         if text[max(0, position - 8) : position].lower() == "<answer>" and self._is_answer(text, position):
             closing = text.find("</answer>", position)
             if closing < 0:
-                raise Fault("<answer> is never closed")
+                raise InvalidReply("<answer> is never closed")
             return Call("finished", {"content": text[position:closing].strip()}), closing + len("</answer>")
         if (call := self._CALL.match(text, position)) is not None:
             name = call[1].lower()
             if name in self._names:
-                return self._arguments(around, name, call.end())
+                return self._arguments(ahead, name, call.end())
             if call[0][-2] not in " \t":
-                raise UnknownName(f"no action is called {clip(call[1])}; known are {self._listing()}")
+                raise UnknownActionName(call[1], self._names)
         if expected and (bare := self._bare.match(text, position)) is not None:
             return Call(bare[1].lower()), bare.end()
         return None
 
-    def _arguments(self, around: Surroundings, name: str, position: int) -> tuple[Call, int]:
-        text = around.text
-        arguments: dict[str, Value] = {}
+    def _arguments(self, ahead: Lookahead, name: str, position: int) -> tuple[Call, int]:
+        text = ahead.text
+        arguments: dict[str, object] = {}
         sure = False
         while True:
-            position = _skip_spaces(text, position)
+            position = skip_spaces(text, position)
             if text[position : position + 1] == ")":
                 return Call(name, arguments), _behind_parentheses(text, position)
-            if arguments and sure and around.resumes(_before_spaces(text, position)):
+            if arguments and sure and ahead.resumes(before_spaces(text, position)):
                 return Call(name, arguments), position
             if arguments and text[position : position + 1] in (",", "，"):
-                position = _skip_spaces(text, position + 1)
+                position = skip_spaces(text, position + 1)
                 if text[position : position + 1] == ")":
                     continue
             elif arguments or position == len(text):
-                raise Fault(f"{name}(…) cannot be read at {clip(text[position:])}")
+                raise InvalidReply(f"{name}(…) cannot be read at {excerpt(text[position:])}")
             key, position = self._key(text, name, position)
-            value, position, sure = self._value(around, key, position)
+            value, position, sure = self._value(ahead, key, position)
             if arguments.setdefault(key, value) != value:
-                raise Fault(f"{name} is given two different values for {key}")
+                raise InvalidReply(f"{name} is given two different values for {key}")
 
     def _key(self, text: str, name: str, position: int) -> tuple[str, int]:
         named = self._ARGUMENT.match(text, position)
         if named is not None:
             key = named[1].lower()
             if key not in ARGUMENTS:
-                raise Fault(f"{name} has no argument {clip(named[1])}")
+                raise InvalidReply(f"{name} has no argument {excerpt(named[1])}")
             return key, named.end()
         if name not in self._positional:
-            raise Fault(f"{name} needs named arguments, not {clip(text[position:])}")
+            raise InvalidReply(f"{name} needs named arguments, not {excerpt(text[position:])}")
         return self._positional[name], position
 
     @staticmethod
-    def _value(around: Surroundings, key: str, position: int) -> tuple[Value, int, bool]:
+    def _value(ahead: Lookahead, key: str, position: int) -> tuple[object, int, bool]:
         """A value, where it ends, and whether no part of it can be missing."""
         if key in COORDINATE_ARGUMENTS:
-            numbers = scan(around.text, position)
+            numbers = scan(ahead.text, position)
             if not numbers.values:
-                raise Fault(f"{key} holds no coordinates at {clip(around.text[position:])}")
+                raise InvalidReply(f"{key} holds no coordinates at {excerpt(ahead.text[position:])}")
             return numbers.values, numbers.end, numbers.closed
         read = read_word if key in WORD_ARGUMENTS else read_text
-        string = read(around, position)
-        return string.value, string.end, around.text[string.end - 1 : string.end] in QUOTES
+        string = read(ahead, position)
+        return string.value, string.end, ahead.text[string.end - 1 : string.end] in QUOTES
 
     def _skip_junk(self, text: str, position: int) -> int:
         """Behind separators, fences, special tokens and wrapper tags."""
@@ -201,7 +181,7 @@ class CallReader:
 
     def _is_answer(self, text: str, position: int) -> bool:
         """Whether ``<answer>`` wraps a final answer, not an action."""
-        begin = _skip_spaces(text, position)
+        begin = skip_spaces(text, position)
         return not (self._LABEL.match(text, begin) or self._known.match(text, begin))
 
     def _end_of_prose(self, text: str, position: int) -> int:
@@ -212,24 +192,9 @@ class CallReader:
     def _check_prose(self, prose: str, expected: bool) -> None:
         """Refuse prose where an action belongs, and prose that hides one."""
         if expected:
-            raise Fault(f"{clip(prose)} is not an action")
+            raise InvalidReply(f"{excerpt(prose)} is not an action")
         if self._known.search(prose) or re.search(r"['\"][ \t]*\)", prose):
-            raise Fault(f"{clip(prose)} cannot be read as an action or as prose")
-
-    def _listing(self) -> str:
-        return ", ".join(sorted(self._names))
-
-
-def _skip_spaces(text: str, position: int) -> int:
-    while position < len(text) and text[position].isspace():
-        position += 1
-    return position
-
-
-def _before_spaces(text: str, position: int) -> int:
-    while position and text[position - 1].isspace():
-        position -= 1
-    return position
+            raise InvalidReply(f"{excerpt(prose)} cannot be read as an action or as prose")
 
 
 def _behind_parentheses(text: str, position: int) -> int:

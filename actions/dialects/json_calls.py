@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from .faults import Fault, clip
+from .base import Call, ParsedCalls
+from .reply_errors import InvalidReply, excerpt
 
 _OPENING = re.compile(r"<tool_call>", re.IGNORECASE)
 _BETWEEN = re.compile(r"(?:[\s,;]+|</?tool_call>|```\w*)+", re.IGNORECASE)
@@ -19,31 +19,17 @@ _ARGUMENTS = ("arguments", "parameters", "args", "input")
 _LABELS = frozenset(("id", "type", "index"))
 
 
-class ToolCall(NamedTuple):
-    """A function's name and its arguments."""
-
-    name: str
-    arguments: Mapping[str, object]
-
-
-class ToolCalls(NamedTuple):
-    """A reply's calls, in order, and the prose around them."""
-
-    calls: tuple[ToolCall, ...]
-    prose: str
-
-
-def read_tool_calls(text: str) -> ToolCalls:
+def read_tool_calls(text: str) -> ParsedCalls:
     """Every JSON tool call of a reply, whether it stands in ``<tool_call>`` tags or alone in a line.
 
     Raises:
-        Fault: there is none, or a part of the reply cannot be read.
+        InvalidReply: there is none, or a part of the reply cannot be read.
     """
     first = _OPENING.search(text) or _LINE.search(text)
     if first is None:
-        raise Fault("no tool call is found")
+        raise InvalidReply("no tool call is found")
     prose, position = [text[: first.start()]], first.start()
-    calls: list[ToolCall] = []
+    calls: list[Call] = []
     while (position := _behind(text, position)) < len(text):
         if text[position] in "{[":
             value, position = _decode(text, position)
@@ -52,12 +38,12 @@ def read_tool_calls(text: str) -> ToolCalls:
         again = _OPENING.search(text, position)
         stop = again.start() if again else len(text)
         if not calls or _HIDDEN.search(text, position, stop):
-            raise Fault(f"{clip(text[position:stop])} is not a tool call")
+            raise InvalidReply(f"{excerpt(text[position:stop])} is not a tool call")
         prose.append(text[position:stop])
         position = stop
     if not calls:
-        raise Fault("the tool call is empty")
-    return ToolCalls(tuple(calls), "\n".join(part.strip() for part in prose if part.strip()))
+        raise InvalidReply("the tool call is empty")
+    return ParsedCalls.of(calls, prose)
 
 
 def _behind(text: str, position: int) -> int:
@@ -70,13 +56,13 @@ def _decode(text: str, position: int = 0) -> tuple[object, int]:
     try:
         return decoder.raw_decode(text, position)
     except (ValueError, RecursionError) as error:
-        raise Fault(f"the JSON of a tool call cannot be read: {str(error)[:80]}") from None
+        raise InvalidReply(f"the JSON of a tool call cannot be read: {str(error)[:80]}") from None
 
 
 def _decode_all(text: str) -> object:
     value, end = _decode(text)
     if end < len(text):
-        raise Fault(f"{clip(text[end:])} stands behind the arguments of a tool call")
+        raise InvalidReply(f"{excerpt(text[end:])} stands behind the arguments of a tool call")
     return value
 
 
@@ -84,14 +70,14 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result: dict[str, object] = {}
     for key, value in pairs:
         if result.setdefault(key, value) != value:
-            raise Fault(f"a tool call gives two different values for {clip(key)}")
+            raise InvalidReply(f"a tool call gives two different values for {excerpt(key)}")
     return result
 
 
-def _calls_of(value: object) -> list[ToolCall]:
+def _calls_of(value: object) -> list[Call]:
     """The calls in one JSON value: a call, a list of calls, or a message that holds some."""
     values = value if isinstance(value, list) else [value]
-    calls: list[ToolCall] = []
+    calls: list[Call] = []
     for item in values:
         if isinstance(item, dict) and isinstance(item.get("tool_calls"), list):
             calls.extend(_call_of(call) for call in item["tool_calls"])
@@ -100,19 +86,19 @@ def _calls_of(value: object) -> list[ToolCall]:
     return calls
 
 
-def _call_of(value: object) -> ToolCall:
+def _call_of(value: object) -> Call:
     if isinstance(value, dict) and isinstance(value.get("function"), dict):
         value = value["function"]
     if not isinstance(value, dict):
-        raise Fault(f"{clip(str(value)[:80])} is not a tool call")
+        raise InvalidReply(f"{excerpt(str(value)[:80])} is not a tool call")
     fields = {key: item for key, item in value.items() if key not in _LABELS}
     name = fields.pop("name", None)
     given = [fields.pop(key) for key in _ARGUMENTS if key in fields]
     if name is None and not given and isinstance(fields.get("action"), str):
-        return ToolCall(str(fields.pop("action")), fields)
+        return Call(str(fields.pop("action")), fields)
     if not isinstance(name, str) or len(given) > 1 or fields:
-        raise Fault("a tool call needs a name and arguments, and nothing else")
-    return ToolCall(name, _arguments(given[0] if given else None))
+        raise InvalidReply("a tool call needs a name and arguments, and nothing else")
+    return Call(name, _arguments(given[0] if given else None))
 
 
 def _arguments(value: object) -> Mapping[str, object]:
@@ -121,5 +107,5 @@ def _arguments(value: object) -> Mapping[str, object]:
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):
-        raise Fault(f"arguments are {clip(str(value)[:80])}, not an object")
+        raise InvalidReply(f"arguments are {excerpt(str(value)[:80])}, not an object")
     return value

@@ -1,0 +1,203 @@
+"""``pyautogui`` code as calls and actions, in both directions; code is read as data and never run."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from .. import schema
+from ..geometry import Point
+from ..schema import Action
+from . import arguments
+from .arguments import POINTED, Arguments, Builder, drag_from_pointer, number_of
+from .base import Call
+from .reply_errors import InvalidReply, UnknownActionName, excerpt
+from .spaces import Space
+from .strings import format_number
+
+_TIMING = ("duration", "interval", "pause", "tween", "logScreenshot", "_pause")
+
+
+def read_code(code: str) -> list[tuple[int, Call]]:
+    """Every call of a piece of code, in order, with its line; imports are skipped.
+
+    Raises:
+        InvalidReply: it holds anything else than calls of functions with plain values.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as for a backslash that escapes nothing
+            tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InvalidReply(f"the code cannot be read: {error}") from None
+    imports = (ast.Import, ast.ImportFrom)
+    return [(node.lineno, _call(node, code)) for node in tree.body if not isinstance(node, imports)]
+
+
+def _call(node: ast.stmt, code: str) -> Call:
+    call = node.value if isinstance(node, ast.Expr) else None
+    function = call.func if isinstance(call, ast.Call) else None
+    if not isinstance(call, ast.Call) or not isinstance(function, ast.Attribute):
+        raise InvalidReply(f"{excerpt(ast.get_source_segment(code, node) or '')} is not a call of pyautogui")
+    name = ast.unparse(function)
+    try:
+        values = tuple(ast.literal_eval(value) for value in call.args)
+        named = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        raise InvalidReply(f"{name} is given something other than plain values") from None
+    if len(named) != len(call.keywords):
+        raise InvalidReply(f"{name} is given an argument twice, or something other than plain values")
+    return Call(name, named, values)
+
+
+_CLICKS: Mapping[tuple[str, float], Callable[..., Action]] = {
+    ("left", 1): schema.Click,
+    ("left", 2): schema.DoubleClick,
+    ("right", 1): schema.RightClick,
+    ("middle", 1): schema.MiddleClick,
+}
+
+
+def _click(given: Arguments) -> Action:
+    clicks, button = given.take("clicks"), given.button()
+    count = 1 if clicks is None else number_of(clicks)
+    kind = _CLICKS.get((button, count))
+    if kind is None:
+        raise InvalidReply(f"{count:g} clicks of the {button} button cannot be executed")
+    return kind(point=given.point())
+
+
+def _drag_to(given: Arguments) -> tuple[Action, ...]:
+    if given.button() != "left":
+        raise InvalidReply("only the left button can drag")
+    return drag_from_pointer(given.point())
+
+
+def _scroll(forward: schema.Direction, backward: schema.Direction) -> Builder:
+    def scroll(given: Arguments) -> Action:
+        clicks = number_of(given.take("clicks"))
+        if clicks == 0 or clicks != int(clicks):
+            raise InvalidReply("scroll needs a whole number of clicks other than 0")
+        direction = forward if clicks > 0 else backward
+        return schema.Scroll(direction=direction, point=given.optional_point(), amount=abs(int(clicks)))
+
+    return scroll
+
+
+def _press(given: Arguments) -> tuple[Action, ...]:
+    presses = given.take("presses")
+    count = 1.0 if presses is None else number_of(presses)
+    if count not in range(1, 101):
+        raise InvalidReply("presses is a whole number from 1 to 100")
+    return tuple(schema.Press(key=key) for key in given.chord()) * int(count)
+
+
+def _terminate(given: Arguments) -> Action:
+    status = given.choice("status", ("success", "failure"))
+    text = given.optional_text() or ""
+    return schema.CallUser(message=text) if status == "failure" else schema.Finished(answer=text)
+
+
+def _write(given: Arguments) -> Action:
+    return schema.Type(text=given.text("message", "text"))
+
+
+_FUNCTIONS: Mapping[str, tuple[str, Builder]] = {
+    "pyautogui.click": ("x y clicks interval button", _click),
+    "pyautogui.leftClick": ("x y", POINTED["click"]),
+    "pyautogui.doubleClick": ("x y", POINTED["double_click"]),
+    "pyautogui.rightClick": ("x y", POINTED["right_click"]),
+    "pyautogui.middleClick": ("x y", POINTED["middle_click"]),
+    "pyautogui.moveTo": ("x y duration", POINTED["move"]),
+    "pyautogui.dragTo": ("x y duration", _drag_to),
+    "pyautogui.mouseDown": ("x y", arguments.mouse_down),
+    "pyautogui.mouseUp": ("x y", arguments.mouse_up),
+    "pyautogui.scroll": ("clicks x y", _scroll("up", "down")),
+    "pyautogui.vscroll": ("clicks x y", _scroll("up", "down")),
+    "pyautogui.hscroll": ("clicks x y", _scroll("right", "left")),
+    "pyautogui.write": ("message interval", _write),
+    "pyautogui.typewrite": ("message interval", _write),
+    "pyautogui.press": ("keys presses interval", _press),
+    "pyautogui.keyDown": ("key", arguments.key_down),
+    "pyautogui.keyUp": ("key", arguments.key_up),
+    "pyautogui.sleep": ("seconds", arguments.wait),
+    "time.sleep": ("seconds", arguments.wait),
+    "computer.wait": ("seconds", arguments.wait),
+    "computer.terminate": ("status answer", _terminate),
+}
+"""The names of each function's unnamed arguments, and what builds its actions."""
+
+
+def actions_of(call: Call, space: Space) -> tuple[Action, ...]:
+    """The actions that a call stands for.
+
+    Raises:
+        InvalidReply: the function is unknown, or an argument is missing, unreadable or not used.
+        UnknownKeyError: it names a key that does not exist.
+    """
+    name, values = call.name, call.values
+    if name == "pyautogui.hotkey":
+        keys = [key for value in values for key in (value if isinstance(value, list) else [value])]
+        names, builder = "keys", cast(Builder, lambda given: schema.Hotkey(keys=given.chord()))
+        values = (keys,)
+    elif name in _FUNCTIONS:
+        names, builder = _FUNCTIONS[name]
+    else:
+        raise UnknownActionName(name, _FUNCTIONS)
+    positional = dict(zip(names.split(), values, strict=False))
+    if len(values) > len(names.split()):
+        raise InvalidReply(f"{name} takes at most {len(names.split())} unnamed arguments")
+    if twice := positional.keys() & call.arguments.keys():
+        raise InvalidReply(f"{name} is given {', '.join(sorted(twice))} twice")
+    merged = {key: value for key, value in {**positional, **call.arguments}.items() if key not in _TIMING}
+    return Arguments(name, merged, space).build(builder)
+
+
+_POINTED = {
+    "click": "click",
+    "double_click": "doubleClick",
+    "right_click": "rightClick",
+    "middle_click": "middleClick",
+    "move": "moveTo",
+}
+_KEYS = {"meta": "win", "menu": "apps"}
+
+
+def code_of(action: Action, at: Callable[[Point], str]) -> str | None:
+    """The code of an action that is one call, two for a drag; None where pyautogui has no such call.
+
+    Args:
+        action: what to write; of texts there is more than one way to write them, so ``type`` is not one.
+        at: writes a point as arguments.
+    """
+    match action:
+        case schema.Drag():
+            return f"pyautogui.moveTo({at(action.start)})\npyautogui.dragTo({at(action.end)}, button='left')"
+        case schema.MouseDown() | schema.MouseUp():
+            name = "mouseDown" if isinstance(action, schema.MouseDown) else "mouseUp"
+            point = "" if action.point is None else f"{at(action.point)}, "
+            return f"pyautogui.{name}({point}button='{action.button}')"
+        case schema.Scroll():
+            name = "scroll" if action.direction in ("up", "down") else "hscroll"
+            sign = "" if action.direction in ("up", "right") else "-"
+            point = "" if action.point is None else f", {at(action.point)}"
+            return f"pyautogui.{name}({sign}{action.amount}{point})"
+        case schema.Hotkey():
+            return f"pyautogui.hotkey({', '.join(map(_key, action.keys))})"
+        case schema.Press() | schema.KeyDown() | schema.KeyUp():
+            name = {"press": "press", "key_down": "keyDown", "key_up": "keyUp"}[action.kind]
+            return f"pyautogui.{name}({_key(action.key)})"
+        case schema.Wait():
+            return f"time.sleep({format_number(action.seconds)})"
+        case schema.Finished(answer=text) | schema.CallUser(message=text):
+            status = "success" if action.kind == "finished" else "failure"
+            return f"computer.terminate(status='{status}'{f', answer={text!r}' if text else ''})"
+    if action.kind in _POINTED:
+        return f"pyautogui.{_POINTED[action.kind]}({at(cast(schema.Click, action).point)})"
+    return None
+
+
+def _key(name: str) -> str:
+    return repr(_KEYS.get(name, name))
