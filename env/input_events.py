@@ -1,11 +1,10 @@
-"""What a keyboard and a mouse report, as heard from any source: the raw side of a recording.
+"""What keyboard and mouse report, from any source: the raw events of a recording.
 
-Points are in input points of the screen (CSS pixels in a browser), times in seconds of one steady clock.
+Points are in input points of the screen (CSS pixels in a browser), times in seconds of ``time.monotonic``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..actions.geometry import Point
@@ -18,12 +17,12 @@ class KeyInput:
 
     Attributes:
         time: when.
-        code: which key it is, whatever it means at the moment.
-        key: what it means: a canonical name, one character, a combining character after ``dead``, or
-            nothing where it has no meaning here.
+        code: identifies the key, whatever it means at the moment.
+        key: what it means: a canonical name, a character, a combining character if ``dead``, or empty where
+            no action can name it.
         down: whether it went down.
         dead: whether it changes the next character instead of giving one.
-        secret: whether what is typed now must not be kept.
+        secret: what kind of secret is being typed; empty for none.
     """
 
     time: float
@@ -73,18 +72,26 @@ class TextInput:
 
 @dataclass(frozen=True)
 class ReleaseAllInput:
-    """The keyboard speaks to another program now: what was held there is held no more."""
+    """Another program has the keyboard now: keys that were held count as released."""
 
     time: float
 
 
 @dataclass(frozen=True)
 class ActionInput:
-    """Something was done that neither key nor button tells, such as choosing an address from a list."""
+    """An action that no key or button shows, such as choosing an address from a list."""
 
     time: float
     action: Action
 
 
-Input = KeyInput | ButtonInput | MoveInput | WheelInput | TextInput | ReleaseAllInput | ActionInput
-Heard = Callable[[Input], None]
+@dataclass(frozen=True)
+class TickInput:
+    """Nothing else happened until ``time``."""
+
+    time: float
+
+
+Input = (
+    KeyInput | ButtonInput | MoveInput | WheelInput | TextInput | ReleaseAllInput | ActionInput | TickInput
+)

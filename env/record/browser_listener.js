@@ -1,8 +1,8 @@
-// Reports what a person does on a page, in every frame, before the page itself hears of it.
+// Reports what a person does on a page, in every frame, before the page's own handlers.
 (() => {
   if (window.__saccadeSecretBoxes) return;
-  const tell = window.__saccadeHeard;
-  const telling = /passw|passcode|pwd|secret|otp/i;
+  const send = window.__saccadeReport;
+  const secretName = /passw|passcode|pwd|secret|otp/i;
   const hidden = new Set(["current-password", "new-password", "one-time-code", "cc-number", "cc-csc"]);
   const known = new WeakSet();
 
@@ -10,7 +10,7 @@
     if (!(element instanceof Element)) return false;
     const words = (element.getAttribute("autocomplete") || "").toLowerCase().split(/\s+/);
     const isField = element.matches("input, textarea, [contenteditable]");
-    const named = isField && telling.test(`${element.getAttribute("name")} ${element.id}`);
+    const named = isField && secretName.test(`${element.getAttribute("name")} ${element.id}`);
     if (element.type === "password" || named || words.some((word) => hidden.has(word))) known.add(element);
     return known.has(element);
   };
@@ -28,7 +28,7 @@
   const report = (event, what, trusted = event.isTrusted) => {
     if (!trusted) return;
     const time = performance.timeOrigin + event.timeStamp;
-    tell({ time, secret: isSecret(event.composedPath()[0]), ...what });
+    send({ time, secret: isSecret(event.composedPath()[0]), ...what });
   };
   const listen = (kind, take) => window.addEventListener(kind, take, { capture: true, passive: true });
   const at = (event) => ({ x: event.clientX, y: event.clientY });

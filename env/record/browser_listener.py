@@ -1,10 +1,9 @@
-"""Recording through the pages of a browser: they know what is a password, and what was pasted or composed."""
+"""Recording through the pages of a browser: they tell passwords, and pasted and composed text."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import resources
 from types import TracebackType
@@ -35,29 +34,28 @@ from ..input_events import (
     TextInput,
     WheelInput,
 )
+from .frame_buffer import FrameBuffer
 from .secrets import PASSWORD
+from .source import RecordedEvent, tick, with_frame
 
-_BREATH = 0.03
-_EVERY = 0.1
+_POLL_SECONDS = 0.03
+_FRAME_INTERVAL = 0.1
 _WHEEL_UNITS = (100.0, 3.0, 1.0)
-"""How much of each of the wheel's units (pixels, lines, pages) is one click."""
+"""One click of the wheel in pixels, lines and pages (``WheelEvent.deltaMode``)."""
 _BUTTONS: dict[int, Button] = {0: "left", 1: "middle", 2: "right"}
 _TYPED_BY_HAND = ("typed", "address_bar", "auto_bookmark", "generated", "keyword")
-_OWN_DOING = 2.0
-"""Seconds after an input in which a navigation is taken for its effect."""
-
-Heard = Callable[[Input], None]
+_EFFECT_SECONDS = 2.0
+"""Navigation within this time after an input counts as its effect."""
 
 
 class BrowserListener:
-    """A browser whose pages tell what a person does on them. Everything happens in the caller's thread.
+    """A browser whose pages report what a person does on them. Everything happens in the caller's thread.
 
     Args:
         url: the page to begin on.
-        heard: called with each event, from within ``breathe``; set before the first.
         headless: without a window, for scripts.
         viewport: size of the pages, in CSS pixels.
-        chromium: a running browser to use; by default one is started, and ended with the recording.
+        chromium: a running browser to use; by default one is started, and closed with the recording.
 
     Raises:
         MissingPartError: there is no browser, or no display for its window.
@@ -72,22 +70,21 @@ class BrowserListener:
         viewport: Size = Size(1280, 720),
         chromium: Chromium | None = None,
     ) -> None:
-        self.heard: Heard = _ignore
         self._cameras: dict[Page, tuple[Any, PageCamera]] = {}
         self._offsets: dict[Frame, Point] = {}
-        self._frames: deque[tuple[float, Observation]] = deque(maxlen=8)
+        self._frames = FrameBuffer(8)
         self._histories: dict[Page, int] = {}
         self._navigated: list[Page] = []
-        self._last_input = -_OWN_DOING
-        self._arrived: list[tuple[Frame, dict[str, Any]]] = []
+        self._last_input = -_EFFECT_SECONDS
+        self._reports: list[tuple[Frame, dict[str, Any]]] = []
         self._chromium = chromium or Chromium(headless=headless)
         self._shared = chromium is not None
         try:
             self._context = self._chromium.new_context(viewport=viewport._asdict())
-            self._context.expose_binding("__saccadeHeard", self._take)
+            self._context.expose_binding("__saccadeReport", self._take)
             self._context.add_init_script(_script())
             self._context.on("page", self._add)
-            self._context.on("dialog", Dialogs("accept", _ignore).handle)
+            self._context.on("dialog", Dialogs("accept", lambda message: None).handle)
             self._page = self._context.new_page()
             self._open(complete_address(url))
         except BaseException:
@@ -99,36 +96,32 @@ class BrowserListener:
         """The page in use."""
         return self._page
 
-    def breathe(self) -> bool:
-        """Let the browser go on for a moment and tell what was heard; False once its last page is closed."""
-        with suppress(Error):  # the page closed meanwhile
-            if self._cameras:
-                pause(_BREATH, sleep_in(lambda: self._page))
-        self._tell()
-        self._note_navigations()
-        if not self._cameras or not self._chromium.running:
-            return False
-        if time.monotonic() - self._frames[-1][0] > _EVERY:
-            self.look()
-        return True
+    def events(self, over: Callable[[], bool] = lambda: False) -> Iterator[RecordedEvent]:
+        """What a person does on the pages, until it is ``over`` or the last page is closed."""
+        while not over():
+            with suppress(Error):  # the page closed meanwhile
+                if self._cameras:
+                    pause(_POLL_SECONDS, sleep_in(lambda: self._page))
+            for event in (*self._inputs(), *self._navigations()):
+                yield with_frame(event, self._frames)
+            if not self._cameras or not self._chromium.running:
+                return
+            if time.monotonic() - self._frames.newest_time > _FRAME_INTERVAL:
+                self.capture()
+            yield tick()
 
-    def look(self) -> Observation:
-        """Take a picture of the page in use, what is typed into secret fields blackened."""
-        with suppress(Error, KeyError):  # the page closes or has closed: the last picture remains
+    def capture(self) -> Observation:
+        """Take a screenshot of the page in use, with secret fields blackened."""
+        with suppress(Error, KeyError):  # the page is closing or closed: the last screenshot remains
             boxes = self._secret_boxes()
-            shot = self._cameras[self._page][1].grab()
+            screenshot = self._cameras[self._page][1].grab()
             boxes += self._secret_boxes()
-            seen = Observation(redacted(shot, boxes), time.time(), _bare(self._page.url))
-            self._frames.append((time.monotonic(), seen))
-        return self._frames[-1][1]
-
-    def before(self, moment: float) -> Observation:
-        """The newest picture that was complete at a moment."""
-        frames = tuple(self._frames)
-        return next((seen for taken, seen in reversed(frames) if taken <= moment), frames[0][1])
+            frame = Observation(redacted(screenshot, boxes), time.time(), _bare(self._page.url))
+            self._frames.add(time.monotonic(), frame)
+        return self._frames.newest
 
     def close(self) -> None:
-        """Close what was opened; the browser may be gone already."""
+        """Close what was opened; the browser may be closed already."""
         if not self._shared:
             self._chromium.close()
         elif hasattr(self, "_context"):
@@ -153,9 +146,10 @@ class BrowserListener:
             raise EnvironmentFailure(
                 f"cannot open {address}: {reason}; check the address and that its server runs"
             ) from error
-        self.look()
-        if not self._frames:
-            raise EnvironmentFailure(f"cannot take a picture of {address}")
+        try:
+            self.capture()
+        except IndexError as error:
+            raise EnvironmentFailure(f"cannot take a screenshot of {address}") from error
         self._histories[self._page] = self._history(self._page)[0]
         self._navigated.clear()
 
@@ -177,8 +171,8 @@ class BrowserListener:
         if frame.parent_frame is None:
             self._navigated.append(frame.page)
 
-    def _note_navigations(self) -> None:
-        """A person who types an address or goes back does so outside of the page."""
+    def _navigations(self) -> Iterator[Input]:
+        """Navigation by the browser's own controls: a typed address, or the back button."""
         pages, self._navigated = self._navigated, []
         for page in dict.fromkeys(pages):
             with suppress(Error, KeyError):
@@ -186,12 +180,12 @@ class BrowserListener:
                 index, how, url = self._history(page)
                 self._histories[page] = index
                 now = time.monotonic()
-                if now - self._last_input < _OWN_DOING:
+                if now - self._last_input < _EFFECT_SECONDS:
                     continue
                 if index < before:
-                    self.heard(ActionInput(now, NavigateBack()))
+                    yield ActionInput(now, NavigateBack())
                 elif how in _TYPED_BY_HAND:
-                    self.heard(ActionInput(now, Navigate(url=url)))
+                    yield ActionInput(now, Navigate(url=url))
 
     def _history(self, page: Page) -> tuple[int, str, str]:
         history = self._cameras[page][0].send("Page.getNavigationHistory")
@@ -213,7 +207,7 @@ class BrowserListener:
         return boxes
 
     def _offset(self, frame: Frame) -> Point:
-        """Where a frame's content begins on its page; for one that is gone, where it was last."""
+        """Where a frame's content begins on its page; for a removed frame, where it was last."""
         if frame.parent_frame is None:
             return Point(0.0, 0.0)
         with suppress(Error):
@@ -226,20 +220,20 @@ class BrowserListener:
 
     # ---------------------------------------------------------------- events
 
-    def _take(self, source: Any, event: dict[str, Any]) -> None:
+    def _take(self, source: Any, report: dict[str, Any]) -> None:
         if source["page"] in self._cameras:
             self._page = source["page"]
-        self._arrived.append((source["frame"], event))
+        self._reports.append((source["frame"], report))
 
-    def _tell(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        for frame, event in arrived:
-            when = min(event["time"] / 1000 - time.time() + time.monotonic(), time.monotonic())
-            heard = self._read(event, when, frame)
-            if heard is not None:
-                if not isinstance(heard, MoveInput | ReleaseAllInput):
+    def _inputs(self) -> Iterator[Input]:
+        reports, self._reports = self._reports, []
+        for frame, report in reports:
+            when = min(report["time"] / 1000 - time.time() + time.monotonic(), time.monotonic())
+            event = self._read(report, when, frame)
+            if event is not None:
+                if not isinstance(event, MoveInput | ReleaseAllInput):
                     self._last_input = when
-                self.heard(heard)
+                yield event
 
     def _read(self, event: dict[str, Any], when: float, frame: Frame) -> Input | None:
         secret = PASSWORD if event["secret"] else ""
@@ -291,11 +285,7 @@ def _wheel(event: dict[str, Any], when: float, point: Point) -> WheelInput | Non
 
 
 def _bare(url: str) -> str:
-    """An address without its query and fragment: forms put what was typed there."""
+    """An address without user, query and fragment: forms put typed text into the query."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()
-
-
-def _ignore(_event: object) -> None:
-    """Before anybody listens."""

@@ -1,4 +1,4 @@
-"""What was on the screen just before something happened."""
+"""The screen just before an event: the newest screenshots, each with the time when it was complete."""
 
 from __future__ import annotations
 
@@ -11,58 +11,82 @@ from ...perception.capture import Camera
 from ...perception.observation import Observation
 from ...perception.settle import Clock
 
-_EVERY = 0.04
-_SHARE = 5
-"""At most one fifth of the time goes into taking pictures, however large the screen is."""
+_INTERVAL = 0.04
+_IDLE_RATIO = 5
+"""Screenshots take at most about one sixth of the time, however large the screen is."""
 
 
 class FrameBuffer:
-    """Takes a picture every now and then in a thread of its own and keeps the newest ones.
+    """Keeps the newest screenshots; one thread adds them, any thread may read.
 
-    A program needs longer to redraw than an event needs to be heard, so the newest picture that was complete
-    when an event happened shows the screen as the person saw it when acting.
+    A program needs longer to redraw than an event needs to arrive here, so the newest screenshot that was
+    complete at the time of an event shows the screen as the person saw it when acting.
 
     Args:
-        camera: looks at the screen; used by this thread only.
+        size: how many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._frames: deque[tuple[float, Observation]] = deque(maxlen=size)
+
+    def add(self, taken: float, frame: Observation) -> None:
+        """Add a screenshot that was complete at ``taken``, in seconds of the events' clock."""
+        self._frames.append((taken, frame))
+
+    @property
+    def newest(self) -> Observation:
+        """The newest screenshot."""
+        return self._frames[-1][1]
+
+    @property
+    def newest_time(self) -> float:
+        """When it was complete; minus infinity without one."""
+        return self._frames[-1][0] if self._frames else -float("inf")
+
+    def before(self, moment: float) -> Observation:
+        """The newest screenshot that was complete at a moment, else the oldest; does not wait."""
+        frames = tuple(self._frames)
+        return next((frame for taken, frame in reversed(frames) if taken <= moment), frames[0][1])
+
+
+class ScreenWatcher(FrameBuffer):
+    """Takes screenshots continually, in a thread of its own, until it is closed or the screen is gone.
+
+    Args:
+        camera: takes them; used by this thread only.
         clock: the clock of the events.
 
     Raises:
-        EnvironmentFailure: the screen cannot be looked at.
+        EnvironmentFailure: no screenshot can be taken.
     """
 
     def __init__(self, camera: Camera, clock: Clock = time.monotonic) -> None:
+        super().__init__(4)
         self._camera = camera
         self._clock = clock
-        self._ended = threading.Event()
-        self._frames: deque[tuple[float, Observation]] = deque(maxlen=4)
-        self._look()
-        self._thread = threading.Thread(target=self._watch, name="looks at the screen", daemon=True)
+        self._closing = threading.Event()
+        self._capture()
+        self._thread = threading.Thread(target=self._watch, name="screen watcher", daemon=True)
         self._thread.start()
 
-    def before(self, moment: float) -> Observation:
-        """The newest picture that was complete at a moment; does not wait for one."""
-        frames = tuple(self._frames)
-        return next((seen for taken, seen in reversed(frames) if taken <= moment), frames[0][1])
-
-    def close(self) -> Observation:
-        """Stop looking; returns the last picture. May be called more than once."""
-        self._ended.set()
+    def close(self) -> None:
+        """Take a last screenshot and stop; may be called more than once."""
+        self._closing.set()
         self._thread.join()
-        return self._frames[-1][1]
 
     def _watch(self) -> None:
-        rest = _EVERY
+        pause = _INTERVAL
         try:
-            while not self._ended.wait(rest):
-                rest = max(_EVERY, _SHARE * self._look())
-            self._look()
-        except EnvironmentFailure:  # the screen is gone: the last picture remains
+            while not self._closing.wait(pause):
+                pause = max(_INTERVAL, _IDLE_RATIO * self._capture())
+            self._capture()
+        except EnvironmentFailure:  # the screen is gone: the last screenshot remains
             pass
 
-    def _look(self) -> float:
-        """Take a picture; returns how long it took."""
+    def _capture(self) -> float:
+        """Take a screenshot; returns how many seconds that took."""
         begun = self._clock()
-        seen = Observation(self._camera.grab(), time.time())
+        frame = Observation(self._camera.grab(), time.time())
         taken = self._clock()
-        self._frames.append((taken, seen))
+        self.add(taken, frame)
         return taken - begun

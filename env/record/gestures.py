@@ -1,4 +1,4 @@
-"""Gestures under way: what a person has begun and may still go on with, and the actions it will become."""
+"""Gestures: what single input events grow into, and the actions each becomes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from ...actions.geometry import Point
 from ...actions.schema import (
@@ -30,12 +29,13 @@ from ...actions.schema import (
     Type,
     Wait,
 )
+from ...perception.observation import Observation
 from ..input_events import WheelInput
 
-Scene = TypeVar("Scene")
 Conceal = Callable[[str, str], str]
-"""Takes the kind of a secret and its text, gives the words that stand for it."""
+"""Takes the kind of a secret and its text; returns the marker that is recorded in its place."""
 
+# The thresholds of common desktops: times in seconds, distances in input points.
 DOUBLE_CLICK_SECONDS = 0.4
 LONG_PRESS_SECONDS = 0.8
 CLICK_RADIUS = 5.0
@@ -46,60 +46,60 @@ _FIELD_PAUSE = 0.7
 _MAX_WHEEL_CLICKS = 100
 _MAX_CLICKS = 3
 _SWITCHERS = {"alt", "meta"}
-"""Modifiers under which several keys are one thing: alt, tab, tab goes two windows further."""
+"""Modifiers under which several keys belong together: alt, tab, tab goes two windows further."""
 
 
 @dataclass(frozen=True)
-class Gesture(Generic[Scene]):
+class Gesture:
     """One thing a person did.
 
     Attributes:
-        actions: what it is, in order.
-        scene: what was given with its first event.
-        began: seconds on the events' clock.
+        actions: its actions, in order.
+        frame: the screen from just before its first event.
+        began: seconds of the events' clock.
         ended: likewise.
     """
 
     actions: tuple[Action, ...]
-    scene: Scene
+    frame: Observation | None
     began: float
     ended: float
 
 
 @dataclass
-class PendingGesture(Generic[Scene]):
-    """A gesture that may still go on.
+class PendingGesture:
+    """A gesture that further events may still continue.
 
     Attributes:
-        scene: what was given with its first event.
-        began: when.
-        last: when it was last gone on with.
+        frame: the screen from just before its first event.
+        began: time of its first event.
+        last: time of its newest event.
     """
 
-    scene: Scene
+    frame: Observation | None
     began: float
     last: float
 
     @property
-    def patience(self) -> float:
-        """Seconds after which it is over even if nothing else happens."""
+    def timeout(self) -> float:
+        """Seconds without a further event after which it is finished."""
         return math.inf
 
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
-        """What it has become."""
+        """What it becomes."""
         raise NotImplementedError
 
 
 @dataclass
-class TypedText(PendingGesture[Scene]):
+class TypedText(PendingGesture):
     """Characters typed one after the other; ``secret`` says what kind of secret they are, if any."""
 
     secret: str = ""
     text: str = ""
 
     @property
-    def patience(self) -> float:
-        """After Enter or Tab something else is likely to begin; a secret is never cut in two."""
+    def timeout(self) -> float:
+        """Shorter after Enter or Tab, where something else is likely to begin; secrets are never cut."""
         if self.secret:
             return math.inf
         return _FIELD_PAUSE if self.text.endswith(("\n", "\t")) else _TEXT_PAUSE
@@ -111,13 +111,13 @@ class TypedText(PendingGesture[Scene]):
 
 
 @dataclass
-class Clicks(PendingGesture[Scene]):
+class Clicks(PendingGesture):
     """Clicks of the left button at one point.
 
     Attributes:
         point: where.
         count: how many.
-        again: whether it comes right after others there that it must not be one with.
+        again: whether other clicks there came right before, too long ago to be counted together.
     """
 
     point: Point
@@ -125,24 +125,24 @@ class Clicks(PendingGesture[Scene]):
     again: bool = False
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """The double-click time."""
         return DOUBLE_CLICK_SECONDS
 
-    def takes(self, time: float, point: Point) -> bool:
-        """Whether a press is one more click of it."""
+    def continues_with(self, time: float, point: Point) -> bool:
+        """Whether a press there and then is one more of these clicks."""
         near = math.dist(point, self.point) <= CLICK_RADIUS
         return near and time - self.last <= DOUBLE_CLICK_SECONDS and self.count < _MAX_CLICKS
 
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
-        """A triple click is a double click and a click; a pause keeps apart what a fast replay would join."""
-        apart = (Wait(seconds=DOUBLE_CLICK_SECONDS),) * self.again
+        """A triple click is a double click and a click; a wait keeps fast replays from joining gestures."""
+        wait = (Wait(seconds=DOUBLE_CLICK_SECONDS),) * self.again
         doubles = (DoubleClick(point=self.point),) * (self.count // 2)
-        return (*apart, *doubles, *(Click(point=self.point),) * (self.count % 2))
+        return (*wait, *doubles, *(Click(point=self.point),) * (self.count % 2))
 
 
 @dataclass
-class WheelTurns(PendingGesture[Scene]):
+class WheelTurns(PendingGesture):
     """The wheel turned one way at one place."""
 
     point: Point
@@ -150,12 +150,12 @@ class WheelTurns(PendingGesture[Scene]):
     clicks: int = 0
 
     @property
-    def patience(self) -> float:
-        """How long a finger takes to reach over the wheel again."""
+    def timeout(self) -> float:
+        """The time a finger takes to reach over the wheel again."""
         return _SCROLL_PAUSE
 
-    def takes(self, event: WheelInput) -> bool:
-        """Whether a turn goes on with it."""
+    def continues_with(self, event: WheelInput) -> bool:
+        """Whether a turn of the wheel belongs to it."""
         near = math.dist(event.point, self.point) <= _SCROLL_RADIUS
         return near and event.direction == self.direction and self.clicks + event.clicks <= _MAX_WHEEL_CLICKS
 
@@ -165,14 +165,14 @@ class WheelTurns(PendingGesture[Scene]):
 
 
 @dataclass
-class Shortcut(PendingGesture[Scene]):
+class Shortcut(PendingGesture):
     """Keys pressed while modifiers are held."""
 
     modifiers: tuple[str, ...]
     keys: list[str] = field(default_factory=list)
 
-    def takes(self, modifiers: tuple[str, ...]) -> bool:
-        """Whether one more key belongs to it."""
+    def continues_with(self, modifiers: tuple[str, ...]) -> bool:
+        """Whether one more key under these modifiers belongs to it."""
         return modifiers == self.modifiers and bool(_SWITCHERS & set(modifiers))
 
     @property
@@ -193,13 +193,13 @@ class Shortcut(PendingGesture[Scene]):
 
 
 @dataclass
-class HeldButton(PendingGesture[Scene]):
+class HeldButton(PendingGesture):
     """A mouse button that is down, and nothing else has happened since.
 
     Attributes:
         button: which.
         point: where it was pressed.
-        farthest: the place farthest from there where the pointer was since.
+        farthest: the point farthest from there that the pointer has reached since.
     """
 
     button: Button
@@ -207,13 +207,13 @@ class HeldButton(PendingGesture[Scene]):
     farthest: Point
 
     def moved(self, point: Point) -> None:
-        """Take note of a motion."""
+        """The pointer moved to a point."""
         if math.dist(point, self.point) > math.dist(self.farthest, self.point):
             self.farthest = point
 
     @property
     def strayed(self) -> bool:
-        """Whether the pointer went too far away for a click."""
+        """Whether the pointer moved too far for a click."""
         return math.dist(self.farthest, self.point) > CLICK_RADIUS
 
     def is_click(self, time: float) -> bool:
@@ -221,21 +221,19 @@ class HeldButton(PendingGesture[Scene]):
         return self.button == "left" and not self.strayed and time - self.began < LONG_PRESS_SECONDS
 
     def released(self, time: float, point: Point) -> tuple[Action, ...]:
-        """What it was, if it was no click."""
+        """The actions of a press that was no click of the left button."""
         if math.dist(point, self.point) > CLICK_RADIUS:
             if self.button == "left":
                 return (Drag(start=self.point, end=point),)
             return (*self.down(), MouseUp(point=point, button=self.button))
         if self.strayed:
             return (*self.down(), Move(point=self.farthest), MouseUp(point=point, button=self.button))
-        if self.button == "right":
-            return (RightClick(point=self.point),)
-        if self.button == "middle":
-            return (MiddleClick(point=self.point),)
+        if self.button != "left":
+            return ((RightClick if self.button == "right" else MiddleClick)(point=self.point),)
         return (LongPress(point=self.point, seconds=min(round(time - self.began, 2), 60.0)),)
 
     def down(self) -> tuple[Action, ...]:
-        """Its beginning, as an action of its own."""
+        """The press as an action of its own."""
         return (MouseDown(point=self.point, button=self.button),)
 
 
@@ -244,7 +242,7 @@ _ACCENTS_TWICE = {**_ACCENTS_ALONE, "\u0301": "´", "\u0308": "¨"}
 
 
 def compose_accent(accent: str, character: str) -> str:
-    """What a dead key and the next character give."""
+    """The character that a dead key and the next key give."""
     if character == " ":
         return _ACCENTS_ALONE.get(accent, character)
     if character == accent:

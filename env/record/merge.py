@@ -1,18 +1,19 @@
-"""From single presses, releases and turns of the wheel to the actions a person meant.
+"""From single presses, releases and turns of the wheel to the actions that a person meant.
 
-A state machine without clock or device: events go in, finished gestures come out, in order, nothing lost.
-A gesture is finished when something else begins, or when ``tick`` says that its time is over.
+A state machine without clock or device: events go in, finished gestures come out, in order. A gesture is
+finished when something else begins, or when its timeout has passed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from ...actions.geometry import Point
 from ...actions.keys import MODIFIERS
 from ...actions.schema import Action, Button, KeyDown, KeyUp, MouseUp, Move, Press
+from ...perception.observation import Observation
 from ..chords import Chord
 from ..input_events import (
     ActionInput,
@@ -22,6 +23,7 @@ from ..input_events import (
     MoveInput,
     ReleaseAllInput,
     TextInput,
+    TickInput,
     WheelInput,
 )
 from .gestures import (
@@ -37,140 +39,139 @@ from .gestures import (
     compose_accent,
 )
 
-Scene = TypeVar("Scene")
-
+Frame = Observation | None
 _IN_TEXT = {"space": " ", "enter": "\n", "tab": "\t"}
 
 
 @dataclass
-class _Modifier(Generic[Scene]):
+class _Modifier:
     """A modifier that is down.
 
     Attributes:
         key: its name.
-        scene: what was given when it went down.
-        time: when.
-        used: whether anything happened while it was down.
-        told: whether it was recorded as a key that is held.
+        frame: the screen from just before it went down.
+        time: when it went down.
+        used: whether anything else happened since.
+        recorded: whether it was recorded as a key that is held.
     """
 
     key: str
-    scene: Scene
+    frame: Frame
     time: float
     used: bool = False
-    told: bool = False
+    recorded: bool = False
 
 
-class Merger(Generic[Scene]):
-    """Merges the events of one keyboard and one mouse.
+class Merger:
+    """Merges the events of one keyboard and one mouse into gestures.
 
     Args:
-        stop_chord: what ends the recording; it is not recorded itself.
-        conceal: what stands for a secret text.
+        stop_chord: ends the recording; it is not recorded itself.
+        conceal: gives the marker of a secret text.
 
     Attributes:
-        stopped: whether the stop chord was pressed.
-        unnamed: how many keys were pressed that have no name, and so are in no gesture.
+        stopped: whether the stop chord was pressed; later events are ignored.
+        unnamed: how many keys were pressed that no action can name; they are in no gesture.
     """
 
     def __init__(self, stop_chord: Chord, conceal: Conceal) -> None:
         self._stop_chord = stop_chord
         self._conceal = conceal
-        self._open: PendingGesture[Scene] | None = None
-        self._button: HeldButton[Scene] | None = None
-        self._told_buttons: list[Button] = []
-        self._modifiers: dict[int | str, _Modifier[Scene]] = {}
+        self._pending: PendingGesture | None = None
+        self._button: HeldButton | None = None
+        self._recorded_buttons: list[Button] = []
+        self._modifiers: dict[int | str, _Modifier] = {}
         self._accent = ""
         self._pointer = Point(0.0, 0.0)
         self._clicked: Point | None = None
-        self._newest: tuple[Scene, float] | None = None
-        self._done: list[Gesture[Scene]] = []
+        self._newest: tuple[Frame, float] | None = None
+        self._finished: list[Gesture] = []
         self.stopped = False
         self.unnamed = 0
 
-    def feed(self, event: Input, scene: Scene) -> list[Gesture[Scene]]:
-        """Take one event; returns the gestures that are finished by it.
+    def merge(self, events: Iterable[tuple[Input, Frame]]) -> Iterator[Gesture]:
+        """Each gesture as soon as the events have finished it; ``finish`` gives the rest."""
+        for event, frame in events:
+            yield from self.feed(event, frame)
+
+    def feed(self, event: Input, frame: Frame = None) -> list[Gesture]:
+        """Take one event; returns the gestures that it finishes.
 
         Args:
-            event: what happened; nothing is taken any more once the stop chord was pressed.
-            scene: kept with the gesture that the event begins, if it begins one (a motion never does).
+            event: what happened.
+            frame: the screen from just before; kept with the gesture that the event begins, if any.
         """
         if self.stopped:
             return []
         self._expire(event.time)
-        if not isinstance(event, MoveInput | ReleaseAllInput):
-            self._newest = (scene, event.time)
+        if not isinstance(event, MoveInput | ReleaseAllInput | TickInput):
+            self._newest = (frame, event.time)
         match event:
             case MoveInput():
                 self._pointer = event.point
                 if self._button is not None:
                     self._button.moved(event.point)
             case ButtonInput(down=True):
-                self._button_down(event, scene)
+                self._button_down(event, frame)
             case ButtonInput():
-                self._button_up(event, scene)
+                self._button_up(event, frame)
             case WheelInput():
-                self._wheel(event, scene)
+                self._wheel(event, frame)
             case TextInput():
-                self._text(event, scene)
+                self._text(event, frame)
             case KeyInput(down=True):
-                self._key_down(event, scene)
+                self._key_down(event, frame)
             case KeyInput():
-                self._key_up(event, scene)
+                self._key_up(event, frame)
             case ReleaseAllInput():
-                self._let_go()
+                self._release_all()
             case ActionInput():
                 self._close()
-                self._emit(scene, event.time, event.action)
-        return self._take()
+                self._emit(frame, event.time, event.action)
+        return self._take_finished()
 
-    def tick(self, now: float) -> list[Gesture[Scene]]:
-        """Time has passed without an event; returns the gestures that are finished by it."""
-        self._expire(now)
-        return self._take()
-
-    def finish(self) -> list[Gesture[Scene]]:
-        """Nothing more will come; returns the rest, in which everything that is held is let go."""
+    def finish(self) -> list[Gesture]:
+        """Returns the gestures that are left, which end with the release of everything held."""
         if self._button is not None:
-            self._tell_button(self._button)
+            self._record_button(self._button)
         self._close()
-        for button in reversed(self._told_buttons):
+        for button in reversed(self._recorded_buttons):
             self._emit_newest(MouseUp(point=self._pointer, button=button))
-        self._told_buttons.clear()
-        self._let_go()
-        return self._take()
+        self._recorded_buttons.clear()
+        self._release_all()
+        return self._take_finished()
 
-    def forget(self, *keys: str) -> None:
-        """Leave a chord out that is being pressed right now: it was meant for someone else."""
-        if isinstance(self._open, Shortcut) and (*self._open.modifiers, *self._open.keys) == keys:
-            self._open = None
+    def discard(self, *keys: str) -> None:
+        """Leave out a chord that is pressed right now: it was meant for another program."""
+        if isinstance(self._pending, Shortcut) and (*self._pending.modifiers, *self._pending.keys) == keys:
+            self._pending = None
 
     # ---------------------------------------------------------------- the mouse
 
-    def _button_down(self, event: ButtonInput, scene: Scene) -> None:
+    def _button_down(self, event: ButtonInput, frame: Frame) -> None:
         self._pointer = event.point
-        self._tell_modifiers()
+        self._record_modifiers()
         if not (
             event.button == "left"
             and self._button is None
-            and isinstance(self._open, Clicks)
-            and self._open.takes(event.time, event.point)
+            and isinstance(self._pending, Clicks)
+            and self._pending.continues_with(event.time, event.point)
         ):
             self._close()
-        held = HeldButton(scene, event.time, event.time, event.button, event.point, event.point)
-        if self._button is None and not self._told_buttons:
+        held = HeldButton(frame, event.time, event.time, event.button, event.point, event.point)
+        if self._button is None and not self._recorded_buttons:
             self._button = held
             return
         self._interrupt()
-        self._tell_button(held)
+        self._record_button(held)
 
-    def _button_up(self, event: ButtonInput, scene: Scene) -> None:
+    def _button_up(self, event: ButtonInput, frame: Frame) -> None:
         self._pointer = event.point
         held = self._button
-        if event.button in self._told_buttons:
+        if event.button in self._recorded_buttons:
             self._close()
-            self._told_buttons.remove(event.button)
-            self._emit(scene, event.time, MouseUp(point=event.point, button=event.button))
+            self._recorded_buttons.remove(event.button)
+            self._emit(frame, event.time, MouseUp(point=event.point, button=event.button))
         if held is None or held.button != event.button:
             return
         self._button = None
@@ -178,42 +179,42 @@ class Merger(Generic[Scene]):
         if not held.is_click(event.time):
             self._close()
             actions = held.released(event.time, event.point)
-            self._add(Gesture(actions, held.scene, held.began, event.time))
+            self._add(Gesture(actions, held.frame, held.began, event.time))
             return
-        if not isinstance(self._open, Clicks):
+        if not isinstance(self._pending, Clicks):
             again = self._clicked is not None and math.dist(self._clicked, held.point) <= CLICK_RADIUS
-            self._open = Clicks(held.scene, held.began, held.began, held.point, again=again)
-        self._open.count += 1
-        self._open.last = held.began
+            self._pending = Clicks(held.frame, held.began, held.began, held.point, again=again)
+        self._pending.count += 1
+        self._pending.last = held.began
 
-    def _wheel(self, event: WheelInput, scene: Scene) -> None:
+    def _wheel(self, event: WheelInput, frame: Frame) -> None:
         self._pointer = event.point
         self._interrupt()
-        self._tell_modifiers()
-        if not (isinstance(self._open, WheelTurns) and self._open.takes(event)):
+        self._record_modifiers()
+        if not (isinstance(self._pending, WheelTurns) and self._pending.continues_with(event)):
             self._close()
-            self._open = WheelTurns(scene, event.time, event.time, event.point, event.direction)
-        self._open.clicks += event.clicks
-        self._open.last = event.time
+            self._pending = WheelTurns(frame, event.time, event.time, event.point, event.direction)
+        self._pending.clicks += event.clicks
+        self._pending.last = event.time
 
     def _interrupt(self) -> None:
-        """Something happens while a button is down: from now on it is down by an action of its own."""
+        """Something else happens while a button is down: its press becomes an action of its own."""
         held, self._button = self._button, None
         if held is not None:
             self._close()
-            self._tell_button(held)
+            self._record_button(held)
 
-    def _tell_button(self, held: HeldButton[Scene]) -> None:
-        self._emit(held.scene, held.began, *held.down())
+    def _record_button(self, held: HeldButton) -> None:
+        self._emit(held.frame, held.began, *held.down())
         if held.strayed:
-            self._emit(held.scene, held.began, Move(point=self._pointer))
-        self._told_buttons.append(held.button)
+            self._emit(held.frame, held.began, Move(point=self._pointer))
+        self._recorded_buttons.append(held.button)
 
     # ---------------------------------------------------------------- the keyboard
 
-    def _key_down(self, event: KeyInput, scene: Scene) -> None:
+    def _key_down(self, event: KeyInput, frame: Frame) -> None:
         if event.key in MODIFIERS:
-            self._modifier_down(event, scene)
+            self._modifier_down(event, frame)
             return
         for modifier in self._modifiers.values():
             modifier.used = True
@@ -224,141 +225,145 @@ class Merger(Generic[Scene]):
             self.unnamed += 1
             return
         self._interrupt()
-        self._release_told(scene, event.time)
+        self._release_recorded(frame, event.time)
         held = tuple(dict.fromkeys(modifier.key for modifier in self._modifiers.values()))
         text = self._text_of(event, held)
         if event.dead:
             self._accent = compose_accent(self._accent, event.key) if self._accent else event.key
             if self._accent != event.key:
-                self._type(self._spelled(self._accent), event.secret, event.time, scene)
+                self._type(self._spelled(self._accent), event.secret, event.time, frame)
         elif text:
-            self._type(self._spelled(text), event.secret, event.time, scene)
+            self._type(self._spelled(text), event.secret, event.time, frame)
         elif held:
             self._accent = ""
-            self._shortcut(held, event, scene)
-        elif event.secret and event.key == "backspace" and isinstance(self._open, TypedText):
-            self._open.text = self._open.text[:-1]
+            self._shortcut(held, event, frame)
+        elif event.secret and event.key == "backspace" and isinstance(self._pending, TypedText):
+            self._pending.text = self._pending.text[:-1]
         else:
             self._accent = ""
             self._close()
-            self._emit(scene, event.time, Press(key=event.key))
+            self._emit(frame, event.time, Press(key=event.key))
 
-    def _key_up(self, event: KeyInput, scene: Scene) -> None:
+    def _key_up(self, event: KeyInput, frame: Frame) -> None:
         modifier = self._modifiers.pop(event.code, None)
         if modifier is None:
             return
-        if isinstance(self._open, Shortcut):
+        if isinstance(self._pending, Shortcut):
             self._close()
-        if modifier.told:
+        if modifier.recorded:
             self._interrupt()
             self._close()
-            self._emit(scene, event.time, KeyUp(key=modifier.key))
+            self._emit(frame, event.time, KeyUp(key=modifier.key))
         elif not modifier.used:
             self._close()
-            self._emit(modifier.scene, modifier.time, Press(key=modifier.key))
+            self._emit(modifier.frame, modifier.time, Press(key=modifier.key))
 
-    def _modifier_down(self, event: KeyInput, scene: Scene) -> None:
+    def _modifier_down(self, event: KeyInput, frame: Frame) -> None:
         if event.code in self._modifiers:
             return  # it repeats
         for modifier in self._modifiers.values():
             modifier.used = True
-        self._modifiers[event.code] = _Modifier(event.key, scene, event.time)
-        if self._button is not None or self._told_buttons:
+        self._modifiers[event.code] = _Modifier(event.key, frame, event.time)
+        if self._button is not None or self._recorded_buttons:
             self._interrupt()
-            self._tell_modifiers()
+            self._record_modifiers()
 
     def _is_stop(self, key: str) -> bool:
         held = {modifier.key for modifier in self._modifiers.values()}
         return held == set(self._stop_chord.modifiers) and key.lower() == self._stop_chord.key
 
     def _text_of(self, event: KeyInput, held: tuple[str, ...]) -> str:
-        """The characters of a key; nothing where it is a command."""
+        """The character that a key types; empty where it is a command."""
         if held not in ((), ("shift",)):
             return ""
         if len(event.key) == 1 or event.key == "space":
             return _IN_TEXT.get(event.key, event.key)
-        goes_on = isinstance(self._open, TypedText) and not self._open.secret and not event.secret
+        goes_on = isinstance(self._pending, TypedText) and not self._pending.secret and not event.secret
         return _IN_TEXT.get(event.key, "") if goes_on and not held else ""
 
     def _spelled(self, character: str) -> str:
-        """A character with the accent that was waiting for it."""
+        """A character, composed with the accent that was typed before it."""
         accent, self._accent = self._accent, ""
         return compose_accent(accent, character) if accent and accent != character else character
 
-    def _text(self, event: TextInput, scene: Scene) -> None:
-        if isinstance(self._open, Shortcut) and self._open.pastes:
-            self._open = None
+    def _text(self, event: TextInput, frame: Frame) -> None:
+        if isinstance(self._pending, Shortcut) and self._pending.pastes:
+            self._pending = None
         self._interrupt()
-        self._type(event.text, event.secret, event.time, scene)
+        self._type(event.text, event.secret, event.time, frame)
 
-    def _type(self, text: str, secret: str, time: float, scene: Scene) -> None:
-        if not (isinstance(self._open, TypedText) and self._open.secret == secret):
+    def _type(self, text: str, secret: str, time: float, frame: Frame) -> None:
+        if not (isinstance(self._pending, TypedText) and self._pending.secret == secret):
             self._close()
-            self._open = TypedText(scene, time, time, secret)
-        self._open.text += text
-        self._open.last = time
+            self._pending = TypedText(frame, time, time, secret)
+        self._pending.text += text
+        self._pending.last = time
 
-    def _shortcut(self, held: tuple[str, ...], event: KeyInput, scene: Scene) -> None:
+    def _shortcut(self, held: tuple[str, ...], event: KeyInput, frame: Frame) -> None:
         key = event.key.lower() if len(event.key) == 1 and event.key.isascii() else event.key
-        if not (isinstance(self._open, Shortcut) and self._open.takes(held)):
+        if not (isinstance(self._pending, Shortcut) and self._pending.continues_with(held)):
             self._close()
-            self._open = Shortcut(scene, event.time, event.time, held)
-        self._open.keys.append(key)
-        self._open.last = event.time
+            self._pending = Shortcut(frame, event.time, event.time, held)
+        self._pending.keys.append(key)
+        self._pending.last = event.time
 
-    def _tell_modifiers(self) -> None:
-        """The mouse is used while modifiers are held: they are held by actions of their own."""
-        late = False
+    def _record_modifiers(self) -> None:
+        """The mouse is used while modifiers are held: record them as keys that go down."""
+        later = False
         for modifier in self._modifiers.values():
-            if not modifier.told:
+            if not modifier.recorded:
                 self._close()
-                late = late or modifier.used  # what comes after it in the recording was not seen before it
-                if late:
+                later = later or modifier.used  # what is recorded after it has a later screen
+                if later:
                     self._emit_newest(KeyDown(key=modifier.key))
                 else:
-                    self._emit(modifier.scene, modifier.time, KeyDown(key=modifier.key))
-                modifier.used = modifier.told = True
+                    self._emit(modifier.frame, modifier.time, KeyDown(key=modifier.key))
+                modifier.used = modifier.recorded = True
 
-    def _release_told(self, scene: Scene, time: float) -> None:
-        """Keys are pressed again after the mouse was used: chords bring their modifiers themselves."""
+    def _release_recorded(self, frame: Frame, time: float) -> None:
+        """Keys are pressed again after the mouse was used: release the modifiers, which chords include."""
         for modifier in reversed(self._modifiers.values()):
-            if modifier.told:
+            if modifier.recorded:
                 self._close()
-                modifier.told = False
-                self._emit(scene, time, KeyUp(key=modifier.key))
+                modifier.recorded = False
+                self._emit(frame, time, KeyUp(key=modifier.key))
 
-    def _let_go(self) -> None:
-        """No key is held any more, though none was seen going up."""
+    def _release_all(self) -> None:
+        """No key is held any more, though no release was seen."""
         self._close()
         for modifier in reversed(self._modifiers.values()):
-            if modifier.told:
+            if modifier.recorded:
                 self._emit_newest(KeyUp(key=modifier.key))
         self._modifiers.clear()
 
     # ---------------------------------------------------------------- what is finished
 
     def _expire(self, now: float) -> None:
-        if self._open is not None and self._button is None and now - self._open.last > self._open.patience:
+        if (
+            self._pending is not None
+            and self._button is None
+            and now - self._pending.last > self._pending.timeout
+        ):
             self._close()
 
     def _close(self) -> None:
-        done, self._open = self._open, None
+        done, self._pending = self._pending, None
         if done is not None and (actions := done.actions(self._conceal)):
-            self._add(Gesture(actions, done.scene, done.began, done.last))
+            self._add(Gesture(actions, done.frame, done.began, done.last))
             self._clicked = done.point if isinstance(done, Clicks) else None
 
-    def _emit(self, scene: Scene, time: float, *actions: Action) -> None:
-        self._add(Gesture(actions, scene, time, time))
+    def _emit(self, frame: Frame, time: float, *actions: Action) -> None:
+        self._add(Gesture(actions, frame, time, time))
 
-    def _add(self, gesture: Gesture[Scene]) -> None:
-        self._done.append(gesture)
+    def _add(self, gesture: Gesture) -> None:
+        self._finished.append(gesture)
         self._clicked = None
 
     def _emit_newest(self, action: Action) -> None:
-        """Record what follows from the newest event."""
-        assert self._newest is not None  # something is held, so something was heard
+        """Record an action that follows from the newest event."""
+        assert self._newest is not None  # something is held, so there was an event
         self._emit(*self._newest, action)
 
-    def _take(self) -> list[Gesture[Scene]]:
-        done, self._done = self._done, []
+    def _take_finished(self) -> list[Gesture]:
+        done, self._finished = self._finished, []
         return done

@@ -1,9 +1,9 @@
-"""What is typed into password fields of programs is marked before anybody writes it down.
+"""A stage of the recording: marks as secret what is typed into password fields of programs.
 
-Keys are heard from the X server, and where the focus is from the programs (``accessibility_bus``), which get
-to a key some time later. So events are held back until the program that got them has answered two questions:
-one that comes to it behind these keys, from the X server, and one on the bus, whose answer comes behind the
-signals of every focus that moved until then. That takes milliseconds, or longer where the program is busy.
+Keys come from the X server, and where the focus is from the programs (``atspi``), which get to a key some
+time later. So events are held back until the program that got them has answered two questions: one that
+reaches it behind these keys, from the X server, and one on the bus, whose answer comes behind the signals of
+every move of the focus until then. That takes milliseconds, or longer where the program is busy.
 
 Where focus and keys cannot be put in order, or there is no answer, what was typed counts as secret.
 """
@@ -13,31 +13,38 @@ from __future__ import annotations
 import os
 import select
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...actions.errors import MissingPartError
 from ...actions.keys import MODIFIERS
+from ...perception.observation import Observation
 from ...perception.settle import pause
 from ..control import Control
 from ..input_events import ActionInput, ButtonInput, Input, KeyInput, TextInput
 from ..x11.connection import Connection
 from ..x11.focus import PING_ANSWERS, Focus
 from .atspi import FocusBus, NoAnswer
-from .secrets import PASSWORD, Hold, Release, pass_on
+from .secrets import PASSWORD
+from .source import TICK, EventQueue, RecordedEvent, tick
 
+Answer = TypeVar("Answer")
 Effect = Literal["none", "moves", "may move"]
-"""What an event does to the focus: a click and Tab move it, characters do not, of other keys nobody knows."""
+"""What an event does to the focus: a click and Tab move it, characters do not, other keys may."""
+Mark = Callable[[EventQueue], Iterator[RecordedEvent]]
+"""Gives the events of a queue, in order, with secrets marked."""
 
 WITHOUT = "password fields of programs cannot be recognised here: use --redact"
-_PATIENCE = 1.0
+_TIMEOUT = 1.0
+# Measured with GTK 3 on two busy cores.
 _LATE = 0.06
-"""Seconds in which a focus may still move after its cause, or the cause be heard after the move."""
+"""Seconds in which a focus may still move after its cause, or the cause arrive after the move."""
 _MARGIN = 0.01
 """Seconds by which the time of an event may be too late on a busy machine."""
 _PROPERTY = 1 << 22
@@ -46,28 +53,28 @@ _PLAIN_KEYS = frozenset(("space", "backspace", "delete", "capslock", "numlock", 
 
 
 @contextmanager
-def marking_passwords(display: str | None, tell: Callable[[str], None]) -> Iterator[Hold]:
-    """Mark what is typed into password fields of programs on a display, while the block runs.
+def marking_passwords(display: str | None, warn: Callable[[str], None]) -> Iterator[Mark]:
+    """Recognise password fields of programs on a display while the block runs.
 
     Args:
         display: such as ``:7``; None is the one that ``$DISPLAY`` names.
-        tell: is told, at most once each, that fields cannot be recognised, or no more.
+        warn: called, at most once each, when fields cannot be recognised, or no longer.
 
     Yields:
-        What takes each event; when the block ends all are released.
+        The stage that marks what is typed there; without an accessibility bus it marks nothing.
     """
     if sys.platform != "linux":
-        tell(WITHOUT)
-        yield pass_on
+        warn(WITHOUT)
+        yield iter
         return
     try:
-        fields = PasswordFields(display, tell)
+        fields = PasswordFields(display, warn)
     except MissingPartError as error:
-        tell(f"{WITHOUT}, or install at-spi2-core ({error})")
-        yield pass_on
+        warn(f"{WITHOUT}, or install at-spi2-core ({error})")
+        yield iter
         return
     try:
-        yield fields.hold
+        yield fields.mark
     finally:
         fields.close()
 
@@ -77,8 +84,8 @@ class _State(NamedTuple):
 
     Attributes:
         window: number of the window that gets them.
-        hidden: whether to a password field, as far as anybody knows.
-        certain: whether the program answered, and no other window came in between.
+        hidden: whether to a password field, as far as is known.
+        certain: whether the program answered, and no other window got the keys meanwhile.
     """
 
     window: int
@@ -86,93 +93,109 @@ class _State(NamedTuple):
     certain: bool
 
 
+class _Held(NamedTuple):
+    event: Input
+    frame: Observation | None
+    effect: Effect
+
+
 class PasswordFields:
-    """Holds events back, in a thread of its own, until it is known whether they went to a password field.
+    """Holds events back until it is known whether they went to a password field.
 
     Args:
         display: such as ``:7``; None is the one that ``$DISPLAY`` names.
-        tell: is told when programs do not speak any more.
+        warn: called when programs stop reporting their focus.
 
     Raises:
         MissingPartError: there is no such display, or no accessibility bus for it.
     """
 
-    def __init__(self, display: str | None, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, display: str | None, warn: Callable[[str], None]) -> None:
+        self._warn = warn
         self._bus = FocusBus(display)
         try:
             self._keyboard = _Keyboard(display or os.environ["DISPLAY"])
         except BaseException:
             self._bus.close()
             raise
-        self._held: deque[tuple[Input, Effect, Release]] = deque()
+        self._held: deque[_Held] = deque()
         self._effects = _Effects()
-        self._lock = threading.Lock()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._closing = self._lost = False
         self._state = _State(0, hidden=True, certain=False)
         self._doubtful = 0.0
-        self._look(time.monotonic() + _PATIENCE)
-        self._thread = threading.Thread(target=self._run, name="watches the focus", daemon=True)
-        self._thread.start()
+        self._thread: Thread | None = None
+        self._ask(time.monotonic() + _TIMEOUT)
 
-    def hold(self, event: Input, release: Release) -> None:
-        """Take an event, in any thread; returns at once."""
-        with self._lock:
-            effect = self._effects.of(event)
-            pressed = isinstance(event, KeyInput | ButtonInput) and event.down
-            if not self._held and not pressed and not isinstance(event, TextInput):
-                release(event)
-                return
-            self._held.append((event, effect, release))
-        os.eventfd_write(self._wake, 1)
+    def mark(self, events: EventQueue) -> Iterator[RecordedEvent]:
+        """The events, marked; a thread of its own works ahead, so that whoever writes them delays nothing."""
+        marked: SimpleQueue[RecordedEvent | None] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                for event in self._marked(events):
+                    marked.put(event)
+            finally:
+                marked.put(None)
+
+        self._thread = Thread(target=work, name="password fields", daemon=True)
+        self._thread.start()
+        yield from iter(marked.get, None)
 
     def close(self) -> None:
-        """Release what is held, within some seconds, and end."""
+        """Stop; waits some seconds at most for what is held back."""
         self._closing = True
-        os.eventfd_write(self._wake, 1)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._bus.close()
         self._keyboard.close()
-        os.close(self._wake)
 
-    # ---------------------------------------------------------------- in the thread
-
-    def _run(self) -> None:
-        while self._held or not self._closing:
-            try:
-                if not self._lost:
-                    self._settle()
-            except Exception as error:  # whatever it is: nothing is lost, and nothing is told
-                self._lost = True
-                why = f"{type(error).__name__}: {error}"
-                self._tell(
-                    f"programs do not tell their focus any more ({why}): what is typed counts as secret"
-                )
-            if self._lost:
-                self._release([True] * len(self._held))
-            if not self._held and not self._closing:
-                self._idle()
-
-    def _idle(self) -> None:
-        """Until an event is held, or the focus may have moved."""
-        sources: list[Any] = [self._wake] if self._lost else [self._wake, self._bus, self._keyboard]
-        while self._lost or not self._keyboard.focus_may_have_moved():
-            ready = select.select(sources, [], [])[0]
-            if self._wake in ready:
-                os.eventfd_read(self._wake)
-            if self._wake in ready or self._bus in ready:
+    def _marked(self, events: EventQueue) -> Iterator[RecordedEvent]:
+        while True:
+            over = self._closing or events.over()
+            yield from self._receive(events)
+            if not self._held and over:
                 return
+            moved = bool(self._held) or self._answer(self._keyboard.focus_may_have_moved, False)
+            if not moved:
+                sources: list[Any] = [events] if self._lost else [events, self._bus, self._keyboard]
+                ready = select.select(sources, [], [], TICK)[0]
+                moved = self._bus in ready
+                if not ready:
+                    yield tick()
+            if moved:
+                yield from self._release(self._answer(lambda: self._settle(events), [True] * len(self._held)))
 
-    def _settle(self) -> None:
-        """Release the events up to a moment at which the focus rests."""
-        deadline = time.monotonic() + _PATIENCE
+    def _receive(self, events: EventQueue) -> list[RecordedEvent]:
+        """Hold back the events that came; returns those before them that need no answer."""
+        passed: list[RecordedEvent] = []
+        for event, frame in events.take():
+            effect = self._effects.of(event)
+            pressed = isinstance(event, KeyInput | ButtonInput) and event.down
+            if self._held or pressed or isinstance(event, TextInput):
+                self._held.append(_Held(event, frame, effect))
+            else:
+                passed.append((event, frame))
+        return passed
+
+    def _answer(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """The answer to a question about the focus; once that failed, always the same."""
+        try:
+            return otherwise if self._lost else question()
+        except Exception as error:  # whatever it is: no event may be lost, and no secret written
+            self._lost = True
+            why = f"{type(error).__name__}: {error}"
+            self._warn(f"programs do not report their focus any more ({why}): what is typed counts as secret")
+            return otherwise
+
+    def _settle(self, events: EventQueue) -> list[bool]:
+        """Which of the held events are secret, up to a moment at which the focus has stopped moving."""
+        deadline = time.monotonic() + _TIMEOUT
         moves: list[bool] = []
         before, waited, in_order = self._state, False, True
         changed = 0.0
         while True:
-            count, last = len(self._held), self._state
-            new = self._look(deadline)
+            effects, last = self._effects_of_held(events), self._state
+            new = self._ask(deadline)
             moves += new
             if new or self._state != last:
                 changed = time.monotonic()
@@ -181,17 +204,24 @@ class PasswordFields:
                 in_order, changed = False, time.monotonic()
                 break
             if new or self._state != last or not self._state.certain:
-                continue  # what was heard meanwhile may have been the cause
-            if waited or not self._may_be_late([effect for _, effect, _ in self._first(count)], moves):
+                continue  # events that came meanwhile may be the cause
+            if waited or not self._may_be_late(effects, moves, events):
                 break
             waited = True
-        effects = [effect for _, effect, _ in self._first(count)]
-        self._release(hidden(effects, before.hidden, moves, self._state.hidden, in_order))
+        secrets = hidden(effects, before.hidden, moves, self._state.hidden, in_order)
+        for index, held in zip(range(len(secrets)), self._held, strict=False):
+            secrets[index] |= held.event.time <= self._doubtful  # it arrived after a move that it came before
         if before.hidden or any(moves) or self._state.hidden:
             self._doubtful = max(self._doubtful, changed + _MARGIN)
+        return secrets
 
-    def _look(self, deadline: float) -> list[bool]:
-        """Ask where the keys go, once all before have arrived; returns how the focus moved until then."""
+    def _effects_of_held(self, events: EventQueue) -> list[Effect]:
+        """What the events so far do to the focus; holds back all of them, as their order counts."""
+        self._held += (_Held(event, frame, self._effects.of(event)) for event, frame in events.take())
+        return [held.effect for held in self._held]
+
+    def _ask(self, deadline: float) -> list[bool]:
+        """Ask where the keys go, once all earlier ones arrived; returns the moves of the focus until then."""
         moves = self._bus.moves(deadline)
         window, process = self._keyboard.target()
         anew = window != self._state.window
@@ -208,36 +238,25 @@ class PasswordFields:
         self._state = _State(window, hides, certain)
         return moves
 
-    def _may_be_late(self, effects: Sequence[Effect], moves: Sequence[bool]) -> bool:
-        """Whether a focus that should have moved does so now, or what moved it is heard now."""
+    def _may_be_late(self, effects: Sequence[Effect], moves: Sequence[bool], events: EventQueue) -> bool:
+        """Wait a moment for a move whose cause came, or for the cause of a move; whether it came."""
+        self._effects_of_held(events)  # takes what came meanwhile, so that only what comes now counts
         causes = sum(effect != "none" for effect in effects)
-        if causes and not moves:
-            return bool(select.select([self._bus], [], [], _LATE)[0])
-        if len(moves) > causes:
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._wake)
-            return bool(select.select([self._wake], [], [], _LATE)[0])
-        return False
+        missing: Any = self._bus if causes and not moves else events if len(moves) > causes else None
+        return missing is not None and bool(select.select([missing], [], [], _LATE)[0])
 
-    def _first(self, count: int) -> list[tuple[Input, Effect, Release]]:
-        with self._lock:
-            return list(self._held)[:count]
-
-    def _release(self, secrets: Sequence[bool]) -> None:
+    def _release(self, secrets: Sequence[bool]) -> Iterator[RecordedEvent]:
         for secret in secrets:
-            event, _, release = self._held[0]
-            secret = secret or event.time <= self._doubtful  # it was heard after a move that it came before
+            event, frame, _ = self._held.popleft()
             if secret and isinstance(event, KeyInput | TextInput) and not event.secret:
                 event = replace(event, secret=PASSWORD)
-            with self._lock:  # who hears meanwhile must not overtake it
-                release(event)
-                self._held.popleft()
+            yield event, frame
 
 
 def hidden(
     effects: Sequence[Effect], before: bool, moves: Sequence[bool], now: bool, in_order: bool
 ) -> list[bool]:
-    """Which of some events have to count as typed into a password field.
+    """Which events have to count as typed into a password field.
 
     Args:
         effects: what each event does to the focus.
@@ -247,8 +266,8 @@ def hidden(
         in_order: whether nothing else can have happened.
     """
     causes = sum(effect == "moves" for effect in effects)
-    told_apart = "may move" not in effects and causes == len(moves) and now == [before, *moves][-1]
-    if not (in_order and (told_apart or not moves)) or (not moves and now != before):
+    separable = "may move" not in effects and causes == len(moves) and now == [before, *moves][-1]
+    if not (in_order and (separable or not moves)) or (not moves and now != before):
         return [before or now or any(moves)] * len(effects)
     if not moves:
         return [before] * len(effects)
@@ -262,13 +281,13 @@ def hidden(
 
 
 class _Effects:
-    """Tells what events do to the focus, by the modifiers that are held."""
+    """Knows what events do to the focus, by the modifiers that are held."""
 
     def __init__(self) -> None:
         self._commands: set[int | str] = set()
 
     def of(self, event: Input) -> Effect:
-        """To be asked about every event, in order."""
+        """What an event does; has to be called with every event, in order."""
         if isinstance(event, KeyInput):
             return self._of_key(event)
         if isinstance(event, ActionInput):
@@ -285,7 +304,7 @@ class _Effects:
 
 
 class _Keyboard(Focus):
-    """Which window gets the keys of a display, and whether it has got to them all."""
+    """Which window gets the keys of a display, and whether it has handled them all."""
 
     def __init__(self, display: str) -> None:
         self._server = Connection(display)
@@ -303,7 +322,7 @@ class _Keyboard(Focus):
         return self._follow(max(0.0, deadline - time.monotonic()), pause)
 
     def target(self) -> tuple[int, int | None]:
-        """The window's number, 0 for none, and its process, where it tells."""
+        """The window's number, 0 for none, and its process, where known."""
         window = target = self.window()
         while window is not None:
             process = self._server.numbers(window, "_NET_WM_PID")
@@ -316,7 +335,7 @@ class _Keyboard(Focus):
         """Whether a window came, went or was activated since the last call; does not wait."""
         active = self._server.atom("_NET_ACTIVE_WINDOW")
         moved = False
-        for event in self._server.events(0.0):  # all of them, so that none is told again
+        for event in self._server.events(0.0):  # all of them, so that none counts again
             activated = event.type == _PROPERTY_CHANGED and event.atom == active
             moved = moved or activated or event.type in (_DESTROYED, _UNMAPPED, _MAPPED)
         return moved

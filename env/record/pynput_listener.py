@@ -1,19 +1,19 @@
-"""Everything that is typed and clicked on macOS and Windows, as pynput hears it.
+"""Listens to keyboard and mouse by pynput, for macOS and Windows.
 
-On X11 there is a listener of our own, ``x11_listener``; pynput's works there too, for the display that
-``$DISPLAY`` names, and so it can be tested there.
+On X11 ``x11.listener`` is used instead; this one works there, too, on ``$DISPLAY``, and is tested there.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ...actions.errors import MissingPartError, UnknownKeyError
 from ...actions.geometry import Point
 from ...actions.keys import NAMED_KEYS, canonical_key
 from ...actions.schema import Button, Direction
-from ..input_events import ButtonInput, Heard, KeyInput, MoveInput, WheelInput
+from ..input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
 
 _BUTTONS: dict[str, Button] = {"left": "left", "middle": "middle", "right": "right"}
 _SIDES = ("_l", "_r")
@@ -25,17 +25,17 @@ _SPELLINGS = {
 
 
 class PynputListener:
-    """Hears the user's own screen in threads of pynput's, until it is closed.
+    """Listens to the user's own screen, in threads of pynput, until it is closed.
 
     Args:
         display: must be None: these systems have one screen.
-        heard: called with each event, in those threads; it should be quick.
+        heard: called with each event, in those threads; has to return quickly.
 
     Raises:
         MissingPartError: a display was named, or pynput cannot listen here.
     """
 
-    def __init__(self, display: str | None, heard: Heard) -> None:
+    def __init__(self, display: str | None, heard: Callable[[Input], None]) -> None:
         if display is not None:
             raise MissingPartError("displays have names on X11 only; leave --display out")
         try:
@@ -54,8 +54,8 @@ class PynputListener:
             listener.wait()
 
     def close(self) -> None:
-        """Stop listening; nothing is heard once it returns."""
-        self._heard = _ignore
+        """Stop listening; there are no events once it returns."""
+        self._heard = lambda event: None
         for listener in self._listeners:
             listener.stop()
 
@@ -86,7 +86,7 @@ class PynputListener:
 
 
 def _name(pynput_name: str) -> str:
-    """The canonical name of one of pynput's special keys; nothing for one that no action can name."""
+    """The canonical name of one of pynput's special keys; empty where no action can name it."""
     name = _SPELLINGS.get(pynput_name, pynput_name)
     if name.endswith(_SIDES):
         name = name[:-2]
@@ -95,7 +95,3 @@ def _name(pynput_name: str) -> str:
     except UnknownKeyError:
         return ""
     return key if key in NAMED_KEYS else ""
-
-
-def _ignore(_event: object) -> None:
-    """Where events go that come while the listeners end."""

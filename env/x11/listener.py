@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...actions.geometry import Point
 from ...actions.schema import Button, Direction
-from ..input_events import ButtonInput, Heard, Input, KeyInput, MoveInput, WheelInput
+from ..input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
 from .event_stream import FROM_CLIENT, FROM_SERVER, NO_REQUESTS, EventStream, Requests
 from .keysyms import LEVEL_SHIFTS, meaning
 
@@ -47,7 +47,7 @@ class X11Listener:
         MissingPartError: there is no such display, or it cannot be recorded.
     """
 
-    def __init__(self, display: str | None, heard: Heard) -> None:
+    def __init__(self, display: str | None, heard: Callable[[Input], None]) -> None:
         self._heard = heard
         self._offset: float | None = None
         self._stream = EventStream(display, "to record")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,28 +136,31 @@ def record(request: RecordRequest, narrator: Narrator) -> Recorded:
 
 
 def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
-    from ...env.record.frame_buffer import FrameBuffer
-    from ...env.record.listen import listening
+    from ...env.record.frame_buffer import ScreenWatcher
     from ...env.record.password_fields import marking_passwords
+    from ...env.record.source import listening
     from ...perception.screen import ScreenCamera
 
-    with _screen(request, narrator) as (display, over), contextlib.closing(ScreenCamera(display)) as camera:
-        lookout = FrameBuffer(camera)
-        try:
-            with _writer(request, narrator) as trajectory, deferred_interrupts() as interrupts:
-                with ExitStack() as hearing:
-                    tell = partial(narrator.note, style="yellow")
-                    hold = hearing.enter_context(marking_passwords(display, tell))
-                    recorder = Recorder(trajectory, options, hold)
-                    hearing.enter_context(
-                        listening(display, lambda event: recorder.hear(event, lookout.before))
-                    )
-                    _tell_how_to_end(narrator, options)
-                    recorder.run(lambda: bool(interrupts) or over())
-                typed_away = ("ctrl", "c") if interrupts else ()
-                end = recorder.finish(lookout.close(), typed_away=typed_away)
-        finally:
-            lookout.close()
+    with (
+        _screen(request, narrator) as (display, ended),
+        contextlib.closing(ScreenCamera(display)) as camera,
+        contextlib.closing(ScreenWatcher(camera)) as frames,
+        _writer(request, narrator) as trajectory,
+        deferred_interrupts() as interrupts,
+    ):
+        recorder = Recorder(trajectory, options)
+
+        def over() -> bool:
+            return recorder.stopped or bool(interrupts) or ended()
+
+        with (
+            marking_passwords(display, partial(narrator.note, style="yellow")) as mark,
+            listening(display, frames, over) as events,
+        ):
+            _say_how_to_end(narrator, options)
+            recorder.run(mark(events))
+        frames.close()
+        end = recorder.finish(frames.newest, discard=("ctrl", "c") if interrupts else ())
     if recorder.unnamed:
         narrator.note(f"{recorder.unnamed} keys have no name here and were left out", "yellow")
     return end
@@ -172,13 +175,12 @@ def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Na
         deferred_interrupts() as interrupts,
     ):
         recorder = Recorder(trajectory, options)
-        browser.heard = lambda event: recorder.hear(event, browser.before)
-        _tell_how_to_end(narrator, options)
-        recorder.run(lambda: bool(interrupts) or not browser.breathe(), wait=0.0)
-        return recorder.finish(browser.look())
+        _say_how_to_end(narrator, options)
+        recorder.run(browser.events(lambda: recorder.stopped or bool(interrupts)))
+        return recorder.finish(browser.capture())
 
 
-def _tell_how_to_end(narrator: Narrator, options: RecordOptions) -> None:
+def _say_how_to_end(narrator: Narrator, options: RecordOptions) -> None:
     narrator.note(f"recording; {options.stop_chord} or Ctrl-C ends it", "bold")
 
 

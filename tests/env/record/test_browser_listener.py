@@ -66,12 +66,11 @@ class Recording:
     def look(self, seconds: float = 0.25) -> None:
         """Let the recorder see what was done so far."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and self.browser.breathe():
-            self.recorder.work(0.0)
+        self.recorder.run(self.browser.events(lambda: time.monotonic() >= end))
 
     def actions(self) -> list[Action]:
         self.look()
-        self.recorder.finish(self.browser.look())
+        self.recorder.finish(self.browser.capture())
         run = Trajectory.load(self.folder)
         run.check()
         return [event.action for step in run.steps for event in step.actions]
@@ -93,7 +92,6 @@ def record(site: Any, chromium: Chromium, tmp_path: Path) -> Callable[..., Any]:
             TrajectoryWriter(tmp_path / "run", start) as writer,
         ):
             recorder = Recorder(writer, RecordOptions())
-            browser.heard = lambda event: recorder.hear(event, browser.before)
             yield Recording(browser, recorder, tmp_path / "run")
 
     return record
@@ -241,7 +239,7 @@ def test_the_picture_is_from_before_the_action(record: Callable[..., Any]) -> No
 def test_the_end_of_the_last_page_ends_it(record: Callable[..., Any]) -> None:
     with record() as at_work:
         at_work.page.close()
-        assert not at_work.browser.breathe()
+        assert list(at_work.browser.events()) == []
 
 
 def test_an_address_that_cannot_be_opened_is_named(chromium: Chromium) -> None:

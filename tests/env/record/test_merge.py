@@ -39,6 +39,7 @@ from saccade.env.input_events import (
     MoveInput,
     ReleaseAllInput,
     TextInput,
+    TickInput,
     WheelInput,
 )
 from saccade.env.record.gestures import Gesture
@@ -51,10 +52,10 @@ class Person:
     """Presses keys and buttons, some milliseconds apart; ``actions`` is what became of it."""
 
     def __init__(self) -> None:
-        self.merger: Merger[int] = Merger(STOP, lambda kind, text: "{{" + kind + "}}")
+        self.merger: Merger = Merger(STOP, lambda kind, text: "{{" + kind + "}}")
         self.time = 0.0
         self.number = 0
-        self.gestures: list[Gesture[int]] = []
+        self.gestures: list[Gesture] = []
 
     def does(self, event: Input) -> None:
         self.gestures += self.merger.feed(event, self.number)
@@ -394,7 +395,7 @@ def test_what_no_key_tells_keeps_its_place(person: Person) -> None:
 def test_a_chord_meant_for_the_terminal_is_forgotten(person: Person) -> None:
     person.holds("ctrl")
     person.key("c", True)
-    person.merger.forget("ctrl", "c")
+    person.merger.discard("ctrl", "c")
     assert person.actions == []
 
 
@@ -404,18 +405,18 @@ def test_a_key_without_a_name_is_counted(person: Person) -> None:
     assert person.merger.unnamed == 1
 
 
-def test_a_gesture_keeps_the_scene_of_its_first_event(person: Person) -> None:
+def test_a_gesture_keeps_the_frame_of_its_first_event(person: Person) -> None:
     person.taps("a", "b")  # events 0 to 3
     person.clicks(*HERE)
     assert person.actions
-    assert [gesture.scene for gesture in person.gestures] == [0, 4]
+    assert [gesture.frame for gesture in person.gestures] == [0, 4]
     assert person.gestures[0].began < person.gestures[0].ended < person.gestures[1].began
 
 
 def test_time_alone_finishes_a_gesture(person: Person) -> None:
     person.clicks(*HERE)
-    assert person.merger.tick(person.time + 0.1) == []
-    (gesture,) = person.merger.tick(person.time + 1.0)
+    assert person.merger.feed(TickInput(person.time + 0.1)) == []
+    (gesture,) = person.merger.feed(TickInput(person.time + 1.0))
     assert gesture.actions == (Click(point=HERE),)
 
 
@@ -527,9 +528,9 @@ def as_events(doings: list[tuple[float, tuple]]) -> list[Input]:  # type: ignore
 @given(st.lists(st.tuples(GAPS, DOINGS), max_size=40))
 def test_nothing_is_lost_and_order_is_kept(doings: list[tuple[float, tuple]]) -> None:  # type: ignore[type-arg]
     events = as_events(doings)
-    merger: Merger[int] = Merger(STOP, lambda kind, text: text)
+    merger: Merger = Merger(STOP, lambda kind, text: text)
     gestures = [gesture for number, event in enumerate(events) for gesture in merger.feed(event, number)]
     gestures += merger.finish()
     actions = [action for gesture in gestures for action in gesture.actions]
     assert list(told_again(actions)) == told_by(events)
-    assert [gesture.scene for gesture in gestures] == sorted(gesture.scene for gesture in gestures)
+    assert [gesture.frame for gesture in gestures] == sorted(gesture.frame for gesture in gestures)

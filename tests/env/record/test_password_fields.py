@@ -22,11 +22,10 @@ from saccade.actions.schema import Action, Click, Press, Type
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input_events import ButtonInput, Input, KeyInput
-from saccade.env.record.frame_buffer import FrameBuffer
-from saccade.env.record.listen import listening
+from saccade.env.record.frame_buffer import ScreenWatcher
 from saccade.env.record.password_fields import WITHOUT, Effect, hidden, marking_passwords
 from saccade.env.record.recorder import Recorder, RecordOptions
-from saccade.env.record.secrets import Release
+from saccade.env.record.source import EventQueue, RecordedEvent
 from saccade.env.trajectory.events import StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.env.x11.connection import (
@@ -40,6 +39,7 @@ from saccade.env.x11.connection import (
 )
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import KeyMap, keysym
+from saccade.env.x11.listener import X11Listener
 from saccade.perception.screen import ScreenCamera
 
 FORM = """<interface>
@@ -148,25 +148,30 @@ class Recording:
         start = StartEvent(
             saccade_version="0", instruction="", environment="desktop", policy="person", time=time.time()
         )
-        with closing(ScreenCamera(self._display)) as camera, TrajectoryWriter(self.folder, start) as writer:
-            lookout = FrameBuffer(camera)
-            with marking_passwords(self._display, self.told.append) as hold:
+        with (
+            closing(ScreenCamera(self._display)) as camera,
+            closing(ScreenWatcher(camera)) as frames,
+            TrajectoryWriter(self.folder, start) as writer,
+        ):
+            recorder = Recorder(writer, RecordOptions())
+            with (
+                marking_passwords(self._display, self.told.append) as mark,
+                closing(EventQueue(frames, self._over.is_set)) as events,
+                closing(X11Listener(self._display, partial(self._hear, events))),
+            ):
+                self._ready.set()
+                recorder.run(self._counted(mark(events)))
+            frames.close()
+            recorder.finish(frames.newest)
 
-                def counted(event: Input, release: Release) -> None:
-                    down = isinstance(event, KeyInput | ButtonInput) and event.down
+    def _hear(self, events: EventQueue, event: Input) -> None:
+        self.pressed += isinstance(event, KeyInput | ButtonInput) and event.down
+        events.put(event)
 
-                    def released(marked: Input) -> None:
-                        release(marked)
-                        self.released += down
-
-                    self.pressed += down
-                    hold(event, released)
-
-                recorder = Recorder(writer, RecordOptions(), counted)
-                with listening(self._display, lambda event: recorder.hear(event, lookout.before)):
-                    self._ready.set()
-                    recorder.run(self._over.is_set)
-            recorder.finish(lookout.close())
+    def _counted(self, events: Iterator[RecordedEvent]) -> Iterator[RecordedEvent]:
+        for event, frame in events:
+            yield event, frame
+            self.released += isinstance(event, KeyInput | ButtonInput) and event.down
 
     def caught_up(self, pressed: int) -> None:
         """Wait until that many more presses were heard and are known to be secret or not."""

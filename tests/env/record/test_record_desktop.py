@@ -23,9 +23,9 @@ from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input import perform
 from saccade.env.input_events import ButtonInput, Input, KeyInput, WheelInput
-from saccade.env.record.frame_buffer import FrameBuffer
-from saccade.env.record.listen import listening
+from saccade.env.record.frame_buffer import ScreenWatcher
 from saccade.env.record.recorder import Recorder, RecordOptions
+from saccade.env.record.source import EventQueue, listening
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.env.x11.connection import (
@@ -39,6 +39,7 @@ from saccade.env.x11.connection import (
 )
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import KeyMap, keysym
+from saccade.env.x11.listener import X11Listener
 from saccade.perception.observation import Screenshot
 from saccade.perception.screen import Region, ScreenCamera
 
@@ -80,18 +81,23 @@ class Recording:
 
     def _record(self) -> None:
         folder, display, options = self._what
-        with closing(ScreenCamera(display)) as camera, TrajectoryWriter(folder, start_event()) as writer:
-            lookout = FrameBuffer(camera)
+        with (
+            closing(ScreenCamera(display)) as camera,
+            closing(ScreenWatcher(camera)) as frames,
+            TrajectoryWriter(folder, start_event()) as writer,
+        ):
             recorder = Recorder(writer, options)
+            with closing(EventQueue(frames, self.over.is_set)) as events:
 
-            def hear(event: Input) -> None:
-                self.heard.append(event)
-                recorder.hear(event, lookout.before)
+                def hear(event: Input) -> None:
+                    self.heard.append(event)
+                    events.put(event)
 
-            with listening(display, hear):
-                self.ready.set()
-                recorder.run(self.over.is_set)
-            recorder.finish(lookout.close())
+                with closing(X11Listener(display, hear)):
+                    self.ready.set()
+                    recorder.run(events)
+            frames.close()
+            recorder.finish(frames.newest)
 
     def end(self) -> None:
         self.over.set()
@@ -370,36 +376,40 @@ def test_two_displays_are_heard_apart(display: PrivateDisplay) -> None:
         names = (display.name, other.name)
         for name in names:
             heard[name] = []
-        with listening(names[0], heard[names[0]].append), listening(names[1], heard[names[1]].append):
+        with listening(names[0]) as first, listening(names[1]) as second:
             for name, text in zip(names, ("öne", "två"), strict=True):
                 device = X11Input(name, Control())
                 device.keyboard.type(text)
                 device.close()
-            until(lambda: all(len(events) >= 6 for events in heard.values()))
+
+            def all_came() -> bool:
+                for name, events in zip(names, (first, second), strict=True):
+                    heard[name] += [event for event, _ in events.take()]
+                return all(len(events) >= 6 for events in heard.values())
+
+            until(all_came)
     said = ["".join(e.key for e in heard[name] if isinstance(e, KeyInput) and e.down) for name in names]
     assert said == ["öne", "två"]
 
 
 def test_a_display_that_ends_just_ends_the_listening() -> None:
-    heard: list[Input] = []
-    with PrivateDisplay(SIZE) as display, listening(display.name, heard.append):
+    with PrivateDisplay(SIZE) as display, listening(display.name):
         display.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("listens")]
 
 
 def test_listening_ends_at_once_and_for_good(display: PrivateDisplay) -> None:
-    heard: list[Input] = []
-    with listening(display.name, heard.append):
+    with listening(display.name) as events:
         pass
     device = X11Input(display.name, Control())
     device.click(IN_TEXT)
     device.close()
-    assert heard == []
+    assert events.take() == []
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Xlib leaves sockets open
 def test_a_display_that_is_not_there_is_named() -> None:
-    with pytest.raises(MissingPartError, match=":4711"), listening(":4711", lambda event: None):
+    with pytest.raises(MissingPartError, match=":4711"), listening(":4711"):
         pass
     gc.collect()
 

@@ -7,7 +7,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,7 @@ from saccade.env.chords import Chord, ChordGuard, Chords
 from saccade.env.control import Control
 from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.desktop.private_display import PrivateDisplay
-from saccade.env.input_events import Input
-from saccade.env.record.listen import listening
+from saccade.env.record.source import listening
 from saccade.env.x11.connection import KEY_DOWN, KEY_UP, MOTION, Connection, InjectedEvent
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.stop_keys import stop_keys
@@ -177,13 +175,6 @@ def forever(work: Callable[[X11Input], None], device: X11Input) -> None:
         work(device)
 
 
-@contextmanager
-def recorded(display: str) -> Iterator[list[tuple[float, Input]]]:
-    events: list[tuple[float, Input]] = []
-    with listening(display, lambda event: events.append((time.monotonic(), event))):
-        yield events
-
-
 @pytest.mark.parametrize("work", [click, type_much, drag])
 def test_after_the_chord_nothing_is_injected_and_nothing_stays_down(
     display: PrivateDisplay,
@@ -201,13 +192,14 @@ def test_after_the_chord_nothing_is_injected_and_nothing_stays_down(
         pressed.append(person.keys(CTRL, ALT, Q))
 
     watcher = threading.Thread(target=stop)
-    with recorded(display.name) as events:
+    with listening(display.name) as queue:
         watcher.start()
         with pytest.raises(Stopped, match=r"ctrl\+alt\+q"):
             forever(work, device)
         watcher.join()
         time.sleep(1.2)
-    late = [event for when, event in events if when > pressed[0] + 1.0]
+        events = [event for event, _ in queue.take()]
+    late = [event for event in events if event.time > pressed[0] + 1.0]
     assert (late, len(events) > 8) == ([], True)
     assert person.held() == (0, 0)
     device.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import queue
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,8 +38,8 @@ from saccade.actions.schema import (
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input import perform
-from saccade.env.input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
-from saccade.env.record.listen import listening
+from saccade.env.input_events import ButtonInput, Input, KeyInput, MoveInput, TickInput, WheelInput
+from saccade.env.record.source import listening
 from saccade.env.x11.input import X11Input
 from saccade.tasks.adapters.computer13 import computer_13
 from saccade.tasks.adapters.pyautogui_code import pyautogui_code
@@ -82,7 +81,7 @@ class Machine:
     def __init__(self, display: PrivateDisplay) -> None:
         self.display = display
         self.device = X11Input(display.name, Control())
-        self._heard: queue.Queue[Input] = queue.Queue()
+        self._heard: Iterator[Input] = iter(())
         self._runner = subprocess.Popen(
             [sys.executable, "-c", RUNNER],
             env=display.environ,
@@ -94,7 +93,8 @@ class Machine:
     @contextmanager
     def used(self) -> Iterator[Machine]:
         try:
-            with listening(self.display.name, self._heard.put):
+            with listening(self.display.name) as events:
+                self._heard = (event for event, _ in events if not isinstance(event, TickInput))
                 yield self
         finally:
             self.device.close()
@@ -119,8 +119,8 @@ class Machine:
         self.device.keyboard.chord((MARK,))
         events: list[Input] = []
         while not events or not (isinstance(events[-1], KeyInput) and events[-1].key == MARK):
-            events.append(self._heard.get(timeout=60))
-        self._heard.get(timeout=60)  # the key goes up
+            events.append(next(self._heard))
+        next(self._heard)  # the key goes up
         return events[:-1]
 
 
