@@ -174,6 +174,7 @@ def run(
     from ...env.registry import DesktopOptions
     from ..commands.run import RunRequest, run_and_print
     from ..replay.variables import parse_settings
+    from ..terminal.parse import parse_size
 
     request = RunRequest(
         task=task,
@@ -187,7 +188,7 @@ def run(
         constrained=constrained,
         max_steps=max_steps,
         max_seconds=max_seconds,
-        viewport=viewport,
+        viewport=parse_size(viewport) if viewport else None,
         headed=headed,
         values=parse_settings(values or ()),
         har=har,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ... import __version__
@@ -13,22 +15,22 @@ from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...agent.limits import Limits
 from ...agent.loop import Agent
+from ...agent.policy import Policy
 from ...env.base import Environment
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord, Chords
 from ...env.control import Control
 from ...env.registry import DesktopOptions, make_environment
 from ...env.trajectory.events import EndEvent, StartEvent
-from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
+from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
 from ...perception.observation import Observation
-from ..models.load import ModelPolicy, load_policy
+from ..models.load import load_policy
 from ..replay.variables import Substitution
 from ..report import write_report
 from ..terminal.consent import require_consent
 from ..terminal.folders import run_folder
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator
-from ..terminal.parse import parse_size
 from ..terminal.stop_chords import stop_chord_listener
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
@@ -49,7 +51,7 @@ class RunRequest:
     constrained: bool = False
     max_steps: int = 30
     max_seconds: float = 900.0
-    viewport: str | None = None
+    viewport: Size | None = None
     headed: bool = False
     allow_file: bool = False
     desktop: DesktopOptions = field(default_factory=DesktopOptions)
@@ -84,29 +86,55 @@ class RunRequest:
             raise UsageError("the browser needs --url ADDRESS")
         return place
 
+    @property
+    def visible_screen(self) -> str | None:
+        """The screen that is taken from a person, in words; None for a browser or a private display."""
+        return self.desktop.screen if self.place == "desktop" else None
+
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left behind."""
+    """What a run left behind.
+
+    Attributes:
+        end: how it ended.
+        trajectory: every step, as recorded on disk.
+        report: the HTML report.
+        seconds: wall time of the episode, without loading the model.
+    """
 
     end: EndEvent
-    instruction: str
-    trajectory: Path
+    trajectory: Trajectory
     report: Path
     seconds: float
+
+    @property
+    def success(self) -> bool:
+        """Whether the task was achieved, as the environment judges it; else whether the policy says so."""
+        return self.end.success
+
+    @property
+    def answer(self) -> str | None:
+        """What the policy said when it finished; None when it did not."""
+        return self.end.message if self.end.end == "finished" else None
+
+    @property
+    def steps(self) -> int:
+        """How often the policy was asked."""
+        return self.end.steps
 
     def as_json(self) -> str:
         """One line for scripts."""
         return json.dumps(
             {
-                "success": self.end.success,
+                "success": self.success,
                 "reward": self.end.reward,
-                "steps": self.end.steps,
+                "steps": self.steps,
                 "end": self.end.end,
                 "message": self.end.message,
-                "instruction": self.instruction,
+                "instruction": self.trajectory.start.instruction,
                 "seconds": round(self.seconds, 3),
-                "trajectory": str(self.trajectory),
+                "trajectory": str(self.trajectory.directory / FILE_NAME),
                 "report": str(self.report),
             },
             ensure_ascii=False,
@@ -116,23 +144,39 @@ class RunResult:
     def exit_status(self) -> int:
         """0 achieved, 1 not achieved, 2 something broke, 130 stopped by a person."""
         special = {"error": 2, "interrupted": 130}
-        return special.get(self.end.end, 0 if self.end.success else 1)
+        return special.get(self.end.end, 0 if self.success else 1)
 
 
 def run_and_print(request: RunRequest, json_output: bool) -> int:
-    """Run and tell: progress for people, and with ``json_output`` one object as the last line of stdout."""
+    """Run with progress for people; with ``json_output`` one object is the last line of stdout."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
-    outcome = run_task(request, narrator)
-    _tell_outcome(narrator, outcome)
+    if (screen := request.visible_screen) is not None:
+        require_consent(screen, yes=request.yes, stop=request.stop_chord)
+    control = Control()
+    with terminal_keys(control, narrator.note):
+        narrator.note(f"loading {request.model} ...")
+        result = run_task(replace(request, yes=True), control=control, listeners=[narrator])
+    _print_result(narrator, result)
     if json_output:
-        sys.stdout.write(outcome.as_json() + "\n")
-    if outcome.end.end == "error":
-        sys.stderr.write(f"saccade: {outcome.end.message}\n")
-    return outcome.exit_status
+        sys.stdout.write(result.as_json() + "\n")
+    if result.end.end == "error":
+        sys.stderr.write(f"saccade: {result.end.message}\n")
+    return result.exit_status
 
 
-def run_task(request: RunRequest, narrator: Narrator) -> RunResult:
-    """Run one episode and write its report.
+def run_task(
+    request: RunRequest,
+    policy: Policy | None = None,
+    control: Control | None = None,
+    listeners: Iterable[Listener] = (),
+) -> RunResult:
+    """Run one episode and write its report; prints nothing.
+
+    Args:
+        request: what to do, and where.
+        policy: decides instead of the request's model.
+        control: stops and pauses the run.
+        listeners: called with each event of the trajectory.
 
     Raises:
         UsageError: the request cannot be met; nothing was executed.
@@ -141,63 +185,52 @@ def run_task(request: RunRequest, narrator: Narrator) -> RunResult:
         Stopped: a person stopped it before it began.
     """
     chords = Chords(stop=Chord.parse(request.stop_chord))
-    if request.place == "desktop" and (screen := request.desktop.screen):
-        require_consent(screen, yes=request.yes, stop=request.stop_chord)
-    control = Control()
-    with run_folder(request.out, request.place) as directory, terminal_keys(control, narrator.note):
-        return _run_in(directory, request, narrator, control, chords)
-
-
-def _run_in(
-    directory: Path, request: RunRequest, narrator: Narrator, control: Control, chords: Chords
-) -> RunResult:
-    narrator.note(f"loading {request.model} ...")
-    with control.interrupting():
-        policy = load_policy(
-            request.model,
-            dialect=request.dialect,
-            temperature=request.temperature,
-            seed=request.seed,
-            decoding=request.decoding,
-            constrained=request.constrained,
+    if (screen := request.visible_screen) is not None and not request.yes:
+        raise UsageError(f"the agent would use the mouse and keyboard of {screen}; allow it with yes=True")
+    control = control or Control()
+    with run_folder(request.out, request.place) as directory:
+        with control.interrupting():
+            policy = policy or load_policy(
+                request.model,
+                dialect=request.dialect,
+                temperature=request.temperature,
+                seed=request.seed,
+                decoding=request.decoding,
+                constrained=request.constrained,
+            )
+        har = directory / HAR_NAME
+        rehearsal = DeterminismSettings(har, False, time.time(), request.seed) if request.har else None
+        environment = make_environment(
+            request.place,
+            url=request.url,
+            headed=request.headed,
+            viewport=_viewport(request, policy),
+            downloads=directory / "downloads",
+            allow_file=request.allow_file,
+            desktop=request.desktop,
+            control=control,
+            rehearsal=rehearsal,
         )
-    rehearsal = (
-        DeterminismSettings(directory / HAR_NAME, False, time.time(), request.seed) if request.har else None
-    )
-    environment = make_environment(
-        request.place,
-        url=request.url,
-        headed=request.headed,
-        viewport=_viewport(request, policy),
-        downloads=directory / "downloads",
-        allow_file=request.allow_file,
-        desktop=request.desktop,
-        control=control,
-        rehearsal=rehearsal,
-    )
-    started = time.monotonic()
-    try:
-        with stop_chord_listener(control, chords, environment):
+        started = time.monotonic()
+        with closing(environment), stop_chord_listener(control, chords, environment):
             start, first = _start(request, policy, environment, rehearsal)
             limits = Limits(steps=request.max_steps, seconds=request.max_seconds)
-            with TrajectoryWriter(directory, start, [narrator]) as trajectory:
+            with TrajectoryWriter(directory, start, listeners) as writer:
                 agent = Agent(policy, environment, limits, control=control)
-                end = agent.run(start.instruction, first, trajectory)
-    finally:
-        environment.close()
-    report = write_report(Trajectory.load(directory))
-    return RunResult(end, start.instruction, directory / FILE_NAME, report, time.monotonic() - started)
+                end = agent.run(start.instruction, first, writer)
+        trajectory = Trajectory.load(directory)
+        return RunResult(end, trajectory, write_report(trajectory), time.monotonic() - started)
 
 
-def _viewport(request: RunRequest, policy: ModelPolicy) -> Size | None:
+def _viewport(request: RunRequest, policy: Policy) -> Size | None:
     """The page's size as asked for, else what the model was trained on; MiniWoB++ keeps its own."""
-    if request.viewport is not None:
-        return parse_size(request.viewport)
-    return policy.viewport if request.place == "browser" else None
+    if request.viewport is None and request.place == "browser":
+        return getattr(policy, "viewport", None)
+    return request.viewport
 
 
 def _start(
-    request: RunRequest, policy: ModelPolicy, environment: Environment, rehearsal: DeterminismSettings | None
+    request: RunRequest, policy: Policy, environment: Environment, rehearsal: DeterminismSettings | None
 ) -> tuple[StartEvent, Observation]:
     """Reset the environment; what is asked of the policy, and the first screen."""
     first = environment.reset(request.seed)
@@ -211,11 +244,11 @@ def _start(
         settings={
             "url": request.url,
             **(request.desktop.settings() if request.place == "desktop" else {}),
-            "dialect": policy.dialect,
+            "dialect": getattr(policy, "dialect", None),
             "temperature": request.temperature,
-            "decoding": list(policy.decoding),
+            "decoding": list(getattr(policy, "decoding", ())),
             "constrained": request.constrained,
-            "fingerprint": policy.fingerprint,
+            "fingerprint": getattr(policy, "fingerprint", None),
             "screen": list(first.screenshot.size),
             "max_steps": request.max_steps,
             "max_seconds": request.max_seconds,
@@ -227,14 +260,13 @@ def _start(
     return start, first
 
 
-def _tell_outcome(narrator: Narrator, outcome: RunResult) -> None:
-    end = outcome.end
+def _print_result(narrator: Narrator, result: RunResult) -> None:
+    end = result.end
     reward = "" if end.reward is None else f", reward {end.reward:g}"
     detail = f" ({end.message})" if end.message else ""
-    verdict = "SUCCESS" if end.success else "FAILURE"
-    style = "bold green" if end.success else "bold red"
+    verdict, style = ("SUCCESS", "bold green") if end.success else ("FAILURE", "bold red")
     narrator.note(
-        f"{verdict}  {end.end}{detail} after {end.steps} steps, {outcome.seconds:.1f} s{reward}", style
+        f"{verdict}  {end.end}{detail} after {end.steps} steps, {result.seconds:.1f} s{reward}", style
     )
-    narrator.note(f"trajectory  {outcome.trajectory}")
-    narrator.note(f"report      {outcome.report}")
+    narrator.note(f"trajectory  {result.trajectory.directory / FILE_NAME}")
+    narrator.note(f"report      {result.report}")

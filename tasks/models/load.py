@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakValueDictionary
 
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
@@ -10,8 +13,14 @@ from ...agent.remote.endpoint import PREFIX
 from ...agent.remote.policy import RemotePolicy
 from ...agent.replay.expected import VerifyingPolicy
 
+if TYPE_CHECKING:
+    from ...agent.checkpoints.checkpoint import Checkpoint
+
 SMALL_MODEL = 50_000_000
 """Parameters below which one thread decodes as fast as several."""
+_loading = threading.Lock()
+_loaded: WeakValueDictionary[tuple[str, int], Checkpoint] = WeakValueDictionary()
+_small: dict[str, Checkpoint] = {}
 
 
 class ModelPolicy(VerifyingPolicy, Protocol):
@@ -73,21 +82,37 @@ def load_policy(
     if is_remote(model):
         refuse_decoding(model, decoding, constrained)
         return RemotePolicy(model, dialect, temperature=temperature, seed=seed)
-    import torch
-
-    from ...agent.checkpoints.checkpoint import load_checkpoint
     from ...agent.local import LocalPolicy
 
-    checkpoint = load_checkpoint(model)
-    if sum(weights.numel() for weights in checkpoint.model.parameters()) < SMALL_MODEL:
-        # Its forwards are over before a second thread is awake, and on a busy machine waiting for one
-        # makes them a hundred times slower.
-        torch.set_num_threads(1)
     return LocalPolicy(
-        checkpoint,
+        _shared_checkpoint(model),
         dialect=dialect,
         temperature=temperature,
         seed=seed,
         decoding=decoding,
         constrained=constrained,
     )
+
+
+def _shared_checkpoint(model: str) -> Checkpoint:
+    """A checkpoint that is loaded already, unless its files have changed; else loaded now.
+
+    A large one is shared while a policy uses it, and a small one stays loaded.
+    """
+    import torch
+
+    from ...agent.checkpoints.checkpoint import load_checkpoint
+
+    directory = Path(model).expanduser()
+    files = directory.iterdir() if directory.is_dir() else ()
+    key = (model, max((file.stat().st_mtime_ns for file in files), default=0))
+    with _loading:
+        checkpoint = _loaded.get(key)
+        if checkpoint is None:
+            checkpoint = _loaded[key] = load_checkpoint(model)
+        if sum(weights.numel() for weights in checkpoint.model.parameters()) < SMALL_MODEL:
+            # Its forwards are over before a second thread is awake, and on a busy machine waiting for one
+            # makes them a hundred times slower.
+            torch.set_num_threads(1)
+            _small[model] = checkpoint
+    return checkpoint

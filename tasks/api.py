@@ -1,0 +1,150 @@
+"""What ``import saccade`` offers beyond its classes: run, replay and evaluate in one call each.
+
+Nothing here prints, reads ``sys.argv`` or installs a signal handler. See ``docs/api.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from ..actions.errors import UsageError
+from ..actions.geometry import Size
+from ..agent.policy import Policy
+from ..env.control import Control
+from ..env.registry import DesktopOptions
+from ..env.trajectory.events import Event
+from .commands.run import RunRequest, RunResult, run_task
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_LOOK_UP = 0.1
+"""Seconds between two looks whether a run that waits for its policy was stopped."""
+_policies: dict[int, threading.Lock] = {}
+
+
+def run(
+    task: str | None = None,
+    *,
+    url: str | None = None,
+    env: str | None = None,
+    desktop: DesktopOptions | None = None,
+    model: str | Policy = "embedded",
+    seed: int = 0,
+    max_steps: int = 30,
+    max_seconds: float = 900.0,
+    viewport: tuple[int, int] | None = None,
+    headed: bool = False,
+    allow_file: bool = False,
+    values: Mapping[str, str] | None = None,
+    har: bool = False,
+    yes: bool = False,
+    out: str | Path | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    control: Control | None = None,
+) -> RunResult:
+    """Run one episode, and write its trajectory and report.
+
+    Args:
+        task: what to do, in words; a MiniWoB++ page sets its own.
+        url: the page to start on, in a browser.
+        env: where to act: ``browser``, ``desktop``, ``memory`` or ``miniwob:TASK``.
+        desktop: which program, display or monitor, instead of a browser.
+        model: a model's name as for ``load_policy``, or a policy. A policy runs one episode at a time: a
+            second run with the same one waits.
+        seed: of the task and of sampling.
+        max_steps: predictions.
+        max_seconds: wall time.
+        viewport: width and height of the page or of a private screen, in pixels.
+        headed: show the browser.
+        allow_file: let the browser open ``file://`` pages.
+        values: replace ``{{name}}`` in the task.
+        har: keep the browser's network for a replay without a server.
+        yes: allow the agent to use the mouse and keyboard of a screen that a person sits at.
+        out: the run's folder; by default a new one in ``runs/``.
+        on_event: called with each event of the trajectory, in the thread of the run.
+        control: stops or pauses the run from another thread.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was executed. Its subclass ``MissingPartError`` says
+            what must be installed.
+        EnvironmentFailure: the environment could not be started. If it breaks later, the run ends with
+            ``end.end == "error"``.
+        Stopped: ``control`` stopped it before it began.
+        KeyboardInterrupt: Ctrl-C; the episode has its end and its report.
+    """
+    _refuse_event_loop()
+    control = control or Control()
+    request = RunRequest(
+        task=task,
+        url=url,
+        environment=env,
+        desktop=desktop or DesktopOptions(),
+        model=model if isinstance(model, str) else model.name,
+        seed=seed,
+        max_steps=max_steps,
+        max_seconds=max_seconds,
+        viewport=None if viewport is None else Size(*viewport),
+        headed=headed,
+        allow_file=allow_file,
+        values=dict(values or {}),
+        har=har,
+        yes=yes,
+        out=None if out is None else Path(out),
+    )
+    policy = None if isinstance(model, str) else model
+    with nullcontext() if policy is None else _one_episode(policy, control):
+        result = run_task(request, policy, control, [on_event] if on_event else ())
+    if result.end.end == "interrupted" and not control.stopped:
+        raise KeyboardInterrupt
+    return result
+
+
+def _in_thread(call: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """The same call for a running event loop, which goes on meanwhile."""
+
+    @wraps(call)
+    async def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        control = kwargs["control"] = kwargs.get("control") or Control()
+        assert isinstance(control, Control)
+        work = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            control.stop("cancelled")
+            await asyncio.wait([work])
+            raise
+
+    return called
+
+
+arun = _in_thread(run)
+
+
+def _refuse_event_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError("an event loop is running in this thread; use await saccade.arun(...)")
+
+
+@contextmanager
+def _one_episode(policy: Policy, control: Control) -> Iterator[None]:
+    """Wait until no other run uses a policy, which keeps what it knows of one episode only.
+
+    Raises:
+        Stopped: the run was stopped while it waited.
+    """
+    lock = _policies.setdefault(id(policy), threading.Lock())
+    while not lock.acquire(timeout=_LOOK_UP):
+        control.check()
+    try:
+        yield
+    finally:
+        lock.release()
