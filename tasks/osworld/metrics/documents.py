@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,8 @@ def _ratio(first: str, second: str) -> float:
 
 
 def compare_docx_files(
-    result: str | None,
-    expected: str | None,
+    result: str,
+    expected: str,
     *,
     ignore_blanks: bool = True,
     ignore_case: bool = False,
@@ -64,7 +64,7 @@ def compare_docx_files(
     delete_empty_lines: bool = False,
 ) -> float:
     """The same paragraphs, of ``.docx`` or ``.odt``; with ``fuzzy_match`` or ``content_only`` how alike."""
-    if not result or not expected or _kind(result) is None or _kind(result) != _kind(expected):
+    if _kind(result) is None or _kind(result) != _kind(expected):
         return 0.0
     texts = [_paragraphs(path) for path in (result, expected)]
     if ignore_order:
@@ -95,27 +95,23 @@ def _kind(path: str) -> str | None:
 
 
 def compare_docx_files_and_ignore_new_lines(
-    result: str | None, expected: str | None, *, ignore_blanks: bool = True
+    result: str, expected: str, *, ignore_blanks: bool = True
 ) -> float:
     """The same paragraphs, empty ones left out."""
-    if not result or not expected or not result.endswith(".docx") or not expected.endswith(".docx"):
+    if not result.endswith(".docx") or not expected.endswith(".docx"):
         return 0.0
     actual, wanted = ([line for line in _paragraphs(path) if line] for path in (result, expected))
     return float(_one_line(actual) == _one_line(wanted) if ignore_blanks else actual == wanted)
 
 
-def compare_init_lines(result: str | None, expected: str | None) -> float:
+def compare_init_lines(result: str, expected: str) -> float:
     """The same paragraphs as far as both go."""
-    if not result or not expected:
-        return 0.0
     pairs = zip(_paragraphs(result), _paragraphs(expected), strict=False)
     return float(all(first == second for first, second in pairs))
 
 
-def compare_docx_tables(result: str | None, expected: str | None) -> float:
+def compare_docx_tables(result: str, expected: str) -> float:
     """The same tables, cell by cell, blanks at the ends left out."""
-    if not result or not expected:
-        return 0.0
     actual, wanted = (list(map(_table, _document(path).tables)) for path in (result, expected))
     return float(actual == wanted)
 
@@ -125,9 +121,9 @@ def _table(table: Any) -> tuple[int, int, list[str]]:
     return rows, columns, [table.cell(i, j).text.strip() for i in range(rows) for j in range(columns)]
 
 
-def compare_line_spacing(result: str | None, expected: str | None) -> float:
+def compare_line_spacing(result: str, expected: str) -> float:
     """The same text, and the same space between lines in every paragraph."""
-    if not result or not expected or not compare_docx_files(result, expected):
+    if not compare_docx_files(result, expected):
         return 0.0
     actual, wanted = (
         [paragraph.paragraph_format.line_spacing for paragraph in _document(path).paragraphs]
@@ -136,9 +132,9 @@ def compare_line_spacing(result: str | None, expected: str | None) -> float:
     return float(actual == wanted)
 
 
-def compare_font_names(result: str | None, rules: Rules) -> float:
+def compare_font_names(result: str, rules: Rules) -> float:
     """Every piece of text is in the font ``font_name``."""
-    return float(bool(result) and all(run.font.name == rules["font_name"] for run in _runs(str(result))))
+    return float(all(run.font.name == rules["font_name"] for run in _runs(result)))
 
 
 def _runs(path: str) -> Iterator[Any]:
@@ -146,20 +142,16 @@ def _runs(path: str) -> Iterator[Any]:
         yield from paragraph.runs
 
 
-def compare_subscript_contains(result: str | None, expected: str | None) -> float:
+def compare_subscript_contains(result: str, expected: str) -> float:
     """Some piece of text is a subscript in both."""
-    if not result or not expected:
-        return 0.0
     documents = [_document(path) for path in (result, expected)]
     paragraphs = zip(*(document.paragraphs for document in documents), strict=False)
     runs = (pair for both in paragraphs for pair in zip(*(each.runs for each in both), strict=False))
     return float(any(first.font.subscript and second.font.subscript for first, second in runs))
 
 
-def contains_page_break(result: str | None, rules: Rules) -> float:
+def contains_page_break(result: str, rules: Rules) -> float:
     """There is a page break; as many as ``page_break_count`` says, where it does."""
-    if not result:
-        return 0.0
     breaks = [
         each
         for run in _runs(result)
@@ -170,47 +162,41 @@ def contains_page_break(result: str | None, rules: Rules) -> float:
     return float(bool(breaks) and wanted in (None, len(breaks)))
 
 
-def has_page_numbers_in_footers(result: str | None) -> float:
+def has_page_numbers_in_footers(result: str) -> float:
     """The first line of every footer holds a digit."""
-    if not result:
-        return 0.0
     footers = [section.footer.paragraphs for section in _document(result).sections]
     return float(all(lines and any(letter.isdigit() for letter in lines[0].text) for lines in footers))
 
 
-def is_first_line_centered(result: str | None) -> float:
+def is_first_line_centered(result: str) -> float:
     """The first paragraph is centred."""
-    if not result:
-        return 0.0
     centre = need_package("docx.enum.text").WD_PARAGRAPH_ALIGNMENT.CENTER
     return float(_document(result).paragraphs[0].paragraph_format.alignment == centre)
 
 
-def evaluate_strike_through_last_paragraph(result: str | None, expected: str | None) -> float:
+def evaluate_strike_through_last_paragraph(result: str, expected: str) -> float:
     """The same text, and the last paragraph struck through."""
-    if not result or not expected or not compare_docx_files(result, expected):
+    if not compare_docx_files(result, expected):
         return 0.0
     return float(all(run.font.strike for run in _document(result).paragraphs[-1].runs))
 
 
-def check_italic_font_size_14(result: str | None, expected: str | None) -> float:
+def check_italic_font_size_14(result: str, expected: str) -> float:
     """The same text, and every piece in italics 14 points high."""
-    if not result or not expected or not compare_docx_files(result, expected):
+    if not compare_docx_files(result, expected):
         return 0.0
     sizes = [run.font.size for run in _runs(result) if run.italic]
     return float(all(size is not None and size.pt == 14 for size in sizes))
 
 
 def check_tabstops(
-    result: str | None,
-    expected: str | None,
+    result: str,
+    expected: str,
     *,
     word_number_split_by_tabstop: int | None = None,
     index: int = 0,
 ) -> float:
     """How near tab stops are to where they should be, as a share of the line; words before them as asked."""
-    if not result or not expected:
-        return 0.0
     actual, wanted = (_document(path) for path in (result, expected))
     first, second = ([each for each in book.paragraphs if each.text.strip()] for book in (actual, wanted))
     if len(first) != len(second):
@@ -236,10 +222,8 @@ def _stops(paragraph: Any) -> list[tuple[Any, int]]:
     return [stop for stop in stops if stop[0] != kinds.CLEAR and stop != (kinds.LEFT, 0)]
 
 
-def find_default_font(result: str | None, rules: Rules) -> float:
+def find_default_font(result: str, rules: Rules) -> float:
     """LibreOffice's settings name ``font_name`` as Writer's default font."""
-    if not result:
-        return 0.0
     items = _xml(Path(result).read_bytes()).iter("item")
     fonts = [
         value.text
@@ -250,21 +234,3 @@ def find_default_font(result: str | None, rules: Rules) -> float:
         for value in prop.iter("value")
     ]
     return float(bool(fonts) and fonts[-1] == rules["font_name"])
-
-
-METRICS: tuple[Callable[..., float], ...] = (
-    compare_docx_files,
-    compare_docx_files_and_ignore_new_lines,
-    compare_init_lines,
-    compare_docx_tables,
-    compare_line_spacing,
-    compare_font_names,
-    compare_subscript_contains,
-    contains_page_break,
-    has_page_numbers_in_footers,
-    is_first_line_centered,
-    evaluate_strike_through_last_paragraph,
-    check_italic_font_size_14,
-    check_tabstops,
-    find_default_font,
-)

@@ -226,6 +226,3 @@ def compare_conference_city_in_order(result: str, expected: Mapping[str, Any]) -
     return float(
         all(any(text in value for text in texts) for value, texts in zip(held, wanted, strict=False))
     )
-
-
-METRICS = (compare_table, compare_conference_city_in_order)

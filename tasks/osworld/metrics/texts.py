@@ -25,11 +25,9 @@ def _read(path: str | Path) -> str:
 
 
 def compare_text_file(
-    actual: str | None, expected: str, *, ignore_blanks: bool = False, ignore_case: bool = False
+    actual: str, expected: str, *, ignore_blanks: bool = False, ignore_case: bool = False
 ) -> float:
     """The same text; ``ignore_blanks`` takes any white space for one blank and none at the ends."""
-    if not actual:
-        return 0.0
 
     def plain(text: str) -> str:
         text = re.sub(r"\s+", " ", re.sub(r"[\t\n]", " ", text).strip()) if ignore_blanks else text
@@ -38,23 +36,19 @@ def compare_text_file(
     return float(plain(_read(actual)) == plain(_read(expected)))
 
 
-def diff_text_file(result: str | None, expect: str) -> float:
+def diff_text_file(result: str, expect: str) -> float:
     """How much alike the lines are (Ratcliff and Obershelp's ratio)."""
-    if result is None:
-        return 0.0
     lines = [_read(path).splitlines() for path in (result, expect)]
     return difflib.SequenceMatcher(a=lines[0], b=lines[1]).ratio()
 
 
-def compare_config(actual: str | None, rules: Rules) -> float:
+def compare_config(actual: str, rules: Rules) -> float:
     """A file's text is exactly ``expected``."""
-    return float(bool(actual) and _read(str(actual)) == rules["expected"])
+    return float(_read(actual) == rules["expected"])
 
 
-def compare_result_files(result: str | None, expected: str | None) -> float:
+def compare_result_files(result: str, expected: str) -> float:
     """The same text at the core; a number may stand in more words, or differ by less than 0.0001."""
-    if not result or not expected:
-        return 0.0
     actual, wanted = (_read(path).strip() for path in (result, expected))
     try:
         number = float(wanted)
@@ -63,10 +57,8 @@ def compare_result_files(result: str | None, expected: str | None) -> float:
         return float(actual == wanted)
 
 
-def compare_python_pure_text(result: str | None, expected: str | None) -> float:
+def compare_python_pure_text(result: str, expected: str) -> float:
     """The same program, but for empty lines, blanks at ends of lines, tabs, and head lines for tools."""
-    if not result or not expected:
-        return 0.0
     try:
         return float(_program(_read(result)) == _program(_read(expected)))
     except (OSError, UnicodeDecodeError):
@@ -81,27 +73,25 @@ def _program(text: str) -> list[str]:
     return [line.expandtabs(4).rstrip() for line in lines[start:] if line.strip()]
 
 
-def file_contains(result: str | None, rules: Rules) -> float:
+def file_contains(result: str, rules: Rules) -> float:
     """Holds every text of ``expected``."""
     try:
-        text = _read(result) if result else None
+        text = _read(result)
     except (OSError, UnicodeDecodeError):
         return 0.0
-    return float(text is not None and all(each in text for each in rules["expected"]))
+    return float(all(each in text for each in rules["expected"]))
 
 
-def check_line_number(result: str | None, rules: Rules) -> float:
+def check_line_number(result: str, rules: Rules) -> float:
     """As many lines hold a time of day as ``expected`` says."""
-    if result is None or not Path(result).is_file():
+    if not Path(result).is_file():
         return 0.0
     found = sum(_CLOCK.search(line) is not None for line in _read(result).splitlines())
     return float(found == int(rules["expected"]))
 
 
-def check_list(result: str | None, rules: Rules) -> float:
+def check_list(result: str, rules: Rules) -> float:
     """Some line matches each pattern of ``expect``, and none one of ``unexpect``."""
-    if result is None:
-        return 0.0
     lines = _read(result).splitlines(keepends=True)
 
     def found(pattern: str) -> bool:
@@ -111,10 +101,8 @@ def check_list(result: str | None, rules: Rules) -> float:
     return float(wanted and not any(map(found, rules.get("unexpect", ()))))
 
 
-def check_csv(result: str | None, rules: Rules) -> float:
+def check_csv(result: str, rules: Rules) -> float:
     """Some record has the values of each of ``expect``, and none those of one of ``unexpect``."""
-    if result is None:
-        return 0.0
     with Path(result).open(encoding="utf-8", newline="") as stream:
         records = list(csv.DictReader(stream))
 
@@ -126,10 +114,10 @@ def check_csv(result: str | None, rules: Rules) -> float:
 
 
 def compare_csv(
-    result: str | None, expected: str | Sequence[str], *, strict: bool = True, ignore_case: bool = False
+    result: str, expected: str | Sequence[str], *, strict: bool = True, ignore_case: bool = False
 ) -> float:
     """The same lines as one of the expected files; not ``strict`` leaves blanks at ends of lines out."""
-    if result is None or (actual := _lines(result)) is None:
+    if (actual := _lines(result)) is None:
         return 0.0
 
     def plain(line: str) -> str:
@@ -152,9 +140,9 @@ def _lines(path: str) -> list[str] | None:
     return None
 
 
-def check_json(result: str | None, rules: Rules, *, is_yaml: bool = False) -> float:
+def check_json(result: str, rules: Rules, *, is_yaml: bool = False) -> float:
     """The value at each ``key`` of ``expect`` is as its rule says, and of ``unexpect`` is not."""
-    if result is None or not Path(result).is_file():
+    if not Path(result).is_file():
         return 0.0
     try:
         value = need_package("yaml").safe_load(_read(result)) if is_yaml else json.loads(_read(result))
@@ -179,10 +167,8 @@ def _or_none(value: Any, rule: Rules) -> Any:
         return None
 
 
-def check_json_settings(result: str | None, rules: Rules) -> float:
+def check_json_settings(result: str, rules: Rules) -> float:
     """A JSON object has the values of ``expected``."""
-    if not result:
-        return 0.0
     try:
         value = json.loads(_read(result))
     except (OSError, ValueError):
@@ -203,10 +189,8 @@ def check_json_keybindings(result: str, rules: Rules) -> float:
     return 0.0
 
 
-def is_included_all_json_objects(gold: str | None, result: str | None) -> float:
+def is_included_all_json_objects(gold: str, result: str) -> float:
     """Every value of the first object is in the second."""
-    if not gold or not result:
-        return 0.0
     return float(has_values(json.loads(_read(result)), json.loads(_read(gold))))
 
 
@@ -214,22 +198,3 @@ def run_sqlite3(result: str, rules: Rules) -> float:
     """What the query ``sql`` gives for a database, which it cannot change; a first value of NULL is 0."""
     with closing(sqlite3.connect(f"{Path(result).as_uri()}?mode=ro", uri=True)) as connection:
         return float(connection.execute(rules["sql"]).fetchone()[0] or 0)
-
-
-METRICS = (
-    compare_text_file,
-    diff_text_file,
-    compare_config,
-    compare_result_files,
-    compare_python_pure_text,
-    file_contains,
-    check_line_number,
-    check_list,
-    check_csv,
-    compare_csv,
-    check_json,
-    check_json_settings,
-    check_json_keybindings,
-    is_included_all_json_objects,
-    run_sqlite3,
-)

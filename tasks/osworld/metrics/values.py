@@ -142,21 +142,3 @@ def is_extension_installed(printed: str, rules: Rules) -> float:
 def compare_answer(result: str | None, rules: Rules) -> float:
     """A text equal to ``expected``, and not empty."""
     return float(bool(result) and result == rules["expected"])
-
-
-METRICS = (
-    exact_match,
-    match_in_list,
-    is_in_list,
-    fuzzy_match,
-    literal_match,
-    check_include_exclude,
-    check_direct_json_object,
-    check_moved_jpgs,
-    check_gnome_favorite_apps,
-    is_utc_0,
-    check_text_enlarged,
-    is_in_vm_clickboard,
-    is_extension_installed,
-    compare_answer,
-)
