@@ -1,4 +1,4 @@
-"""OSWorld's file cache, read and never written: what its tasks would download."""
+"""OSWorld's file cache: what its tasks would download. It is read and never written."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Cache:
     """The folder that OSWorld's runner calls ``cache``, with a folder for each task.
 
     Attributes:
-        root: where it is; None is an empty one.
+        root: its folder; None is an empty cache.
     """
 
     root: Path | None = None
 
     def downloaded(self, task: str, url: str, path: str) -> Path | None:
-        """The file that a set-up step downloads from ``url`` to ``path``; None where it is not there."""
+        """The file that a set-up step downloads from ``url`` to ``path``; None if it is missing."""
         return self.kept(task, f"{uuid.uuid5(uuid.NAMESPACE_URL, url)}_{PurePosixPath(path).name}")
 
     def kept(self, task: str, name: str) -> Path | None:
-        """A file by the name that results are compared under; None where it is not there."""
+        """The file that a result is compared with; None if it is missing."""
         if self.root is None:
             return None
         folder = (self.root / task).resolve()
@@ -34,11 +34,11 @@ class Cache:
         return found if found.is_relative_to(folder) and found.is_file() else None
 
     def need(self, found: Path | None, what: str) -> Path:
-        """A file that must be there.
+        """A required file.
 
         Raises:
-            DataError: it is not.
+            DataError: it is missing.
         """
         if found is None:
-            raise DataError(f"{what} is not in the cache; fill --osworld-cache from {SOURCE}")
+            raise DataError(f"{what} is not in the cache; put it into --osworld-cache, from {SOURCE}")
         return found

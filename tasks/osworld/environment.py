@@ -1,4 +1,4 @@
-"""One task as an environment: a private display, a sandbox on it, and a verdict at the end."""
+"""One task as an environment: a private display, a sandbox on it, and a score at the end."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from ...env.base import Preview, StepResult, Verdict
 from ...env.desktop.environment import DesktopEnvironment
 from ...env.desktop.private_display import PrivateDisplay
 from ...perception.observation import Observation
-from .box import CommandSandbox
 from .cache import Cache
-from .judging import score
-from .setting_up import TERMINAL, open_terminal, programs_of, set_up
+from .command_sandbox import CommandSandbox
+from .score import score
+from .setup_steps import TERMINAL, open_terminal, programs_of, set_up
 from .task import Task
+from .task_environment import TaskEnvironment
 from .windows import windows_of
-from .world import TaskEnvironment
 
 WINDOW_LIMIT = 30.0
 """Seconds that a launched program may take to show its window."""
-_GLANCE = 0.1
-_AFTERMATH = 1.0
-"""Seconds that programs get to do what they were last told, such as to save."""
+_WINDOW_POLL = 0.1
+_LAST_WORK = 1.0
+"""Seconds that programs get to finish the last action, such as to save."""
 _FULL = 1.0
 
 
 class OsWorldEnvironment:
-    """A task in a fresh home on a fresh display, judged once when the episode is over.
+    """A task in a new home on a new display, scored once at the end of the episode.
 
     The keys ctrl+alt+t open a terminal, as on OSWorld's desktop, and ``open_app`` starts a program in the
     sandbox. An episode succeeds with the full score, 1; the score itself is the reward.
 
     Args:
-        task: what to do, and how it is judged.
+        task: what to do, and how it is scored.
         cache: files that it would download.
         size: of the screen, in pixels.
 
     Raises:
-        MissingPartError: Xvfb, openbox or bubblewrap is missing.
+        MissingPartError: Xvfb, openbox or bubblewrap is not installed.
     """
 
     def __init__(self, task: Task, cache: Cache = Cache(), size: Size = Size(1920, 1080)) -> None:
@@ -54,18 +54,18 @@ class OsWorldEnvironment:
 
     @property
     def name(self) -> str:
-        """The task's own."""
+        """The task's id."""
         return self._task.id
 
     @property
     def instruction(self) -> str | None:
-        """The task in words, as the seed has it."""
+        """The task in words, with the values of the seed."""
         return self._instruction
 
     @property
     def display(self) -> str | None:
-        """The X display of the episode; None while there is none."""
-        return None if self._episode is None else self._episode.world.display
+        """The X display of the episode; None before ``reset``."""
+        return None if self._episode is None else self._episode.env.display
 
     def reset(self, seed: int | None = None) -> Observation:
         """Prepare the task in a new home on a new display.
@@ -79,7 +79,7 @@ class OsWorldEnvironment:
         task = self._task.seeded(seed).on_screen(self._size)
         self._episode = _Episode(task, self._cache, self._size)
         try:
-            set_up(self._episode.world, task.config)
+            set_up(self._episode.env, task.config)
             first = self._episode.desktop.reset()
         except UsageError as error:
             raise EnvironmentFailure(f"{task.id} cannot be prepared: {error}") from error
@@ -91,7 +91,7 @@ class OsWorldEnvironment:
         """Execute one action; see ``Environment.step``.
 
         Raises:
-            EnvironmentFailure: the display is gone, or no episode is running.
+            EnvironmentFailure: the display has ended, or no episode is running.
         """
         if self._episode is None:
             raise EnvironmentFailure("no episode is running; call reset before step")
@@ -99,7 +99,7 @@ class OsWorldEnvironment:
             case OpenApp(name=name):
                 return self._opened(name)
             case Hotkey(keys=keys) if keys == TERMINAL:
-                open_terminal(self._episode.world)
+                open_terminal(self._episode.env)
                 return self._episode.desktop.step(Wait(seconds=0))
         return self._episode.desktop.step(action)
 
@@ -107,17 +107,17 @@ class OsWorldEnvironment:
         """See ``SupportsVerdict``.
 
         Raises:
-            EnvironmentFailure: it cannot be judged.
+            EnvironmentFailure: it cannot be scored.
         """
         if self._episode is None:
             raise EnvironmentFailure("no episode is running; call reset before judge")
         self._episode.desktop.preview_to(None)
-        self._episode.desktop.step(Wait(seconds=_AFTERMATH))
+        self._episode.desktop.step(Wait(seconds=_LAST_WORK))
         try:
-            worth = score(self._episode.world, last)
+            reward = score(self._episode.env, last)
         except UsageError as error:
-            raise EnvironmentFailure(f"{self._task.id} cannot be judged: {error}") from error
-        return Verdict(worth, worth >= _FULL)
+            raise EnvironmentFailure(f"{self._task.id} cannot be scored: {error}") from error
+        return Verdict(reward, reward >= _FULL)
 
     def preview_to(self, show: Preview | None) -> None:
         """See ``SupportsPreview``."""
@@ -132,8 +132,8 @@ class OsWorldEnvironment:
 
     def _opened(self, name: str) -> StepResult:
         assert self._episode is not None
-        world, refused = self._episode.world, None
-        if "/" in name or world.box.run(["which", name]).status != 0:
+        env, refused = self._episode.env, None
+        if "/" in name or env.sandbox.run(["which", name]).status != 0:
             refused = f"no program is called {name!r}"
         else:
             try:
@@ -150,43 +150,43 @@ class OsWorldEnvironment:
 
 
 class _Episode:
-    """What one episode stands on."""
+    """The display, desktop and sandbox of one episode."""
 
     def __init__(self, task: Task, cache: Cache, size: Size) -> None:
         with ExitStack() as stack:
             self._display = stack.enter_context(PrivateDisplay(size))
-            box = CommandSandbox(self._display)
-            results = box.home.with_name("results")  # ends with the display, also after kill -9
+            sandbox = CommandSandbox(self._display)
+            results = sandbox.home.with_name("results")  # ends with the display, also after kill -9
             results.mkdir()
-            stack.callback(box.close)
+            stack.callback(sandbox.close)
             self.desktop = stack.enter_context(DesktopEnvironment(display=self._display.name))
             self.desktop.reset()
             name = self._display.name
-            self.world = TaskEnvironment(
-                task, box, name, size, self._act, self._wait_for_window, cache, results
+            self.env = TaskEnvironment(
+                task, sandbox, name, size, self._act, self._wait_for_window, cache, results
             )
-            self._everything = stack.pop_all()
+            self._resources = stack.pop_all()
 
     def launch(self, name: str) -> None:
         """Start a program by its name and wait for its window."""
-        before = frozenset(window.number for window in windows_of(self.world.display))
-        number = self.world.box.launch([name])
+        before = frozenset(window.number for window in windows_of(self.env.display))
+        number = self.env.sandbox.launch([name])
         self._wait_for_window(number, programs_of([name], False), before)
 
     def close(self) -> None:
         """End the display with all that is on it."""
-        self._everything.close()
+        self._resources.close()
 
     def _act(self, action: Action) -> None:
         if (refused := self.desktop.step(action).error) is not None:
-            raise EnvironmentFailure(f"a step of {self.world.task.id} has no effect: {refused}")
+            raise EnvironmentFailure(f"a step of {self.env.task.id} has no effect: {refused}")
 
     def _wait_for_window(self, number: int, program: str, before: frozenset[int]) -> None:
         deadline = time.monotonic() + WINDOW_LIMIT
-        while not {window.number for window in windows_of(self.world.display) if window.title} - before:
-            status = self.world.box.status(number)
-            if status not in (None, 0):  # 0: a launcher may end well before the window comes
-                raise EnvironmentFailure(f"{program} has ended with status {status}; it showed no window")
+        while not {window.number for window in windows_of(self.env.display) if window.title} - before:
+            status = self.env.sandbox.status(number)
+            if status not in (None, 0):  # 0: a launcher may end before the window shows
+                raise EnvironmentFailure(f"{program} exited with status {status} and showed no window")
             if time.monotonic() > deadline:
                 raise EnvironmentFailure(f"{program} showed no window within {WINDOW_LIMIT:g} s")
-            self._act(Wait(seconds=_GLANCE))
+            self._act(Wait(seconds=_WINDOW_POLL))

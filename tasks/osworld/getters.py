@@ -1,4 +1,4 @@
-"""What fetches results, and what they are compared with, by OSWorld's names."""
+"""Getters by OSWorld's names: they fetch results, and what results are compared with."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 from ...actions.errors import DataError
 from ...actions.extras import need_package
-from .box import CommandFailure
+from .command_sandbox import CommandFailure
 from .task import Spec
+from .task_environment import TaskEnvironment
 from .windows import windows_of
-from .world import TaskEnvironment
 
 
-def fetch(world: TaskEnvironment, spec: Spec) -> Any:
-    """What a getter gives: text, a path, a list of paths, or an object.
+def fetch(env: TaskEnvironment, spec: Spec) -> Any:
+    """The value of a getter: text, a path, a list of paths, or an object.
 
     Raises:
-        DataError: the getter is unknown, not as published, or wants a file that is not in the cache.
+        DataError: the getter is unknown, not as published, or needs a file that is not in the cache.
         EnvironmentFailure: the sandbox does not answer.
     """
     getter = GETTERS.get(str(spec.get("type")))
     if getter is None:
-        raise DataError(f"{world.task.id}: no getter of type {spec.get('type')!r} is known")
+        raise DataError(f"{env.task.id}: no getter of type {spec.get('type')!r} is known")
     try:
-        return getter(world, spec)
+        return getter(env, spec)
     except KeyError as error:
-        raise DataError(f"{world.task.id}: {spec['type']} has no {error}") from error
+        raise DataError(f"{env.task.id}: {spec['type']} has no {error}") from error
 
 
 def _files(spec: Spec) -> tuple[list[tuple[str, str]], set[int]]:
@@ -43,14 +43,14 @@ def _given(found: Sequence[Path | None]) -> Any:
     return texts[0] if len(texts) == 1 else texts
 
 
-def _vm_file(world: TaskEnvironment, spec: Spec) -> Any:
+def _vm_file(env: TaskEnvironment, spec: Spec) -> Any:
     files, gives = _files(spec)
     found: list[Path | None] = []
     for number, (path, name) in enumerate(files):
-        data = world.box.read(path)
+        data = env.sandbox.read(path)
         kept = None
         if data is not None:
-            kept = world.result(_timed(name, spec))
+            kept = env.result(_timed(name, spec))
             kept.write_bytes(data)
         if number in gives:
             found.append(kept)
@@ -65,60 +65,57 @@ def _timed(name: str, spec: Spec) -> str:
     return str(path.with_name(f"{path.stem}_{now}{path.suffix}"))
 
 
-def _cloud_file(world: TaskEnvironment, spec: Spec) -> Any:
+def _cloud_file(env: TaskEnvironment, spec: Spec) -> Any:
     files, gives = _files(spec)
-    kept = [
-        world.cache.need(world.cache.kept(world.task.id, name), f"{world.task.id}: {name}")
-        for _, name in files
-    ]
+    kept = [_cached(env, name) for _, name in files]
     return _given([path for number, path in enumerate(kept) if number in gives])
 
 
-def _cache_file(world: TaskEnvironment, spec: Spec) -> str:
-    made = world.result(spec["path"])
-    if made.is_file():
-        return str(made)
-    return str(
-        world.cache.need(world.cache.kept(world.task.id, spec["path"]), f"{world.task.id}: {spec['path']}")
-    )
+def _cached(env: TaskEnvironment, name: str) -> Path:
+    return env.cache.need(env.cache.kept(env.task.id, name), f"{env.task.id}: {name}")
 
 
-def _printed(world: TaskEnvironment, spec: Spec, stream: str) -> str | None:
-    """What a command wrote; None for one that cannot be run, as OSWorld's server has it."""
+def _cache_file(env: TaskEnvironment, spec: Spec) -> str:
+    made = env.result(spec["path"])
+    return str(made if made.is_file() else _cached(env, spec["path"]))
+
+
+def _printed(env: TaskEnvironment, spec: Spec, stream: str) -> str | None:
+    """What a command wrote; None if it cannot be run, as with OSWorld's server."""
     try:
-        return str(getattr(world.box.run(spec["command"], shell=bool(spec.get("shell"))), stream))
+        return str(getattr(env.sandbox.run(spec["command"], shell=bool(spec.get("shell"))), stream))
     except CommandFailure:
         return None
 
 
-def _last_row(world: TaskEnvironment, spec: Spec) -> Any:
+def _last_row(env: TaskEnvironment, spec: Spec) -> Any:
     if (spec["file_type"], spec["file_content"]) != ("xlsx", "last_row"):
-        raise DataError(f"{world.task.id}: content_from_vm_file knows the last_row of xlsx only")
+        raise DataError(f"{env.task.id}: content_from_vm_file knows the last_row of xlsx only")
     pandas = need_package("pandas")
-    path = _vm_file(world, {"path": spec["path"], "dest": PurePosixPath(spec["path"]).name})
+    path = _vm_file(env, {"path": spec["path"], "dest": PurePosixPath(spec["path"]).name})
     if path is None:
         raise FileNotFoundError(spec["path"])
     return pandas.read_excel(path).iloc[-1].astype(str).tolist()
 
 
-def _window_size(world: TaskEnvironment, spec: Spec) -> Any:
-    for window in windows_of(world.display):
+def _window_size(env: TaskEnvironment, spec: Spec) -> Any:
+    for window in windows_of(env.display):
         if window.called(spec["app_class_name"], by_class=True):
             return {"width": window.size[0], "height": window.size[1]}
     return None
 
 
 GETTERS: Mapping[str, Callable[[TaskEnvironment, Spec], Any]] = {
-    "rule": lambda world, spec: spec["rules"],
+    "rule": lambda env, spec: spec["rules"],
     "vm_file": _vm_file,
     "cloud_file": _cloud_file,
     "cache_file": _cache_file,
-    "vm_command_line": lambda world, spec: _printed(world, spec, "output"),
-    "vm_command_error": lambda world, spec: _printed(world, spec, "error"),
-    "list_directory": lambda world, spec: world.box.tree(spec["path"]),
+    "vm_command_line": lambda env, spec: _printed(env, spec, "output"),
+    "vm_command_error": lambda env, spec: _printed(env, spec, "error"),
+    "list_directory": lambda env, spec: env.sandbox.tree(spec["path"]),
     "content_from_vm_file": _last_row,
-    "vm_screen_size": lambda world, spec: {"width": world.size.width, "height": world.size.height},
+    "vm_screen_size": lambda env, spec: {"width": env.size.width, "height": env.size.height},
     "vm_window_size": _window_size,
-    "time_diff_range": lambda world, spec: spec["diff_range_in_minutes"],
+    "time_diff_range": lambda env, spec: spec["diff_range_in_minutes"],
 }
-"""By the name in the JSON; each takes the episode's world and the getter's own object."""
+"""By the name in the JSON; each takes the episode and the getter's object of the JSON."""

@@ -28,7 +28,7 @@ class Window:
     size: tuple[int, int]
 
     def called(self, name: str, *, strict: bool = False, by_class: bool = False) -> bool:
-        """Whether it goes by a name: a part of the title in any case; exactly the whole when strict."""
+        """Whether the title holds a name, in any case; when strict, whether the title is the name."""
         text = self.kind if by_class else self.title
         return text == name if strict else name.lower() in text.lower()
 
@@ -39,17 +39,17 @@ def windows_of(display: str) -> list[Window]:
     Raises:
         EnvironmentFailure: there is no such display.
     """
-    with closing(_connect(display)) as link:
-        return [_describe(link, number) for number in _clients(link)]
+    with closing(_connect(display)) as server:
+        return [_describe(server, number) for number in _clients(server)]
 
 
 def activate(display: str, window: Window) -> None:
-    """Raise a window and give it the keys, through the window manager."""
+    """Raise a window and focus it, through the window manager."""
     _send(display, window, "_NET_ACTIVE_WINDOW", [2, 0, 0, 0, 0])
 
 
 def close(display: str, window: Window) -> None:
-    """Ask a window to close, as its button does."""
+    """Ask a window to close, as its close button does."""
     _send(display, window, "_NET_CLOSE_WINDOW", [0, 2, 0, 0, 0])
 
 
@@ -57,25 +57,25 @@ def _connect(display: str) -> Any:
     try:
         return open_display(display)
     except MissingPartError as problem:
-        raise EnvironmentFailure(
-            f"the display {display} is gone; reset the environment to go on"
-        ) from problem
+        raise EnvironmentFailure(f"the display {display} has ended; reset the environment") from problem
 
 
-def _clients(link: Any) -> Iterator[int]:
+def _clients(server: Any) -> Iterator[int]:
     from Xlib import X
 
-    found = link.screen().root.get_full_property(link.intern_atom("_NET_CLIENT_LIST"), X.AnyPropertyType)
+    found = server.screen().root.get_full_property(server.intern_atom("_NET_CLIENT_LIST"), X.AnyPropertyType)
     yield from (int(number) for number in found.value) if found is not None else ()
 
 
-def _describe(link: Any, number: int) -> Window:
+def _describe(server: Any, number: int) -> Window:
     from Xlib import error
 
-    window = link.create_resource_object("window", number)
+    window = server.create_resource_object("window", number)
     try:
-        held = window.get_full_property(link.intern_atom("_NET_WM_NAME"), link.intern_atom("UTF8_STRING"))
-        title = held.value.decode(errors="replace") if held is not None else str(window.get_wm_name() or "")
+        value = window.get_full_property(
+            server.intern_atom("_NET_WM_NAME"), server.intern_atom("UTF8_STRING")
+        )
+        title = value.value.decode(errors="replace") if value is not None else str(window.get_wm_name() or "")
         kind = ".".join(window.get_wm_class() or ())
         shape = window.get_geometry()
     except error.XError:  # closed meanwhile
@@ -87,9 +87,9 @@ def _send(display: str, window: Window, name: str, data: list[int]) -> None:
     from Xlib import X
     from Xlib.protocol import event
 
-    with closing(_connect(display)) as link:
-        target = link.create_resource_object("window", window.number)
-        message = event.ClientMessage(window=target, client_type=link.intern_atom(name), data=(32, data))
+    with closing(_connect(display)) as server:
+        target = server.create_resource_object("window", window.number)
+        message = event.ClientMessage(window=target, client_type=server.intern_atom(name), data=(32, data))
         mask = X.SubstructureRedirectMask | X.SubstructureNotifyMask
-        link.screen().root.send_event(message, event_mask=mask)
-        link.sync()
+        server.screen().root.send_event(message, event_mask=mask)
+        server.sync()

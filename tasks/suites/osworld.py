@@ -22,7 +22,7 @@ from ...actions.errors import DataError, MissingPartError, UnknownTaskError, Usa
 from ...env.base import Environment
 from ..osworld.cache import Cache
 from ..osworld.environment import OsWorldEnvironment
-from ..osworld.needs import counted, unmet
+from ..osworld.requirements import counted, unmet
 from ..osworld.task import Task, read_task
 from .base import data_root
 from .desktop import DesktopProvider, package_versions

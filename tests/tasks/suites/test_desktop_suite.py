@@ -100,7 +100,7 @@ def test_programs_see_nothing_of_this_machine(tmp_path: Path) -> None:
     with closing(opened("make-tree")) as environment:
         environment.reset(0)
         assert environment._episode is not None
-        box = environment._episode.world.box
+        box = environment._episode.env.sandbox
         box.run(["ln", "-s", str(secret), "link"])
         assert box.read("link") is None, "a link out of the home leads nowhere"
         assert box.run(["cat", str(secret)]).status != 0
@@ -111,7 +111,7 @@ def test_programs_see_nothing_of_this_machine(tmp_path: Path) -> None:
         assert "eth0" not in interfaces
         assert box.run(["id", "-u"]).output == box.run("id -u").output == "1000\n"
         assert box.run(["ls", "-d", "~/Desktop"]).output == "/home/user/Desktop\n"
-        with pytest.raises(EnvironmentFailure, match="not over after"):
+        with pytest.raises(EnvironmentFailure, match="still running after"):
             box.run(["sleep", "600"], limit=0.2)
         home = Path(box.home)
         assert home.is_dir()

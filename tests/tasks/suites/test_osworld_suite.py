@@ -22,9 +22,9 @@ from saccade.actions.geometry import Size
 from saccade.actions.schema import Action, CallUser, Finished, Type, Wait
 from saccade.tasks.osworld.cache import Cache
 from saccade.tasks.osworld.environment import OsWorldEnvironment
-from saccade.tasks.osworld.judging import joined
-from saccade.tasks.osworld.needs import counted, kind_of
-from saccade.tasks.osworld.setting_up import pyautogui_code
+from saccade.tasks.osworld.requirements import counted, kind_of
+from saccade.tasks.osworld.score import joined
+from saccade.tasks.osworld.setup_steps import pyautogui_code
 from saccade.tasks.osworld.task import Evaluator, Task, read_task
 from saccade.tasks.suites.catalog import catalog
 from saccade.tasks.suites.interactive import SupportsSelection
@@ -56,17 +56,21 @@ def test_what_can_be_run_is_told_from_what_cannot_and_why(cache: Path) -> None:
     assert suite.tasks("small") == [NEVER]
     left_out = suite.left_out
     assert {task: {kind_of(reason) for reason in reasons} for task, reasons in left_out.items()} == {
-        WEB: {"needs the live web", "needs a look into the browser", "needs a metric that is not here"},
+        WEB: {
+            "needs the live web",
+            "needs the browser's internal state",
+            "needs a metric that is not implemented",
+        },
         ACCOUNT: {"needs an account", "needs a file that is not in the cache"},
-        GIMP: {"needs a program that is not installed", "needs a metric that is not here"},
+        GIMP: {"needs a program that is not installed", "needs a metric that is not implemented"},
         TABLE: {
-            "needs a set-up step that is not here",
+            "needs a set-up step that is not implemented",
             "needs a desktop or system service of Ubuntu",
-            "needs a metric that is not here",
+            "needs a metric that is not implemented",
             "needs a file that is not in the cache",
         },
     }
-    assert "needs a metric that is not here: compare_table's pivot_table" in left_out[TABLE]
+    assert "needs a metric that is not implemented: compare_table's pivot_table" in left_out[TABLE]
     assert counted(left_out)["needs an account"] == 1
     assert suite.selection.startswith("3 of 7 tasks can be run here; the others: needs a metric that is not")
 

@@ -1,7 +1,7 @@
-"""Runs inside the sandbox and does there what its owner asks, so that nothing of a task happens outside.
+"""Runs inside the sandbox and executes its owner's requests there, so that nothing of a task happens outside.
 
-A process of its own (``python -ISs box_server.py SOCKET``, standard library only). It connects to the owner's
-socket and answers each line, a JSON object, with another::
+A process of its own (``python -ISs sandbox_server.py SOCKET``, standard library only). It connects to the
+owner's socket and answers each line, a JSON object, with another::
 
     > {"run": ["ls"], "shell": false, "limit": 120}     < {"status": 0, "output": "", "error": ""}
     > {"launch": ["mousepad"], "shell": false}          < {"started": 7}
@@ -10,7 +10,7 @@ socket and answers each line, a JSON object, with another::
     > {"write": "/home/user/a.txt", "data": "aGk="}     < {"written": 2}
     > {"tree": "/home/user"}                            < {"tree": {"type": "directory", ...}}
 
-What cannot be done is answered with ``{"failed": "why"}``.
+A request that fails is answered with ``{"failed": "why"}``.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from pathlib import Path
 from typing import Any
 
 LARGEST = 256 << 20
-"""Bytes of a file that may be read."""
+"""The most bytes of a file that are read."""
 _OUTPUT = 4 << 20
 
 _launched: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def answer(wish: dict[str, Any]) -> dict[str, Any]:
-    """Do what is asked."""
-    match wish:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Execute one request."""
+    match request:
         case {"run": command}:
-            return _run(command, bool(wish.get("shell")), float(wish.get("limit", 120)))
+            return _run(command, bool(request.get("shell")), float(request.get("limit", 120)))
         case {"launch": command}:
-            return _launch(command, bool(wish.get("shell")))
+            return _launch(command, bool(request.get("shell")))
         case {"ended": int(number)}:
             return {"status": _launched[number].poll()}
         case {"read": str(path)}:
@@ -50,11 +50,11 @@ def answer(wish: dict[str, Any]) -> dict[str, Any]:
             return {"written": target.write_bytes(base64.b64decode(data))}
         case {"tree": str(path)}:
             return {"tree": _tree(_path(path))}
-    return {"failed": f"nothing is known of {sorted(wish)}"}
+    return {"failed": f"unknown request {sorted(request)}"}
 
 
 def _run(command: Any, shell: bool, limit: float) -> dict[str, Any]:
-    # Files instead of pipes: what the command leaves running may hold its output open for ever.
+    # Files instead of pipes: a program that the command leaves running may keep its output open for ever.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
         process = _start(command, shell, output, error)
         try:
@@ -62,11 +62,11 @@ def _run(command: Any, shell: bool, limit: float) -> dict[str, Any]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            return {"failed": f"not over after {limit:g} s"}
+            return {"failed": f"still running after {limit:g} s"}
         for stream in (output, error):
             stream.seek(0)
-        said, told = (stream.read(_OUTPUT).decode(errors="replace") for stream in (output, error))
-    return {"status": status, "output": said, "error": told}
+        out, err = (stream.read(_OUTPUT).decode(errors="replace") for stream in (output, error))
+    return {"status": status, "output": out, "error": err}
 
 
 def _launch(command: Any, shell: bool) -> dict[str, Any]:
@@ -113,15 +113,15 @@ def _tree(path: Path) -> dict[str, Any]:
 
 
 def main(path: str) -> None:
-    """Answer until the owner hangs up."""
-    with socket.socket(socket.AF_UNIX) as link:
-        link.connect(path)
-        for line in link.makefile("rb"):
+    """Answer until the owner disconnects."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        for line in connection.makefile("rb"):
             try:
-                told = answer(json.loads(line))
-            except Exception as error:  # the owner decides what to make of it
-                told = {"failed": f"{type(error).__name__}: {error}"}
-            link.sendall(json.dumps(told).encode() + b"\n")
+                reply = answer(json.loads(line))
+            except Exception as error:  # the owner decides what it means
+                reply = {"failed": f"{type(error).__name__}: {error}"}
+            connection.sendall(json.dumps(reply).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Why a task cannot be run here, found out beforehand: what nobody could solve is not counted as failed."""
+"""What a task needs that is missing here, checked before it is run: such a task does not count as failed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .cache import Cache
 from .getters import GETTERS
 from .metrics import METRICS, PACKAGES
 from .metrics.sheets import RULES
-from .setting_up import KINDS, OPENERS, actions_of, programs_of, pyautogui_code
+from .setup_steps import OPENERS, STEPS, actions_of, programs_of, pyautogui_code
 from .task import Setting, Spec, Task
 
-# Reasons come as "kind: detail"; the kinds are what is counted.
+# A reason is "kind: detail"; reasons are counted by kind.
 ACCOUNT = "needs an account"
 WEB = "needs the live web"
-BROWSER = "needs a look into the browser"
+BROWSER = "needs the browser's internal state"
 FILE = "needs a file that is not in the cache"
 PROGRAM = "needs a program that is not installed"
 SYSTEM = "needs a desktop or system service of Ubuntu"
-METRIC = "needs a metric that is not here"
+METRIC = "needs a metric that is not implemented"
 PACKAGE = "needs a Python package"
-STEP = "needs a set-up step that is not here"
+STEP = "needs a set-up step that is not implemented"
 
 _ACCOUNTS = ("login", "googledrive", "googledrive_file")
 _WEB = re.compile(r"https?://(?!localhost|127\.|huggingface\.co/datasets/xlangai)")
@@ -36,65 +36,41 @@ _BROWSED = re.compile(
     r"^(active_|open_tabs|page_info|url_|bookmarks|cookie|history|chrome_|enable_|profile_name)"
 )
 _SERVICES = (
-    "gsettings",
-    "systemctl",
-    "timedatectl",
-    "gnome-extensions",
-    "loginctl",
-    "snap ",
-    "nmcli",
-    "pactl",
+    *("gsettings", "systemctl", "timedatectl", "gnome-extensions", "loginctl", "snap ", "nmcli", "pactl"),
     "conda",
 )
-_APT = {
-    "libreoffice": "libreoffice",
-    "google-chrome": "chromium",
-    "gimp": "gimp",
-    "vlc": "vlc",
-    "thunderbird": "thunderbird",
-    "nautilus": "pcmanfm",
-    "pcmanfm": "pcmanfm",
-    "xterm": "xterm",
-    "socat": "socat",
-}
+_PACKAGES = ("libreoffice", "chromium", "gimp", "vlc", "thunderbird", "pcmanfm", "xterm", "socat")
 _ALIASED = {"google-chrome": "chromium", "nautilus": "pcmanfm", "gnome-terminal": "xterm"}
 _APPS = {
-    "libreoffice_calc": "libreoffice",
-    "libreoffice_writer": "libreoffice",
-    "libreoffice_impress": "libreoffice",
-    "gimp": "gimp",
-    "vlc": "vlc",
-    "thunderbird": "thunderbird",
-    "chrome": "google-chrome",
-    "vs_code": "code",
-    "vscode": "code",
-    "os": "xterm",
+    **dict.fromkeys(("libreoffice_calc", "libreoffice_writer", "libreoffice_impress"), "libreoffice"),
+    **{name: name for name in ("gimp", "vlc", "thunderbird")},
+    **{"chrome": "google-chrome", "vs_code": "code", "vscode": "code", "os": "xterm"},
 }
-_GIVEN = ("export", "cd", "echo", "sudo", "sh", "bash", "source", "test", "[")
+_ALWAYS_INSTALLED = ("export", "cd", "echo", "sudo", "sh", "bash", "source", "test", "[")
 _KNOWN = {
     "94d95f96-9699-4208-98ba-3c3119edf9c2": f"{WEB}: Spotify is to be installed",
     "2373b66a-092d-44cb-bfd7-82e86e7a3b4d": f"{PROGRAM}: sar; it belongs to sysstat, run as root",
 }
-"""What only a task's instruction says."""
+"""Needs that only the instruction of a task states."""
 _SCREEN = Size(1920, 1080)
 
 
 def unmet(task: Task, cache: Cache) -> list[str]:
-    """Everything that stands in a task's way here, each as ``kind: detail``; empty where it can be run."""
+    """Everything that a task needs and that is missing here, each as ``kind: detail``."""
     try:
         known = [_KNOWN[task.id]] if task.id in _KNOWN else []
-        found = [*known, *_setting_needs(task, cache), *_judging_needs(task, cache), *_program_needs(task)]
+        found = [*known, *_step_needs(task, cache), *_score_needs(task, cache), *_program_needs(task)]
     except (DataError, KeyError, TypeError) as error:
         return [f"cannot be read: {error}"]
     return list(dict.fromkeys(found))
 
 
 def kind_of(reason: str) -> str:
-    """The part of a reason that is counted."""
+    """The kind of a reason."""
     return reason.partition(":")[0]
 
 
-def _setting_needs(task: Task, cache: Cache) -> Iterator[str]:
+def _step_needs(task: Task, cache: Cache) -> Iterator[str]:
     for step in task.settings:
         match step.type:
             case "download":
@@ -107,7 +83,7 @@ def _setting_needs(task: Task, cache: Cache) -> Iterator[str]:
                 urls = step.parameters.get("urls_to_open", [])
                 yield from (f"{WEB}: {url}" for url in urls if _WEB.match(url))
                 yield f"{BROWSER}: chrome_open_tabs"
-            case kind if kind not in KINDS:
+            case kind if kind not in STEPS:
                 yield f"{STEP}: {kind}"
             case _:
                 yield from _command_needs(step)
@@ -129,7 +105,7 @@ def _service_needs(command: str | Sequence[str]) -> Iterator[str]:
     yield from (f"{SYSTEM}: {name.strip()}" for name in _SERVICES if name in text)
 
 
-def _judging_needs(task: Task, cache: Cache) -> Iterator[str]:
+def _score_needs(task: Task, cache: Cache) -> Iterator[str]:
     if task.infeasible:
         return
     for name, result, expected, options in task.evaluator.metrics:
@@ -180,7 +156,7 @@ def _program_needs(task: Task) -> Iterator[str]:
             elif not any(_installed(each.split()[0]) for each in openers):
                 programs.append(openers[0].split()[0])
     for program in dict.fromkeys(programs):
-        if program and program not in _GIVEN and not _installed(program):
+        if program and program not in _ALWAYS_INSTALLED and not _installed(program):
             yield f"{PROGRAM}: {_advice(program)}"
 
 
@@ -189,11 +165,12 @@ def _installed(program: str) -> bool:
 
 
 def _advice(program: str) -> str:
-    package = _APT.get(program)
-    return f"{program}; run `apt install {package}`" if package else f"{program}, which Debian does not have"
+    package = _ALIASED.get(program, program)
+    advice = f"; run `apt install {package}`" if package in _PACKAGES else ", which Debian does not have"
+    return f"{program}{advice}"
 
 
 def counted(left_out: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """How many tasks each kind of reason keeps from running; a task may have several."""
+    """How many tasks cannot be run for each kind of reason; a task may have several."""
     kinds = [kind for reasons in left_out.values() for kind in {kind_of(reason) for reason in reasons}]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}

@@ -1,4 +1,4 @@
-"""What the set-up and the judging of a task work on: its sandbox, its display, its files."""
+"""What setting up and scoring a task work with: its sandbox, its display, its files."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 from ...actions.errors import DataError
 from ...actions.geometry import Size
 from ...actions.schema import Action
-from .box import CommandSandbox
 from .cache import Cache
+from .command_sandbox import CommandSandbox
 from .task import Task
 
 
 @dataclass(frozen=True)
 class TaskEnvironment:
-    """One episode's.
+    """One episode's task, sandbox, display and files.
 
     Attributes:
-        task: as its seed and its screen have it.
-        box: where its programs run.
-        display: on which they appear.
+        task: with the values of its seed and its screen filled in.
+        sandbox: where its programs run.
+        display: the X display that they appear on.
         size: of the screen, in pixels.
-        act: does something by pointer or keyboard and waits until the screen is at rest.
-        wait_for_window: waits until a window shows that was not there before a program was launched.
-        cache: what is never downloaded.
-        results: a folder for what is fetched to be judged; nothing in the sandbox can see it.
+        act: executes an action and waits until the screen is stable.
+        wait_for_window: waits until a launched program shows a new window.
+        cache: files that OSWorld would download.
+        results: a folder for fetched results; the sandbox cannot see it.
     """
 
     task: Task
-    box: CommandSandbox
+    sandbox: CommandSandbox
     display: str
     size: Size
     act: Callable[[Action], None]
@@ -39,7 +39,7 @@ class TaskEnvironment:
     results: Path
 
     def result(self, name: str) -> Path:
-        """Where a fetched file is kept under a name.
+        """The path of a fetched result.
 
         Raises:
             DataError: the name leads out of the folder.
