@@ -27,7 +27,7 @@ from .decoding.sampling import Sampling
 from .decoding.session import Session
 from .decoding.target import TargetModel
 from .decoding.verify_replies import verify_replies
-from .policy import Context, Prediction, UnreadableReply, Usage
+from .policy import Context, PolicySettings, Prediction, UnreadableReply, Usage
 from .prompts.chatml import ENDS
 from .replay.expected import ExpectedReply, Verification, without_thought
 from .replay.reply_tokens import ReplyTokens
@@ -102,6 +102,17 @@ class LocalPolicy:
     def decoding(self) -> tuple[str, ...]:
         """The drafters it uses; none for plain decoding."""
         return self._speculation.methods
+
+    @property
+    def settings(self) -> PolicySettings:
+        """The settings that its replies depend on."""
+        return PolicySettings(
+            dialect=self.dialect,
+            temperature=self._sampling.temperature,
+            decoding=self.decoding,
+            constrained=self._grammars is not None,
+            fingerprint=self.fingerprint,
+        )
 
     @property
     def limits(self) -> GenerationLimits:

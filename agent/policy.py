@@ -8,10 +8,21 @@ from typing import Protocol, runtime_checkable
 
 from ..actions.dialects import Reply, get_dialect
 from ..actions.errors import ParseError
-from ..env.trajectory.events import Usage
+from ..env.trajectory.events import PolicySettings, Usage
 from ..perception.observation import Observation, Screenshot
 
-__all__ = ["Context", "Policy", "Prediction", "ScriptedPolicy", "Turn", "UnreadableReply", "Usage"]
+__all__ = [
+    "Context",
+    "Policy",
+    "PolicySettings",
+    "Prediction",
+    "ScriptedPolicy",
+    "SupportsSettings",
+    "Turn",
+    "UnreadableReply",
+    "Usage",
+    "settings_of",
+]
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,20 @@ class Policy(Protocol):
         """
 
 
+@runtime_checkable
+class SupportsSettings(Protocol):
+    """A policy that states which settings its replies depend on."""
+
+    @property
+    def settings(self) -> PolicySettings:
+        """What is recorded at the start of every episode."""
+
+
+def settings_of(policy: Policy) -> PolicySettings:
+    """The settings that a policy states; empty for one that states none."""
+    return policy.settings if isinstance(policy, SupportsSettings) else PolicySettings()
+
+
 class ScriptedPolicy:
     """Replies from a list, for demonstrations and tests; after the last one it finishes.
 
@@ -98,6 +123,11 @@ class ScriptedPolicy:
     def name(self) -> str:
         """Always ``scripted``."""
         return "scripted"
+
+    @property
+    def settings(self) -> PolicySettings:
+        """Its dialect."""
+        return PolicySettings(dialect=self._dialect.name)
 
     def start(self) -> None:
         """Begin again with the first reply."""

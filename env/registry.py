@@ -12,6 +12,7 @@ from ..actions.geometry import Size
 from .base import Environment
 from .browser.determinism import DeterminismSettings
 from .control import Control
+from .trajectory.events import EnvironmentSettings
 
 _KINDS = ("browser", "desktop", "memory", "miniwob:TASK")
 _DEFAULT_VIEWPORT = Size(1280, 720)
@@ -56,10 +57,10 @@ class DesktopOptions:
             return None
         return "your screen" if self.display is None else f"the display {self.display}"
 
-    def settings(self) -> dict[str, str | int | None]:
-        """What a trajectory says of it."""
+    def settings(self) -> EnvironmentSettings:
+        """What a trajectory records of it."""
         shown = "private" if self.private else self.display or "own"
-        return {"app": self.app, "display": shown, "monitor": self.monitor, "sandbox": self.sandbox}
+        return EnvironmentSettings(app=self.app, display=shown, monitor=self.monitor, sandbox=self.sandbox)
 
 
 def environment_names() -> list[str]:

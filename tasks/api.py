@@ -19,7 +19,8 @@ from ..agent.policy import Policy
 from ..env.control import Control
 from ..env.registry import DesktopOptions
 from ..env.trajectory.events import Event
-from .commands.run import RunRequest, RunResult, run_task
+from .commands.run import RunRequest, run_task
+from .episode import RunResult
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,7 +11,6 @@ from saccade.tasks.evaluation.console import EvalProgress
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
 from saccade.tasks.evaluation.folder import read_evaluation
 from saccade.tasks.evaluation.summary import Summary, summarise
-from saccade.tasks.models.source import OpenPolicy
 from saccade.tasks.suites.desktop import DesktopSuite
 
 
@@ -21,9 +20,8 @@ class GivingUp:
 
     asked = {"model": "giving up"}  # noqa: RUF012
 
-    def open(self) -> OpenPolicy:
-        replies = ["Action: wait()", "Action: call_user()"]
-        return OpenPolicy(ScriptedPolicy(replies), {"policy": "giving up"})
+    def open(self) -> ScriptedPolicy:
+        return ScriptedPolicy(["Action: wait()", "Action: call_user()"])
 
 
 def table(root: Path) -> Summary:

@@ -23,7 +23,6 @@ from saccade.tasks.evaluation.console import EvalProgress
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
 from saccade.tasks.evaluation.folder import read_evaluation
 from saccade.tasks.evaluation.summary import Summary, summarise
-from saccade.tasks.models.source import OpenPolicy
 from saccade.tasks.suites.interactive import EnvironmentProvider
 
 TASKS = (
@@ -139,6 +138,8 @@ class Breaking:
 
 
 class MadePolicy(ScriptedPolicy):
+    name = "made"
+
     def predict(self, context: Context) -> Prediction:
         if context.instruction.startswith("confusing"):
             raise RuntimeError("no idea")
@@ -151,8 +152,8 @@ class MadeSource:
 
     asked = {"model": "made"}  # noqa: RUF012
 
-    def open(self) -> OpenPolicy:
-        return OpenPolicy(MadePolicy(SOLVES), {"policy": "made"})
+    def open(self) -> MadePolicy:
+        return MadePolicy(SOLVES)
 
 
 class Told:

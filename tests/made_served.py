@@ -14,7 +14,7 @@ from saccade.actions.errors import UsageError
 from saccade.agent.policy import Context, Prediction
 from saccade.tasks.evaluation.console import EvalProgress
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
-from saccade.tasks.models.source import Loaded, OpenPolicy
+from saccade.tasks.models.source import Loaded
 
 
 class DeadlyPolicy(MadePolicy):
@@ -46,7 +46,7 @@ class MadeShareable:
     def worth_sharing(self) -> bool:
         return True
 
-    def open(self) -> OpenPolicy:
+    def open(self) -> MadePolicy:
         return self.load().open()
 
     def load(self) -> Loaded:
@@ -55,13 +55,13 @@ class MadeShareable:
             raise UsageError("the made model is missing; make it")
         return Loaded(self._maker(), 2)
 
-    def _maker(self) -> Callable[[], OpenPolicy]:
-        def make() -> OpenPolicy:
+    def _maker(self) -> Callable[[], MadePolicy]:
+        def make() -> MadePolicy:
             policy: MadePolicy = MadePolicy(SOLVES)
             if self.kind.startswith("deadly"):
                 policy = DeadlyPolicy(SOLVES)
                 policy.mark = self.marks / "died" if self.kind == "deadly-once" else None
-            return OpenPolicy(policy, {"policy": "made"})
+            return policy
 
         return make
 

@@ -13,7 +13,7 @@ from ...actions.geometry import Size
 from ...actions.schema import Action, Type
 from ..checkpoints.model_card import ModelCard
 from ..context import task_message
-from ..policy import Context, Prediction, UnreadableReply, Usage
+from ..policy import Context, PolicySettings, Prediction, UnreadableReply, Usage
 from ..prompts.chatml import ENDS
 from ..replay.expected import ExpectedReply, Verification, without_thought
 from ..replay.point_tolerance import farthest, same_but_points
@@ -101,6 +101,12 @@ class RemotePolicy:
     def served(self) -> str | None:
         """The directory or hub id of its weights, where the server says so."""
         return self._served.root
+
+    @property
+    def settings(self) -> PolicySettings:
+        """The settings that its replies depend on, as far as they are known."""
+        temperature = self._sampling["temperature"]
+        return PolicySettings(dialect=self.dialect, temperature=temperature, served=self.served)
 
     @property
     def fingerprint(self) -> None:

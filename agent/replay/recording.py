@@ -71,13 +71,12 @@ def recording(trajectory: Trajectory) -> Recording:
         raise _bad(trajectory, "holds no action")
     last = trajectory.screenshot(trajectory.final) if trajectory.final is not None else None
     start = trajectory.start
-    fingerprint = start.settings.get("fingerprint")
     return Recording(
         steps,
         last,
         says_done=any(ends_episode(action) for action in steps[-1].actions),
         instruction=start.instruction,
-        fingerprint=fingerprint if isinstance(fingerprint, str) else None,
+        fingerprint=start.policy_settings.fingerprint,
     )
 
 

@@ -8,14 +8,22 @@ could not be read carries ``error`` and no actions. Every point is in pixels of 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+)
 
 from ...actions.geometry import Point, Size
 from ...actions.schema import Action
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 EndReason = Literal[
     "terminated",  # the environment ended the task
@@ -29,6 +37,9 @@ EndReason = Literal[
     "interrupted",  # a person stopped it
     "error",  # something broke; the message says what
 ]
+
+Fault = Literal["environment", "policy", "recording", "usage"]
+"""Whose error it is; see ``actions/errors.py``."""
 
 Timings = dict[str, float]
 
@@ -62,12 +73,74 @@ class Usage(_Record):
         return self.model_copy(update={"timings": timings, "forwards": earlier.forwards + self.forwards})
 
 
+class _Settings(_Record):
+    """Settings by name; one that was not stated is None and is not written."""
+
+    @model_serializer(mode="wrap")
+    def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value is not None}
+
+
+class PolicySettings(_Settings):
+    """Settings of a policy that change its replies.
+
+    Attributes:
+        dialect: the action space it replies in.
+        temperature: of sampling; 0 is greedy.
+        decoding: the drafters, in order; none for plain decoding.
+        constrained: whether a grammar of the dialect restricts its replies.
+        fingerprint: of the weights, where they are known.
+        served: the model behind a server's name, as the server states it.
+    """
+
+    dialect: str | None = None
+    temperature: float | None = None
+    decoding: tuple[str, ...] | None = None
+    constrained: bool | None = None
+    fingerprint: str | None = None
+    served: str | None = None
+
+
+class EnvironmentSettings(_Settings):
+    """Settings of an environment, enough to make it again.
+
+    Attributes:
+        url: the first page of a browser.
+        app: the command of the program on a private desktop.
+        display: ``private``, ``own``, or the name of an X display.
+        monitor: number of the monitor, from 1.
+        sandbox: ``none`` or ``strict``.
+        screen: size of the first screenshot, in pixels.
+        har: the file in the run's folder that holds the network traffic.
+        now: what the pages' clock showed at the start, in seconds since the epoch.
+        redact: regions that are black in every screenshot, as ``X,Y,WIDTHxHEIGHT``.
+        suite: what a suite states about its tasks and programs, such as versions.
+    """
+
+    url: str | None = None
+    app: str | None = None
+    display: str | None = None
+    monitor: int | None = None
+    sandbox: str | None = None
+    screen: Size | None = None
+    har: str | None = None
+    now: float | None = None
+    redact: tuple[str, ...] | None = None
+    suite: dict[str, JsonValue] | None = None
+
+
 class StartEvent(_Record):
     """The task and everything needed to run it again.
 
     Attributes:
         environment: what ``make_environment`` was given.
-        settings: the policy's and the environment's settings that change results.
+        policy: its name.
+        max_steps: the limit on predictions.
+        max_seconds: the limit on wall time.
+        variables: values given with ``--set``, by name.
+        replay_of: the recording that this run repeats.
+        replay_mode: how it does so: ``verify`` or ``exact``.
+        extra: settings of other programs, or of an older version, that this version does not know.
         time: seconds since the epoch.
     """
 
@@ -76,10 +149,31 @@ class StartEvent(_Record):
     saccade_version: str
     instruction: str
     environment: str
+    environment_settings: EnvironmentSettings = EnvironmentSettings()
     policy: str
+    policy_settings: PolicySettings = PolicySettings()
     seed: int | None = None
-    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    max_steps: int | None = None
+    max_seconds: float | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
+    replay_of: str | None = None
+    replay_mode: str | None = None
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
     time: float
+
+    def all_settings(self) -> dict[str, JsonValue]:
+        """Every setting that is stated, in one flat mapping for people and tables; ``extra`` comes last."""
+        of_run = ("max_steps", "max_seconds", "variables", "replay_of", "replay_mode")
+        stated = self.model_dump(mode="json", include=set(of_run), exclude_none=True, exclude_defaults=True)
+        environment = self.environment_settings.model_dump(mode="json")
+        suite = environment.pop("suite", {})
+        return {
+            **environment,
+            **suite,
+            **self.policy_settings.model_dump(mode="json"),
+            **stated,
+            **self.extra,
+        }
 
 
 class ObservationEvent(_Record):
@@ -139,6 +233,7 @@ class EndEvent(_Record):
         reward: the environment's own; None where it does not judge.
         steps: predictions made.
         message: the policy's answer, or what broke.
+        fault: who broke it, where ``end`` is ``error``; None for a recording older than version 3.
         sha256: of all lines before this one, so that a change by hand is seen; empty for a recording of
             version 1, or one that somebody changed and stands by. The writer fills it in.
     """
@@ -149,6 +244,7 @@ class EndEvent(_Record):
     reward: float | None = None
     steps: int
     message: str = ""
+    fault: Fault | None = None
     sha256: str = ""
     time: float
 

@@ -18,16 +18,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from PIL import Image
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ...actions.errors import NewerSchemaError, Stopped, TrajectoryError, UnknownKeyError
+from ...actions.errors import Stopped, TrajectoryError, UnknownKeyError
 from ...perception.observation import Observation, Screenshot
 from .events import (
-    SCHEMA_VERSION,
     ActionEvent,
     EndEvent,
     Event,
@@ -36,12 +35,9 @@ from .events import (
     StartEvent,
     event_adapter,
 )
+from .upgrade import upgrade
 
 FILE_NAME = "trajectory.jsonl"
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    1: dict,  # version 2 added ``sha256`` to the end, which version 1 does not have
-}
-"""For each older schema version, what turns one of its events into the next version's."""
 
 Listener = Callable[[Event], None]
 EventT = TypeVar("EventT", bound=Event)
@@ -310,26 +306,6 @@ def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
         except (ValueError, RecursionError) as error:
             raise TrajectoryError(f"{source}:{number}: not JSON: {error}") from error
     return events
-
-
-def upgrade(where: str, start: object, data: object) -> object:
-    """An event's JSON as this version writes it; ``start`` is that of its trajectory's first event.
-
-    Raises:
-        NewerSchemaError: a newer version wrote it.
-        TrajectoryError: ``start`` has no version.
-    """
-    version = start.get("schema_version") if isinstance(start, dict) else None
-    if not isinstance(version, int) or version < 1:
-        raise TrajectoryError(f"{where}: no schema_version; this is not a Saccade trajectory")
-    if version > SCHEMA_VERSION:
-        newer = f"schema version {version} is newer than this Saccade reads ({SCHEMA_VERSION}); update it"
-        raise NewerSchemaError(f"{where}: {newer}")
-    if version == SCHEMA_VERSION or not isinstance(data, dict):
-        return data
-    for older in range(version, SCHEMA_VERSION):
-        data = UPGRADES[older](data)
-    return {**data, "schema_version": SCHEMA_VERSION} if "schema_version" in data else data
 
 
 def _group(file: Path, events: Sequence[Event]) -> tuple[list[Step], ObservationEvent | None]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .env.registry import DesktopOptions, make_environment
     from .env.trajectory.trajectory import Trajectory
     from .tasks.api import arun, run
-    from .tasks.commands.run import RunResult
+    from .tasks.episode import RunResult
     from .tasks.models.load import load_policy
 
 __all__ = [
@@ -63,7 +63,7 @@ _HOMES = {
     "env.registry": "DesktopOptions make_environment",
     "env.trajectory.trajectory": "Trajectory",
     "tasks.api": "run arun",
-    "tasks.commands.run": "RunResult",
+    "tasks.episode": "RunResult",
     "tasks.models.load": "load_policy",
 }
 """The public names, by the module that defines them."""

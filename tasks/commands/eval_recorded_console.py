@@ -13,28 +13,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ...agent.policy import Policy, settings_of
 from ..evaluation.price import Cost, cost_line
 from ..evaluation.recorded.evaluate import RecordedProgress as Judged
 from ..evaluation.recorded.evaluate import RecordedWatcher, evaluate_offline
-from ..models.source import OpenPolicy
 
 
 def evaluate_with_progress(
-    suite: str, data: Path | None, opened: Sequence[OpenPolicy], out: Path, limit: int | None
+    suite: str, data: Path | None, policies: Sequence[Policy], out: Path, limit: int | None
 ) -> dict[str, Any]:
     """Evaluate with progress on stderr.
 
     Args:
         suite: for this and all that follow, and for errors, see ``evaluate_offline``.
         data: where the files are.
-        opened: whom to ask, all of the same model.
+        policies: whom to ask, all of the same model.
         out: folder of the records.
         limit: only the first so many samples.
 
     Returns:
         The summary.
     """
-    policy, *others = (each.policy for each in opened)
+    policy, *others = policies
+    settings = settings_of(policy).model_dump(mode="json")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -51,9 +52,7 @@ def evaluate_with_progress(
             console.print(Text(line, style="yellow"))
 
         watcher = RecordedWatcher(tell, complain)
-        return evaluate_offline(
-            suite, data, policy, out, limit, watcher, others=others, settings=opened[0].settings
-        )
+        return evaluate_offline(suite, data, policy, out, limit, watcher, others=others, settings=settings)
 
 
 def show(summary: Mapping[str, Any], *, json_output: bool) -> None:

@@ -20,7 +20,7 @@ from ...actions.errors import UsageError
 from ...agent.interrupts import deferred_interrupts
 from ...env.chords import Chord
 from ...env.record.recorder import STOP_CHORD, Recorder, RecordOptions
-from ...env.trajectory.events import ActionEvent, EndEvent, Event, StartEvent
+from ...env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, Event, StartEvent
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from ..report import write_report
 from ..terminal.narrator import Narrator, describe
@@ -190,7 +190,7 @@ def _writer(request: RecordRequest, narrator: Narrator) -> TrajectoryWriter:
         instruction=request.task,
         environment=request.place,
         policy="person",
-        settings={"url": request.url, "app": request.app, "redact": list(request.redact)},
+        environment_settings=EnvironmentSettings(url=request.url, app=request.app, redact=request.redact),
         time=time.time(),
     )
     return TrajectoryWriter(request.out, start, [ActionTeller(narrator)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable
@@ -10,23 +9,19 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ... import __version__
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...agent.limits import Limits
-from ...agent.loop import Agent
 from ...agent.policy import Policy
-from ...env.base import Environment
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord, Chords
 from ...env.control import Control
 from ...env.registry import DesktopOptions, make_environment
-from ...env.trajectory.events import EndEvent, StartEvent
-from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
-from ...perception.observation import Observation
+from ...env.trajectory.events import EnvironmentSettings
+from ...env.trajectory.trajectory import FILE_NAME, Listener
+from ..episode import RunResult, run_episode
 from ..models.load import load_policy
 from ..replay.variables import Substitution
-from ..report import write_report
 from ..terminal.consent import require_consent
 from ..terminal.folders import run_folder
 from ..terminal.keys import terminal_keys
@@ -90,61 +85,6 @@ class RunRequest:
     def visible_screen(self) -> str | None:
         """The screen that is taken from a person, in words; None for a browser or a private display."""
         return self.desktop.screen if self.place == "desktop" else None
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run left behind.
-
-    Attributes:
-        end: how it ended.
-        trajectory: every step, as recorded on disk.
-        report: the HTML report.
-        seconds: wall time of the episode, without loading the model.
-    """
-
-    end: EndEvent
-    trajectory: Trajectory
-    report: Path
-    seconds: float
-
-    @property
-    def success(self) -> bool:
-        """Whether the task was achieved, as the environment judges it; else whether the policy says so."""
-        return self.end.success
-
-    @property
-    def answer(self) -> str | None:
-        """What the policy said when it finished; None when it did not."""
-        return self.end.message if self.end.end == "finished" else None
-
-    @property
-    def steps(self) -> int:
-        """How often the policy was asked."""
-        return self.end.steps
-
-    def as_json(self) -> str:
-        """One line for scripts."""
-        return json.dumps(
-            {
-                "success": self.success,
-                "reward": self.end.reward,
-                "steps": self.steps,
-                "end": self.end.end,
-                "message": self.end.message,
-                "instruction": self.trajectory.start.instruction,
-                "seconds": round(self.seconds, 3),
-                "trajectory": str(self.trajectory.directory / FILE_NAME),
-                "report": str(self.report),
-            },
-            ensure_ascii=False,
-        )
-
-    @property
-    def exit_status(self) -> int:
-        """0 achieved, 1 not achieved, 2 something broke, 130 stopped by a person."""
-        special = {"error": 2, "interrupted": 130}
-        return special.get(self.end.end, 0 if self.success else 1)
 
 
 def run_and_print(request: RunRequest, json_output: bool) -> int:
@@ -211,15 +151,26 @@ def run_task(
             control=control,
             rehearsal=rehearsal,
         )
-        started = time.monotonic()
+        settings = EnvironmentSettings(url=request.url)
+        if request.place == "desktop":
+            settings = request.desktop.settings()
+        if rehearsal is not None:
+            settings = settings.model_copy(update={"har": rehearsal.har.name, "now": rehearsal.now})
+        task = None if request.task is None else Substitution(request.values, {})(request.task)
         with closing(environment), stop_chord_listener(control, chords, environment):
-            start, first = _start(request, policy, environment, rehearsal)
-            limits = Limits(steps=request.max_steps, seconds=request.max_seconds)
-            with TrajectoryWriter(directory, start, listeners) as writer:
-                agent = Agent(policy, environment, limits, control=control)
-                end = agent.run(start.instruction, first, writer)
-        trajectory = Trajectory.load(directory)
-        return RunResult(end, trajectory, write_report(trajectory), time.monotonic() - started)
+            return run_episode(
+                policy,
+                environment,
+                task,
+                directory,
+                name=request.place,
+                seed=request.seed,
+                limits=Limits(steps=request.max_steps, seconds=request.max_seconds),
+                control=control,
+                listeners=listeners,
+                environment_settings=settings,
+                variables=request.values,
+            )
 
 
 def _viewport(request: RunRequest, policy: Policy) -> Size | None:
@@ -227,37 +178,6 @@ def _viewport(request: RunRequest, policy: Policy) -> Size | None:
     if request.viewport is None and request.place == "browser":
         return getattr(policy, "viewport", None)
     return request.viewport
-
-
-def _start(
-    request: RunRequest, policy: Policy, environment: Environment, rehearsal: DeterminismSettings | None
-) -> tuple[StartEvent, Observation]:
-    """Reset the environment; what is asked of the policy, and the first screen."""
-    first = environment.reset(request.seed)
-    task = Substitution(request.values, {})(request.task or environment.instruction or "")
-    start = StartEvent(
-        saccade_version=__version__,
-        instruction=task,
-        environment=request.place,
-        policy=policy.name,
-        seed=request.seed,
-        settings={
-            "url": request.url,
-            **(request.desktop.settings() if request.place == "desktop" else {}),
-            "dialect": getattr(policy, "dialect", None),
-            "temperature": request.temperature,
-            "decoding": list(getattr(policy, "decoding", ())),
-            "constrained": request.constrained,
-            "fingerprint": getattr(policy, "fingerprint", None),
-            "screen": list(first.screenshot.size),
-            "max_steps": request.max_steps,
-            "max_seconds": request.max_seconds,
-            **({"variables": dict(request.values)} if request.values else {}),
-            **({"har": rehearsal.har.name, "now": rehearsal.now} if rehearsal else {}),
-        },
-        time=time.time(),
-    )
-    return start, first
 
 
 def _print_result(narrator: Narrator, result: RunResult) -> None:

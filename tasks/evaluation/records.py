@@ -198,5 +198,5 @@ def _record(key: Key, trajectory: Trajectory, end: EndEvent, attempts: int) -> E
         forwards=sum(usage.forwards for usage in usages),
         timings=timings,
         attempts=attempts,
-        versions={"saccade": start.saccade_version, **start.settings},
+        versions={"saccade": start.saccade_version, "policy": start.policy, **start.all_settings()},
     )

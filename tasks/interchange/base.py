@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from ...actions.dialects.reply_errors import InvalidReply
 from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
-from ...env.trajectory.trajectory import Trajectory, upgrade
+from ...env.trajectory.trajectory import Trajectory
+from ...env.trajectory.upgrade import upgrade
 from ...perception.observation import Observation, Screenshot
 
 Note = Callable[[str], None]

@@ -156,7 +156,7 @@ def _complete(
         "environment": start.environment,
         "seed": start.seed,
         "saccade_version": start.saccade_version,
-        "settings": _json(start.model_dump(mode="json")["settings"]),
+        "settings": _json(start.all_settings()),
         "started": start.time,
         "events": "".join(event_line(event).decode() for event in events),
         **_seen(named, seen),

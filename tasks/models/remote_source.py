@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from ...agent.remote.policy import RemotePolicy
 from .load import is_remote, refuse_decoding
-from .source import LocalSource, OpenPolicy, PolicySource
+from .source import LocalSource, PolicySource
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,9 @@ class RemoteSource:
         """Its fields."""
         return {"model": self.model, "dialect": self.dialect}
 
-    def open(self) -> OpenPolicy:
+    def open(self) -> RemotePolicy:
         """Find the server; see ``RemotePolicy``."""
-        policy = RemotePolicy(self.model, self.dialect)
-        settings: dict[str, JsonValue] = {
-            "policy": policy.name,
-            "dialect": policy.dialect,
-            "temperature": 0.0,
-            "served": policy.served,
-            "fingerprint": policy.fingerprint,
-        }
-        return OpenPolicy(policy, settings)
+        return RemotePolicy(self.model, self.dialect)
 
 
 def source_of(model: str, dialect: str | None, decoding: str, constrained: bool) -> PolicySource:

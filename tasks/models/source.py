@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
 from ...agent.policy import Policy, ScriptedPolicy
-
-if TYPE_CHECKING:
-    from ...agent.checkpoints.checkpoint import Checkpoint
-
-
-@dataclass(frozen=True)
-class OpenPolicy:
-    """A policy that is ready.
-
-    Attributes:
-        policy: decides.
-        settings: what of it may change results, such as the fingerprint of its weights.
-    """
-
-    policy: Policy
-    settings: dict[str, JsonValue] = field(default_factory=dict)
 
 
 class PolicySource(Protocol):
@@ -38,7 +22,7 @@ class PolicySource(Protocol):
     def asked(self) -> dict[str, JsonValue]:
         """What was asked for, in words that a person can compare."""
 
-    def open(self) -> OpenPolicy:
+    def open(self) -> Policy:
         """Get it ready.
 
         Raises:
@@ -55,7 +39,7 @@ class Loaded:
         turns: how many of these policies may decide at the same time.
     """
 
-    open: Callable[[], OpenPolicy]
+    open: Callable[[], Policy]
     turns: int
 
 
@@ -107,7 +91,7 @@ class LocalSource:
 
         return parameters(self.model) > SMALL_MODEL or has_gpu()
 
-    def open(self) -> OpenPolicy:
+    def open(self) -> Policy:
         """Load the checkpoint, to be run by one thread."""
         return self.load().open()
 
@@ -116,26 +100,16 @@ class LocalSource:
         import torch
 
         from ...agent.checkpoints.checkpoint import load_checkpoint
+        from ...agent.local import LocalPolicy
 
         # As many threads as there are sessions share the processors, and sums do not depend on their number.
         torch.set_num_threads(1)
         checkpoint = load_checkpoint(self.model)
         turns = os.cpu_count() or 1 if checkpoint.model.device.type == "cpu" else 1
-        return Loaded(lambda: self._open(checkpoint), turns)
-
-    def _open(self, checkpoint: Checkpoint) -> OpenPolicy:
-        from ...agent.local import LocalPolicy
-
-        policy = LocalPolicy(checkpoint, self.dialect, decoding=self.decoding, constrained=self.constrained)
-        settings: dict[str, JsonValue] = {
-            "policy": policy.name,
-            "dialect": policy.dialect,
-            "decoding": list(policy.decoding),
-            "constrained": self.constrained,
-            "temperature": 0.0,
-            "fingerprint": policy.fingerprint,
-        }
-        return OpenPolicy(policy, settings)
+        decoding, constrained = self.decoding, self.constrained
+        return Loaded(
+            lambda: LocalPolicy(checkpoint, self.dialect, decoding=decoding, constrained=constrained), turns
+        )
 
 
 @dataclass(frozen=True)
@@ -155,7 +129,6 @@ class ScriptedSource:
         """Its fields."""
         return {"model": "scripted", "replies": list(self.replies), "dialect": self.dialect}
 
-    def open(self) -> OpenPolicy:
+    def open(self) -> Policy:
         """Read them from the start."""
-        policy = ScriptedPolicy(self.replies, self.dialect)
-        return OpenPolicy(policy, {"policy": policy.name, "dialect": self.dialect})
+        return ScriptedPolicy(self.replies, self.dialect)

@@ -45,9 +45,8 @@ class ReplayOverrides:
         Raises:
             UsageError: the recording was made where nothing can be repeated.
         """
-        start, settings = trajectory.start, trajectory.start.settings
-        name = self.environment or start.environment
-        url = self.url or (str(settings["url"]) if settings.get("url") else None)
+        name = self.environment or trajectory.start.environment
+        url = self.url or trajectory.start.environment_settings.url
         if name == "browser" and url is None:
             raise UsageError("the recording does not say on which page it began; give --url ADDRESS")
         first = trajectory.steps[0].observation
@@ -67,21 +66,19 @@ class ReplayOverrides:
         )
 
     def _rehearsal(self, trajectory: Trajectory) -> DeterminismSettings:
-        settings = trajectory.start.settings
-        har = trajectory.directory / str(settings.get("har") or HAR_NAME)
-        now = settings.get("now")
-        if not har.is_file() or not isinstance(now, int | float):
+        settings = trajectory.start.environment_settings
+        har = trajectory.directory / (settings.har or HAR_NAME)
+        if not har.is_file() or settings.now is None:
             raise UsageError(f"{trajectory.directory} holds no network; record it with run --har")
-        return DeterminismSettings(har, True, float(now), trajectory.start.seed or 0)
+        return DeterminismSettings(har, True, settings.now, trajectory.start.seed or 0)
 
     def _desktop(self, trajectory: Trajectory) -> DesktopOptions:
-        settings = trajectory.start.settings
-        app, sandbox = settings.get("app"), settings.get("sandbox") or "none"
+        settings = trajectory.start.environment_settings
         if self.display is not None:
             return DesktopOptions(display=self.display)
-        if settings.get("display") not in (None, "private"):
+        if settings.display not in (None, "private"):
             raise UsageError(
                 "the recording was made on a screen that somebody sees; say on which one to repeat it, "
                 "such as --display :0"
             )
-        return DesktopOptions(app=str(app) if app else None, sandbox=str(sandbox))
+        return DesktopOptions(app=settings.app, sandbox=settings.sandbox or "none")

@@ -7,23 +7,21 @@ import getpass
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ... import __version__
 from ...agent.limits import Limits
-from ...agent.loop import Agent
 from ...agent.replay.policy import ReplayPolicy, ReplayStep
 from ...agent.replay.recording import Recording, recording
 from ...env.base import Environment
 from ...env.chords import Chords
 from ...env.control import Control
-from ...env.trajectory.events import EndEvent, Event, PredictionEvent, StartEvent
-from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
+from ...env.trajectory.events import EndEvent, Event, PredictionEvent
+from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory
 from ...env.wrappers import FillInSecrets
+from ..episode import Replayed, run_episode
 from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
@@ -152,9 +150,7 @@ def prepare(request: ReplayRequest) -> PreparedReplay:
         UsageError: a variable or a secret is missing.
     """
     trajectory = Trajectory.load(request.directory)
-    known = trajectory.start.settings.get("variables")
-    recorded = {str(name): str(value) for name, value in known.items()} if isinstance(known, dict) else {}
-    substitute = Substitution(request.values, recorded)
+    substitute = Substitution(request.values, trajectory.start.variables)
     filled = substituted(recording(trajectory), substitute)
     instruction = substitute(trajectory.start.instruction)
     ask = getpass.getpass if sys.stdin.isatty() else None
@@ -219,8 +215,8 @@ def _player(
 ) -> _Player:
     if model is not None:
         return _Player(ReplayPolicy(model, prepared.recording, request.tolerance), world)
-    regions = prepared.trajectory.start.settings.get("redact")
-    redacted = [parse_region(str(text)) for text in regions] if isinstance(regions, list) else []
+    regions = prepared.trajectory.start.environment_settings.redact or ()
+    redacted = [parse_region(text) for text in regions]
     exact = AsRecorded(world, prepared.recording, redacted, request.patience)
     return _Player(ExactPolicy(prepared.recording, exact), exact)
 
@@ -249,8 +245,8 @@ def load_model(request: ReplayRequest, trajectory: Trajectory, narrator: Narrato
     made_by = trajectory.start.policy
     name = request.model or ("embedded" if made_by in ("person", "recording") else made_by)
     narrator.note(f"loading {name} ...")
-    dialect = trajectory.start.settings.get("dialect") if request.model is None else None
-    return load_policy(name, dialect=str(dialect) if dialect else None)
+    dialect = trajectory.start.policy_settings.dialect if request.model is None else None
+    return load_policy(name, dialect=dialect)
 
 
 def _episode(
@@ -261,31 +257,21 @@ def _episode(
     listeners: Sequence[Listener],
     control: Control,
 ) -> EndEvent:
-    recorded, world = prepared.trajectory.start, player.world
-    first = world.reset(recorded.seed if request.place.seed is None else request.place.seed)
-    asked = world.instruction if request.place.changed else None
-    start = _start(recorded, asked or prepared.instruction, player.policy.name, request)
-    limits = replace(_LIMITS, steps=2 * len(prepared.recording.steps) + 10)
-    with TrajectoryWriter(directory, start, listeners) as trajectory:
-        agent = Agent(player.policy, world, limits, control=control)
-        return agent.run(start.instruction, first, trajectory)
-
-
-def _start(recorded: StartEvent, instruction: str, policy: str, request: ReplayRequest) -> StartEvent:
-    """What a replay says of itself: the recording's settings, and that it is a replay of it."""
-    values = {**dict(recorded.settings.get("variables") or {}), **request.values}  # type: ignore[arg-type]
-    settings = {
-        **{name: value for name, value in recorded.settings.items() if name != "fingerprint"},
-        "replay_of": str(request.directory),
-        "replay": request.mode,
-        **({"variables": values} if values else {}),
-    }
-    return recorded.model_copy(
-        update={
-            "saccade_version": __version__,
-            "instruction": instruction,
-            "policy": policy,
-            "settings": settings,
-            "time": time.time(),
-        }
-    )
+    recorded = prepared.trajectory.start
+    return run_episode(
+        player.policy,
+        player.world,
+        prepared.instruction,
+        directory,
+        name=recorded.environment,
+        seed=recorded.seed if request.place.seed is None else request.place.seed,
+        limits=replace(_LIMITS, steps=2 * len(prepared.recording.steps) + 10),
+        control=control,
+        listeners=listeners,
+        policy_settings=recorded.policy_settings.model_copy(update={"fingerprint": None}),
+        environment_settings=recorded.environment_settings,
+        variables={**recorded.variables, **request.values},
+        replayed=Replayed(str(request.directory), request.mode),
+        own_task_first=request.place.changed,
+        report=False,
+    ).end

@@ -67,6 +67,7 @@ def report_data(trajectory: Trajectory, pairing: Pairing | None = None) -> dict[
         "outcome": outcome(trajectory.end, drifted=bool(pairing and pairing.drift))._asdict(),
         "duration": duration(trajectory),
         "start": trajectory.start.model_dump(mode="json"),
+        "settings": trajectory.start.all_settings(),
         "steps": [_step_data(step) for step in trajectory.steps],
         "final": trajectory.final.model_dump(mode="json") if trajectory.final else None,
         "end": trajectory.end.model_dump(mode="json") if trajectory.end else None,

@@ -75,8 +75,8 @@ function renderHeader() {
     ["Started", new Date(start.time * 1000).toISOString().slice(0, 19).replace("T", " ") + " UTC"], ["Saccade", start.saccade_version],
   ];
   byId("facts").append(...facts.map(([name, value]) => pair(name, String(value))));
-  byId("settings").hidden = !Object.keys(start.settings).length;
-  byId("settings-json").textContent = JSON.stringify(start.settings, null, 2);
+  byId("settings").hidden = !Object.keys(run.settings).length;
+  byId("settings-json").textContent = JSON.stringify(run.settings, null, 2);
 }
 function renderList() {
   byId("list").append(...entries.map((entry, position) => {

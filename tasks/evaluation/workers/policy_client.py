@@ -16,9 +16,8 @@ from pydantic import JsonValue
 
 from ....actions.errors import EnvironmentFailure, ParseError, UsageError
 from ....actions.geometry import Point
-from ....agent.policy import Context, Prediction, Turn, UnreadableReply, Usage
+from ....agent.policy import Context, PolicySettings, Prediction, Turn, UnreadableReply, Usage
 from ....perception.observation import Observation, Screenshot
-from ...models.source import OpenPolicy
 
 Shelf = dict["View", Screenshot]
 _LOST = (EOFError, ConnectionResetError, BrokenPipeError)
@@ -88,7 +87,7 @@ class Hello:
     """
 
     name: str
-    settings: dict[str, JsonValue]
+    settings: PolicySettings
 
 
 @dataclass(frozen=True)
@@ -132,10 +131,9 @@ class ServedSource:
     address: str
     key: bytes = field(repr=False)
 
-    def open(self) -> OpenPolicy:
+    def open(self) -> ServedPolicy:
         """Wait for the server's model and begin a session."""
-        policy = ServedPolicy(self.address, self.key)
-        return OpenPolicy(policy, policy.settings)
+        return ServedPolicy(self.address, self.key)
 
 
 class ServedPolicy:
@@ -163,8 +161,8 @@ class ServedPolicy:
         return self._hello.name
 
     @property
-    def settings(self) -> dict[str, JsonValue]:
-        """What of it may change results."""
+    def settings(self) -> PolicySettings:
+        """The settings of the server's policy."""
         return self._hello.settings
 
     def start(self) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ....actions.errors import EnvironmentFailure, ParseError, SaccadeError
-from ....agent.policy import Policy, UnreadableReply, Usage
+from ....agent.policy import Policy, UnreadableReply, Usage, settings_of
 from ...models.source import Loaded, SupportsSharing
 from ...terminal.failure import explain
 from .policy_client import Answer, Ask, Broke, Hello, Refused, Request, ServedSource, Shelf, Unreadable
@@ -127,14 +127,14 @@ class PolicyServer:
                 connection.send(Refused(self._refusal or "the model was not loaded"))
                 return
             with self._opening:
-                opened = self._loaded.open()
+                policy = self._loaded.open()
         except Exception as error:
             connection.send(Refused(explain(error) or f"{type(error).__name__}: {error}"))
             return
-        connection.send(Hello(opened.policy.name, opened.settings))
+        connection.send(Hello(policy.name, settings_of(policy)))
         shelf: Shelf = {}
         while True:
-            connection.send(self._answer(opened.policy, connection.recv(), shelf))
+            connection.send(self._answer(policy, connection.recv(), shelf))
 
     def _answer(self, policy: Policy, request: Request, shelf: Shelf) -> Answer:
         if not isinstance(request, Ask):

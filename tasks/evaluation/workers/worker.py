@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import threading
-import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,13 +14,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from .... import __version__
-from ....actions.errors import EnvironmentFailure, TrajectoryError
+from ....actions.errors import TrajectoryError
 from ....agent.limits import Limits
-from ....agent.loop import Agent
+from ....agent.policy import Policy, settings_of
 from ....env.base import Environment
-from ....env.trajectory.events import EndEvent, StartEvent
-from ....env.trajectory.trajectory import TrajectoryWriter
-from ...models.source import OpenPolicy, PolicySource
+from ....env.trajectory.events import EndEvent, EnvironmentSettings
+from ...episode import run_episode
+from ...models.source import PolicySource
 from ...suites.interactive import EnvironmentProvider, InteractiveSuite
 from ...terminal.failure import explain
 from ..records import EpisodeRecord, ErrorKind, Key, blame, read_record
@@ -122,23 +121,24 @@ class _Lifeline(threading.Thread):
 
 
 def _serve(connection: Connection, setup: WorkerSetup) -> None:
-    opened = setup.source.open()
+    policy = setup.source.open()
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(contextlib.closing(setup.suite.open()))
-        settings = {"saccade": __version__, **place.settings, **opened.settings}
+        stated = settings_of(policy).model_dump(mode="json")
+        settings = {"saccade": __version__, **place.settings, "policy": policy.name, **stated}
         lifeline = _Lifeline(place)
         lifeline.start()
         stack.callback(lifeline.end)
         connection.send(WorkerReady(settings))
         while (key := connection.recv()) is not None:
             lifeline.working = True
-            answer = run_episode(setup, key, place, opened)
+            answer = run_key(setup, key, place, policy)
             lifeline.working = False
             connection.send(answer)
 
 
-def run_episode(
-    setup: WorkerSetup, key: Key, place: EnvironmentProvider, opened: OpenPolicy
+def run_key(
+    setup: WorkerSetup, key: Key, place: EnvironmentProvider, policy: Policy
 ) -> EpisodeDone | EpisodeFailed:
     """Run one episode in its folder, which holds none yet, and say what came of it.
 
@@ -149,7 +149,7 @@ def run_episode(
     folder = key.folder(setup.root)
     try:
         with contextlib.closing(place.environment(key.task)) as environment:
-            end = _play(setup, key, environment, place, opened)
+            end = _play(setup, key, environment, place, policy)
     except TrajectoryError:
         raise
     except Exception as error:
@@ -166,26 +166,17 @@ def run_episode(
 
 
 def _play(
-    setup: WorkerSetup, key: Key, environment: Environment, place: EnvironmentProvider, opened: OpenPolicy
+    setup: WorkerSetup, key: Key, environment: Environment, place: EnvironmentProvider, policy: Policy
 ) -> EndEvent:
-    first = environment.reset(key.seed)
-    if environment.instruction is None:
-        raise EnvironmentFailure(f"{key.task} sets no task")
-    start = StartEvent(
-        saccade_version=__version__,
-        instruction=environment.instruction,
-        environment=f"{setup.suite.name}:{key.task}",
-        policy=opened.policy.name,
-        seed=key.seed,
-        settings={
-            **place.settings,
-            **opened.settings,
-            "screen": list(first.screenshot.size),
-            "max_steps": setup.max_steps,
-        },
-        time=time.time(),
-    )
     # Time does not end an episode with a result: how loaded a machine is says nothing about the policy.
-    limits = Limits(steps=setup.max_steps, seconds=math.inf)
-    with TrajectoryWriter(key.folder(setup.root), start) as trajectory:
-        return Agent(opened.policy, environment, limits).run(start.instruction, first, trajectory)
+    return run_episode(
+        policy,
+        environment,
+        None,
+        key.folder(setup.root),
+        name=f"{setup.suite.name}:{key.task}",
+        seed=key.seed,
+        limits=Limits(steps=setup.max_steps, seconds=math.inf),
+        environment_settings=EnvironmentSettings(suite=place.settings),
+        report=False,
+    ).end

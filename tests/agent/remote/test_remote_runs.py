@@ -70,10 +70,8 @@ def test_a_run_and_its_replay(server: Server, tmp_path: Path) -> None:
     )
     trajectory = Trajectory.load(tmp_path / "first")
     assert trajectory.start.policy == server.address
-    assert (trajectory.start.settings["dialect"], trajectory.start.settings["fingerprint"]) == (
-        "uitars-1.0",
-        None,
-    )
+    stated = trajectory.start.policy_settings
+    assert (stated.dialect, stated.fingerprint) == ("uitars-1.0", None)
     usages = [step.prediction.usage for step in trajectory.steps if step.prediction]
     assert all(usage.prompt_tokens > 0 and usage.reply_tokens > 0 for usage in usages)
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

@@ -32,6 +32,7 @@ from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.desktop.supervisor import descendants
 from saccade.env.registry import DesktopOptions, make_environment
+from saccade.env.trajectory.events import EnvironmentSettings
 from saccade.perception.observation import Screenshot
 from saccade.perception.screen import Region
 from saccade.perception.settle import same_but_caret
@@ -232,12 +233,9 @@ def test_by_name() -> None:
         assert environment.reset().screenshot.size == Size(640, 480)
     finally:
         environment.close()
-    assert options.settings() == {
-        "app": "mousepad",
-        "display": "private",
-        "monitor": None,
-        "sandbox": "strict",
-    }
+    assert options.settings() == EnvironmentSettings(
+        app="mousepad", display="private", monitor=None, sandbox="strict"
+    )
     assert (options.screen, DesktopOptions(display=":7").screen) == (None, "the display :7")
     with pytest.raises(UsageError, match="no sandbox 'strickt'"):
         DesktopOptions(sandbox="strickt")

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from places import ROOT
 from saccade.actions.schema import Action
-from saccade.env.trajectory.events import SCHEMA_VERSION, Event
+from saccade.env.trajectory.events import SCHEMA_VERSION, Event, StartEvent
 from saccade.env.trajectory.json_schema import json_schema
-from saccade.env.trajectory.trajectory import FILE_NAME, UPGRADES, Trajectory, event_line, read_events
+from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, event_line, parse_events, read_events
+from saccade.env.trajectory.upgrade import UPGRADES
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMA = ROOT / "docs" / "trajectory.schema.json"
@@ -54,3 +57,41 @@ def test_the_newest_recording_holds_every_event_and_action_and_is_written_as_it_
 def test_the_schema_in_the_documentation_is_up_to_date() -> None:
     """To write it anew: ``json_schema()`` of ``saccade.env.trajectory.json_schema``."""
     assert SCHEMA.read_text(encoding="utf-8") == json_schema()
+
+
+def test_settings_of_version_2_get_types_and_none_is_lost() -> None:
+    browser = Trajectory.load(GOLDEN / "v2" / "browser").start
+    environment, policy = browser.environment_settings, browser.policy_settings
+    assert (environment.url, environment.screen) == ("file:///tmp/gold/form.html", (200, 120))
+    assert (environment.har, environment.now) == ("network.har", 1795823910.556284)
+    assert (policy.dialect, policy.temperature, policy.constrained) == ("uitars-1.0", 0.0, False)
+    assert policy.decoding == ("suffix", "grammar", "medusa", "mtp")
+    assert (browser.max_steps, browser.max_seconds, browser.variables) == (2, 900.0, {"city": "Paris"})
+    desktop = Trajectory.load(GOLDEN / "v2" / "desktop").start.environment_settings
+    assert (desktop.app, desktop.display, desktop.sandbox) == ("mousepad", "private", "strict")
+    recorded = Trajectory.load(GOLDEN / "v2" / "recorded").start
+    assert (recorded.policy, recorded.environment_settings.redact) == ("person", ("10,10,40x30",))
+    replayed = Trajectory.load(GOLDEN / "v2" / "replayed").start
+    assert (replayed.replay_of, replayed.replay_mode) == ("b2", "verify")
+    for start in (browser, recorded, replayed):
+        assert start.extra == {}
+
+
+@pytest.mark.parametrize("name", ["", "browser", "desktop", "recorded", "replayed"])
+def test_all_settings_of_version_2_are_there_by_name(name: str) -> None:
+    first = json.loads((GOLDEN / "v2" / name / FILE_NAME).read_bytes().split(b"\n")[0])
+    stated = {name: value for name, value in first["settings"].items() if value is not None}
+    if "replay" in stated:
+        stated["replay_mode"] = stated.pop("replay")
+    assert Trajectory.load(GOLDEN / "v2" / name).start.all_settings() == stated
+
+
+def test_settings_that_no_type_knows_are_kept_apart() -> None:
+    unknown = {"url": 5, "suite": {"a": 1}, "max_steps": "many", "colour": None}
+    settings = {**unknown, "mode": "test", "served": "x"}
+    old = {"event": "start", "schema_version": 2, "settings": settings, "time": 0.0}
+    old |= dict.fromkeys(("saccade_version", "instruction", "environment", "policy"), "x")
+    [start] = parse_events("made", [json.dumps(old).encode()])
+    assert isinstance(start, StartEvent)
+    assert start.extra == unknown
+    assert (start.environment_settings.suite, start.policy_settings.served) == ({"mode": "test"}, "x")

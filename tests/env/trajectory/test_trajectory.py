@@ -18,9 +18,9 @@ from places import ROOT
 from saccade.actions.errors import NewerSchemaError, Stopped, TrajectoryError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Click, Finished, Hotkey, Type
-from saccade.env.trajectory import trajectory as module
+from saccade.env.trajectory import upgrade as module
 from saccade.env.trajectory.events import SCHEMA_VERSION, Event, event_adapter
-from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter, read_events
+from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter, event_line, read_events
 from saccade.perception.observation import Observation, Screenshot
 
 TWO_STEPS = ((Click(point=Point(90.25, 98.0)),), (Hotkey(keys=("ctrl", "s")), Type(text="é\n\u2028😀")))
@@ -42,7 +42,7 @@ def rewrite(directory: Path, lines: list[Any]) -> Path:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     heard: list[Event] = []
     written = [
-        start_event(settings={"nested": {"a": [1, None, "x"]}}),
+        start_event(extra={"nested": {"a": [1, None, "x"]}}),
         prediction(0, TWO_STEPS[1], raw="  spaces \t and\r\n lines \x00 end \u2028"),
         executed(0, TWO_STEPS[1][0], error="no effect", reward=-0.5),
         end_event(1, end="error", success=False, message="broke"),
@@ -71,7 +71,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 )
 def test_any_reply_and_number_survives(raw: str, x: float, seconds: float) -> None:
     event = prediction(0, [Click(point=Point(x, 1.0)), Finished(answer=raw)], raw=raw, seconds=seconds)
-    line = module.event_line(event)
+    line = event_line(event)
     assert line.count(b"\n") == 1
     assert event_adapter.validate_python(json.loads(line)) == event
 
@@ -90,7 +90,7 @@ def test_a_number_that_is_none_is_refused_before_it_is_written(number: float) ->
     with pytest.raises(ValueError, match="finite"):
         executed(0, Click(point=Point(1, 1)), reward=number)
     with pytest.raises(ValueError, match="finite"):
-        start_event(settings={"temperature": number})
+        start_event(extra={"temperature": number})
 
 
 def test_equal_screens_are_kept_once(tmp_path: Path) -> None:

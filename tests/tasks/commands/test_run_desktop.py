@@ -71,9 +71,9 @@ def test_a_run_leaves_a_trajectory_and_nothing_else(tmp_path: Path) -> None:
     loaded = Trajectory.load(run.trajectory.parent)
     loaded.check()
     assert (loaded.start.environment, loaded.start.instruction) == ("desktop", "Click the File menu")
-    settings = loaded.start.settings
-    assert [settings[name] for name in ("app", "display", "sandbox")] == ["mousepad", "private", "strict"]
-    assert settings["screen"] == [1280, 720]
+    settings = loaded.start.environment_settings
+    assert [settings.app, settings.display, settings.sandbox] == ["mousepad", "private", "strict"]
+    assert settings.screen == (1280, 720)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     assert eventually(lambda: not run.family(), 2)
 

@@ -26,7 +26,7 @@ from saccade.tasks.evaluation.workers.policy_client import Ask, ServedPolicy, Vi
 from saccade.tasks.evaluation.workers.policy_server import SHORT_LIVED, FairQueue, PolicyServer
 from saccade.tasks.evaluation.workers.pool import Pool
 from saccade.tasks.evaluation.workers.worker import WorkerSetup
-from saccade.tasks.models.source import Loaded, LocalSource, OpenPolicy, ScriptedSource
+from saccade.tasks.models.source import Loaded, LocalSource, ScriptedSource
 
 KEY = b"secret"
 PATIENCE = 120
@@ -76,7 +76,7 @@ class InHand:
         self._make, self._turns = make, turns
 
     def load(self) -> Loaded:
-        return Loaded(lambda: OpenPolicy(self._make()), self._turns)  # type: ignore[operator]
+        return Loaded(self._make, self._turns)  # type: ignore[operator]
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_records_are_those_of_a_model_for_each_worker(tmp_path: Path) -> None:
 
 def test_sessions_that_decide_at_once_decide_as_one_alone(folder: Path) -> None:
     source = LocalSource("embedded")
-    alone = source.open().policy
+    alone = source.open()
     wanted = {seed: said(alone, seed) for seed in range(4)}
     assert len(set(wanted.values())) > 1
     served = Served(folder, source)

@@ -24,7 +24,7 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Finished, Scroll, Type
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.agent.local import LocalPolicy
-from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
+from saccade.agent.policy import Context, Policy, PolicySettings, Prediction, ScriptedPolicy
 from saccade.tasks.commands.eval_recorded_console import evaluate_with_progress, show
 from saccade.tasks.evaluation.recorded.evaluate import (
     PATIENCE,
@@ -33,7 +33,6 @@ from saccade.tasks.evaluation.recorded.evaluate import (
     evaluate_offline,
 )
 from saccade.tasks.evaluation.stats import wilson
-from saccade.tasks.models.source import OpenPolicy
 from saccade.tasks.suites.registry import SUITES, get_suite
 
 
@@ -53,6 +52,12 @@ class Answering:
     def predict(self, context: Context) -> Prediction:
         self.asked.append(context)
         return Prediction(Reply("", tuple(self._answer(context))), "raw")
+
+
+class Stating(Answering):
+    """One that states its settings."""
+
+    settings = PolicySettings(dialect="none")
 
 
 def centre(context: Context) -> list[Action]:
@@ -287,7 +292,7 @@ def test_grounding_has_its_own_denominator(tmp_path: Path) -> None:
 
 
 def test_the_table_and_the_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    opened = [OpenPolicy(Answering(saving), {"dialect": "none"})]
+    opened = [Stating(saving)]
     found = evaluate_with_progress("screenspot", FIXTURES, opened, tmp_path, None)
     show(found, json_output=True)
     shown = capsys.readouterr()

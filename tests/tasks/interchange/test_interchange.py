@@ -102,7 +102,7 @@ def there_and_back(run: Path, name: str, tmp_path: Path) -> Trajectory:
 
 def rich_run(directory: Path) -> Trajectory:
     """Several screens, an unreadable reply, an error, a reward, odd text, a scaled and moved screen."""
-    with TrajectoryWriter(directory, start_event(settings={"nested": {"a": [1, None, "x"]}})) as writer:
+    with TrajectoryWriter(directory, start_event(extra={"nested": {"a": [1, None, "x"]}})) as writer:
         writer.observe(0, observation("zero", EPOCH + 0.1234567, device_scale=2.0))
         writer.append(prediction(0, [Click(point=AT)], raw="cut \ud83d here \u2028 there", thought="a\x00b"))
         writer.append(executed(0, Click(point=AT), error="no effect", reward=-0.5))

@@ -16,7 +16,13 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Type
 from saccade.agent.replay.recording import recording
 from saccade.env.registry import make_environment
-from saccade.env.trajectory.events import ActionEvent, EndEvent, PredictionEvent, StartEvent
+from saccade.env.trajectory.events import (
+    ActionEvent,
+    EndEvent,
+    EnvironmentSettings,
+    PredictionEvent,
+    StartEvent,
+)
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from saccade.tasks.cli.app import app
 from saccade.tasks.replay.replay import RECORD_NAME
@@ -67,7 +73,7 @@ def by_hand(folder: Path, url: str, actions: list[Action], **settings: Any) -> P
         instruction="Fill in {{name}}.",
         environment="browser",
         policy="person",
-        settings={"url": url, **settings},
+        environment_settings=EnvironmentSettings(url=url, **settings),
         time=0.0,
     )
     try:
@@ -210,7 +216,8 @@ def made_up(folder: Path, url: str) -> Path:
     """A recording of two looks at nothing; it is never executed."""
     from made_runs import observation, start_event
 
-    start = start_event(environment="browser", settings={"url": url}, instruction="Press")
+    settings = EnvironmentSettings(url=url)
+    start = start_event(environment="browser", environment_settings=settings, instruction="Press")
     with TrajectoryWriter(folder, start) as writer:
         for step in range(2):
             writer.observe(step, observation(f"screen {step}"))

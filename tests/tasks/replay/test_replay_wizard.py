@@ -48,7 +48,7 @@ def recorded(pages: tuple[Wizard, str], tmp_path_factory: pytest.TempPathFactory
     assert made["steps"] == PAGES
     *lines, end = (folder / FILE_NAME).read_text(encoding="utf-8").splitlines()
     start = json.loads(lines[0])
-    start["settings"]["fingerprint"] = None
+    start["policy_settings"]["fingerprint"] = None
     lines[0], unsealed = json.dumps(start), json.dumps({**json.loads(end), "sha256": ""})
     (folder / FILE_NAME).write_text("\n".join([*lines, unsealed]) + "\n", encoding="utf-8")
     return folder

@@ -381,7 +381,7 @@ EVIL = [
 def test_what_was_recorded_is_shown_and_never_run(tmp_path: Path, viewer: Viewer) -> None:
     said = "\n".join(EVIL)
     with TrajectoryWriter(
-        tmp_path, start_event(instruction=said, environment=said, policy=said, settings={said: said})
+        tmp_path, start_event(instruction=said, environment=said, policy=said, extra={said: said})
     ) as writer:
         for step, text in enumerate(EVIL):
             writer.observe(step, Observation(observation(text).screenshot, EPOCH, text))
@@ -517,7 +517,7 @@ def test_duration_of_a_run_without_an_end(tmp_path: Path) -> None:
 def test_nothing_sticks_out_sideways(tmp_path: Path, viewer: Viewer, viewport: dict[str, int]) -> None:
     long = "w" * 400
     actions = [[Type(text=long, point=Point(300, 190)), Hotkey(keys=("ctrl", "shift", "alt", "meta", "f12"))]]
-    run = made_run(tmp_path, actions, instruction=long, environment=long, settings={long: long})
+    run = made_run(tmp_path, actions, instruction=long, environment=long, extra={long: long})
     page = viewer.open(write_report(run), viewport=viewport)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 

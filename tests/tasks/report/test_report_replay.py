@@ -18,7 +18,7 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Finished, Type
 from saccade.agent.replay.policy import ReplayStep, StepOutcome
 from saccade.env.browser.chromium import Chromium
-from saccade.env.trajectory.events import EndEvent
+from saccade.env.trajectory.events import EndEvent, EnvironmentSettings
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.perception.observation import Observation
 from saccade.tasks.report import write_report
@@ -305,11 +305,11 @@ def test_a_real_exact_replay_shows_its_drift(
     site = tmp_path / "page.html"
     site.write_text("<body style='margin:0;background:#fff'><p id=p>One</p>")
     world = make_environment("browser", url=site.as_uri(), viewport=Size(200, 120), allow_file=True)
-    settings = {"url": site.as_uri(), "viewport": [200, 120], "allow_file": True}
+    settings = EnvironmentSettings(url=site.as_uri())
     try:
         first = world.reset()
         with TrajectoryWriter(
-            tmp_path / "made", start_event(environment="browser", settings=settings)
+            tmp_path / "made", start_event(environment="browser", environment_settings=settings)
         ) as writer:
             writer.observe(0, first)
             writer.append(prediction(0, [HERE]))

@@ -1,0 +1,160 @@
+"""One episode from its first screen to its report: what every command that runs a policy calls."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import __version__
+from ..actions.errors import UsageError
+from ..agent.limits import Limits
+from ..agent.loop import Agent
+from ..agent.policy import Policy, settings_of
+from ..env.base import Environment
+from ..env.control import Control
+from ..env.trajectory.events import EndEvent, EnvironmentSettings, PolicySettings, StartEvent
+from ..env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
+from .report import write_report
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind.
+
+    Attributes:
+        end: how it ended.
+        trajectory: every step, as recorded on disk.
+        report: the HTML report; None where none was written.
+        seconds: wall time of the episode, without loading the model.
+    """
+
+    end: EndEvent
+    trajectory: Trajectory
+    report: Path | None
+    seconds: float
+
+    @property
+    def success(self) -> bool:
+        """Whether the task was achieved, as the environment judges it; else whether the policy says so."""
+        return self.end.success
+
+    @property
+    def answer(self) -> str | None:
+        """What the policy said when it finished; None when it did not."""
+        return self.end.message if self.end.end == "finished" else None
+
+    @property
+    def steps(self) -> int:
+        """How often the policy was asked."""
+        return self.end.steps
+
+    def as_json(self) -> str:
+        """One line for scripts."""
+        return json.dumps(
+            {
+                "success": self.success,
+                "reward": self.end.reward,
+                "steps": self.steps,
+                "end": self.end.end,
+                "message": self.end.message,
+                "instruction": self.trajectory.start.instruction,
+                "seconds": round(self.seconds, 3),
+                "trajectory": str(self.trajectory.directory / FILE_NAME),
+                "report": str(self.report) if self.report else None,
+            },
+            ensure_ascii=False,
+        )
+
+    @property
+    def exit_status(self) -> int:
+        """0 achieved, 1 not achieved, 2 something broke, 130 stopped by a person."""
+        special = {"error": 2, "interrupted": 130}
+        return special.get(self.end.end, 0 if self.success else 1)
+
+
+class Replayed(NamedTuple):
+    """Which recording an episode repeats, and how: ``verify`` or ``exact``."""
+
+    recording: str
+    mode: str
+
+
+def run_episode(
+    policy: Policy,
+    environment: Environment,
+    task: str | None,
+    folder: Path,
+    *,
+    name: str = "custom",
+    seed: int | None = None,
+    limits: Limits | None = None,
+    control: Control | None = None,
+    listeners: Iterable[Listener] = (),
+    policy_settings: PolicySettings | None = None,
+    environment_settings: EnvironmentSettings | None = None,
+    variables: Mapping[str, str] | None = None,
+    replayed: Replayed | None = None,
+    own_task_first: bool = False,
+    report: bool = True,
+) -> RunResult:
+    """Reset the environment, let the policy work on the task, and record all of it in ``folder``.
+
+    The environment stays open: who made it closes it.
+
+    Args:
+        policy: decides.
+        environment: where it acts.
+        task: the instruction; None takes the one that the environment sets.
+        folder: for the trajectory and the report; must not hold a trajectory.
+        name: of the environment in the records, as ``make_environment`` takes it.
+        seed: given to ``environment.reset``.
+        limits: when to stop.
+        control: lets a person pause and stop; the environment has the same one.
+        listeners: called with each event after it is written.
+        policy_settings: by default those that the policy states.
+        environment_settings: enough to make the environment again; the screen's size is added.
+        variables: values that were put into the task, by name.
+        replayed: the recording that this repeats.
+        own_task_first: take the task that the environment sets, where it sets one, instead of ``task``.
+        report: whether to write ``report.html``.
+
+    Raises:
+        UsageError: there is no task.
+        EnvironmentFailure: the environment cannot be started.
+        TrajectoryError: the folder cannot be written.
+    """
+    limits = limits or Limits()
+    started = time.monotonic()
+    first = environment.reset(seed)
+    own = environment.instruction if task is None or own_task_first else None
+    instruction = task if own is None else own
+    if instruction is None:
+        raise UsageError(f"{name} sets no task of its own; say what to do")
+    screen = (environment_settings or EnvironmentSettings()).model_copy(
+        update={"screen": first.screenshot.size}
+    )
+    start = StartEvent(
+        saccade_version=__version__,
+        instruction=instruction,
+        environment=name,
+        environment_settings=screen,
+        policy=policy.name,
+        policy_settings=settings_of(policy) if policy_settings is None else policy_settings,
+        seed=seed,
+        max_steps=limits.steps,
+        max_seconds=limits.seconds if math.isfinite(limits.seconds) else None,
+        variables=dict(variables or {}),
+        replay_of=replayed.recording if replayed else None,
+        replay_mode=replayed.mode if replayed else None,
+        time=time.time(),
+    )
+    with TrajectoryWriter(folder, start, listeners) as trajectory:
+        end = Agent(policy, environment, limits, control=control).run(instruction, first, trajectory)
+    recorded = Trajectory.load(folder)
+    page = write_report(recorded) if report else None
+    return RunResult(end, recorded, page, time.monotonic() - started)
