@@ -1,118 +1,110 @@
-"""The commands ``eval`` and ``compare``."""
+"""The commands ``eval``, ``compare`` and ``suites``."""
 
 from __future__ import annotations
 
+import json as to_json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-EVAL_HELP = """Run a model on every task of a suite with every seed; each episode is a folder on disk.
-Or ask it about every recorded screen of a suite: nothing is executed, each answer is a line on disk.
+from ..terminal.folders import RUNS
+from . import options
+from .help import Commands
+from .options import LIMITS, MODEL, OUTPUT
 
-Killed at any moment, --resume goes on and ends with the same table. An episode that the browser or a worker
-broke is tried again, then counted as an error of its own kind. Success is given with a 95 % interval that
-knows that episodes of one task resemble each other.
-
-\b
-Suites to act in, and their subsets:
-  miniwob   browsergym (125 tasks, default), browsergym-test, pix2act, webgum, nonhidden, gym, html
-  desktop   our own on Debian's programs: mousepad, galculator, gnumeric, pcmanfm, xterm
-  osworld   OSWorld's tasks that need no virtual machine (--data says where): a domain, small, nogdrive
-
-\b
-Suites of recorded screens (--data says where; saccade suites says what each needs):
-  screenspot, screenspot-v2, screenspot-pro, osworld-g, osworld-g-refined, agentnetbench,
-  androidcontrol-{high,low}, mind2web-{task,website,domain}, gui-odyssey-{random,app,device,task}
-
-\b
-Examples:
-  saccade eval miniwob --tasks click-test,click-test-2 --seeds 0-9
-  saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum
-  saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum --resume
-  saccade eval desktop --seeds 0-2 --max-steps 20 --workers 2
-  saccade eval osworld --data ~/OSWorld --osworld-cache ~/OSWorld/cache --subset os --max-steps 15
-  saccade eval screenspot-v2 --data ~/benchmarks --model openai:http://gpu:8000/v1#ui-tars --workers 8
-
-Exit status: 0 done, whatever the rate; 2 wrong usage or a missing part; 130 stopped by you."""
-
-COMPARE_HELP = """Compare two evaluations, paired by task and seed: the difference with its 95 % interval, and
-every episode that was won or lost, with both reports. On recorded screens, paired by screen.
-
-\b
-Example:
-  saccade compare runs/before runs/after"""
-
-_TO_ACT = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
+app = Commands()
+_INTERACTIVE = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
 _RECORDED = ("limit",)
-_FILED = ("data", "osworld_cache")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
+_FILES = ("data", "osworld_cache")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command("eval", help=EVAL_HELP)(_eval)
-    app.command("compare", help=COMPARE_HELP)(_compare)
-
-
+@app.command("eval", rich_help_panel="Evaluate")
 def _eval(
     context: typer.Context,
-    suite: Annotated[str, typer.Argument(help="Which benchmark, such as miniwob or screenspot-v2.")],
-    subset: Annotated[str | None, typer.Option(help="A published part of the suite.", metavar="NAME")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Single tasks, separated by commas.")] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds of each task, such as 0-49 or 1,5,7.")] = "0-4",
-    model: Annotated[
+    suite: Annotated[
         str,
-        typer.Option(help="'embedded', a checkpoint directory, a hub id, or openai:URL#NAME on a server."),
-    ] = "embedded",
-    dialect: Annotated[
-        str | None, typer.Option(help="The model's language; by default what its checkpoint or name says.")
+        typer.Argument(
+            help="The benchmark, such as miniwob or screenspot-v2.",
+            metavar="SUITE",
+            autocompletion=options.complete_suites,
+        ),
+    ],
+    subset: Annotated[str | None, typer.Option(help="A published part of the suite.", metavar="NAME")] = None,
+    tasks: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Single tasks, separated by commas.")
     ] = None,
-    decoding: Annotated[
-        str, typer.Option(help="What drafts replies: auto, plain, or methods such as suffix+grammar.")
-    ] = "auto",
-    constrained: Annotated[
-        bool, typer.Option("--constrained", help="Hold replies to the dialect's grammar: every reply parses.")
-    ] = False,
-    max_steps: Annotated[int, typer.Option(help="Predictions per episode.", min=1)] = 10,
-    workers: Annotated[int, typer.Option(help="Processes, each with its browser.", min=1)] = 1,
+    seeds: Annotated[
+        str, typer.Option(metavar="SEEDS", help="Seeds of each task, such as 0-49 or 1,5,7.")
+    ] = "0-4",
+    data: options.Data = None,
+    osworld_cache: options.OsworldCache = None,
+    model: options.Model = "embedded",
+    dialect: options.Dialect = None,
+    decoding: options.Decoding = "auto",
+    constrained: options.Constrained = False,
     share: Annotated[
         bool | None,
-        typer.Option(
+        MODEL(
             "--share-model/--no-share-model",
-            help="Hold the model once per machine; by default a large one, and any on a GPU.",
+            help="Load the model once per machine; by default a large one, and any on a GPU.",
             show_default=False,
         ),
     ] = None,
+    max_steps: options.MaxSteps = 10,
+    limit: Annotated[
+        int | None, LIMITS(metavar="N", help="Only the first so many recorded screens.", min=1)
+    ] = None,
+    timeout: Annotated[
+        float, LIMITS(metavar="SECONDS", help="Seconds after which an episode counts as broken.", min=1)
+    ] = 300,
+    retries: Annotated[int, LIMITS(metavar="N", help="How often a broken episode is run again.", min=0)] = 2,
+    workers: Annotated[
+        int, LIMITS(metavar="N", help="Processes, each with its browser.", min=1, envvar="SACCADE_WORKERS")
+    ] = 1,
     ray: Annotated[
         str | None,
-        typer.Option(help="Run workers on a Ray cluster: local, auto or ray://HOST:PORT.", metavar="ADDRESS"),
+        LIMITS(help="Run workers on a Ray cluster: local, auto or ray://HOST:PORT.", metavar="ADDRESS"),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="The folder that holds a folder per suite whose files are brought.", metavar="DIR"),
-    ] = None,
-    osworld_cache: Annotated[
-        Path | None, typer.Option(help="OSWorld's file cache, which is only read.", metavar="DIR")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many recorded screens.", min=1)] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds after which an episode is given up.", min=1)] = 300,
-    retries: Annotated[int, typer.Option(help="Further tries for a broken episode.", min=0)] = 2,
     price: Annotated[
         str | None,
-        typer.Option(
-            help="What a million tokens read and written cost, to sum it up.", metavar="READ,WRITTEN"
-        ),
+        OUTPUT(help="Prices of a million tokens read and written, for the cost.", metavar="READ,WRITTEN"),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the evaluation; by default a new one in runs/.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the evaluation in --out.")] = False,
-    json: Json = False,
+    out: options.Out = None,
+    runs: options.Runs = RUNS,
+    resume: options.Resume = False,
+    json: options.Json = False,
 ) -> None:
-    """See ``EVAL_HELP``."""
+    """Evaluate a model on a suite.
+
+    Interactive suites: the model acts in every task with every seed; each episode has a folder on disk.
+    Suites of recorded screens: the model is asked about every screen and nothing is executed; each answer
+    is a line on disk.
+
+    An evaluation that was killed continues with --resume and ends with the same table. An episode in which
+    the browser or a worker broke is run again, then counted as an error of its own kind. Success rates come
+    with a 95 % interval that allows for the likeness of episodes of one task.
+
+    Interactive suites, and their subsets:
+      miniwob   browsergym (125 tasks, default), browsergym-test, pix2act, webgum, nonhidden, gym, html
+      desktop   our own on Debian's programs: mousepad, galculator, gnumeric, pcmanfm, xterm
+      osworld   OSWorld's tasks that need no virtual machine (with --data): a domain, small, nogdrive
+
+    Suites of recorded screens (with --data; `saccade suites` lists the files that each needs):
+      screenspot, screenspot-v2, screenspot-pro, osworld-g, osworld-g-refined, agentnetbench,
+      androidcontrol-{high,low}, mind2web-{task,website,domain}, gui-odyssey-{random,app,device,task}
+
+    Examples:
+      saccade eval miniwob --tasks click-test,click-test-2 --seeds 0-9
+      saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum
+      saccade eval miniwob --subset webgum --seeds 0-49 --workers 2 --out runs/webgum --resume
+      saccade eval desktop --seeds 0-2 --max-steps 20 --workers 2
+      saccade eval osworld --data ~/OSWorld --osworld-cache ~/OSWorld/cache --subset os --max-steps 15
+      saccade eval screenspot-v2 --data ~/benchmarks --model openai:http://gpu:8000/v1#ui-tars --workers 8
+
+    Exit status: 0 done, whatever the rate; 2 wrong usage or a missing part; 130 stopped by you.
+    """
     from ..commands.eval import EvalRequest, eval_and_print
     from ..commands.eval_recorded import OfflineRequest, evaluate_offline_and_print
     from ..evaluation.price import parse_price
@@ -124,7 +116,7 @@ def _eval(
     paid = None if price is None else parse_price(price)
     source = source_of(model, dialect, decoding, constrained)
     if recorded:
-        asked = OfflineRequest(suite, source, data, limit, workers, out, resume, paid)
+        asked = OfflineRequest(suite, source, data, limit, workers, out, resume, paid, runs)
         raise typer.Exit(evaluate_offline_and_print(asked, json_output=json, command=command))
     request = EvalRequest(
         suite=suite,
@@ -141,6 +133,7 @@ def _eval(
         data=data,
         osworld_cache=osworld_cache,
         out=out,
+        runs=runs,
         resume=resume,
         price=paid,
     )
@@ -148,38 +141,76 @@ def _eval(
 
 
 def _refuse_options(context: typer.Context, suite: str, recorded: bool) -> None:
-    """See that no option was given that says nothing about this kind of suite.
+    """Check that each option on the command line applies to this suite.
 
     Raises:
-        UsageError: one was.
+        UsageError: one does not.
     """
     from ...actions.errors import UsageError
 
-    kinds = ("to act in", "of recorded screens")
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        given = source is not None and source.name == "COMMANDLINE"
-        if (
-            given
-            and parameter.name in _FILED
-            and suite != "osworld"
-            and not (recorded and parameter.name == "data")
-        ):
-            raise UsageError(f"{parameter.opts[0]} says nothing about the suite {suite}; leave it out")
-        if given and parameter.name in (_TO_ACT if recorded else _RECORDED):
-            raise UsageError(
-                f"{parameter.opts[0]} is for suites {kinds[not recorded]}; {suite} is one {kinds[recorded]}"
-            )
+    kinds = ("interactive suites", "suites of recorded screens")
+    names = {each.name: each.opts[0] for each in context.command.params if each.name}
+    for name, option in names.items():
+        if not options.given(context, name):
+            continue
+        if name in _FILES and suite != "osworld" and not (recorded and name == "data"):
+            raise UsageError(f"{option} does not apply to the suite {suite}; leave it out")
+        if name in (_INTERACTIVE if recorded else _RECORDED):
+            raise UsageError(f"{option} is for {kinds[not recorded]}; {suite} is not one of them")
 
 
-def _compare(
+@app.command(rich_help_panel="Evaluate")
+def compare(
     before: Annotated[Path, typer.Argument(metavar="A", help="An evaluation's folder.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="Another's.")],
-    json: Json = False,
+    after: Annotated[Path, typer.Argument(metavar="B", help="Another evaluation's folder.")],
+    json: options.Json = False,
 ) -> None:
-    """See ``COMPARE_HELP``."""
+    """Compare two evaluations, paired by task and seed.
+
+    Shows the difference with its 95 % interval, and every episode that was won or lost, with both reports.
+    Evaluations on recorded screens are paired by screen.
+
+    Example:
+      saccade compare runs/before runs/after
+    """
     from ..evaluation.compare import compare_and_print
     from ..evaluation.compare_recorded import compare_recorded_and_print, holds_recorded
 
     recorded = holds_recorded(before) or holds_recorded(after)
     (compare_recorded_and_print if recorded else compare_and_print)(before, after, json_output=json)
+
+
+@app.command(rich_help_panel="Evaluate")
+def suites(
+    data: options.Data = None, osworld_cache: options.OsworldCache = None, json: options.Json = False
+) -> None:
+    """List all suites, and the files that each needs.
+
+    Suites of recorded screens are read as they were published; nothing is downloaded. Their files belong in
+    one folder per suite, in --data.
+
+    Examples:
+      saccade suites
+      saccade suites --data ~/benchmarks --json
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from ..suites.catalog import catalog
+
+    entries = catalog(data, osworld_cache)
+    if json:
+        found = [{**asdict(entry), "there": not entry.missing} for entry in entries]
+        sys.stdout.write(to_json.dumps({"suites": found}) + "\n")
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for entry in entries:
+        state = ("missing", "yellow") if entry.missing else ("ready", "green")
+        console.print(Text.assemble(f"{entry.name:22}", f"{entry.family:11}", state))
+        if entry.missing:
+            needs = ", ".join(entry.missing) + (f" in {entry.folder}" if entry.folder else "")
+            console.print(Text(f"    needs {needs}\n    from {entry.source}", style="dim"))
+        if entry.selection:
+            console.print(Text(f"    {entry.selection}", style="dim"))

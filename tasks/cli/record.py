@@ -7,47 +7,41 @@ from typing import Annotated
 
 import typer
 
-RECORD_HELP = """Record what you do with mouse and keyboard as a trajectory, until ctrl+alt+q or Ctrl-C.
+from . import options
+from .help import Commands
+from .options import LIMITS, OUTPUT, WHERE
 
-Each action comes with the screen from before it. What is typed into password fields, or
-after a click into a --redact region, is replaced by a marker such as {{password}}; the regions are black
-in all pictures.
-
-\b
-Examples:
-  saccade record --out runs/invoice --task "File the invoice"
-  saccade record --out runs/note --app mousepad --redact 100,200,300x40
-  saccade record --out runs/order --env browser --url https://example.org"""
+app = Commands()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("record", help=RECORD_HELP)(_record)
-
-
-def _record(
-    out: Annotated[Path, typer.Option(help="Folder of the recording; must not hold a run yet.")],
-    task: Annotated[str, typer.Option(help="What it shows, in words.")] = "",
-    env: Annotated[
-        str | None, typer.Option(help="What to record: desktop or browser.", metavar="ENV")
-    ] = None,
-    url: Annotated[str | None, typer.Option(help="The page to begin on, in a browser.")] = None,
-    display: Annotated[
-        str | None, typer.Option(help="The X display to record, such as :1; by default your own screen.")
-    ] = None,
+@app.command(rich_help_panel="Run")
+def record(
+    out: Annotated[Path, OUTPUT(help="Folder of the recording; it must not hold a run yet.", metavar="DIR")],
+    task: Annotated[str, typer.Option(help="What is shown, in words.", metavar="TASK")] = "",
+    env: Annotated[str | None, WHERE(help="What to record: desktop or browser.", metavar="ENV")] = None,
+    url: options.Url = None,
+    display: options.Display = None,
     app: Annotated[
-        str | None, typer.Option(help="A program to start; the recording ends with it.", metavar="COMMAND")
+        str | None, WHERE(help="A program to start; the recording ends with it.", metavar="COMMAND")
     ] = None,
     redact: Annotated[
         list[str] | None,
-        typer.Option(help="A region X,Y,WxH that must not be kept; may be given again.", metavar="REGION"),
+        OUTPUT(help="A region to black out; may be given again.", metavar="X,Y,WxH"),
     ] = None,
-    stop: Annotated[str, typer.Option(help="Keys that end it.", metavar="CHORD")] = "ctrl+alt+q",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")
-    ] = False,
+    stop: Annotated[str, LIMITS(help="Keys that end the recording.", metavar="CHORD")] = "ctrl+alt+q",
+    json: options.Json = False,
 ) -> None:
-    """See ``RECORD_HELP``."""
+    """Record what you do with mouse and keyboard as a trajectory.
+
+    The recording ends with ctrl+alt+q or Ctrl-C. Each action is stored with the screen before it. Text that
+    is typed into password fields, or after a click into a --redact region, is replaced by a marker such as
+    {{password}}; the regions are black in all pictures.
+
+    Examples:
+      saccade record --out runs/invoice --task "File the invoice"
+      saccade record --out runs/note --app mousepad --redact 100,200,300x40
+      saccade record --out runs/order --env browser --url https://example.org
+    """
     from ..commands.record import RecordRequest, record_and_print
 
     request = RecordRequest(

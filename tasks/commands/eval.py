@@ -20,7 +20,7 @@ from ..evaluation.summary import Summary, as_csv, summarise
 from ..models.source import LocalSource, PolicySource
 from ..suites.interactive import SupportsSelection
 from ..suites.interactive_registry import interactive_suite
-from ..terminal.folders import new_folder
+from ..terminal.folders import RUNS, new_folder
 
 SUMMARY_NAME = "summary.json"
 CSV_NAME = "summary.csv"
@@ -44,6 +44,7 @@ class EvalRequest:
     data: Path | None = None
     osworld_cache: Path | None = None
     out: Path | None = None
+    runs: Path = RUNS
     resume: bool = False
     price: Price | None = None
 
@@ -96,7 +97,7 @@ def plan(request: EvalRequest) -> Evaluation:
     if request.resume and request.out is None:
         raise UsageError("--resume needs the folder to go on in: --out DIR")
     return Evaluation(
-        root=request.out or new_folder(f"eval-{request.suite}"),
+        root=request.out or new_folder(f"eval-{request.suite}", request.runs),
         suite=suite,
         source=request.source,
         tasks=tasks,

@@ -17,7 +17,7 @@ from ..models.remote_source import RemoteSource
 from ..models.source import PolicySource
 from ..suites.base import data_root
 from ..suites.registry import get_suite
-from ..terminal.folders import new_folder
+from ..terminal.folders import RUNS, new_folder
 from .eval import SUMMARY_NAME, resume_line
 from .eval_recorded_console import evaluate_with_progress, show
 
@@ -34,6 +34,7 @@ class OfflineRequest:
     out: Path | None = None
     resume: bool = False
     price: Price | None = None
+    runs: Path = RUNS
 
 
 def evaluate_offline_and_print(request: OfflineRequest, *, json_output: bool, command: Sequence[str]) -> int:
@@ -58,7 +59,7 @@ def evaluate_offline_and_print(request: OfflineRequest, *, json_output: bool, co
         )
     _check_folder(request)
     opened = [request.source.open() for _ in range(request.workers)]
-    out = request.out or new_folder(f"eval-{request.suite}")
+    out = request.out or new_folder(f"eval-{request.suite}", request.runs)
     with alone_in(out):
         try:
             summary = evaluate_with_progress(suite.name, request.data, opened, out, request.limit)

@@ -23,7 +23,7 @@ from ..episode import RunResult, run_episode
 from ..models.load import load_policy
 from ..replay.variables import Substitution
 from ..terminal.consent import require_consent
-from ..terminal.folders import run_folder
+from ..terminal.folders import RUNS, run_folder
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator
 from ..terminal.stop_chords import stop_chord_listener
@@ -55,6 +55,7 @@ class RunRequest:
     yes: bool = False
     stop_chord: str = "ctrl+alt+q"
     out: Path | None = None
+    runs: Path = RUNS
 
     @property
     def place(self) -> str:
@@ -128,7 +129,7 @@ def run_task(
     if (screen := request.visible_screen) is not None and not request.yes:
         raise UsageError(f"the agent would use the mouse and keyboard of {screen}; allow it with yes=True")
     control = control or Control()
-    with run_folder(request.out, request.place) as directory:
+    with run_folder(request.out, request.place, request.runs) as directory:
         with control.interrupting():
             policy = policy or load_policy(
                 request.model,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
@@ -13,24 +14,24 @@ from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 from ..report import write_overview, write_report
 
 
-def view_and_print(paths: Sequence[Path], *, check: bool, open_it: bool) -> int:
+def view_and_print(paths: Sequence[Path], *, check: bool, open_it: bool, json_output: bool = False) -> int:
     """One run's report, or a table of many runs; returns the exit status.
 
     Raises:
         TrajectoryError: the one run cannot be read, or there is none.
         UsageError: a page cannot be written.
     """
-    if len(paths) == 1 and (not paths[0].is_dir() or (paths[0] / FILE_NAME).is_file()):
-        line = check_trajectory(paths[0]) if check else view_report(paths[0], open_it)
-        sys.stdout.write(line + "\n")
-        return 0
-    runs = find_runs(paths)
+    single = len(paths) == 1 and (not paths[0].is_dir() or (paths[0] / FILE_NAME).is_file())
     if check:
-        return _check_all(runs)
-    page = write_overview(runs, common_folder(paths), _tell)
+        return _check_one(paths[0], json_output) if single else _check_all(find_runs(paths), json_output)
+    page = (
+        write_report(Trajectory.load(paths[0]))
+        if single
+        else write_overview(find_runs(paths), common_folder(paths), _log)
+    )
     if open_it:
         webbrowser.open(page.resolve().as_uri())
-    sys.stdout.write(f"{page}\n")
+    sys.stdout.write((json.dumps({"page": str(page)}) if json_output else str(page)) + "\n")
     return 0
 
 
@@ -44,14 +45,6 @@ def check_trajectory(path: Path) -> str:
     trajectory.check()
     how = f"ended: {trajectory.end.end}" if trajectory.end else "cut off before its end"
     return f"ok: {len(trajectory.steps)} steps, {len(trajectory.observations())} screens, {how}"
-
-
-def view_report(path: Path, open_it: bool) -> str:
-    """Write the report, show it in the web browser where there is one, and return its path."""
-    report = write_report(Trajectory.load(path))
-    if open_it:
-        webbrowser.open(report.resolve().as_uri())
-    return str(report)
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
@@ -99,19 +92,33 @@ def _around(path: Path) -> Path:
     return path.parent if (path / FILE_NAME).is_file() else path
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _check_all(runs: Sequence[Path]) -> int:
+def _check_one(run: Path, json_output: bool) -> int:
+    line = check_trajectory(run)
+    sys.stdout.write((_checked(0, {run: line}) if json_output else line) + "\n")
+    return 0
+
+
+def _check_all(runs: Sequence[Path], json_output: bool) -> int:
+    found: dict[Path, str] = {}
     bad = 0
     for run in runs:
         try:
-            line = check_trajectory(run)
+            found[run] = check_trajectory(run)
         except SaccadeError as error:
             bad += 1
-            line = f"bad: {error}"
-        sys.stdout.write(f"{run}: {line}\n")
-        sys.stdout.flush()
-    sys.stderr.write(f"{len(runs) - bad} of {len(runs)} runs are whole\n")
+            found[run] = f"bad: {error}"
+        if not json_output:
+            sys.stdout.write(f"{run}: {found[run]}\n")
+            sys.stdout.flush()
+    if json_output:
+        sys.stdout.write(_checked(bad, found) + "\n")
+    sys.stderr.write(f"{len(runs) - bad} of {len(runs)} runs are valid\n")
     return 2 if bad else 0
+
+
+def _checked(bad: int, found: Mapping[Path, str]) -> str:
+    return json.dumps({"bad": bad, "runs": {str(run): line for run, line in found.items()}})

@@ -25,7 +25,7 @@ from ..episode import Replayed, run_episode
 from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
-from ..terminal.folders import run_folder
+from ..terminal.folders import RUNS, run_folder
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator
 from ..terminal.parse import parse_region
@@ -51,6 +51,7 @@ class ReplayRequest:
     patience: float = 10.0
     update: bool = False
     out: Path | None = None
+    runs: Path = RUNS
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def replay(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator)
         TrajectoryError: the new run cannot be written.
     """
     control, place = Control(), f"replay {request.directory.resolve().name}"
-    with run_folder(request.out, place) as directory, terminal_keys(control, narrator.note):
+    with run_folder(request.out, place, request.runs) as directory, terminal_keys(control, narrator.note):
         return _replay_in(directory, request, prepared, narrator, control)
 
 

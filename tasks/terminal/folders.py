@@ -8,21 +8,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from ...actions.errors import TrajectoryError
-from ...env.trajectory.trajectory import FILE_NAME
+
+RUNS: Final = Path("runs")
+"""Where runs get their folders, unless chosen otherwise."""
 
 
 @contextmanager
-def run_folder(out: Path | None, place: str) -> Iterator[Path]:
-    """The run's folder, made; a new one in ``runs/`` by default.
+def run_folder(out: Path | None, place: str, runs: Path = RUNS) -> Iterator[Path]:
+    """Make the run's folder: ``out``, or a new one in ``runs``.
 
     What fails in the enclosed block before its first event leaves no folder behind.
 
     Raises:
         TrajectoryError: it holds a run already, or cannot be made.
     """
-    directory = _given_folder(out) if out is not None else new_folder(place)
+    directory = _given_folder(out) if out is not None else new_folder(place, runs)
     try:
         yield directory
     except BaseException:
@@ -32,6 +35,8 @@ def run_folder(out: Path | None, place: str) -> Iterator[Path]:
 
 
 def _given_folder(out: Path) -> Path:
+    from ...env.trajectory.trajectory import FILE_NAME
+
     if (out / FILE_NAME).exists():
         raise TrajectoryError(f"{out} already holds a run; choose another folder with --out")
     try:
@@ -41,12 +46,12 @@ def _given_folder(out: Path) -> Path:
     return out
 
 
-def new_folder(place: str) -> Path:
-    """A folder in ``runs/`` that no other run has, named by time and place."""
+def new_folder(place: str, runs: Path = RUNS) -> Path:
+    """Make a folder in ``runs`` that no other run has, named by time and place."""
     slug = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}"
     for number in itertools.count(1):
-        directory = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        directory = runs / (name if number == 1 else f"{name}-{number}")
         with suppress(FileExistsError):
             _make(directory, exist_ok=False)
             return directory

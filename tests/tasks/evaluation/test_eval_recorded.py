@@ -218,10 +218,13 @@ def test_what_is_missing_is_said_before_anything_is_asked(
     [
         (
             ("screenspot", "--seeds", "0-4"),
-            "--seeds is for suites to act in; screenspot is one of recorded screens",
+            "--seeds is for interactive suites; screenspot is not one of them",
         ),
-        (("screenspot", "--max-steps", "3"), "--max-steps is for suites to act in"),
-        (("miniwob", "--limit", "3"), "--limit is for suites of recorded screens; miniwob is one to act in"),
+        (("screenspot", "--max-steps", "3"), "--max-steps is for interactive suites"),
+        (
+            ("miniwob", "--limit", "3"),
+            "--limit is for suites of recorded screens; miniwob is not one of them",
+        ),
         (("screenspot", "--data", str(FIXTURES), "--workers", "2"), "--workers is for models on a server"),
         (("screenspot", "--data", str(FIXTURES), "--resume"), "--resume needs the folder"),
     ],

@@ -198,7 +198,7 @@ def test_check_says_one_line_of_each_run_and_fails_if_any_is_bad(runs: Path) -> 
     lines = dict(line.split(": ", 1) for line in broken.stdout.splitlines())
     assert lines[str(runs / "first")].startswith("bad: ")
     assert [text[:3] for text in lines.values()].count("ok:") == 2
-    assert "2 of 3 runs are whole" in broken.stderr
+    assert "2 of 3 runs are valid" in broken.stderr
     assert not list(runs.rglob("*.html"))
 
 

@@ -1,0 +1,110 @@
+"""The commands ``bench ...`` and ``train-heads``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import options
+from .help import Commands
+from .options import LIMITS, WHERE
+
+app = Commands()
+bench = Commands(help="Measure the speed of the runtime on this machine.", no_args_is_help=True)
+app.add_typer(bench, name="bench", rich_help_panel="Evaluate")
+
+
+@bench.command("step")
+def _step(
+    tasks: Annotated[str, WHERE(metavar="NAMES", help="MiniWoB++ tasks, separated by commas.")] = (
+        "click-test,click-test-2,click-button,focus-text"
+    ),
+    steps: Annotated[int, LIMITS(metavar="N", help="Steps per task.", min=1)] = 25,
+    seed: Annotated[int, WHERE(metavar="N", help="Seed of the first episode.", min=0)] = 0,
+    json: options.Json = False,
+) -> None:
+    """Time one step without a model: capture, settle, parse, act.
+
+    Example:
+      saccade bench step --json
+    """
+    from ..bench.step import bench_step
+    from ..terminal.narrator import print_timings
+
+    print_timings(bench_step(tasks.split(","), steps, seed), json_output=json)
+
+
+@bench.command("decoding")
+def _decoding(
+    model: options.LocalModel = "embedded",
+    threads: options.Threads = 1,
+    prompts: Annotated[int, LIMITS(metavar="N", help="Screens to reply to.", min=1)] = 12,
+    rounds: options.Rounds = 3,
+    json: options.Json = False,
+) -> None:
+    """Time each way of decoding against that of transformers.
+
+    The screens are those of MiniWoB++. Whole episodes are compared with recomputing the last five screenshots
+    in each step. Ratios say how many times faster Saccade is.
+
+    Example:
+      saccade bench decoding --prompts 6 --json
+    """
+    from ..bench.decoding import bench_decoding
+    from ..terminal.narrator import print_decoding
+
+    print_decoding(bench_decoding(model, threads, prompts, rounds), json_output=json)
+
+
+@bench.command("replay")
+def _replay(
+    recording: options.Recording,
+    model: options.OtherModel = None,
+    threads: options.Threads = 1,
+    rounds: options.Rounds = 3,
+    json: options.Json = False,
+) -> None:
+    """Time a model on a recording: plain, with drafters, and verifying.
+
+    Example:
+      saccade bench replay runs/invoice --json
+    """
+    from ..bench.replay import bench_replay
+    from ..terminal.narrator import print_ways
+
+    print_ways(bench_replay(recording, model, threads, rounds), json_output=json)
+
+
+@app.command("train-heads", rich_help_panel="Evaluate")
+def _train_heads(
+    model: options.LocalModel = "embedded",
+    method: Annotated[str, typer.Option(metavar="NAME", help="medusa or mtp.")] = "mtp",
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="MiniWoB++ tasks, separated by commas; by default all that may be trained on.",
+        ),
+    ] = None,
+    depth: Annotated[int, typer.Option(metavar="N", help="How many tokens are drafted.", min=1)] = 4,
+    steps: Annotated[int, LIMITS(metavar="N", help="Updates.", min=1)] = 400,
+    prompts: Annotated[int, LIMITS(metavar="N", help="Replies to learn from.", min=1)] = 600,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    json: options.Json = False,
+) -> None:
+    """Train drafting heads for a checkpoint on its own replies.
+
+    The model replies to screens of MiniWoB++ and is not changed. Its replies are kept in runs/heads/ and used
+    again. The heads are written to heads/METHOD beside the checkpoint, or to --out. Ctrl-C saves the state;
+    --resume continues.
+
+    Examples:
+      saccade train-heads --method mtp
+      saccade train-heads --model ByteDance-Seed/UI-TARS-1.5-7B --method medusa --prompts 5000
+    """
+    from ..commands.train_heads import HeadsRequest, train_and_print
+
+    chosen = tasks.split(",") if tasks else ()
+    train_and_print(HeadsRequest(model, method, out, steps, prompts, chosen, depth, resume), json_output=json)

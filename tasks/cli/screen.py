@@ -1,0 +1,101 @@
+"""Commands for scripts: ``type``, ``screenshot`` and ``act`` on a screen, ``parse`` for a model's reply."""
+
+from __future__ import annotations
+
+import json as to_json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .help import Commands
+
+app = Commands()
+
+
+@app.command("type", rich_help_panel="For scripts")
+def _type(display: options.Display = None, json: options.Json = False) -> None:
+    """Type the text on stdin into the window with the focus.
+
+    The text is UTF-8 and arrives character for character. A line break is the Enter key.
+
+    Example:
+      printf 'Grüße, 你好 ☃' | saccade type --display :7
+    """
+    from ..commands.desktop_tools import type_text
+
+    type_text(sys.stdin.buffer.read(), display)
+    if json:
+        sys.stdout.write('{"ok": true}\n')
+
+
+@app.command(rich_help_panel="For scripts")
+def screenshot(
+    out: Annotated[Path, options.OUTPUT(help="The PNG file to write.", metavar="FILE")],
+    display: options.Display = None,
+    monitor: options.Monitor = None,
+    region: Annotated[
+        str | None, options.WHERE(help="Only this part of the screen.", metavar="X,Y,WxH")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Write a picture of a screen as PNG.
+
+    Examples:
+      saccade screenshot --display :7 --out screen.png
+      saccade screenshot --display :7 --region 0,0,640x480 --out corner.png
+    """
+    from ..commands.desktop_tools import take_screenshot
+
+    size = take_screenshot(out, display, monitor, region)
+    written = to_json.dumps({"file": str(out), "size": list(size)})
+    sys.stdout.write(f"{written if json else f'{out}: {size.width} x {size.height}'}\n")
+
+
+@app.command(rich_help_panel="For scripts")
+def act(display: options.Display = None, monitor: options.Monitor = None, json: options.Json = False) -> None:
+    """Execute the actions on stdin, one JSON object per line.
+
+    They are executed with the mouse and keyboard of a screen. Points are in pixels of the picture that
+    `saccade screenshot` takes. Each line is answered by one line: {"ok": true}, or {"error": ...}.
+
+    Example:
+      echo '{"kind": "click", "point": [640, 360]}' | saccade act --display :7
+
+    Exit status: 0 all were executed, 2 some were not.
+    """
+    from ..commands.desktop_tools import act as execute
+
+    failed = False
+    for line in execute(sys.stdin.buffer, display, monitor):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        failed = failed or line.startswith('{"error"')
+    raise typer.Exit(2 if failed else 0)
+
+
+@app.command(rich_help_panel="For scripts")
+def parse(
+    dialect: options.Dialect = None,
+    size: Annotated[
+        str, options.WHERE(help="Size of the screenshot that the model saw.", metavar="WxH")
+    ] = "1920x1080",
+    json: options.Json = False,
+) -> None:
+    """Parse a model's raw reply on stdin; print it as JSON.
+
+    The line of JSON holds the thought and the actions; points are in pixels of the screenshot. A reply that
+    cannot be parsed gives {"error": ...}.
+
+    Example:
+      echo "Action: click(start_box='(500,500)')" | saccade parse --dialect uitars-1.0 --size 1280x720
+    """
+    from ...actions.errors import UsageError
+    from ..terminal.parse import parse_line
+
+    if dialect is None:
+        raise UsageError("say how the reply is written: --dialect NAME, such as uitars-1.5")
+    raw = sys.stdin.buffer.read().decode(errors="replace")
+    sys.stdout.buffer.write(parse_line(raw, dialect, size).encode(errors="replace") + b"\n")

@@ -1,0 +1,101 @@
+"""The commands ``view``, ``export`` and ``import``."""
+
+from __future__ import annotations
+
+import json as to_json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options
+from .help import Commands
+from .options import OUTPUT
+
+if TYPE_CHECKING:
+    from ..interchange.convert import ConvertedRun
+
+app = Commands()
+_FORMATS = "osworld, agentnet or parquet."
+
+
+@app.command(rich_help_panel="Run")
+def view(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="A run's folder or its trajectory.jsonl, or folders of runs.", metavar="DIR"),
+    ],
+    check: Annotated[bool, OUTPUT("--check", help="Only load and validate.")] = False,
+    open_it: Annotated[bool, OUTPUT("--open/--no-open", help="Open the page in the web browser.")] = True,
+    json: options.Json = False,
+) -> None:
+    """Write a run's report and open it.
+
+    For folders of runs, write a table that leads to each report: overview.html, in the folder, or in the
+    folder around several. Reports that are missing or older than their run are written, too.
+
+    Examples:
+      saccade view runs/20260101-120000-click-test-2
+      saccade view runs
+      saccade view --check runs/20260101-120000-click-test-2
+
+    Exit status: 0, or 2 if something cannot be read or, with --check, if any run is bad.
+    """
+    from ..commands.view import view_and_print
+
+    raise typer.Exit(view_and_print(paths, check=check, open_it=open_it, json_output=json))
+
+
+@app.command(rich_help_panel="Convert")
+def export(
+    path: Annotated[Path, typer.Argument(help="A run's folder, or a folder of runs.", metavar="DIR")],
+    to: Annotated[str, OUTPUT("--to", help=_FORMATS, metavar="FORMAT")],
+    out: Annotated[
+        Path | None, OUTPUT(help="The file or folder to write; by default beside DIR.", metavar="PATH")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Write runs in another format: osworld, agentnet or parquet.
+
+    What a format cannot express exactly is noted on stderr or refused; nothing is dropped silently.
+
+    Examples:
+      saccade export runs/20260101-120000-click-test-2 --to osworld
+      saccade export runs --to parquet --out runs.parquet
+    """
+    from ..interchange.convert import export_runs
+
+    _print(export_runs(path, to, out), json)
+
+
+@app.command("import", rich_help_panel="Convert")
+def import_(
+    source: Annotated[Path, typer.Argument(help="The file or folder to read.", metavar="PATH")],
+    from_: Annotated[str, typer.Option("--from", help=_FORMATS, metavar="FORMAT")],
+    out: Annotated[Path, OUTPUT(help="The folder to write.", metavar="DIR")],
+    images: Annotated[
+        Path | None, typer.Option(help="Where the pictures are, if not beside the file.", metavar="DIR")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Read runs of another format: osworld, agentnet or parquet.
+
+    One run becomes the folder --out; several become folders in it. Code is read, never executed.
+
+    Examples:
+      saccade import results/pyautogui/screenshot/model/os/TASK-ID --from osworld --out runs/imported
+      saccade import agentnet_ubuntu_5k.jsonl --from agentnet --images ubuntu_images --out runs/agentnet
+    """
+    from ..interchange.convert import import_runs
+
+    _print(import_runs(source, from_, out, images), json)
+
+
+def _print(converted: ConvertedRun, json: bool) -> None:
+    if json:
+        sys.stdout.write(to_json.dumps(asdict(converted)) + "\n")
+        return
+    sys.stderr.write("".join(f"note: {note}\n" for note in converted.notes))
+    sys.stdout.write(f"{converted.out}: {len(converted.runs)} runs, {converted.steps} steps\n")
