@@ -1,4 +1,4 @@
-"""Work done before it is asked for, in one background thread, and given up when it was for nothing."""
+"""Prefills a guess of the next prompt in a background thread; a wrong guess is dropped."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..perception.observation import Screenshot
 _LOG = logging.getLogger(__name__)
 
 Work = Callable[[Callable[[], bool]], None]
-"""Something to do ahead; it asks its argument now and then whether it is still wanted."""
+"""The work to do in advance; it calls its argument now and then to ask whether it is still wanted."""
 
 
 class BackgroundPrefill:
-    """At most one guess at a time at the next screen, for one episode.
+    """At most one guess at a time of the next screenshot, for one episode.
 
-    Where guesses are wrong more often than right, as on a screen that never rests, no more are made: a wrong
-    one delays the answer by what it had begun.
+    A wrong guess delays the answer by the work that it had begun. So once wrong guesses outnumber right ones,
+    as on a screen that never stops changing, no more are made.
 
     Args:
-        patience: how many more wrong guesses than right ones are borne.
+        patience: how many more wrong guesses than right ones are allowed.
     """
 
     def __init__(self, patience: int = 3) -> None:
@@ -30,45 +30,46 @@ class BackgroundPrefill:
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
         self._seconds = 0.0
+        self._digest = ""
 
-    def begin(self, guess: Screenshot, work: Work) -> None:
-        """Start on a guess, unless one is under way or guessing does not pay.
+    def start(self, guess: Screenshot, work: Work) -> None:
+        """Start work on a guess of the next screenshot, unless one is running or guesses do not pay.
 
-        Args:
-            guess: the screen that will probably be asked about.
-            work: what to do; its errors are no more than a guess that failed.
+        Errors of the work are logged; the guess then counts as any other.
         """
         if self._credit <= 0 or self._thread is not None:
             return
-        self._guess = guess
+        self._digest = guess.digest
         self._wanted.set()
-        self._thread = threading.Thread(target=self._run, args=(work,), name="reading ahead", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(work,), name="background prefill", daemon=True
+        )
         self._thread.start()
 
-    def settle(self, truth: Screenshot | None) -> float:
-        """Wait until nothing goes on in the background.
+    def finish(self, actual: Screenshot | None) -> float:
+        """Wait until no work runs in the background.
 
         Args:
-            truth: the screen that was asked about; None if none was.
+            actual: the screenshot that came; None if none did.
 
         Returns:
-            Seconds of work that were done ahead, for a guess that was right; else 0.
+            Seconds of useful work: 0 for a wrong guess or none.
         """
         thread, self._thread = self._thread, None
         if thread is None:
             return 0.0
-        right = truth is not None and truth.digest == self._guess.digest
+        right = actual is not None and actual.digest == self._digest
         if not right:
             self._wanted.clear()
         thread.join()
-        if truth is not None:
+        if actual is not None:
             self._credit = min(self._credit + 1, self._patience) if right else self._credit - 1
         return self._seconds if right else 0.0
 
     def _run(self, work: Work) -> None:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         try:
             work(self._wanted.is_set)
         except Exception as error:
-            _LOG.debug("reading ahead failed: %s", error)
-        self._seconds = time.perf_counter() - begun
+            _LOG.debug("background prefill failed: %s", error)
+        self._seconds = time.perf_counter() - started

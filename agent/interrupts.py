@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of long work: noted, so that the work can stop where its state is whole."""
+"""Ctrl-C during long work: deferred, so that the work can stop in a consistent state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 @contextmanager
 def deferred_interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C and a request to stop instead of dying from them in the middle of an update."""
+    """Collect SIGINT and SIGTERM in a list that the work checks, instead of dying from them."""
     caught: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:

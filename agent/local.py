@@ -26,6 +26,7 @@ from .decoding.policy_drafters import PolicyDrafters
 from .decoding.sampling import Sampling
 from .decoding.session import Session
 from .decoding.target import TargetModel
+from .decoding.verify import parse_acceptance
 from .decoding.verify_replies import verify_replies
 from .policy import Context, PolicySettings, Prediction, UnreadableReply, Usage
 from .prompts.chatml import ENDS
@@ -36,22 +37,24 @@ _BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>
 
 
 class LocalPolicy:
-    """Decides with a Qwen-VL checkpoint; keeps the conversation's keys and values from step to step.
+    """Runs a Qwen-VL checkpoint; the KV cache of the conversation is kept from step to step.
 
     Args:
-        checkpoint: a loaded one, or what ``load_checkpoint`` takes. Policies may share a loaded one.
+        checkpoint: loaded, or what ``load_checkpoint`` takes. Policies may share a loaded one.
         dialect: the dialect or its name; by default the card's.
-        temperature: 0 always takes the likeliest token.
+        temperature: 0 is greedy decoding.
         top_p: draw only from the likeliest tokens that together reach this probability.
-        seed: replies are drawn from it and the number of the step.
-        max_new_tokens: a reply is cut off here; by default the card's.
-        decoding: what drafts its replies: ``auto``, ``plain`` for nothing, or methods joined by ``+``, such
-            as ``suffix+grammar`` (docs/decoding.md). None of them changes what it says.
-        constrained: hold replies to the grammar of the dialect, so that each that ends can be parsed.
+        seed: of sampling, together with the number of the step.
+        max_new_tokens: replies are cut off here; by default the card's.
+        decoding: what drafts replies: ``auto``, ``plain`` for nothing, or methods joined by ``+``, such as
+            ``suffix+grammar`` (docs/decoding.md).
+        constrained: restrict replies to the grammar of the dialect, so that each that ends can be parsed.
+        acceptance: ``exact``, with which drafts never change a reply, or ``typical``, which is faster and
+            lossy.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
-        UsageError: the checkpoint, the dialect or the way of sampling cannot be used, or there is no grammar.
+        UsageError: the checkpoint, the dialect or an option cannot be used, or there is no grammar.
     """
 
     def __init__(
@@ -65,20 +68,22 @@ class LocalPolicy:
         max_new_tokens: int | None = None,
         decoding: str = "auto",
         constrained: bool = False,
+        acceptance: str = "exact",
     ) -> None:
         self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         dialect = dialect or self._checkpoint.card.dialect
         self._dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self._network = Network(self._checkpoint.model)
         self._limits = _limits(self._checkpoint, self._network, max_new_tokens)
+        self._acceptance = parse_acceptance(acceptance)
         try:
             self._sampling = Sampling(temperature, top_p, seed)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        self._reading = BackgroundPrefill()
+        self._prefill = BackgroundPrefill()
         self._tokens = ReplyTokens(self._checkpoint.tokenizer, _end_of_turn(self._checkpoint, self._limits))
         target = TargetModel(self._checkpoint, self._network, self._dialect, self._limits)
-        self._speculation = PolicyDrafters(target, decoding)
+        self._drafters = PolicyDrafters(target, decoding)
         self._grammars = target.grammars if constrained else None
         self._last_usage = Usage()
         self.start()
@@ -100,8 +105,8 @@ class LocalPolicy:
 
     @property
     def decoding(self) -> tuple[str, ...]:
-        """The drafters it uses; none for plain decoding."""
-        return self._speculation.methods
+        """The names of its drafters; none for plain decoding."""
+        return self._drafters.methods
 
     @property
     def settings(self) -> PolicySettings:
@@ -116,19 +121,19 @@ class LocalPolicy:
 
     @property
     def limits(self) -> GenerationLimits:
-        """When its replies end and what is never in them."""
+        """Stop tokens, banned tokens and maximum length of its replies."""
         return self._limits
 
     @property
     def last_usage(self) -> Usage:
-        """What the last reply cost, even if it could not be read."""
+        """What the last reply cost, even if it could not be parsed."""
         return self._last_usage
 
     def start(self) -> None:
         """Begin a new episode with an empty cache; drafters remember earlier episodes."""
         checkpoint = self._checkpoint
-        self._reading.settle(None)
-        self._reading = BackgroundPrefill()
+        self._prefill.finish(None)
+        self._prefill = BackgroundPrefill()
         self._session = Session(self._network, checkpoint.image_spec)
         self._prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
@@ -139,16 +144,16 @@ class LocalPolicy:
         )
 
     def predict(self, context: Context) -> Prediction:
-        """Read the newest screen and reply.
+        """Reply to the newest screenshot.
 
         Raises:
-            UnreadableReply: the reply cannot be read; the error carries the reply and what it cost.
+            UnreadableReply: the reply cannot be parsed; the error carries it and what it cost.
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
-        ahead = self._reading.settle(context.observation.screenshot)
+        ahead = self._prefill.finish(context.observation.screenshot)
         prompt = self.prompt(context)
         size, resized = self._sizes(context)
-        self._speculation.prepare(prompt, size, resized)
+        self._drafters.prepare(prompt, size, resized)
         generation = self._generate(prompt, context)
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
         self._prompts.remember(len(context.turns), raw, generation.ids)
@@ -164,43 +169,44 @@ class LocalPolicy:
 
     @property
     def tolerance(self) -> float:
-        """The card's: how far its points scatter, as a share of the screenshot's longer side."""
+        """The card's tolerance for points, as a share of the screenshot's longer side."""
         return self._checkpoint.card.tolerance
 
     @property
     def fingerprint(self) -> str | None:
-        """Of weights, prompt and limits; None while it draws at random."""
-        return self._fingerprint if self._sampling.temperature == 0 else None
+        """A hash of all that determines its replies; None if they are sampled or accepted lossily."""
+        exact = self._sampling.temperature == 0 and self._acceptance == "exact"
+        return self._fingerprint if exact else None
 
     @cached_property
     def _fingerprint(self) -> str:
-        held = self._grammars is not None
-        said = (self._dialect.name, self._checkpoint.card, self._limits.max_new_tokens, held)
-        return fingerprint(self._checkpoint.model, repr(said))
+        constrained = self._grammars is not None
+        settings = (self._dialect.name, self._checkpoint.card, self._limits.max_new_tokens, constrained)
+        return fingerprint(self._checkpoint.model, repr(settings))
 
     def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
-        """The reply that does these actions and gives no thought.
+        """The reply with these actions and no thought.
 
         Raises:
-            UsageError: its dialect has no words for them.
+            UsageError: the dialect cannot express them.
         """
         return without_thought(self._dialect, actions, *self._sizes(context))
 
     def verify(
         self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
     ) -> Verification:
-        """Say in one forward which of some replies it would give itself, greedily; see ``VerifyingPolicy``.
+        """Say in one forward which of some replies it would give itself (greedily); see ``VerifyingPolicy``.
 
         Raises:
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
-        ahead = self._reading.settle(context.observation.screenshot)
+        ahead = self._prefill.finish(context.observation.screenshot)
         sizes = self._sizes(context)
         replies = [
             self._tokens.spell(each, lambda raw: self._dialect.parse(raw, *sizes), tolerance)
             for each in expected
         ]
-        with self._sound():
+        with self._finite_scores():
             found = verify_replies(self._session, self.prompt(context), replies, self._limits)
         timings = found.timings | ({"ahead": ahead} if ahead else {})
         usage = Usage(prompt_tokens=found.prompt_tokens, timings=timings)
@@ -212,15 +218,15 @@ class LocalPolicy:
         return Verification(found.index, Prediction(self._dialect.parse(raw, *sizes), raw, usage), usage)
 
     def read_ahead(self, context: Context) -> None:
-        """Begin in the background to encode and prefill what ``predict`` will probably be asked next.
+        """Encode and prefill in the background what ``predict`` will probably be called with next.
 
-        ``predict`` goes on from what fits; what does not is dropped, and once the guess is known to be wrong
-        no more of it is computed than the picture.
+        ``predict`` reuses what fits and drops the rest. Once the guess is known to be wrong, no more than its
+        image is encoded.
         """
-        self._reading.begin(context.observation.screenshot, lambda wanted: self._read(context, wanted))
+        self._prefill.start(context.observation.screenshot, lambda wanted: self._read(context, wanted))
 
     def prompt(self, context: Context) -> list[Segment]:
-        """The prompt of a step, as the model reads it.
+        """The prompt of a step.
 
         Raises:
             UsageError: a screenshot is too narrow or too low for the model.
@@ -241,21 +247,22 @@ class LocalPolicy:
         sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))
         instruction = self._checkpoint.tokenizer.encode(context.instruction, add_special_tokens=False)
         constraint = self._grammars.of(*self._sizes(context)) if self._grammars is not None else None
-        with self._sound():
+        with self._finite_scores():
             return generate(
                 self._session,
                 prompt,
                 self._limits,
                 sampling,
-                self._speculation.drafter,
+                self._drafters.drafter,
+                acceptance=self._acceptance,
                 constraint=constraint,
                 instruction=instruction,
-                clock=self._speculation.clock,
+                clock=self._drafters.clock,
             )
 
     @contextmanager
-    def _sound(self) -> Iterator[None]:
-        """Scores that are no numbers are the checkpoint's fault."""
+    def _finite_scores(self) -> Iterator[None]:
+        """Report scores that are not numbers as an error of the checkpoint."""
         try:
             yield
         except FloatingPointError as error:
@@ -264,7 +271,7 @@ class LocalPolicy:
             ) from error
 
     def _sizes(self, context: Context) -> tuple[Size, Size]:
-        """The newest screenshot's size, and the one the model sees."""
+        """The newest screenshot's size, and the size that the model sees."""
         size = context.observation.screenshot.size
         return size, smart_resize(size, self._checkpoint.image_spec.limits)
 
@@ -280,7 +287,7 @@ def _usage(generation: Generation, ahead: float) -> Usage:
 
 
 def _end_of_turn(checkpoint: Checkpoint, limits: GenerationLimits) -> int:
-    """The token with which it ends a reply."""
+    """The token that ends a reply."""
     vocabulary = checkpoint.tokenizer.get_vocab()
     return next(
         (vocabulary[text] for text in ENDS if vocabulary.get(text) in limits.stop_ids), min(limits.stop_ids)
@@ -288,7 +295,7 @@ def _end_of_turn(checkpoint: Checkpoint, limits: GenerationLimits) -> int:
 
 
 def _limits(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> GenerationLimits:
-    """Stop at the ends the checkpoint knows; ban what no reply holds and ids without a text."""
+    """Stop at the checkpoint's end tokens; ban image tokens and ids without a text."""
     vocabulary = checkpoint.tokenizer.get_vocab()
     configured = getattr(checkpoint.model.generation_config, "eos_token_id", None)
     stops = set(configured if isinstance(configured, list) else [configured]) - {None}

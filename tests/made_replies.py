@@ -53,6 +53,14 @@ def by_transformers(checkpoint: Checkpoint, prompt: list[Segment], count: int) -
     return cast("list[int]", output[0, ids.shape[1] :].tolist())
 
 
+def merge(trees: Sequence[DraftTree], budget: int) -> DraftTree:
+    """One tree with what several drafters propose; the nodes most likely to be accepted stay."""
+    union = DraftTree(trees[0].tokens[0], frozenset().union(*(tree.banned for tree in trees)))
+    for tree in trees:
+        union.include(tree)
+    return union.cut(budget)
+
+
 Fill = Callable[[DraftTree, DraftState, int], None]
 
 

@@ -1,12 +1,12 @@
-"""Which drafted tokens stay: pure functions from a draft tree and the model's verdict on each node.
+"""Acceptance rules: pure functions from a draft tree and the target's probabilities to the accepted tokens.
 
 ``greedy`` gives the tokens of greedy decoding. ``rejection`` gives tokens distributed as if each had been
-drawn from the model (Leviathan et al. 2023, arXiv 2211.17192; Chen et al. 2023, arXiv 2302.01318; for trees
+drawn from the target (Leviathan et al. 2023, arXiv 2211.17192; Chen et al. 2023, arXiv 2302.01318; for trees
 SpecInfer, arXiv 2305.09781; without replacement Sequoia, arXiv 2402.12374). ``typical`` (Medusa, arXiv
-2401.10774) is faster and changes the distribution, so nothing uses it unless told to.
+2401.10774) is lossy: it accepts more and changes the distribution.
 
-The model's probabilities are asked for node by node along the accepted path, as a row over the whole
-vocabulary is expensive to prepare and most nodes are never visited.
+Probabilities are computed node by node along the accepted path, because a row over the whole vocabulary is
+expensive and most nodes are never visited.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .sampling import sample
 from .tree import DraftSamples, DraftTree, Probabilities
 
 Target = Callable[[int], Probabilities]
-"""The model's distribution after a node, final: temperature, top-p and masks are in it.
+"""The target's distribution after a node, with temperature, top-p and masks applied.
 
-``rejection`` asks for accepted nodes only, once each, from the root downwards, so a grammar can follow it.
+``rejection`` calls it for accepted nodes only, once each, from the root downwards, so a grammar can follow.
 """
 Residual = Callable[[Probabilities, "Probabilities | int"], Probabilities]
-"""What remains of the model's distribution once a draw, or a token proposed for certain, was rejected."""
+"""The target's distribution after a draw, or a token proposed deterministically, was rejected."""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a verify forward yielded.
+    """What was accepted of a verified tree.
 
     Attributes:
-        nodes: accepted nodes from the root, left out, downwards; their keys and values are to be kept.
-        tokens: their tokens and one more, which is the root of the next tree.
+        nodes: the accepted path, without the root; the KV cache keeps these nodes.
+        tokens: their tokens and one more from the target, which is the root of the next tree.
     """
 
     nodes: tuple[int, ...]
@@ -42,11 +43,11 @@ class Accepted:
 
     @property
     def last(self) -> int:
-        """The node whose hidden state predicted the last token."""
+        """The node whose state predicted the last token."""
         return self.nodes[-1] if self.nodes else 0
 
     def cut(self, count: int) -> Accepted:
-        """The first ``count`` tokens, for when the reply ends among them."""
+        """The first ``count`` tokens, where the reply has to end."""
         if count >= len(self.tokens):
             return self
         return Accepted(self.nodes[: max(count - 1, 0)], self.tokens[:count])
@@ -57,12 +58,12 @@ def greedy(
     choices: Sequence[int] | NDArray[np.int64] | Callable[[int], int],
     stop_ids: Collection[int] = (),
 ) -> Accepted:
-    """Follow the likeliest token as long as it was drafted.
+    """Accept drafts as long as they are the token that the target chooses.
 
     Args:
-        tree: what was verified.
-        choices: nodes; the token the model finds likeliest after each. A function is asked for accepted
-            nodes only, from the root downwards, so that a grammar can follow it.
+        tree: the verified tree.
+        choices: the target's token after each node. A function is called for accepted nodes only, from the
+            root downwards, so that a grammar can follow.
         stop_ids: nothing follows one of these.
     """
     choose = choices if callable(choices) else choices.__getitem__
@@ -85,14 +86,14 @@ def _follow(tree: DraftTree, decide: Callable[[int], int], stop_ids: Collection[
 
 
 def subtract(p: Probabilities, draft: Probabilities | int) -> Probabilities:
-    """The residual rule ``norm((p - q)+)``; a token proposed for certain is a ``q`` of that token alone."""
+    """The residual ``norm((p - q)+)``; for a deterministic proposal, ``q`` is all on that token."""
     if isinstance(draft, int):
         rest = np.array(p, dtype=np.float64)
         rest[draft] = 0.0
     else:
         rest = np.maximum(np.subtract(p, draft, dtype=np.float64), 0.0)
     total = float(rest.sum())
-    # Nothing is left only if p and q are equal, and then only rounding can have rejected.
+    # Nothing is left only if p equals q; then only rounding can have rejected.
     return rest / total if total > 0 else p
 
 
@@ -103,20 +104,20 @@ def rejection(
     stop_ids: Collection[int] = (),
     residual: Residual = subtract,
 ) -> Accepted:
-    """Accept drafted tokens so that the reply is distributed as the model alone would have written it.
+    """Rejection sampling: the reply is distributed as if the target alone had written it.
 
-    A draw of ``c`` from ``q`` is accepted with probability ``min(1, p(c) / q(c))``; otherwise ``p`` becomes
-    its residual and the next draw is tried; at the end a token comes from what remains of ``p``.
+    A draw of ``c`` from ``q`` is accepted with probability ``min(1, p(c) / q(c))``. Otherwise ``p`` becomes
+    the residual and the next draw is tried; if none is accepted, a token is drawn from what remains of ``p``.
 
     Args:
-        tree: what was verified.
-        target: vocabulary, after each node.
-        rng: where chance comes from.
+        tree: the verified tree.
+        target: the distribution after each node.
+        rng: source of randomness.
         stop_ids: nothing follows one of these.
-        residual: the residual rule; tests put a wrong one here.
+        residual: the residual rule; tests pass wrong ones.
 
     Raises:
-        FloatingPointError: the model's probabilities are not numbers.
+        FloatingPointError: the target's probabilities are not numbers.
     """
     return _follow(
         tree, lambda node: _decide(tree, node, _checked(target(node), node), rng, residual), stop_ids
@@ -148,21 +149,37 @@ def _rounds(draws: DraftSamples) -> Iterator[tuple[int, Probabilities]]:
             q = subtract(q, token)
 
 
+def typical_threshold(p: Probabilities, epsilon: float = 0.09, delta: float = 0.3) -> float:
+    """The probability above which typical acceptance accepts a token: ``min(epsilon, delta exp(-H(p)))``.
+
+    The more uncertain the target is (``H``: entropy in nats), the less likely tokens are accepted. The
+    defaults are those of the Medusa paper.
+    """
+    entropy = -float(np.sum(p * np.log(np.maximum(p, 1e-30))))
+    return min(epsilon, delta * float(np.exp(-entropy)))
+
+
 def typical(
     tree: DraftTree,
     target: Target,
     rng: np.random.Generator,
     stop_ids: Collection[int] = (),
-    epsilon: float = 0.09,
-    delta: float = 0.3,
+    last: Target | None = None,
 ) -> Accepted:
-    """Accept every token that is likely enough: the longest path on which ``p > min(epsilon, delta e^-H)``.
+    """Typical acceptance: the longest path on which every token is above ``typical_threshold``. LOSSY.
 
-    LOSSY: replies are likelier ones than the model would have drawn, even at temperature 1. Of equally long
-    paths the likeliest is taken. ``epsilon`` and ``delta`` are those of the Medusa paper.
+    Replies are likelier than those that the target would have drawn, even at temperature 1. Of equally long
+    paths the likeliest is taken.
+
+    Args:
+        tree: the verified tree.
+        target: the distribution after each node.
+        rng: source of randomness.
+        stop_ids: nothing follows one of these.
+        last: the distribution of the token after the accepted path; by default ``target``.
 
     Raises:
-        FloatingPointError: the model's probabilities are not numbers.
+        FloatingPointError: the target's probabilities are not numbers.
     """
     score = {0: 0.0}
     depths, best = tree.depths, 0
@@ -170,76 +187,15 @@ def typical(
         if node not in score or not tree.children(node) or (node and tree.tokens[node] in stop_ids):
             continue
         p = _checked(target(node), node)
-        entropy = -float(np.sum(p * np.log(np.maximum(p, 1e-30))))
-        bound = min(epsilon, delta * float(np.exp(-entropy)))
+        threshold = typical_threshold(p)
         for token, child in tree.children(node).items():
-            if p[token] > bound:
+            if p[token] > threshold:
                 score[child] = score[node] + float(np.log(p[token]))
                 best = max(best, child, key=lambda index: (depths[index], score[index], -index))
     path, tokens = tree.path(best), tree.path_tokens(best)
     if tokens and tokens[-1] in stop_ids:
         return Accepted(path[:-1], tokens)
-    return Accepted(path, (*tokens, sample(_checked(target(best), best), rng)))
-
-
-def sample(p: Probabilities, rng: np.random.Generator) -> int:
-    """Draw one token; never one whose probability is 0."""
-    cumulative = np.cumsum(p, dtype=np.float64)
-    index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
-    # Rounding can put the draw onto the total itself, behind every token.
-    return index if index < len(p) else int(np.flatnonzero(p)[-1])
-
-
-def distribution(
-    logits: Probabilities,
-    temperature: float,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    mask: NDArray[np.bool_] | None = None,
-) -> Probabilities:
-    """The distribution that a token is drawn from, as transformers' warpers shape it, in their order.
-
-    Args:
-        logits: vocabulary; the model's scores.
-        temperature: 0 gives all probability to the likeliest token.
-        top_k: only tokens that score no lower than the k-th best; 0 for all.
-        top_p: only the likeliest tokens that together reach this probability.
-        mask: vocabulary; tokens that are allowed.
-
-    Raises:
-        FloatingPointError: a score is not a number, or no token is allowed.
-    """
-    scores = np.array(logits, dtype=np.float64)
-    if mask is not None:
-        scores[~mask] = -np.inf
-    best = float(scores.max())
-    if not np.isfinite(best):
-        raise FloatingPointError("the scores hold no token to choose: they are not numbers or all masked")
-    if temperature == 0:
-        choice = np.zeros_like(scores)
-        choice[int(scores.argmax())] = 1.0
-        return choice
-    if 0 < top_k < len(scores):
-        scores[scores < np.partition(scores, -top_k)[-top_k]] = -np.inf
-    p = np.exp((scores - best) / temperature)
-    p /= p.sum()
-    return p if top_p >= 1 else _nucleus(p, top_p)
-
-
-def _nucleus(p: Probabilities, top_p: float) -> Probabilities:
-    """Keep each token while those likelier than it have not reached ``top_p``."""
-    count = min(len(p), 1024)
-    order = np.argpartition(p, -count)[-count:]
-    if p[order].sum() < top_p:
-        order = np.arange(len(p))
-    order = order[np.argsort(-p[order], kind="stable")]
-    before = np.cumsum(p[order]) - p[order]
-    kept = order[before < top_p]
-    kept = kept if kept.size else order[:1]
-    rest: Probabilities = np.zeros_like(p)
-    rest[kept] = p[kept]
-    rest /= rest.sum()
-    return rest
+    return Accepted(path, (*tokens, sample(_checked((last or target)(best), best), rng)))
 
 
 def _checked(p: Probabilities, node: int) -> Probabilities:

@@ -1,4 +1,4 @@
-"""What a drafter is, and what one round of drafting is told and learns."""
+"""The drafter interface, and what a drafter knows in each round."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DraftState:
-    """What a drafter may know when it proposes.
+    """What a drafter may use for a proposal.
 
     Attributes:
-        ids: all committed tokens, prompt and reply; the last one is the root of the tree.
+        ids: all committed tokens of prompt and reply; the last one is the root of the tree.
         reply_start: index of the reply's first token in ``ids``.
-        temperature: of the target; 0 for greedy decoding, where drawing drafts at random is of no use.
-        hidden: hidden size; the target's last state, the one that predicted the root; None where the
-            engine has none.
+        temperature: of the target; at 0 (greedy decoding) drawing drafts at random is of no use.
+        hidden: hidden size; the target's state that predicted the root; None before the first forward.
         banned: ids that must not be drafted.
-        rng: for drafters that draw; the same one that acceptance uses.
+        rng: for drafters that draw; the acceptance rule uses the same one.
     """
 
     ids: Sequence[int]
@@ -45,30 +44,30 @@ class DraftState:
 
 
 class Drafter(Protocol):
-    """Guesses how a reply goes on. A wrong guess costs time and never changes the reply.
+    """Proposes how a reply continues. A wrong draft costs time and never changes the reply.
 
-    One reply is ``start``, then for every round ``observe`` what was committed and ``propose``.
+    For each reply ``start`` is called once, then in each round ``propose`` and ``observe``.
     """
 
     @property
     def name(self) -> str:
-        """Tells it from other drafters in trees and reports."""
+        """Its name in trees and reports; unique among the drafters of a policy."""
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
         """A reply to a prompt begins.
 
         Args:
-            prompt: all its tokens, pictures' placeholders included.
-            instruction: tokens of the task's text alone.
+            prompt: all tokens, image tokens included.
+            instruction: the tokens of the task's text.
         """
 
     def propose(self, state: DraftState, budget: int) -> DraftTree:
-        """At most ``budget`` nodes behind the root, likeliest first; only a root where it has no idea."""
+        """A tree of at most ``budget`` drafted nodes; a bare root for no proposal."""
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
         """Tokens were committed to the reply.
 
         Args:
             ids: in order; the last one is the next round's root.
-            hidden: tokens x hidden size; the target's state that predicted each of them.
+            hidden: tokens x hidden size; the target's states that predicted them.
         """

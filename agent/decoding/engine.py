@@ -1,4 +1,4 @@
-"""Turns a prompt into a reply: draft, verify all drafts in one forward, keep what the model agrees with."""
+"""Turns a prompt into a reply: draft a tree of tokens, verify it in one forward, keep the accepted path."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from .tree import DraftTree
 from .verify import Acceptance, Verifier
 
 BUDGET = 24
-"""Nodes that a draft tree may have; how many are worth it, the drafter decides."""
+"""Maximum number of drafted nodes per forward; the drafter decides how many pay off."""
 
 
 class LearningDrafter(Drafter, Protocol):
-    """A drafter that is told what came of its drafts."""
+    """A drafter that learns from what was accepted of its drafts."""
 
     def update(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
-        """Learn from a verify forward, which took so many seconds and perhaps read the prompt, too."""
+        """Learn from a verify forward of so many seconds; ``prompt``: it read the prompt, too."""
 
 
 @dataclass(frozen=True)
 class GenerationLimits:
-    """What may and may not be in a reply.
+    """What may be in a reply, and where it ends.
 
     Attributes:
-        stop_ids: any of these ends the reply.
-        banned_ids: never chosen: image tokens, and ids no tokenizer knows.
+        stop_ids: any of these tokens ends the reply.
+        banned_ids: never generated: image tokens, and ids that the tokenizer does not know.
         max_new_tokens: the reply is cut off here.
     """
 
@@ -48,16 +48,16 @@ class GenerationLimits:
 
 @dataclass(frozen=True)
 class Generation:
-    """A reply, and what it took.
+    """A reply and what it took.
 
     Attributes:
-        ids: its tokens, without the one that ended it.
-        finished: whether it ended itself; False when it was cut off.
-        forwards: forwards of the language model after prefill.
-        accepted_tokens: how many of its tokens were drafts that the model agreed with.
-        prompt_tokens: tokens in the prompt.
-        new_tokens: tokens of the prompt that were not cached.
-        pictures_encoded: forwards of the vision tower.
+        ids: tokens of the reply, without the stop token.
+        finished: whether a stop token ended it; False when it was cut off.
+        forwards: forwards of the language model after the prefill.
+        accepted_tokens: tokens of the reply that were accepted drafts.
+        prompt_tokens: tokens of the prompt.
+        new_tokens: prompt tokens that were not in the cache.
+        images_encoded: forwards of the vision tower.
         timings: seconds per phase (``encode``, ``prefill``, ``decode``).
     """
 
@@ -67,7 +67,7 @@ class Generation:
     accepted_tokens: int
     prompt_tokens: int
     new_tokens: int
-    pictures_encoded: int
+    images_encoded: int
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -85,138 +85,108 @@ def generate(
     budget: int = BUDGET,
     clock: Clock = time.perf_counter,
 ) -> Generation:
-    """Read a prompt and write the reply.
+    """Prefill a prompt and generate the reply.
 
     Args:
-        session: what is cached of the conversation.
+        session: the KV cache of the conversation.
         prompt: the whole conversation.
-        limits: when to stop, and what may never be written.
+        limits: stop tokens, banned tokens and length.
         sampling: how tokens are chosen.
-        drafter: guesses tokens; None drafts nothing.
-        constraint: the grammar that the reply must be in.
+        drafter: proposes tokens; None for no drafts.
+        constraint: the grammar of the reply.
         instruction: the task's own tokens, for drafters.
-        acceptance: ``typical`` is lossy.
-        budget: nodes that a draft tree may have.
-        clock: seconds; what the drafter is told that forwards take.
+        acceptance: ``exact``, or ``typical``, which is lossy (docs/decoding.md).
+        budget: maximum number of drafted nodes per forward.
+        clock: seconds; times the forwards for the drafter.
 
     Raises:
-        FloatingPointError: the model's scores are not numbers.
+        FloatingPointError: the model's scores are not finite.
         ValueError: the prompt is empty, or a screenshot in it cannot be resized.
     """
     verifier = Verifier(session.network, sampling, limits.banned_ids, limits.stop_ids, constraint, acceptance)
     ids = list(layout_prompt(prompt, session.network.image_token).ids)
     drafter = drafter or AdaptiveDrafter(())
-    reply = _Reply(session, limits, verifier, drafter, sampling.temperature, ids, clock)
-    begun = time.perf_counter()
+    reply = _Reply(session, limits, verifier, drafter, sampling.temperature, clock, ids, len(ids))
+    started = time.perf_counter()
     prefill = reply.begin(prompt, instruction, budget)
     while not reply.ended:
         reply.advance(budget)
-    decode = time.perf_counter() - begun - sum(prefill.timings.values())
+    decode = time.perf_counter() - started - sum(prefill.timings.values())
     return reply.generation(prefill, prefill.timings | {"decode": decode})
 
 
+@dataclass(eq=False)
 class _Reply:
-    """A reply while it is written.
+    """A reply while it is generated; ``ids`` begins with the prompt, and the reply is appended to it."""
 
-    Args:
-        session: the prompt is cached in it.
-        limits: when to stop.
-        verifier: decides.
-        drafter: guesses.
-        temperature: of the model.
-        ids: the prompt; the reply is appended to it.
-        clock: seconds.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        limits: GenerationLimits,
-        verifier: Verifier,
-        drafter: LearningDrafter,
-        temperature: float,
-        ids: list[int],
-        clock: Clock,
-    ) -> None:
-        self._session = session
-        self._limits = limits
-        self._verifier = verifier
-        self._drafter = drafter
-        self._temperature = temperature
-        self._ids = ids
-        self._clock = clock
-        self._start = len(ids)
-        self._forwards = 0
-        self._accepted = 0
-        self._predicted: Tensor | None = None
-        self.ended = False
+    session: Session
+    limits: GenerationLimits
+    verifier: Verifier
+    drafter: LearningDrafter
+    temperature: float
+    clock: Clock
+    ids: list[int]
+    start: int
+    forwards: int = 0
+    accepted_tokens: int = 0
+    finished: bool = False
+    ended: bool = False
+    last_hidden: Tensor | None = None
 
     def begin(self, prompt: Sequence[Segment], instruction: Sequence[int], budget: int) -> Prefill:
-        """Read the prompt; its own forward tells the first token and verifies the first drafts."""
-        self._drafter.start(tuple(self._ids), instruction)
+        """Prefill the prompt; the same forward predicts the first token and verifies the first drafts."""
+        self.drafter.start(tuple(self.ids), instruction)
         ends_with_text = bool(prompt) and isinstance(prompt[-1], TextSegment)
         tree = self._propose(budget) if ends_with_text else None
-        started = self._clock()
-        prefill = self._session.prefill(prompt, tree)
-        tree = tree or DraftTree(self._ids[-1])
-        accepted = self._verifier.accept(tree, prefill.states)
-        seconds = self._clock() - started
-        accepted = accepted.cut(self._room)
-        if len(tree) > 1:
-            self._session.keep(accepted.nodes)
-        self._drafter.update(tree, accepted, seconds, prompt=True)
-        self._commit(accepted, prefill.states)
+        started = self.clock()
+        prefill = self.session.prefill(prompt, tree)
+        self._accept(tree or DraftTree(self.ids[-1]), prefill.states, started, prompt=True)
         return prefill
 
     def advance(self, budget: int) -> None:
-        """One round: draft, verify, keep."""
+        """One round: draft, verify, accept."""
         tree = self._propose(budget)
-        started = self._clock()
-        hidden = self._session.verify(tree)
-        accepted = self._verifier.accept(tree, hidden)
-        seconds = self._clock() - started
-        accepted = accepted.cut(self._room)
-        self._session.keep(accepted.nodes)
-        self._forwards += 1
-        self._drafter.update(tree, accepted, seconds)
-        self._commit(accepted, hidden)
+        started = self.clock()
+        hidden = self.session.verify(tree)
+        self.forwards += 1
+        self._accept(tree, hidden, started)
 
     def generation(self, prefill: Prefill, timings: dict[str, float]) -> Generation:
-        """What was written so far."""
+        """The reply as it is now."""
         return Generation(
-            tuple(self._ids[self._start :]),
-            self._finished,
-            self._forwards,
-            self._accepted,
+            tuple(self.ids[self.start :]),
+            self.finished,
+            self.forwards,
+            self.accepted_tokens,
             prefill.prompt_tokens,
             prefill.new_tokens,
-            prefill.pictures_encoded,
+            prefill.images_encoded,
             timings,
         )
 
     @property
-    def _room(self) -> int:
-        """Tokens that may still be written."""
-        return self._start + self._limits.max_new_tokens - len(self._ids)
+    def _remaining(self) -> int:
+        """Tokens that may still be generated."""
+        return self.start + self.limits.max_new_tokens - len(self.ids)
 
     def _propose(self, budget: int) -> DraftTree:
-        state = DraftState(
-            self._ids,
-            self._start,
-            self._temperature,
-            self._predicted,
-            self._limits.banned_ids,
-            self._verifier.rng,
-        )
-        # The model adds a token of its own to what it accepts.
-        return self._drafter.propose(state, min(budget, self._room - 1))
+        banned, rng = self.limits.banned_ids, self.verifier.rng
+        state = DraftState(self.ids, self.start, self.temperature, self.last_hidden, banned, rng)
+        # The target adds a token of its own to the accepted ones.
+        return self.drafter.propose(state, min(budget, self._remaining - 1))
 
-    def _commit(self, accepted: Accepted, hidden: Tensor) -> None:
-        """Append tokens to the reply; a stop token ends it and is not in it."""
-        self._predicted = hidden[accepted.last]
-        self._accepted += len(accepted.nodes)
-        self._finished = accepted.tokens[-1] in self._limits.stop_ids
-        self._ids += accepted.tokens[:-1] if self._finished else accepted.tokens
-        self._drafter.observe(accepted.tokens, hidden[[0, *accepted.nodes]])
-        self._finished = self._finished or self._verifier.must_stop
-        self.ended = self._finished or self._room <= 0
+    def _accept(self, tree: DraftTree, hidden: Tensor, started: float, *, prompt: bool = False) -> None:
+        """Append what is accepted of a verified tree; a stop token ends the reply and is not in it."""
+        accepted = self.verifier.accept(tree, hidden)
+        seconds = self.clock() - started
+        accepted = accepted.cut(self._remaining)
+        if not prompt or len(tree) > 1:
+            self.session.keep(accepted.nodes)
+        self.drafter.update(tree, accepted, seconds, prompt=prompt)
+        self.last_hidden = hidden[accepted.last]
+        self.accepted_tokens += len(accepted.nodes)
+        stopped = accepted.tokens[-1] in self.limits.stop_ids
+        self.ids += accepted.tokens[:-1] if stopped else accepted.tokens
+        self.drafter.observe(accepted.tokens, hidden[[0, *accepted.nodes]])
+        self.finished = stopped or self.verifier.must_stop
+        self.ended = self.finished or self._remaining <= 0

@@ -1,7 +1,7 @@
 """Constrained decoding: which tokens a grammar allows next, and which it forces.
 
-The grammar engine is llguidance: it needs nothing else, reads Lark, works on the bytes behind a
-tokenizer's tokens (byte-level BPE and byte fallback alike), and takes back tokens.
+The grammar engine is llguidance: it has no dependencies, reads Lark, works on the bytes of a tokenizer's
+tokens (byte-level BPE and byte fallback alike), and can roll back tokens.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...actions.errors import MissingPartError, UsageError
-from .tree import DraftTree
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class TokenTable:
-    """A tokenizer's tokens as bytes; expensive to make, so make one per tokenizer.
+    """A tokenizer's tokens as bytes; expensive, so create one per tokenizer.
 
     Args:
         tokenizer: a fast tokenizer.
-        vocabulary: number of the model's scores, which may be more than the tokenizer's tokens.
+        vocabulary: number of the model's logits, which may exceed the number of tokens.
         stop_ids: tokens that end a reply; by default the tokenizer's end token.
 
     Raises:
@@ -43,7 +42,7 @@ class TokenTable:
         except ImportError as error:
             raise MissingPartError("constrained decoding needs llguidance: pip install llguidance") from error
         end = tokenizer.eos_token_id
-        # llguidance takes the first one for the end token proper.
+        # llguidance takes the first one for the end token.
         stops = sorted(stop_ids, key=lambda token: (token != end, token)) or None
         self.tokens: LLTokenizer = from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=stops)
         self.vocabulary = int(self.tokens.vocab_size)
@@ -56,7 +55,7 @@ class GrammarConstraint:
     """A compiled grammar over a tokenizer's tokens.
 
     Args:
-        tokenizer: or its ``TokenTable``, where several grammars share one.
+        tokenizer: or its ``TokenTable``, which several grammars may share.
         grammar: in llguidance's form of Lark, as ``reply_grammar`` writes it.
 
     Raises:
@@ -73,7 +72,7 @@ class GrammarConstraint:
 
     @property
     def stop_id(self) -> int:
-        """The token with which a reply most likely ends: the tokenizer's own end token."""
+        """The token that most likely ends a reply: the tokenizer's end token."""
         return self.table.stop_id
 
     def start(self) -> GrammarState:
@@ -82,7 +81,7 @@ class GrammarConstraint:
 
 
 class GrammarState:
-    """How far a reply has come in its grammar."""
+    """The state of a reply in its grammar."""
 
     def __init__(self, table: TokenTable, matcher: LLMatcher) -> None:
         self._table = table
@@ -90,7 +89,7 @@ class GrammarState:
         self._stopped = False
 
     def copy(self) -> GrammarState:
-        """A state of its own at the same place."""
+        """An independent copy."""
         twin = GrammarState(self._table, self._matcher.deep_copy())
         twin._stopped = self._stopped
         return twin
@@ -101,20 +100,20 @@ class GrammarState:
         return not self._stopped and bool(self._matcher.is_accepting())
 
     def mask(self) -> NDArray[np.bool_]:
-        """Vocabulary; the tokens that may come next, stop tokens included; none once the reply has ended.
+        """The tokens that may come next, stop tokens included; none after the end of the reply.
 
-        Where the text is forced, only the token is allowed with which the tokenizer would go on.
+        Where the text is forced, only the token that the tokenizer would use is allowed.
         """
         if self._stopped:
             return np.zeros(self._table.vocabulary, dtype=np.bool_)
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         mask = np.unpackbits(bits, count=self._table.vocabulary, bitorder="little").view(np.bool_)
         if (error := self._matcher.get_error()) != "":
-            raise RuntimeError(f"the grammar engine gave up: {error}")
+            raise RuntimeError(f"the grammar engine failed: {error}")
         return mask
 
     def accepts(self, tokens: Sequence[int]) -> int:
-        """How many of these tokens spell text that may follow, however they divide forced text."""
+        """How many of these tokens spell text that may follow, however it is divided into tokens."""
         ends = next((i for i, token in enumerate(tokens) if token in self._table.stop_ids), len(tokens))
         if self._stopped:
             return 0
@@ -126,10 +125,10 @@ class GrammarState:
         return count
 
     def advance(self, token: int) -> None:
-        """A token was committed.
+        """Commit a token.
 
         Raises:
-            ValueError: the grammar does not allow it; the state is as before.
+            ValueError: the grammar does not allow it; the state is unchanged.
         """
         if token in self._table.stop_ids and self.complete:
             self._stopped = True
@@ -137,37 +136,20 @@ class GrammarState:
             raise ValueError(f"the grammar does not allow token {token} here")
 
     def rollback(self, count: int) -> None:
-        """Take the last ``count`` tokens back."""
+        """Take back the last ``count`` tokens."""
         if count and self._stopped:
             self._stopped, count = False, count - 1
         if count and not self._matcher.rollback(count):
             raise ValueError(f"cannot take back {count} tokens: {self._matcher.get_error()}")
 
     def forced(self) -> tuple[int, ...]:
-        """The only way on as the tokenizer would write it, as far as there is only one.
+        """The forced text that comes next, in the tokens that the tokenizer would use.
 
-        Other tokens may spell the same text, so this is a draft and not a reply. What could merge with
-        the text behind it is left off.
+        Other tokens may spell the same text, so this is only a draft. Tokens that could merge with later text
+        are left out.
         """
         if self._stopped:
             return ()
         tokens = tuple(int(token) for token in self._matcher.compute_ff_tokens())
         alone = not tokens and self.complete and self._matcher.is_stopped() and len(self._table.stop_ids) == 1
         return (self._table.stop_id,) if alone else tokens
-
-    def masks_for_tree(self, tree: DraftTree) -> NDArray[np.bool_]:
-        """Nodes x vocabulary; what may follow each node.
-
-        Nothing may follow nodes that the grammar does not allow themselves.
-        """
-        masks = np.zeros((len(tree), self._table.vocabulary), dtype=np.bool_)
-        self._fill(tree, 0, masks)
-        return masks
-
-    def _fill(self, tree: DraftTree, node: int, masks: NDArray[np.bool_]) -> None:
-        masks[node] = self.mask()
-        for token, child in tree.children(node).items():
-            if masks[node, token]:
-                self.advance(token)
-                self._fill(tree, child, masks)
-                self.rollback(1)

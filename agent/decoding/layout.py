@@ -1,9 +1,9 @@
-"""A prompt as segments of text and pictures, and where each of its tokens stands.
+"""A prompt as segments of text and images, and the position of each token.
 
-Qwen-VL models turn by three positions per token (multimodal RoPE). A text token has the same position on
-the temporal, vertical and horizontal axis. The tokens of a picture share one temporal position and count
-rows and columns from there. What follows a picture starts after its longer side, so the next position is
-smaller than the number of tokens before it.
+Qwen-VL models have three positions per token (multimodal RoPE). A text token has the same position on the
+temporal, vertical and horizontal axis. The tokens of an image share one temporal position and count rows and
+columns from there. Text after an image starts after its longer side, so the next position is smaller than the
+number of tokens before it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ImageSegment:
     """A screenshot.
 
     Attributes:
-        screenshot: its pixels; two of the same digest are the same picture.
+        screenshot: its pixels; two with the same digest are the same image.
         rows: visual tokens from top to bottom.
         columns: visual tokens from left to right.
     """
@@ -44,7 +44,7 @@ class ImageSegment:
 
     @classmethod
     def of(cls, screenshot: Screenshot, spec: ImageSpec) -> ImageSegment:
-        """The picture as an image processor of this specification cuts it."""
+        """The screenshot as an image processor of this specification cuts it."""
         resized = smart_resize(screenshot.size, spec.limits)
         return cls(screenshot, resized.height // spec.limits.factor, resized.width // spec.limits.factor)
 
@@ -57,9 +57,9 @@ Segment = TextSegment | ImageSegment
 
 @dataclass(frozen=True)
 class PlacedImage:
-    """A picture and the index of its first token."""
+    """An image and the index of its first token."""
 
-    picture: ImageSegment
+    image: ImageSegment
     start: int
 
 
@@ -68,23 +68,23 @@ class PromptLayout:
     """A prompt, token by token.
 
     Attributes:
-        ids: one id per token; a picture's tokens are all the image token.
+        ids: one id per token; an image's tokens all have the image token's id.
         positions: 3 x tokens: temporal, vertical, horizontal.
-        next_position: where the first token after the prompt stands, on all axes.
-        pictures: in order.
+        next_position: of the first token after the prompt, on all axes.
+        images: in order.
     """
 
     ids: tuple[int, ...]
     positions: Positions
     next_position: int
-    pictures: tuple[PlacedImage, ...]
+    images: tuple[PlacedImage, ...]
 
 
 def layout_prompt(prompt: Sequence[Segment], image_token: int) -> PromptLayout:
-    """Place every token of a prompt."""
+    """The tokens of a prompt and their positions."""
     ids: list[int] = []
     blocks: list[Positions] = []
-    pictures: list[PlacedImage] = []
+    images: list[PlacedImage] = []
     position = 0
     for segment in prompt:
         if isinstance(segment, TextSegment):
@@ -92,12 +92,12 @@ def layout_prompt(prompt: Sequence[Segment], image_token: int) -> PromptLayout:
             blocks.append(text_positions(position, len(segment.ids)))
             position += len(segment.ids)
         else:
-            pictures.append(PlacedImage(segment, len(ids)))
+            images.append(PlacedImage(segment, len(ids)))
             ids += [image_token] * len(segment)
-            blocks.append(picture_positions(position, segment))
+            blocks.append(image_positions(position, segment))
             position += max(segment.rows, segment.columns)
     joined = np.concatenate(blocks, axis=1) if blocks else np.zeros((3, 0), dtype=np.int64)
-    return PromptLayout(tuple(ids), joined, position, tuple(pictures))
+    return PromptLayout(tuple(ids), joined, position, tuple(images))
 
 
 def text_positions(start: int, count: int) -> Positions:
@@ -105,7 +105,7 @@ def text_positions(start: int, count: int) -> Positions:
     return np.tile(np.arange(start, start + count, dtype=np.int64), (3, 1))
 
 
-def picture_positions(start: int, picture: ImageSegment) -> Positions:
-    """Positions of a picture's tokens, row by row."""
-    rows, columns = np.divmod(np.arange(len(picture), dtype=np.int64), picture.columns)
+def image_positions(start: int, image: ImageSegment) -> Positions:
+    """Positions of an image's tokens, row by row."""
+    rows, columns = np.divmod(np.arange(len(image), dtype=np.int64), image.columns)
     return start + np.stack([np.zeros_like(rows), rows, columns])

@@ -1,7 +1,7 @@
-"""The model as decoding uses it: embed tokens, encode pictures, attend, predict.
+"""The target model as decoding uses it: embed tokens, encode images, run the layers, score tokens.
 
-transformers is used for its layers only. Positions and masks are always given, never inferred: the models
-keep one ``rope_deltas`` for all callers, so what they would infer belongs to whoever called last.
+Only the layers of transformers are used. Positions and masks are always passed, never inferred: the models
+store one ``rope_deltas`` for all callers, so they would infer positions for whoever called last.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ class Network:
         self.image_token: int = loose.config.image_token_id
         self.vocabulary: int = self._head.out_features
         known = inspect.signature(self._core.language_model.forward).parameters
-        # transformers 5.24 gave the argument its new name; the old one warns there, the new one fails before
+        # transformers 5.24 renamed the argument; the old name warns there, the new one fails before.
         self._cache_name = "cache" if "cache" in known else "past_key_values"
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The device of its weights."""
         return cast("torch.device", self._embedding.weight.device)
 
     @property
     def dtype(self) -> torch.dtype:
-        """What its weights are."""
+        """The number format of its weights."""
         return cast("torch.dtype", self._embedding.weight.dtype)
 
     def new_cache(self) -> DynamicCache:
-        """An empty key-value cache."""
+        """An empty KV cache."""
         from transformers import DynamicCache
 
         return DynamicCache()
@@ -79,10 +79,10 @@ class Network:
         Args:
             embeddings: tokens x hidden size.
             positions: 3 x tokens.
-            mask: tokens x (cached + tokens), added to the attention scores. Boolean masks are silently
-                wrong with eager attention.
-            cache: keys and values of all tokens before.
-            visual: which of the tokens are visual, and their features.
+            mask: tokens x (cached + tokens), added to the attention scores. Boolean masks give wrong results
+                with eager attention.
+            cache: keys and values of all earlier tokens.
+            visual: which of the tokens are image tokens, and their features.
 
         Returns:
             The last hidden states, tokens x hidden size, after the final norm.
@@ -100,16 +100,11 @@ class Network:
         return cast("Tensor", output.last_hidden_state[0])
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Next-token scores in float32, of any number of states."""
+        """Next-token logits of any number of states, in float32."""
         return cast("Tensor", self._head(hidden)).float()
 
-    def causal_mask(self, past: int, new: int) -> Tensor:
-        """Each of ``new`` tokens sees all of the past, those before it and itself."""
-        hidden = torch.full((new, new), torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device)
-        return torch.cat([hidden.new_zeros(new, past), hidden.triu(1)], dim=1)
-
-    def tree_mask(self, past: int, sees: NDArray[np.bool_]) -> Tensor:
-        """Each new token sees all of the past and the new tokens that ``sees`` names, new x new."""
-        hidden = torch.full(sees.shape, torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device)
-        hidden[torch.from_numpy(sees).to(self.device)] = 0
-        return torch.cat([hidden.new_zeros(len(sees), past), hidden], dim=1)
+    def attention_mask(self, past: int, visible: NDArray[np.bool_]) -> Tensor:
+        """An additive mask: new tokens see the whole past, and each other as ``visible`` (new x new) says."""
+        mask = torch.full(visible.shape, torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device)
+        mask[torch.from_numpy(visible).to(self.device)] = 0
+        return torch.cat([mask.new_zeros(len(visible), past), mask], dim=1)

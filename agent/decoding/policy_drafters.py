@@ -1,7 +1,7 @@
-"""Which drafters a policy uses: from ``suffix+grammar`` to drafters that know its checkpoint and dialect.
+"""The drafters of one policy, from the text of ``--decoding``.
 
-What drafters remember belongs to one policy: replies of its earlier episodes are drafted from in later ones,
-and no other policy sees them.
+Drafters belong to one policy: they draft from the replies of its earlier episodes, which no other policy
+sees.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from ...actions.errors import MissingPartError, UsageError
 from ...actions.geometry import Size
@@ -20,9 +20,6 @@ from .drafters.suffix import SuffixDrafter
 from .layout import Segment
 from .target import ANY_SIZE, ReplyGrammars, TargetModel
 
-if TYPE_CHECKING:
-    pass
-
 _LOG = logging.getLogger(__name__)
 
 DRAFT: Final = "draft:"
@@ -30,38 +27,22 @@ DRAFT: Final = "draft:"
 
 @runtime_checkable
 class PromptAwareDrafter(Protocol):
-    """A drafter that wants to know more about a prompt than its tokens."""
+    """A drafter that needs more of a prompt than its token ids."""
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
-        """A reply to a prompt comes next, whose newest screenshot the model sees resized."""
+        """A reply to this prompt comes next; the model sees the newest screenshot resized."""
 
 
 class ReplyGrammarDrafter(GrammarDrafter):
-    """Drafts what the dialect's grammar forces in replies to the newest screenshot."""
+    """A grammar drafter whose grammar follows the size of the newest screenshot."""
 
     def __init__(self, grammars: ReplyGrammars) -> None:
-        self._grammars = grammars
         super().__init__(grammars.of(ANY_SIZE, ANY_SIZE))
+        self._grammars = grammars
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
-        """The frame of coordinates may depend on the screenshot."""
+        """Use the grammar for this screenshot from the next reply on."""
         self.constrain(self._grammars.of(screenshot, resized))
-
-
-def _suffix(target: TargetModel) -> Drafter:
-    return SuffixDrafter(unknown={target.network.image_token})
-
-
-def _grammar(target: TargetModel) -> Drafter:
-    return ReplyGrammarDrafter(target.grammars)
-
-
-def _medusa(target: TargetModel) -> Drafter:
-    return _heads(target, "medusa")
-
-
-def _mtp(target: TargetModel) -> Drafter:
-    return _heads(target, "mtp")
 
 
 def _heads(target: TargetModel, method: str) -> Drafter:
@@ -71,20 +52,20 @@ def _heads(target: TargetModel, method: str) -> Drafter:
 
 
 _BUILDERS: Final[Mapping[str, Callable[[TargetModel], Drafter]]] = {
-    "suffix": _suffix,
-    "grammar": _grammar,
-    "medusa": _medusa,
-    "mtp": _mtp,
+    "suffix": lambda target: SuffixDrafter(unknown={target.network.image_token}),
+    "grammar": lambda target: ReplyGrammarDrafter(target.grammars),
+    "medusa": lambda target: _heads(target, "medusa"),
+    "mtp": lambda target: _heads(target, "mtp"),
 }
 METHODS: Final = (*_BUILDERS, f"{DRAFT}PATH")
 """Every method, as ``--decoding`` names it."""
 
 
 def parse_methods(decoding: str) -> tuple[str, ...]:
-    """The methods in a ``--decoding`` text; only ``auto`` for all that there are, none for ``plain``.
+    """The methods in a ``--decoding`` text: ``("auto",)`` for all available ones, none for ``plain``.
 
     Raises:
-        UsageError: one is not known or is named twice.
+        UsageError: a method is unknown or named twice.
     """
     if decoding == "plain":
         return ()
@@ -102,14 +83,14 @@ def parse_methods(decoding: str) -> tuple[str, ...]:
 
 
 class PolicyDrafters:
-    """The drafters of one policy.
+    """The drafters of one policy, combined in ``drafter``.
 
     Args:
-        target: what they draft for.
-        decoding: which ones, as ``parse_methods`` reads it.
+        target: the model to draft for.
+        decoding: methods as ``parse_methods`` reads them.
 
     Raises:
-        UsageError: a method is not known, or does not go with the checkpoint or the dialect.
+        UsageError: a method is unknown, or does not fit the checkpoint or the dialect.
     """
 
     def __init__(self, target: TargetModel, decoding: str = "auto") -> None:
@@ -117,24 +98,24 @@ class PolicyDrafters:
         auto = methods == ("auto",)
         made = [_make(target, method, auto) for method in (_BUILDERS if auto else methods)]
         self._drafters = [drafter for drafter in made if drafter is not None]
-        # On a busy machine a drafter must not be charged for the time that others took.
+        # Thread time on a CPU, so that drafters are not charged for other processes' time.
         self.clock = time.thread_time if target.network.device.type == "cpu" else time.perf_counter
         self.drafter = AdaptiveDrafter(self._drafters, clock=self.clock)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The names of its drafters."""
+        """The names of the drafters."""
         return tuple(drafter.name for drafter in self._drafters)
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
-        """A reply to a prompt comes next, whose newest screenshot the model sees resized."""
+        """A reply to this prompt comes next; the model sees the newest screenshot resized."""
         for drafter in self._drafters:
             if isinstance(drafter, PromptAwareDrafter):
                 drafter.prepare(prompt, screenshot, resized)
 
 
 def _make(target: TargetModel, method: str, optional: bool) -> Drafter | None:
-    """The drafter of a method; None if it is not to be had and ``optional``."""
+    """The drafter of a method; None if it is ``optional`` and not available."""
     if method.startswith(DRAFT):
         from .drafters.draft_model import load_draft_model
 
@@ -144,7 +125,7 @@ def _make(target: TargetModel, method: str, optional: bool) -> Drafter | None:
     except UsageError as error:
         if not optional:
             raise
-        # Heads and grammars that are not there are nothing to speak of, those that do not fit are.
+        # Missing heads and grammars are normal; heads that do not fit deserve a warning.
         if method != "grammar" and not isinstance(error, MissingPartError):
-            _LOG.warning("decoding goes on without %s: %s", method, error)
+            _LOG.warning("decoding without %s: %s", method, error)
         return None

@@ -1,4 +1,4 @@
-"""One episode's memory: the keys and values of its conversation and the features of its screenshots."""
+"""One episode's KV cache and image features, reused from step to step."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class Prefill:
-    """What reading a prompt took.
+    """The result of reading a prompt.
 
     Attributes:
-        hidden: the state after its last token, from which the reply begins.
-        states: nodes x hidden size; of the draft tree that was read with it, whose root is its last token.
-        prompt_tokens: tokens in the prompt.
-        new_tokens: those of them that were not in the cache.
-        pictures_encoded: forwards of the vision tower.
-        timings: seconds in ``encode`` (pictures) and ``prefill`` (language model).
+        hidden: the state after the last token, which predicts the first token of the reply.
+        states: nodes x hidden size; of the draft tree read with it, whose root is the prompt's last token.
+        prompt_tokens: tokens of the prompt.
+        new_tokens: prompt tokens that were not in the cache.
+        images_encoded: forwards of the vision tower.
+        timings: seconds of ``encode`` (images) and ``prefill`` (language model).
     """
 
     hidden: Tensor
     states: Tensor
     prompt_tokens: int
     new_tokens: int
-    pictures_encoded: int
+    images_encoded: int
     timings: dict[str, float]
 
 
 class Session:
-    """A cache that only computes what it has not seen.
+    """A KV cache that computes only what is new in a prompt.
 
-    A prompt that begins like the cached conversation keeps that beginning; the rest is dropped and computed
-    anew. Cached keys are turned by their positions, so nothing after the first difference can be kept.
+    The longest prefix that a prompt shares with the cached conversation is kept, and the rest is dropped.
+    Cached keys contain their positions (RoPE), so nothing after the first difference can be kept.
 
     Args:
-        network: the model; other sessions may use it in between.
+        network: the model; sessions may share it.
         spec: how screenshots are cut for it.
-        features: how many screenshots' features to keep; the least recently used go first.
+        features: how many screenshots' features to cache; the least recently used are dropped first.
     """
 
     def __init__(self, network: Network, spec: ImageSpec, features: int = 16) -> None:
@@ -62,19 +62,19 @@ class Session:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the conversation; features of screenshots stay."""
+        """Drop the conversation; image features stay."""
         self._cache = self.network.new_cache()
         self._keys: list[int] = []
         self._next_position = 0
-        self._unsettled = 0
+        self._unconfirmed = 0
 
     @property
     def length(self) -> int:
-        """Tokens whose keys and values are cached."""
+        """Number of cached tokens."""
         return len(self._keys)
 
     def encode(self, prompt: Sequence[Segment]) -> None:
-        """Encode the screenshots that ``prefill`` of this prompt would encode."""
+        """Encode the screenshots that ``prefill`` of this prompt needs."""
         layout = layout_prompt(prompt, self.network.image_token)
         self._encode(layout, _common_prefix(self._keys, self._key(layout)))
 
@@ -83,13 +83,13 @@ class Session:
 
         Args:
             prompt: ends with text.
-            tree: drafts of how the reply begins, read in the same forward; its root is the prompt's last
-                token. ``keep`` must say then which nodes stay.
+            tree: drafts of the reply's first tokens, read in the same forward; its root is the prompt's last
+                token. Call ``keep`` afterwards.
 
         Raises:
             ValueError: the prompt is empty, or a screenshot cannot be resized.
         """
-        self._drop_unsettled()
+        self._drop_unconfirmed()
         layout = layout_prompt(prompt, self.network.image_token)
         if not layout.ids:
             raise ValueError("an empty prompt has no next token")
@@ -107,7 +107,7 @@ class Session:
             hidden = self._read(layout, keys, begin, end, tree if end == len(keys) else None)
         self._next_position = layout.next_position
         if len(tree) > 1:
-            self._next_position, self._unsettled = layout.next_position - 1, len(tree)
+            self._next_position, self._unconfirmed = layout.next_position - 1, len(tree)
         self._synchronize()
         timings = {"encode": encode_seconds, "prefill": time.perf_counter() - started}
         states = hidden[-len(tree) :]
@@ -115,35 +115,35 @@ class Session:
 
     def extend(self, ids: Sequence[int]) -> Tensor:
         """Append tokens of the reply; returns their states, tokens x hidden size."""
-        self._drop_unsettled()
-        mask = self.network.causal_mask(self.length, len(ids))
+        self._drop_unconfirmed()
+        mask = self.network.attention_mask(self.length, np.tri(len(ids), dtype=np.bool_))
         positions = torch.from_numpy(text_positions(self._next_position, len(ids)))
         hidden = self._forward(self.network.embed(ids), positions, mask, list(ids))
         self._next_position += len(ids)
         return hidden
 
     def verify(self, tree: DraftTree) -> Tensor:
-        """Run a draft tree, each node seeing what is cached, its ancestors and itself.
+        """Run a draft tree with tree attention: a node sees the cache, its ancestors and itself.
 
-        The nodes stay only if ``keep`` says so.
+        Call ``keep`` afterwards; nodes that it does not name are dropped.
 
         Returns:
-            Their states, nodes x hidden size.
+            The nodes' states, nodes x hidden size.
         """
-        self._drop_unsettled()
+        self._drop_unconfirmed()
         positions = torch.from_numpy(np.tile(self._next_position + tree.depths, (3, 1)))
-        mask = self.network.tree_mask(self.length, tree.mask())
+        mask = self.network.attention_mask(self.length, tree.mask())
         hidden = self._forward(self.network.embed(tree.tokens), positions, mask, list(tree.tokens))
-        self._unsettled = len(tree)
+        self._unconfirmed = len(tree)
         return hidden
 
     def keep(self, nodes: Sequence[int]) -> None:
-        """Keep the root of the tree verified last and some nodes behind it; forget the others.
+        """Keep the root of the last verified tree and the accepted nodes; drop the others.
 
         Args:
-            nodes: a path downwards from the root, which is left out.
+            nodes: a path from the root, without the root.
         """
-        width, self._unsettled = self._unsettled, 0
+        width, self._unconfirmed = self._unconfirmed, 0
         start, kept = self.length - width, 1 + len(nodes)
         if tuple(nodes) != tuple(range(1, kept)):
             self._move([start + node for node in nodes], start + 1)
@@ -151,25 +151,25 @@ class Session:
         self._next_position += kept
 
     def rewind(self, count: int) -> None:
-        """Forget the last ``count`` tokens of a reply."""
+        """Drop the last ``count`` tokens of a reply."""
         self._truncate(self.length - count)
         self._next_position -= count
 
     def _read(
         self, layout: PromptLayout, keys: Sequence[int], begin: int, end: int, tree: DraftTree | None = None
     ) -> Tensor:
-        """Run tokens ``begin`` to ``end`` of a prompt, and drafts behind them; those before are cached."""
+        """Run tokens ``begin`` to ``end`` of a prompt and the drafts after them; earlier ones are cached."""
         tree = tree or DraftTree(layout.ids[end - 1])
         embeddings = self.network.embed([*layout.ids[begin:end], *tree.tokens[1:]])
         visual = torch.zeros(len(embeddings), dtype=torch.bool, device=embeddings.device)
         parts: list[Features] = []
-        for placed in layout.pictures:
-            first, last = max(placed.start, begin), min(placed.start + len(placed.picture), end)
+        for placed in layout.images:
+            first, last = max(placed.start, begin), min(placed.start + len(placed.image), end)
             if first < last:
-                features = self._features[placed.picture.screenshot.digest]
+                features = self._features[placed.image.screenshot.digest]
                 parts.append(features[first - placed.start : last - placed.start])
                 visual[first - begin : last - begin] = True
-        mask = self.network.tree_mask(begin, _prompt_sees(end - begin, tree))
+        mask = self.network.attention_mask(begin, _prompt_mask(end - begin, tree))
         drafted = np.tile(layout.next_position - 1 + tree.depths[1:], (3, 1))
         positions = torch.from_numpy(np.concatenate([layout.positions[:, begin:end], drafted], axis=1))
         new_keys = [*keys[begin:end], *tree.tokens[1:]]
@@ -197,7 +197,7 @@ class Session:
         return hidden
 
     def _move(self, places: Sequence[int], target: int) -> None:
-        """Copy cached tokens to where others stand."""
+        """Copy cached tokens to other places in the cache."""
         source = torch.tensor(places, device=self.network.device)
         end = target + len(places)
         try:
@@ -205,14 +205,14 @@ class Session:
                 for rows in (layer.keys, layer.values):
                     rows[..., target:end, :] = rows.index_select(-2, source)
         except BaseException:
-            # Some layers may have moved theirs and others not.
+            # Some layers may have been changed and others not.
             self.reset()
             raise
         self._keys[target:end] = [self._keys[place] for place in places]
 
-    def _drop_unsettled(self) -> None:
-        """Forget a tree that was verified and never settled, as when acceptance failed."""
-        width, self._unsettled = self._unsettled, 0
+    def _drop_unconfirmed(self) -> None:
+        """Drop a verified tree for which ``keep`` was never called, as when acceptance failed."""
+        width, self._unconfirmed = self._unconfirmed, 0
         self._truncate(self.length - width)
 
     def _truncate(self, length: int) -> None:
@@ -221,20 +221,20 @@ class Session:
             del self._keys[length:]
 
     def _encode(self, layout: PromptLayout, kept: int) -> int:
-        """Make sure that the features of all pictures that end after ``kept`` are there."""
+        """Encode all images that end after token ``kept``; returns how many were not cached."""
         needed = {
-            placed.picture.screenshot.digest: placed.picture.screenshot
-            for placed in layout.pictures
-            if placed.start + len(placed.picture) > kept
+            placed.image.screenshot.digest: placed.image.screenshot
+            for placed in layout.images
+            if placed.start + len(placed.image) > kept
         }
         return self._features.ensure(needed, lambda shot: self.network.encode(to_patches(shot, self._spec)))
 
     def _key(self, layout: PromptLayout) -> list[int]:
-        """The prompt's ids, with a number of its own below zero for each different picture."""
+        """The prompt's ids, with a negative number for each different image."""
         keys = list(layout.ids)
-        for placed in layout.pictures:
-            code = self._codes.setdefault(placed.picture.screenshot.digest, -1 - len(self._codes))
-            keys[placed.start : placed.start + len(placed.picture)] = [code] * len(placed.picture)
+        for placed in layout.images:
+            code = self._codes.setdefault(placed.image.screenshot.digest, -1 - len(self._codes))
+            keys[placed.start : placed.start + len(placed.image)] = [code] * len(placed.image)
         return keys
 
     def _synchronize(self) -> None:
@@ -248,9 +248,8 @@ def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     )
 
 
-def _prompt_sees(count: int, tree: DraftTree) -> NDArray[np.bool_]:
-    """Which of each other ``count`` tokens of a prompt and the nodes behind the last of them see."""
-    width = count + len(tree) - 1
-    sees = np.tri(width, dtype=np.bool_)
-    sees[count - 1 :, count - 1 :] = tree.mask()
-    return sees
+def _prompt_mask(count: int, tree: DraftTree) -> NDArray[np.bool_]:
+    """The attention mask of ``count`` tokens of a prompt and the draft tree after the last of them."""
+    mask = np.tri(count + len(tree) - 1, dtype=np.bool_)
+    mask[count - 1 :, count - 1 :] = tree.mask()
+    return mask

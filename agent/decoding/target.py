@@ -1,4 +1,4 @@
-"""What is drafted for: a checkpoint, its dialect, and the grammars of its replies."""
+"""The target model that drafters draft for, with its dialect and the grammars of its replies."""
 
 from __future__ import annotations
 
@@ -18,20 +18,13 @@ if TYPE_CHECKING:
 
     from ..checkpoints.checkpoint import Checkpoint
 
-
 ANY_SIZE: Final = Size(1000, 1000)
+"""A screenshot size to use before the first screenshot is known."""
 
 
 @dataclass(frozen=True)
 class TargetModel:
-    """What is to be drafted for.
-
-    Attributes:
-        checkpoint: whose replies.
-        network: its layers.
-        dialect: the language of its replies.
-        limits: what may be in them.
-    """
+    """A checkpoint with its layers, the dialect of its replies, and the limits on them."""
 
     checkpoint: Checkpoint
     network: Network
@@ -40,17 +33,12 @@ class TargetModel:
 
     @cached_property
     def grammars(self) -> ReplyGrammars:
-        """The grammars of its replies, for all who follow them.
-
-        Raises:
-            MissingPartError: llguidance is not installed.
-            UsageError: there is no grammar for the dialect.
-        """
+        """The grammars of its replies, shared by all users; raises as ``ReplyGrammars`` does."""
         return ReplyGrammars(self)
 
 
 class ReplyGrammars:
-    """The grammars of a target's replies, by screenshot; the last one is kept.
+    """The grammar of a target's replies for each screenshot size; the last one is cached.
 
     Raises:
         MissingPartError: llguidance is not installed.
@@ -58,23 +46,19 @@ class ReplyGrammars:
     """
 
     def __init__(self, target: TargetModel) -> None:
-        self._dialect = target.dialect
-        self._table: TokenTable | None = None
         self._target = target
-        self._text = ""
+        self._table: TokenTable | None = None
+        self._cached: tuple[str, GrammarConstraint] | None = None
         self.of(ANY_SIZE, ANY_SIZE)
 
     def of(self, screenshot: Size, resized: Size) -> GrammarConstraint:
-        """The grammar of replies to a screenshot, which the model sees resized."""
-        checkpoint = self._target.checkpoint
-        special = checkpoint.tokenizer.get_vocab()
-        text = reply_grammar(self._dialect, screenshot, resized, special)
-        if text != self._text:
+        """The grammar of replies to a screenshot, given its size and the size that the model sees."""
+        target = self._target
+        tokenizer = cast("PreTrainedTokenizerFast", target.checkpoint.tokenizer)
+        text = reply_grammar(target.dialect, screenshot, resized, tokenizer.get_vocab())
+        if self._cached is None or self._cached[0] != text:
             self._table = self._table or TokenTable(
-                cast("PreTrainedTokenizerFast", checkpoint.tokenizer),
-                self._target.network.vocabulary,
-                self._target.limits.stop_ids,
+                tokenizer, target.network.vocabulary, target.limits.stop_ids
             )
-            self._constraint = GrammarConstraint(self._table, text)
-            self._text = text
-        return self._constraint
+            self._cached = (text, GrammarConstraint(self._table, text))
+        return self._cached[1]

@@ -1,7 +1,7 @@
-"""Draft trees: what drafters think comes next, laid out for one verify forward.
+"""Draft trees: drafted continuations of a reply, verified in one forward with tree attention.
 
-Node 0 is the last committed token, whose keys and values are not cached yet; every other node is a drafted
-token that follows its parent. One forward over all nodes, each seeing its ancestors only, scores every path
+Node 0 is the last committed token, whose keys and values are not cached yet. Every other node is a drafted
+token that follows its parent. In one forward each node attends to its ancestors only, which scores every path
 at once (SpecInfer, arXiv 2305.09781).
 """
 
@@ -20,15 +20,15 @@ Probabilities = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class DraftSamples:
-    """Tokens that a drafter drew at random, in the order in which it drew them.
+    """Tokens that a drafter drew at random, in order.
 
-    Acceptance is lossless only if it sees every draw, also those that repeat a token and those whose node
-    was cut off: leaving out draws by what they are is drawing from another distribution.
+    Acceptance is lossless only if it sees every draw, including repeated tokens and pruned nodes: leaving out
+    draws depending on their values would change the distribution that they come from.
 
     Attributes:
-        tokens: what was drawn.
+        tokens: the drawn tokens.
         q: vocabulary; the distribution of the first draw, after temperature, top-p and masks.
-        replacement: whether later draws come from ``q`` too, or from ``q`` without the tokens drawn before.
+        replacement: whether later draws come from ``q`` too, or from ``q`` without the earlier draws.
     """
 
     tokens: tuple[int, ...]
@@ -43,11 +43,11 @@ class DraftSamples:
 
 
 class DraftTree:
-    """A trie of drafted tokens, in order of insertion, so that parents come before their children.
+    """A trie of drafted tokens in insertion order: parents come before their children.
 
     Args:
         root: the last committed token.
-        banned: ids that must not be drafted, such as those of pictures; nodes are never made for them.
+        banned: ids that get no nodes, such as image tokens.
     """
 
     def __init__(self, root: int, banned: Collection[int] = frozenset()) -> None:
@@ -62,7 +62,7 @@ class DraftTree:
         self._draws: list[list[DraftSamples]] = [[]]
 
     def __len__(self) -> int:
-        """Nodes, the root included: the width of the verify forward."""
+        """Number of nodes including the root: the width of the verify forward."""
         return len(self._tokens)
 
     @property
@@ -77,7 +77,7 @@ class DraftTree:
 
     @property
     def depths(self) -> NDArray[np.int64]:
-        """Nodes; how far each stands behind the root, to be added to the root's position."""
+        """Distance of each node from the root; added to the root's position."""
         return np.array(self._depths, dtype=np.int64)
 
     def children(self, node: int) -> Mapping[int, int]:
@@ -85,30 +85,30 @@ class DraftTree:
         return self._children[node]
 
     def fixed(self, node: int) -> Sequence[int]:
-        """Children of a node that were proposed for certain rather than drawn, as tokens, in order."""
+        """Tokens of a node's children that were proposed deterministically, in order."""
         return self._fixed[node]
 
     def draws(self, node: int) -> Sequence[DraftSamples]:
-        """What was drawn at random to follow a node."""
+        """Random draws of what follows a node."""
         return self._draws[node]
 
     def confidence(self, node: int) -> float:
-        """Estimated probability that a node is accepted once its parent is."""
+        """Estimated probability that a node is accepted, given that its parent is."""
         return self._confidences[node]
 
     def sources(self, node: int) -> Mapping[str, float]:
-        """Drafters that proposed a node, each with its own confidence."""
+        """Drafters that proposed a node, with their confidences."""
         return self._sources[node]
 
     def values(self) -> NDArray[np.float64]:
-        """Nodes; estimated probability that each is accepted, given the root."""
+        """Estimated probability of each node to be accepted."""
         values = np.ones(len(self))
         for node in range(1, len(self)):
             values[node] = values[self._parents[node]] * self._confidences[node]
         return values
 
     def path(self, node: int) -> tuple[int, ...]:
-        """Nodes from the root, left out, down to a node."""
+        """Nodes from the root down to a node, without the root."""
         nodes: list[int] = []
         while node > 0:
             nodes.append(node)
@@ -116,22 +116,18 @@ class DraftTree:
         return tuple(reversed(nodes))
 
     def path_tokens(self, node: int) -> tuple[int, ...]:
-        """Tokens from the root, left out, down to a node."""
+        """Tokens from the root down to a node, without the root."""
         return tuple(self._tokens[index] for index in self.path(node))
 
     def mask(self) -> NDArray[np.bool_]:
-        """Nodes x nodes; whether the row's node sees the column's: its ancestors and itself."""
+        """The tree attention mask, nodes x nodes: a node (row) sees its ancestors and itself."""
         mask = np.eye(len(self), dtype=np.bool_)
         for node in range(1, len(self)):
             mask[node] |= mask[self._parents[node]]
         return mask
 
     def add(self, parent: int, token: int, confidence: float = 1.0, source: str = "") -> int | None:
-        """Let a token follow a node.
-
-        Returns:
-            The token's node, the one it had if it was there already; None if the token is banned.
-        """
+        """Add a child; returns its node, also if it existed before, or None if the token is banned."""
         node = self._insert(parent, token, confidence, source)
         if node is not None and token not in self._fixed[parent]:
             self._fixed[parent].append(token)
@@ -140,11 +136,7 @@ class DraftTree:
     def add_chain(
         self, tokens: Iterable[int], confidences: Iterable[float], source: str = "", parent: int = 0
     ) -> int:
-        """Let tokens follow a node, one after the other, up to the first banned one.
-
-        Returns:
-            The node of the last one.
-        """
+        """Add a chain of tokens, up to the first banned one; returns the last node."""
         for token, confidence in zip(tokens, confidences, strict=False):
             node = self.add(parent, token, confidence, source)
             if node is None:
@@ -155,11 +147,7 @@ class DraftTree:
     def draw(
         self, parent: int, draws: DraftSamples, confidence: float = 1.0, source: str = ""
     ) -> list[int | None]:
-        """Let tokens that were drawn at random follow a node.
-
-        Returns:
-            The node of each draw; None where the token is banned.
-        """
+        """Add randomly drawn children; returns the node of each draw, None for banned tokens."""
         self._draws[parent].append(draws)
         return [self._insert(parent, token, confidence, source) for token in draws.tokens]
 
@@ -186,12 +174,12 @@ class DraftTree:
         return node
 
     def rate(self, estimate: Callable[[Mapping[str, float]], float]) -> None:
-        """Replace confidences by what an estimate makes of each node's sources."""
+        """Replace each node's confidence by an estimate from its sources."""
         for node in range(1, len(self)):
             self._confidences[node] = min(max(estimate(self._sources[node]), 0.0), 1.0)
 
     def include(self, other: DraftTree) -> None:
-        """Take over all nodes and draws of a tree with the same root."""
+        """Merge in all nodes and draws of another tree with the same root."""
         if other._tokens[0] != self._tokens[0]:
             raise ValueError("draft trees with different roots cannot be merged")
         place: dict[int, int] = {0: 0}
@@ -202,7 +190,7 @@ class DraftTree:
                 place[node] = mine
 
     def cut(self, budget: int) -> DraftTree:
-        """The ``budget`` nodes most likely to be accepted; as each is likelier than those behind it, a tree.
+        """The tree of the ``budget`` nodes most likely to be accepted.
 
         Best first is optimal for a given number of nodes (Sequoia, arXiv 2402.12374; Medusa 2401.10774).
         """
@@ -220,7 +208,7 @@ class DraftTree:
         return tree
 
     def _copy_node(self, other: DraftTree, node: int, parent: int) -> int | None:
-        """Insert another tree's node below ``parent``, with what was drawn behind it."""
+        """Insert another tree's node below ``parent``, with its draws."""
         token, confidence = other._tokens[node], other._confidences[node]
         mine = self._insert(parent, token, confidence, "")
         if mine is None:
@@ -231,16 +219,3 @@ class DraftTree:
             self._sources[mine][source] = max(self._sources[mine].get(source, 0.0), own)
         self._draws[mine] += other._draws[node]
         return mine
-
-
-def merge(trees: Sequence[DraftTree], budget: int) -> DraftTree:
-    """One tree with what several drafters propose, shared beginnings once.
-
-    Args:
-        trees: all with the same root; at least one.
-        budget: how many drafted nodes it may have; the ones most likely to be accepted stay.
-    """
-    union = DraftTree(trees[0].tokens[0], frozenset().union(*(tree.banned for tree in trees)))
-    for tree in trees:
-        union.include(tree)
-    return union.cut(budget)

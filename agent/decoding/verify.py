@@ -1,39 +1,54 @@
-"""From the states of a verify forward to the tokens that stay."""
+"""From the hidden states of a verify forward to the accepted tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from functools import partial
+from typing import Final, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .acceptance import Accepted, distribution, greedy, rejection, sample, subtract, typical
+from ...actions.errors import UsageError
+from .acceptance import Accepted, greedy, rejection, typical
 from .grammar import GrammarConstraint
 from .network import Network
-from .sampling import Sampling
+from .sampling import Sampling, distribution, sample
 from .tree import DraftTree, Probabilities
 
 Acceptance = Literal["exact", "typical"]
+ACCEPTANCES: Final[tuple[Acceptance, ...]] = get_args(Acceptance)
+
+
+def parse_acceptance(text: str) -> Acceptance:
+    """The acceptance rule of this name, as ``--acceptance`` takes it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for rule in ACCEPTANCES:
+        if rule == text:
+            return rule
+    raise UsageError(f"unknown acceptance rule {text!r}; use {' or '.join(ACCEPTANCES)}")
 
 
 class Verifier:
-    """Decides one reply, forward by forward.
+    """Applies an acceptance rule to one reply, forward by forward.
 
-    At temperature 0 the tokens are the likeliest ones. Above it, one uniform number is drawn per token of
-    the reply; where drafts are not random themselves it decides the token and not whether a draft is
-    accepted, so that a seed writes the same reply with any drafts and with none. Random drafts go through
-    rejection sampling, which accepts more of them.
+    ``exact`` at temperature 0 accepts the tokens of greedy decoding. Above 0 it draws one uniform number per
+    token of the reply. With deterministic drafts this number decides the token itself, so that a seed gives
+    the same reply with any drafts and with none. Randomly drawn drafts go through rejection sampling, which
+    accepts more of them.
 
     Args:
         network: scores states.
         sampling: how tokens are chosen.
         banned: ids that are never chosen.
         stop_ids: nothing follows one of these.
-        constraint: the grammar that replies must be in; None for any reply.
-        acceptance: ``typical`` is faster and does not keep the model's distribution.
+        constraint: the grammar of the reply; None for any reply.
+        acceptance: ``exact``, or ``typical``, which is lossy.
     """
 
     def __init__(
@@ -55,14 +70,14 @@ class Verifier:
         self._typical = acceptance == "typical"
 
     def accept(self, tree: DraftTree, hidden: Tensor) -> Accepted:
-        """What stays of a tree, and the token after it.
+        """The accepted nodes of a verified tree, and the token after them.
 
         Args:
-            tree: what was verified.
+            tree: the verified tree.
             hidden: nodes x hidden size; their states.
 
         Raises:
-            FloatingPointError: the model's scores are not numbers, or all tokens are forbidden.
+            FloatingPointError: the model's scores are not finite, or all tokens are banned.
         """
         accepted = self._decide(tree, self._scores(hidden))
         if self._grammar is not None:
@@ -71,11 +86,7 @@ class Verifier:
         return accepted
 
     def likeliest(self, hidden: Tensor) -> list[int]:
-        """The likeliest token after each of some states, nodes x hidden size, whatever the grammar.
-
-        Raises:
-            FloatingPointError: the model's scores are not numbers, or all tokens are forbidden.
-        """
+        """The likeliest token after each state (nodes x hidden size), without the grammar."""
         found: list[int] = self._scores(hidden).argmax(-1).tolist()
         return found
 
@@ -96,29 +107,25 @@ class Verifier:
 
     def _decide(self, tree: DraftTree, scores: Tensor) -> Accepted:
         sampling = self._sampling
-        if sampling.temperature == 0 and not self._typical:
-            if self._grammar is None:
-                return greedy(tree, scores.argmax(-1).tolist(), self._stop_ids)
-            return greedy(tree, lambda node: self._likeliest(tree, node, scores), self._stop_ids)
+        if sampling.temperature == 0 and self._grammar is None and not self._typical:
+            return greedy(tree, scores.argmax(-1).tolist(), self._stop_ids)
         rows = scores.double().cpu().numpy()
 
-        def target(node: int) -> Probabilities:
+        def target(node: int, temperature: float = sampling.temperature) -> Probabilities:
             mask = self._mask(tree, node)
-            return distribution(rows[node], sampling.temperature, top_p=sampling.top_p, mask=mask)
+            return distribution(rows[node], temperature, top_p=sampling.top_p, mask=mask)
 
         if self._typical:
-            return typical(tree, target, self.rng, self._stop_ids)
-        if any(tree.draws(node) for node in range(len(tree))):
-            return rejection(tree, target, self.rng, self._stop_ids, subtract)
+            # Greedy decoding gives all probability to one token; what else is likely enough, temperature 1
+            # tells.
+            wide = partial(target, temperature=sampling.temperature or 1.0)
+            return typical(tree, wide, self.rng, self._stop_ids, last=target)
+        if sampling.temperature > 0 and any(tree.draws(node) for node in range(len(tree))):
+            return rejection(tree, target, self.rng, self._stop_ids)
         return greedy(tree, lambda node: sample(target(node), self.rng), self._stop_ids)
 
-    def _likeliest(self, tree: DraftTree, node: int, scores: Tensor) -> int:
-        row = scores[node].cpu().numpy()
-        mask = self._mask(tree, node)
-        return int(distribution(row, 0, mask=mask).argmax())
-
     def _mask(self, tree: DraftTree, node: int) -> NDArray[np.bool_] | None:
-        """What the grammar allows after a node that it allows itself."""
+        """The tokens that the grammar allows after a node, which it allows itself."""
         if self._grammar is None:
             return None
         path = tree.path_tokens(node)

@@ -1,9 +1,9 @@
-"""Whole replies as drafts: one forward says whether the model would have said the same.
+"""Verifies whole replies in one forward: would the target have given one of them itself?
 
 This is the verify step of speculative decoding (arXiv 2211.17192, 2305.09781) with whole replies as drafts.
-They are read behind the prompt in the same forward as what is new of it, all in one trie. A reply counts as
-agreed when the model's likeliest token is the drafted one at every place, its end included. At places that
-the draft names, such as the digits of a coordinate, other tokens count as agreement too.
+They are read together with the new part of the prompt, in one draft tree. A reply is confirmed if each of its
+tokens, the stop token included, is the target's likeliest one. For some tokens, such as the digits of a
+coordinate, alternatives are accepted too.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from .verify import Verifier
 
 @dataclass(frozen=True)
 class ExpectedTokens:
-    """A reply that somebody expects.
+    """A reply to verify.
 
     Attributes:
-        ids: its tokens, the one that ends it included.
-        unasked: places in ``ids`` at which the model is not asked.
-        lenient: by place in ``ids``, tokens that count as agreement besides the drafted one.
+        ids: its tokens, the stop token included.
+        unchecked: indices in ``ids`` that are accepted without asking the target.
+        alternatives: by index in ``ids``, other tokens of the target that are accepted.
     """
 
     ids: tuple[int, ...]
-    unasked: frozenset[int] = frozenset()
-    lenient: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    unchecked: frozenset[int] = frozenset()
+    alternatives: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ReplyVerification:
-    """What the model thinks of expected replies.
+    """The result of ``verify_replies``.
 
     Attributes:
-        index: the first of them that it would have given itself; None if none.
-        agreed: how many tokens of the best of them it agrees with.
-        prompt_tokens: tokens in the prompt.
-        timings: seconds in ``encode``, ``prefill`` and ``decode`` (laying out and comparing).
+        index: of the first reply that the target would have given itself; None if none.
+        accepted: the largest number of first tokens of a reply that were accepted.
+        prompt_tokens: tokens of the prompt.
+        timings: seconds of ``encode``, ``prefill`` and ``decode`` (building and comparing).
     """
 
     index: int | None
-    agreed: int
+    accepted: int
     prompt_tokens: int
     timings: dict[str, float]
 
@@ -57,31 +57,31 @@ class ReplyVerification:
 def verify_replies(
     session: Session, prompt: Sequence[Segment], replies: Sequence[ExpectedTokens], limits: GenerationLimits
 ) -> ReplyVerification:
-    """Ask the model, in one forward, which of some expected replies it would give.
+    """Find out, in one forward, which of some replies the target would give.
 
-    The prompt stays in the session's cache, and behind it the reply that was agreed with.
+    The prompt stays in the session's cache, followed by the confirmed reply.
 
     Raises:
-        FloatingPointError: the model's scores are not numbers.
-        ValueError: the prompt is empty or ends with a picture, or a screenshot in it cannot be resized.
+        FloatingPointError: the model's scores are not finite.
+        ValueError: the prompt is empty or ends with an image, or a screenshot in it cannot be resized.
     """
     if not prompt or not isinstance(prompt[-1], TextSegment):
         raise ValueError("a prompt to reply to must end with text")
-    begun = time.perf_counter()
+    started = time.perf_counter()
     tree = DraftTree(layout_prompt(prompt, session.network.image_token).ids[-1], limits.banned_ids)
     paths = [_insert(tree, reply.ids) for reply in replies]
     prefill = session.prefill(prompt, tree)
     likeliest = Verifier(session.network, banned=limits.banned_ids).likeliest(prefill.states)
-    counts = [_agreed(reply, path, likeliest) for reply, path in zip(replies, paths, strict=True)]
+    counts = [_accepted(reply, path, likeliest) for reply, path in zip(replies, paths, strict=True)]
     whole = next((index for index, reply in enumerate(replies) if counts[index] == len(reply.ids)), None)
     if len(tree) > 1:
         session.keep(() if whole is None else paths[whole][1:])
-    timings = prefill.timings | {"decode": time.perf_counter() - begun - sum(prefill.timings.values())}
+    timings = prefill.timings | {"decode": time.perf_counter() - started - sum(prefill.timings.values())}
     return ReplyVerification(whole, max(counts, default=0), prefill.prompt_tokens, timings)
 
 
 def _insert(tree: DraftTree, ids: Sequence[int]) -> list[int]:
-    """The nodes of a reply, the root before them; cut off before a token that cannot be drafted."""
+    """Insert a reply; returns its nodes after the root, up to a token that is banned."""
     path = [0]
     for token in ids:
         node = tree.add(path[-1], token)
@@ -91,12 +91,12 @@ def _insert(tree: DraftTree, ids: Sequence[int]) -> list[int]:
     return path
 
 
-def _agreed(reply: ExpectedTokens, path: Sequence[int], likeliest: Sequence[int]) -> int:
-    """How many of a reply's first tokens the model agrees with."""
+def _accepted(reply: ExpectedTokens, path: Sequence[int], likeliest: Sequence[int]) -> int:
+    """How many of a reply's first tokens the target accepts."""
     for place, token in enumerate(reply.ids):
         if place + 1 >= len(path):
             return place
         said = likeliest[path[place]]
-        if said != token and place not in reply.unasked and said not in reply.lenient.get(place, ()):
+        if said != token and place not in reply.unchecked and said not in reply.alternatives.get(place, ()):
             return place
     return len(reply.ids)

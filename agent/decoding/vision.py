@@ -1,4 +1,4 @@
-"""Features of screenshots, computed once per picture."""
+"""Features of screenshots, computed once per image."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ...perception.observation import Screenshot
 
 @dataclass(frozen=True)
 class Features:
-    """A picture as the language model takes it.
+    """An image as the language model reads it.
 
     Attributes:
-        tokens: visual tokens x hidden size.
-        deep: what Qwen3-VL adds to the first layers' states at the same tokens, one per layer; else empty.
+        tokens: image tokens x hidden size.
+        deep: DeepStack features, which Qwen3-VL adds to the first layers' states, one per layer; else empty.
     """
 
     tokens: Tensor
@@ -29,13 +29,13 @@ class Features:
 
     @classmethod
     def join(cls, parts: Sequence[Features]) -> Features:
-        """Several pictures' features in one row."""
+        """The features of several images, concatenated."""
         layers = zip(*(part.deep for part in parts), strict=True)
         return cls(torch.cat([part.tokens for part in parts]), tuple(torch.cat(layer) for layer in layers))
 
 
 class FeatureStore:
-    """The features of the screenshots used last, by digest.
+    """An LRU cache of screenshot features, by digest.
 
     Args:
         capacity: how many to keep; what one prompt needs is kept even if it is more.
@@ -49,11 +49,7 @@ class FeatureStore:
         return self._kept[digest]
 
     def ensure(self, needed: Mapping[str, Screenshot], encode: Callable[[Screenshot], Features]) -> int:
-        """Encode those that are missing.
-
-        Returns:
-            How many were.
-        """
+        """Encode the missing screenshots; returns how many there were."""
         missing = [digest for digest in needed if digest not in self._kept]
         for digest in missing:
             self._kept[digest] = encode(needed[digest])

@@ -52,6 +52,20 @@ def test_by_default_it_uses_all_that_there_is(checkpoint: Checkpoint) -> None:
     assert LocalPolicy(checkpoint, decoding=" grammar + suffix").decoding == ("grammar", "suffix")
 
 
+def test_typical_acceptance_is_an_option_and_its_replies_have_no_fingerprint(
+    checkpoint: Checkpoint, shots: list[Screenshot]
+) -> None:
+    exact, typical = LocalPolicy(checkpoint), LocalPolicy(checkpoint, acceptance="typical")
+    assert len(play(typical, shots[:2])) == 2
+    assert exact.fingerprint is not None
+    assert typical.fingerprint is None
+    # Without drafts there is nothing to accept.
+    plain = LocalPolicy(checkpoint, decoding="plain", acceptance="typical")
+    assert play(plain, shots[:2]) == play(exact, shots[:2])
+    with pytest.raises(UsageError, match="exact or typical"):
+        LocalPolicy(checkpoint, acceptance="loose")
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_replies_do_not_depend_on_what_drafts_them(
     tiny_directories: dict[Any, Path], checkpoint: Checkpoint, shots: list[Screenshot], temperature: float
@@ -72,7 +86,7 @@ def test_a_policy_drafts_from_its_earlier_episodes_and_not_from_those_of_others(
 ) -> None:
     def most_accepted(policy: LocalPolicy, episodes: int) -> int:
         # A forward of the tiny model takes less time than looking anything up.
-        policy._speculation.drafter._clock = lambda: 0.0
+        policy._drafters.drafter._clock = lambda: 0.0
         accepted = []
         for _ in range(episodes):
             play(policy, shots[:1])

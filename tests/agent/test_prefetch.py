@@ -77,7 +77,7 @@ def test_a_right_guess_leaves_nothing_but_the_last_token(
     expected = raw(patient, asked)
     count = forwards(eager)
     eager.read_ahead(asked)
-    eager._reading._thread.join()  # type: ignore[union-attr]
+    eager._prefill._thread.join()  # type: ignore[union-attr]
     encoded, read = count()
     assert encoded == 1
     assert read > 20
@@ -101,8 +101,8 @@ def test_guesses_that_keep_failing_are_given_up(shoot: Shoot) -> None:
     done: list[int] = []
     reading = BackgroundPrefill(patience=2)
     for number in range(5):
-        reading.begin(shoot(number), lambda wanted, number=number: done.append(number))  # type: ignore[misc]
-        reading.settle(shoot(number + 50))
+        reading.start(shoot(number), lambda wanted, number=number: done.append(number))  # type: ignore[misc]
+        reading.finish(shoot(number + 50))
     assert done == [0, 1]
 
 
@@ -117,8 +117,8 @@ def test_a_guess_known_to_be_wrong_is_told_so(shoot: Shoot) -> None:
             go.wait(0.001)
         seen.append(wanted())
 
-    reading.begin(shoot(0), work)
-    assert reading.settle(shoot(1)) == 0.0
+    reading.start(shoot(0), work)
+    assert reading.finish(shoot(1)) == 0.0
     assert seen == [True, False]
 
 
@@ -128,8 +128,8 @@ def test_an_error_ahead_is_a_failed_guess_and_no_more(shoot: Shoot) -> None:
     def work(wanted: Callable[[], bool]) -> None:
         raise ValueError("no")
 
-    reading.begin(shoot(0), work)
-    reading.settle(shoot(0))
+    reading.start(shoot(0), work)
+    reading.finish(shoot(0))
 
 
 class Eager(ScriptedPolicy):

@@ -16,10 +16,10 @@ from torch import Tensor
 from ....actions.errors import UsageError
 from ....actions.geometry import Size
 from ....perception.resize import ImageSpec
-from ..acceptance import distribution, sample
 from ..draft import DraftState
 from ..layout import ImageSegment, Segment, TextSegment
 from ..network import Network
+from ..sampling import distribution, sample
 from ..session import Session
 from ..tree import DraftSamples, DraftTree, Probabilities
 

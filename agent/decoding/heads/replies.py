@@ -83,7 +83,7 @@ class ReplyRecordingPolicy(LocalPolicy):
         super().__init__(checkpoint, temperature=temperature, seed=seed, decoding="suffix")
         self._recorder = ReplyRecorder()
         drafters = (self._recorder, SuffixDrafter(unknown={self._network.image_token}))
-        self._speculation.drafter = AdaptiveDrafter(drafters)
+        self._drafters.drafter = AdaptiveDrafter(drafters)
 
     @property
     def written(self) -> RecordedReply:

@@ -15,16 +15,19 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from made_replies import merge
+from saccade.actions.errors import UsageError
 from saccade.agent.decoding.acceptance import (
     Accepted,
-    distribution,
     greedy,
     rejection,
-    sample,
     subtract,
     typical,
+    typical_threshold,
 )
-from saccade.agent.decoding.tree import DraftSamples, DraftTree, merge
+from saccade.agent.decoding.sampling import Sampling, distribution, sample
+from saccade.agent.decoding.tree import DraftSamples, DraftTree
+from saccade.agent.decoding.verify import Verifier, parse_acceptance
 
 VOCABULARY = 4
 LENGTH = 3
@@ -247,6 +250,54 @@ def test_typical_takes_the_longest_then_the_likeliest_path():
     accepted = typical(tree, lambda node: row, np.random.default_rng(0))
     assert accepted.tokens[:2] == (2, 3)
     assert typical(tree, lambda node: one_hot(0), np.random.default_rng(0)).tokens == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("p", "threshold"),
+    [
+        ([1.0, 0.0, 0.0, 0.0], 0.09),  # certain: epsilon
+        ([0.5, 0.5, 0.0, 0.0], 0.09),  # 0.3 * exp(-ln 2) = 0.15, capped
+        ([0.25] * 4, 0.075),  # 0.3 * exp(-ln 4)
+        ([0.01] * 100, 0.003),  # 0.3 * exp(-ln 100)
+    ],
+)
+def test_the_typical_threshold_falls_with_the_entropy(p, threshold):
+    assert typical_threshold(np.array(p)) == pytest.approx(threshold)
+
+
+@pytest.mark.parametrize(("chance", "accepted"), [(0.0901, True), (0.0899, False)])
+def test_typical_accepts_what_is_above_the_threshold_and_nothing_else(chance, accepted):
+    tree = DraftTree(0)
+    tree.add(0, 1)
+    row = np.array([1 - chance, chance, 0.0, 0.0])
+    result = typical(tree, lambda node: row, np.random.default_rng(0), last=lambda node: one_hot(3))
+    assert result == (Accepted((1,), (1, 3)) if accepted else Accepted((), (3,)))
+
+
+@given(rows)
+def test_typical_always_accepts_the_likeliest_token(p):
+    assert p.max() > typical_threshold(p)
+
+
+class Scores:
+    """In the place of a network: the hidden states are the logits."""
+
+    vocabulary, device = 3, torch.device("cpu")
+
+    def logits(self, hidden):
+        return hidden
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_verifier_accepts_likely_drafts_only_if_it_is_told_to(temperature):
+    hidden = torch.tensor([[0.6, 0.4, 1e-9], [1.0, 1e-9, 1e-9]]).log() + 5
+    tree = DraftTree(2)
+    tree.add(0, 1)
+    sampling = Sampling(temperature, seed=1)  # this seed draws token 0 first
+    assert Verifier(Scores(), sampling).accept(tree, hidden) == Accepted((), (0,))
+    assert Verifier(Scores(), sampling, acceptance="typical").accept(tree, hidden) == Accepted((1,), (1, 0))
+    with pytest.raises(UsageError, match="exact or typical"):
+        parse_acceptance("loose")
 
 
 def test_nothing_follows_a_stop_token():

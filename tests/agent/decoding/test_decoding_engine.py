@@ -22,7 +22,7 @@ def test_greedy_replies_are_those_of_transformers(
     generation = generate(Session(Network(checkpoint.model), checkpoint.image_spec), prompt, RULES)
     expected = by_transformers(checkpoint, prompt, RULES.max_new_tokens)
     assert [*generation.ids, *([258] if generation.finished else [])] == expected
-    assert generation.pictures_encoded == pictures
+    assert generation.images_encoded == pictures
 
 
 def test_eager_attention_takes_the_same_masks(tiny_directories: Any, shoot: Any) -> None:

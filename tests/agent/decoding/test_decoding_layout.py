@@ -46,7 +46,7 @@ def test_positions_are_those_of_transformers(
         positions, following = by_transformers(checkpoint, prompt, layout)
         assert np.array_equal(layout.positions, positions)
         assert layout.next_position == following
-        assert [layout.ids[placed.start] for placed in layout.pictures] == [IMAGE] * pictures
+        assert [layout.ids[placed.start] for placed in layout.images] == [IMAGE] * pictures
 
 
 def test_an_empty_prompt_has_no_tokens() -> None:

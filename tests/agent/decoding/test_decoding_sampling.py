@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from saccade.agent.decoding.acceptance import Probabilities, distribution, sample
-from saccade.agent.decoding.sampling import Sampling
+from saccade.agent.decoding.acceptance import Probabilities
+from saccade.agent.decoding.sampling import Sampling, distribution, sample
 
 LOGITS = np.array([2.0, 1.0, 1.0, 0.0, -1.0, -np.inf])
 

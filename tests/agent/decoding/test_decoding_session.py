@@ -87,7 +87,7 @@ def test_prefill_computes_only_what_is_new(checkpoint: Checkpoint, shoot: Any) -
     for number in range(10):
         shot = shoot(number)
         generation = episode.step(shot)
-        assert generation.pictures_encoded == 1
+        assert generation.images_encoded == 1
         if number in (4, 7):
             assert generation.new_tokens > new_tokens_of_a_step(checkpoint, shot)
         elif number:
@@ -210,7 +210,7 @@ def test_wrong_positions_are_noticed(
     def flat(start: int, picture: Any) -> Positions:
         return np.tile(np.arange(start, start + len(picture), dtype=np.int64), (3, 1))
 
-    monkeypatch.setattr("saccade.agent.decoding.layout.picture_positions", flat)
+    monkeypatch.setattr("saccade.agent.decoding.layout.image_positions", flat)
     assert (logits(fresh(checkpoint), prompt) - right).abs().max() > 0.01
 
 

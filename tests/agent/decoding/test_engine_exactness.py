@@ -16,14 +16,13 @@ from saccade.actions.schema import Wait
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
-from saccade.agent.decoding.acceptance import distribution
 from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.engine import Generation, GenerationLimits, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
 from saccade.agent.decoding.layout import TextSegment
 from saccade.agent.decoding.network import Network
-from saccade.agent.decoding.sampling import Sampling
+from saccade.agent.decoding.sampling import Sampling, distribution
 from saccade.agent.decoding.session import Session
 from saccade.agent.decoding.tree import DraftSamples, DraftTree
 from saccade.agent.local import LocalPolicy

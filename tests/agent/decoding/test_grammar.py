@@ -9,11 +9,12 @@ from saccade.actions.dialects import get_dialect
 from saccade.actions.errors import UsageError
 from saccade.actions.geometry import Size
 from saccade.agent.checkpoints.byte_tokenizer import byte_level_tokenizer
-from saccade.agent.decoding.acceptance import distribution, rejection
+from saccade.agent.decoding.acceptance import rejection
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.drafters.grammar import GrammarDrafter
-from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
+from saccade.agent.decoding.grammar import GrammarConstraint, GrammarState, TokenTable
 from saccade.agent.decoding.reply_grammar import reply_grammar
+from saccade.agent.decoding.sampling import distribution
 from saccade.agent.decoding.tree import DraftTree
 from saccade.agent.training.tokenizer import build_tokenizer
 
@@ -100,13 +101,29 @@ def test_copies_are_independent():
     assert SHORT.start().accepts(ids("w")) == 1
 
 
+def masks_of(state: GrammarState, tree: DraftTree) -> np.ndarray:
+    """Nodes x vocabulary: what may follow each node, by advancing and rolling back along the tree."""
+    masks = np.zeros((len(tree), len(state.mask())), dtype=bool)
+
+    def fill(node: int) -> None:
+        masks[node] = state.mask()
+        for token, child in tree.children(node).items():
+            if masks[node, token]:
+                state.advance(token)
+                fill(child)
+                state.rollback(1)
+
+    fill(0)
+    return masks
+
+
 def test_masks_of_a_tree_are_those_of_its_paths():
     tree = DraftTree(0)
     for text in ("click(12)", "close()", "wax", "c"):
         tree.add_chain(ids(text), [1.0] * 9)
     tree.add_chain([*ids("wait()"), STOP], [1.0] * 9)
     state = SHORT.start()
-    masks = state.masks_for_tree(tree)
+    masks = masks_of(state, tree)
     for node in range(len(tree)):
         path = tree.path_tokens(node)
         walker = SHORT.start()
@@ -145,7 +162,7 @@ def test_constrained_replies_stay_in_the_grammar_whatever_is_drafted():
         while not reply or reply[-1] != STOP:
             tree = DraftTree(0)
             tree.add_chain(rng.choice([*ids("cliowat()"), STOP], size=4).tolist(), [1.0] * 4)
-            masks = state.masks_for_tree(tree)
+            masks = masks_of(state, tree)
             scores = rng.normal(size=(len(tree), 1600))
             rows = [
                 distribution(s, 1.0, mask=m) if m.any() else s for s, m in zip(scores, masks, strict=True)

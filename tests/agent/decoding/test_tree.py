@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saccade.agent.decoding.tree import DraftSamples, DraftTree, merge
+from made_replies import merge
+from saccade.agent.decoding.tree import DraftSamples, DraftTree
 
 chains = st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=5), max_size=6)
 

@@ -62,7 +62,7 @@ def test_its_own_reply_is_agreed_with_in_one_forward(policy: LocalPolicy, shoot:
 
     network.attend = counting  # type: ignore[method-assign, assignment]
     found = verify_replies(policy._session, policy.prompt(asked), [own], policy.limits)
-    assert (found.index, found.agreed) == (0, len(own.ids))
+    assert (found.index, found.accepted) == (0, len(own.ids))
     assert len(widths) == 1
     network.attend = attend  # type: ignore[method-assign]
 
@@ -75,8 +75,8 @@ def test_the_first_difference_is_found_at_every_place(policy: LocalPolicy, shoot
         other = (own.ids[place] + 1) % 200
         wrong = ExpectedTokens((*own.ids[:place], other, *own.ids[place + 1 :]))
         found = verify_replies(policy._session, prompt, [wrong], policy.limits)
-        assert (found.index, found.agreed) == (None, place)
-        lenient = ExpectedTokens(wrong.ids[: place + 1], lenient={place: frozenset([own.ids[place]])})
+        assert (found.index, found.accepted) == (None, place)
+        lenient = ExpectedTokens(wrong.ids[: place + 1], alternatives={place: frozenset([own.ids[place]])})
         assert verify_replies(policy._session, prompt, [lenient], policy.limits).index == 0
         given = ExpectedTokens(wrong.ids[: place + 1], frozenset([place]))
         assert verify_replies(policy._session, prompt, [given], policy.limits).index == 0
@@ -107,9 +107,9 @@ def test_a_policy_verifies_what_it_would_say(policy: LocalPolicy, shoot: Shoot) 
     assert verdict.usage.prompt_tokens > 0
     given = ExpectedReply("Action: wait()", ((0, 3), (8, 14)))
     tokens = policy._tokens.spell(given, lambda text: get_dialect("uitars-1.0").parse(text, Size(9, 9)), 0)
-    asked = [token for place, token in enumerate(tokens.ids[:-1]) if place not in tokens.unasked]
+    asked = [token for place, token in enumerate(tokens.ids[:-1]) if place not in tokens.unchecked]
     assert policy._checkpoint.tokenizer.decode(asked) == "ion: "
-    assert len(tokens.ids) - 1 not in tokens.unasked, "the end of a reply is always asked of the model"
+    assert len(tokens.ids) - 1 not in tokens.unchecked, "the end of a reply is always asked of the model"
 
 
 def test_numbers_that_move_points_are_coordinates() -> None:
