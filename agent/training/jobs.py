@@ -1,4 +1,4 @@
-"""How well a checkpoint does jobs of many pages, in a browser of its own, from pixels.
+"""Success of a checkpoint on jobs of many pages, from pixels, in a real browser.
 
 ``python -m saccade.agent.training.jobs --model DIR [--kind asked]``
 """
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...actions.errors import ParseError
 from ...actions.geometry import Size
-from ...actions.schema import CallUser, Finished
+from ...actions.schema import Finished
 from ...env.browser.environment import BrowserEnvironment
 from ..local import LocalPolicy
-from ..policy import Context, Policy, Turn
+from ..policy import Policy
+from .rollout import rollout
 
 log = logging.getLogger(__name__)
 Kind = Literal["named", "asked"]
@@ -32,23 +32,23 @@ INSTRUCTIONS: dict[Kind, str] = {"named": 'Click the button "Next".', "asked": "
 
 @dataclass(frozen=True)
 class JobResult:
-    """How one job went.
+    """The result of one job.
 
     Attributes:
-        pages: how many there were, the last, which says that it is done, not counted.
-        first: on how many of them the first reply led on.
+        pages: number of pages, without the last one, which says that the job is done.
+        first: on how many of them the first reply led to the next page.
         ended: whether the last page was reached.
-        told: whether the policy then said that it had finished.
+        finished: whether the policy then finished.
     """
 
     pages: int
     first: int
     ended: bool
-    told: bool
+    finished: bool
 
 
 def page(kind: Kind, number: int, seed: int) -> str:
-    """Return one page of a job: buttons, one of which leads on; a wrong one does nothing."""
+    """One page of a job: buttons, one of which leads to the next page; the others do nothing."""
     rng = random.Random(seed * 1000 + number)
     right = "Next" if kind == "named" else rng.choice(OTHERS)
     names = [right, *rng.sample([name for name in OTHERS if name != right], rng.randint(1, 3))]
@@ -62,7 +62,7 @@ def page(kind: Kind, number: int, seed: int) -> str:
 
 
 def write_job(folder: Path, kind: Kind, pages: int, seed: int) -> str:
-    """Write the pages of a job and return the address of the first."""
+    """Write the pages of a job; returns the address of the first."""
     for number in range(1, pages + 1):
         (folder / f"{number}.html").write_text(page(kind, number, seed), encoding="utf-8")
     (folder / f"{pages + 1}.html").write_text("<!DOCTYPE html><h3>Done</h3>", encoding="utf-8")
@@ -70,29 +70,16 @@ def write_job(folder: Path, kind: Kind, pages: int, seed: int) -> str:
 
 
 def do_job(policy: Policy, environment: BrowserEnvironment, instruction: str, pages: int) -> JobResult:
-    """Let the policy do one job; it has half as many steps again as there are pages."""
-    observation = environment.reset()
-    policy.start()
-    turns: list[Turn] = []
+    """Let the policy do one job; it may take 1.5 times as many steps as there are pages."""
     first: dict[str, bool] = {}
-    last = f"{pages + 1}.html"
-    for _ in range(pages + pages // 2):
-        before = (observation.url or "").rsplit("/", 1)[-1]
-        try:
-            prediction = policy.predict(Context(instruction, observation, turns))
-        except ParseError as error:
-            turns.append(Turn(observation.screenshot, error.raw, str(error)))
-            first.setdefault(before, False)
-            continue
-        turns.append(Turn(observation.screenshot, prediction.raw))
-        for action in prediction.reply.actions:
-            if isinstance(action, Finished | CallUser):
-                told = isinstance(action, Finished) and before == last
-                return JobResult(pages, sum(first.values()), before == last, told)
-            observation = environment.step(action).observation
-        first.setdefault(before, not (observation.url or "").endswith(before))
-    ended = (observation.url or "").endswith(last)
-    return JobResult(pages, sum(first.values()), ended, False)
+    name, last = "", f"{pages + 1}.html"
+    for step in rollout(policy, environment, instruction, environment.reset(), pages + pages // 2):
+        before, name = ((seen.url or "").rsplit("/", 1)[-1] for seen in (step.before, step.after))
+        if step.end is not None:
+            ended = before == last
+            return JobResult(pages, sum(first.values()), ended, ended and isinstance(step.end, Finished))
+        first.setdefault(before, name != before)
+    return JobResult(pages, sum(first.values()), name == last, False)
 
 
 def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, seeds: Sequence[int]) -> list[JobResult]:
@@ -123,8 +110,10 @@ def main() -> None:
     for kind in options.kind:
         found = do_jobs(policy, kind, options.pages, range(options.jobs))
         first = sum(each.first for each in found) / (options.pages * len(found))
-        ended, told = (sum(getattr(each, name) for each in found) for name in ("ended", "told"))
-        log.info("%s: first tries %.2f, %d of %d ended, %d told", kind, first, ended, len(found), told)
+        ended, finished = sum(each.ended for each in found), sum(each.finished for each in found)
+        log.info(
+            "%s: first tries %.2f, %d of %d ended, %d finished", kind, first, ended, len(found), finished
+        )
 
 
 if __name__ == "__main__":

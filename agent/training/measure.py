@@ -1,4 +1,4 @@
-"""How well a checkpoint does on MiniWoB++ from pixels, and how badly when it cannot see.
+"""Success rates of a checkpoint on MiniWoB++ from pixels, and with a blank or wrong screenshot as a control.
 
 ``python -m saccade.agent.training.measure --model DIR [--screen blank]``
 """
@@ -9,74 +9,49 @@ import argparse
 import logging
 from collections.abc import Callable, Sequence
 
-from ...actions.errors import ParseError
-from ...actions.schema import CallUser, Finished, Wait
 from ...env.browser.miniwob import MiniWobEnvironment
 from ...perception.capture import blank as one_colour
-from ...perception.observation import Observation, Screenshot
+from ...perception.observation import Screenshot
 from ..local import LocalPolicy
-from ..policy import Context, Policy, Turn
+from ..policy import Policy
 from .demonstrations import FIRST_SEED, REQUIRED
+from .rollout import rollout
 
 log = logging.getLogger(__name__)
 Screen = Callable[[Screenshot], Screenshot]
 
 
-def seen(screenshot: Screenshot) -> Screenshot:
-    """Return the screenshot as it is."""
-    return screenshot
-
-
 def blank(screenshot: Screenshot) -> Screenshot:
-    """Return a white picture of the same size."""
+    """A white image of the same size."""
     return one_colour(screenshot, (255, 255, 255))
 
 
 class OtherScreen:
-    """Shows the first screenshot of another episode of the task: as rich to look at, and of no use."""
+    """Shows the first screenshot of another episode of the task: as rich in content, but useless."""
 
     def __init__(self, task: str, seed: int) -> None:
         with MiniWobEnvironment(task) as environment:
             self._screenshot = environment.reset(seed).screenshot
 
     def __call__(self, screenshot: Screenshot) -> Screenshot:
-        """Return the other episode's screenshot."""
+        """The other episode's screenshot."""
         return self._screenshot
 
 
 def succeeds(
-    policy: Policy, environment: MiniWobEnvironment, seed: int, screen: Screen = seen, steps: int = 10
+    policy: Policy, environment: MiniWobEnvironment, seed: int, screen: Screen | None = None, steps: int = 10
 ) -> bool:
-    """Say whether the policy earns a positive raw reward within some steps of one episode."""
-    observation = environment.reset(seed)
-    instruction = environment.instruction or ""
-    policy.start()
-    turns: list[Turn] = []
-    for _ in range(steps):
-        shown = screen(observation.screenshot)
-        context = Context(instruction, Observation(shown, observation.captured_at), turns)
-        try:
-            prediction = policy.predict(context)
-        except ParseError as error:
-            turns.append(Turn(shown, error.raw, str(error)))
-            continue
-        for action in prediction.reply.actions:
-            if isinstance(action, Finished | CallUser):
-                return False
-            if isinstance(action, Wait) and screen is not seen:
-                continue  # What is shown instead of the screen does not change by waiting.
-            result = environment.step(action)
-            if result.terminated:
-                return result.reward > 0
-            observation = result.observation
-        turns.append(Turn(shown, prediction.raw))
-    return False
+    """Whether the policy earns a positive raw reward in one episode."""
+    first = environment.reset(seed)
+    taken = list(rollout(policy, environment, environment.instruction or "", first, steps, screen))
+    result = taken[-1].result
+    return result is not None and result.terminated and result.reward > 0
 
 
 def success_rate(
-    policy: Policy, task: str, seeds: Sequence[int], screen: Screen = seen, steps: int = 10
+    policy: Policy, task: str, seeds: Sequence[int], screen: Screen | None = None, steps: int = 10
 ) -> float:
-    """Return the share of held-out episodes that the policy solves."""
+    """The share of held-out episodes that the policy solves."""
     if any(seed >= FIRST_SEED for seed in seeds):
         raise ValueError(f"seeds from {FIRST_SEED} on are for training")
     with MiniWobEnvironment(task) as environment:
@@ -98,8 +73,9 @@ def main() -> None:
     seeds = range(options.first_seed, options.first_seed + options.episodes)
     rates = []
     for task in options.tasks:
-        screens = {"seen": seen, "blank": blank}
-        screen = screens.get(options.screen) or OtherScreen(task, seeds.stop)
+        screen: Screen | None = blank if options.screen == "blank" else None
+        if options.screen == "other":
+            screen = OtherScreen(task, seeds.stop)
         rates.append(success_rate(policy, task, seeds, screen, options.steps))
         log.info("%-24s %.2f", task, rates[-1])
     log.info("%-24s %.3f", "mean", sum(rates) / len(rates))

@@ -1,4 +1,4 @@
-"""``saccade train-heads``: a model replies to MiniWoB++ screens, and its heads learn to draft that."""
+"""``saccade train-heads``: a model replies to MiniWoB++ screens, and its heads learn to draft its replies."""
 
 from __future__ import annotations
 
@@ -11,41 +11,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...actions.errors import EnvironmentFailure, ParseError, UsageError
-from ...actions.schema import CallUser, Finished
-from ...agent.policy import Context, Turn
+from ...actions.errors import EnvironmentFailure, UsageError
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
     from ...agent.decoding.heads.replies import RecordedReply, ReplyRecordingPolicy, ReplyStore
-    from ...agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan, HeadTrainingProgress
+    from ...agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingProgress
     from ...env.browser.chromium import Chromium
-    from ...env.browser.miniwob import MiniWobEnvironment
 
 FIRST_SEED: Final = 2_100_000_000
-"""Of the episodes; measurements use seeds below 2,000,000,000, the embedded policy learned from the next."""
+"""Of the episodes. Seeds below 2,000,000,000 are for measuring; the next ones trained the embedded policy."""
 GROUP: Final = 4
-"""Episodes of one task in a row; the last of them is sampled, the others are greedy."""
+"""Consecutive episodes of one task; the last one is sampled, the others are greedy."""
 TEMPERATURE: Final = 0.7
 STEPS: Final = 3
-"""Replies per episode at most."""
-Say = Callable[[str], None]
+"""Maximum number of replies per episode."""
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class HeadsRequest:
-    """What ``saccade train-heads`` is asked for.
+    """The options of ``saccade train-heads``.
 
     Attributes:
         model: a checkpoint.
         method: ``medusa`` or ``mtp``.
         out: folder of the heads; None for the one beside the checkpoint.
         steps: updates.
-        prompts: replies to learn from and to measure with.
-        tasks: MiniWoB++ tasks to reply to, by default all, for the embedded policy those it knows.
+        prompts: replies to collect, for training and measuring.
+        tasks: MiniWoB++ tasks to reply to; by default all, for the embedded policy those it was trained on.
         depth: tokens to draft.
-        resume: whether to go on with an interrupted training.
-        cache: folder of replies and states.
+        resume: whether to continue an interrupted training.
+        cache: folder of replies and training states.
     """
 
     model: str
@@ -67,10 +64,10 @@ def train_heads(request: HeadsRequest, say: Say) -> dict[str, Any]:
 
     Raises:
         UsageError: the checkpoint, the method or the state to resume from cannot be used.
-        KeyboardInterrupt: it was stopped; all that is needed to go on is saved.
+        KeyboardInterrupt: training was stopped; its state is saved.
     """
     from ...agent.checkpoints.checkpoint import load_checkpoint, locate
-    from ...agent.decoding.heads.checkpoint import METHODS, Fingerprint, heads_directory
+    from ...agent.decoding.heads.checkpoint import METHODS, Fingerprint, heads_directory, save_heads
     from ...agent.decoding.heads.replies import ReplyStore
     from ...agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
 
@@ -78,20 +75,29 @@ def train_heads(request: HeadsRequest, say: Say) -> dict[str, Any]:
         raise UsageError(f"unknown method {request.method!r}; use {' or '.join(METHODS)}")
     checkpoint = load_checkpoint(request.model)
     base = Fingerprint.of(checkpoint)
-    # Wider models diverge at a rate that narrow ones want.
+    # Wider models diverge at the learning rate that narrow ones need.
     rate = min(3e-3, 0.05 / math.sqrt(base.hidden_size))
     plan = HeadTrainingPlan(cast("Any", request.method), request.steps, request.depth, rate=rate)
     work = request.cache / f"{checkpoint.name.replace('/', '_')}-{base.weights[:12]}"
-    store, begun = ReplyStore(work / "replies"), time.monotonic()
+    store, started = ReplyStore(work / "replies"), time.monotonic()
     collect(checkpoint, store, request.prompts, request.tasks or default_tasks(request.model), say)
     trainer = HeadTrainer(checkpoint, store.load()[: request.prompts], plan)
-    out = request.out or heads_directory(locate(request.model), request.method)
-    _train(trainer, plan, work / f"{request.method}.pt", request.resume, say)
-    return _finish(trainer, out, request.prompts) | {"seconds": round(time.monotonic() - begun, 1)}
+    _train(trainer, work / f"{request.method}.pt", request.resume, say)
+    directory = request.out or heads_directory(locate(request.model), request.method)
+    heads = trainer.trained()
+    save_heads(directory, heads)
+    return {
+        "method": request.method,
+        "directory": str(directory),
+        "replies": request.prompts,
+        "steps": trainer.step,
+        "accuracies": [list(row) for row in heads.config.accuracies],
+        "seconds": round(time.monotonic() - started, 1),
+    }
 
 
 def default_tasks(model: str) -> Sequence[str]:
-    """What the embedded policy learned; all of MiniWoB++ for others."""
+    """The tasks that the embedded policy was trained on; all of MiniWoB++ for other models."""
     from ...agent.checkpoints.checkpoint import EMBEDDED
     from ...agent.training.demonstrations import FURTHER, REQUIRED
     from ...env.browser.miniwob import miniwob_tasks
@@ -99,42 +105,27 @@ def default_tasks(model: str) -> Sequence[str]:
     return (*REQUIRED, *FURTHER) if model == EMBEDDED else miniwob_tasks()
 
 
-def _train(trainer: HeadTrainer, plan: HeadTrainingPlan, state: Path, resume: bool, say: Say) -> None:
+def _train(trainer: HeadTrainer, state: Path, resume: bool, say: Say) -> None:
     if resume:
         if not state.is_file():
             raise UsageError(f"there is nothing to resume from ({state}); train without --resume")
         trainer.resume(state)
-    told = time.monotonic()
+    reported = time.monotonic()
 
-    def tell(progress: HeadTrainingProgress) -> None:
-        nonlocal told
-        if time.monotonic() - told > 5 or progress.step in (1, progress.steps):
-            told = time.monotonic()
-            say(
-                f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}, {progress.left:.0f} s left"
-            )
+    def report(progress: HeadTrainingProgress) -> None:
+        nonlocal reported
+        step, steps, loss, seconds = progress
+        if time.monotonic() - reported > 5 or step in (1, steps):
+            reported = time.monotonic()
+            say(f"step {step}/{steps}, loss {loss:.3f}, {seconds:.0f} s left")
 
-    if not trainer.train(tell, state):
-        say(f"stopped at step {trainer.step}; go on with --resume")
+    if not trainer.train(report, state):
+        say(f"stopped at step {trainer.step}; continue with --resume")
         raise KeyboardInterrupt
 
 
-def _finish(trainer: HeadTrainer, out: Path, prompts: int) -> dict[str, Any]:
-    from ...agent.decoding.heads.checkpoint import save_heads
-
-    learned = trainer.learned()
-    save_heads(out, learned)
-    return {
-        "method": learned.config.method,
-        "directory": str(out),
-        "replies": prompts,
-        "steps": trainer.step,
-        "accuracies": [list(row) for row in learned.config.accuracies],
-    }
-
-
 def collect(checkpoint: Checkpoint, store: ReplyStore, prompts: int, tasks: Sequence[str], say: Say) -> None:
-    """Let the model act in training episodes until there are enough replies; goes on where it stopped."""
+    """Let the model act in training episodes until there are enough replies; continues where it stopped."""
     from ...agent.decoding.heads.replies import ReplyRecordingPolicy
     from ...env.browser.chromium import Chromium
     from ...env.browser.miniwob_pages import ALONE, page_of
@@ -143,75 +134,48 @@ def collect(checkpoint: Checkpoint, store: ReplyStore, prompts: int, tasks: Sequ
         page_of(task)
     count = first = store.count()
     if count >= prompts:
-        say(f"{count} replies are there already")
+        say(f"{count} replies are already stored")
         return
-    teachers = ReplyRecordingPolicy(checkpoint), ReplyRecordingPolicy(checkpoint, TEMPERATURE)
-    begun = time.monotonic()
+    policies = ReplyRecordingPolicy(checkpoint), ReplyRecordingPolicy(checkpoint, TEMPERATURE)
+    started = time.monotonic()
     with Chromium(flags=ALONE) as chromium:
         while count < prompts:
             group = store.episodes // GROUP
-            written = _group(teachers, tasks[group % len(tasks)], group, chromium)
-            store.add(group * GROUP, (group + 1) * GROUP, written)
-            count += len(written)
-            left = (time.monotonic() - begun) / max(count - first, 1) * (prompts - count)
+            replies = _group(policies, tasks[group % len(tasks)], group, chromium)
+            store.add(group * GROUP, (group + 1) * GROUP, replies)
+            count += len(replies)
+            left = (time.monotonic() - started) / max(count - first, 1) * (prompts - count)
             say(f"{count}/{prompts} replies, {max(left, 0):.0f} s left")
 
 
 def _group(
-    teachers: tuple[ReplyRecordingPolicy, ReplyRecordingPolicy], task: str, group: int, chromium: Chromium
+    policies: tuple[ReplyRecordingPolicy, ReplyRecordingPolicy], task: str, group: int, chromium: Chromium
 ) -> list[RecordedReply]:
-    """The replies of some episodes of a task; those of an episode that breaks are left out."""
+    """The replies of a group of episodes; those of an episode that breaks are left out."""
+    from ...agent.training.rollout import rollout
     from ...env.browser.miniwob import MiniWobEnvironment
 
-    written: list[RecordedReply] = []
+    replies: list[RecordedReply] = []
     with MiniWobEnvironment(task, mode="train", chromium=chromium) as environment:
         for number in range(GROUP):
-            teacher = teachers[number == GROUP - 1]
+            policy = policies[number == GROUP - 1]
             try:
-                written += _episode(teacher, environment, FIRST_SEED + group * GROUP + number)
+                observation = environment.reset(FIRST_SEED + group * GROUP + number)
+                instruction = environment.instruction or ""
+                steps = rollout(policy, environment, instruction, observation, STEPS)
+                replies += [policy.last_reply for _ in steps]
             except EnvironmentFailure:
                 continue
-    return written
-
-
-def _episode(
-    teacher: ReplyRecordingPolicy, environment: MiniWobEnvironment, seed: int
-) -> list[RecordedReply]:
-    observation = environment.reset(seed)
-    teacher.start()
-    turns: list[Turn] = []
-    written: list[RecordedReply] = []
-    for _ in range(STEPS):
-        context = Context(environment.instruction or "", observation, turns)
-        try:
-            prediction = teacher.predict(context)
-        except ParseError as error:
-            turns.append(Turn(observation.screenshot, error.raw, str(error)))
-            written.append(teacher.written)
-            continue
-        written.append(teacher.written)
-        turns.append(Turn(observation.screenshot, prediction.raw))
-        for action in prediction.reply.actions:
-            if isinstance(action, Finished | CallUser):
-                return written
-            result = environment.step(action)
-            observation = result.observation
-            if result.terminated or result.truncated:
-                return written
-    return written
+    return replies
 
 
 def train_and_print(request: HeadsRequest, json_output: bool) -> None:
     """Train, with progress on stderr and the result on stdout."""
-
-    def say(line: str) -> None:
-        sys.stderr.write(line + "\n")
-
-    result = train_heads(request, say)
+    result = train_heads(request, lambda line: sys.stderr.write(line + "\n"))
     if json_output:
         sys.stdout.write(json.dumps(result) + "\n")
         return
     sys.stdout.write(f"{result['method']} heads of {result['steps']} steps in {result['directory']}\n")
     for depth, row in enumerate(result["accuracies"]):
         shares = " ".join(f"{share:.3f}" for share in row[:5])
-        sys.stdout.write(f"token {depth + 1} after the next: guesses by rank came true {shares}\n")
+        sys.stdout.write(f"token {depth + 1} after the next: accuracy of the guesses by rank {shares}\n")

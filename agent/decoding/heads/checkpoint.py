@@ -1,7 +1,7 @@
-"""Learned drafting heads on disk, beside the checkpoint they were trained for.
+"""Trained drafting heads on disk, beside the checkpoint they were trained for.
 
 ``CHECKPOINT/heads/medusa/`` and ``CHECKPOINT/heads/mtp/`` hold ``heads.safetensors`` and ``config.json``. The
-configuration says which model the heads belong to; no other one is drafted for with them.
+configuration holds the fingerprint of the model; heads of another model are refused.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ Heads = MedusaHeads | MtpModule
 
 
 class Fingerprint(BaseModel):
-    """What heads must have in common with the model that they draft for.
+    """Identifies the model that heads belong to.
 
     Attributes:
         hidden_size: width of its states.
-        vocabulary: number of its scores.
-        weights: of its embeddings and its output layer.
-        tokenizer: of its vocabulary.
+        vocabulary: number of its logits.
+        weights: hash of its embeddings and its output layer.
+        tokenizer: hash of its tokenizer's vocabulary.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,7 +58,7 @@ class Fingerprint(BaseModel):
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Fingerprint:
-        """The fingerprint of a loaded model, in bfloat16 the same as in the format of its files."""
+        """The fingerprint of a loaded model; the same in float32, bfloat16 and float16."""
         model = cast("Any", checkpoint.model)
         digest = hashlib.sha256()
         layers = (model.get_input_embeddings(), model.get_output_embeddings())
@@ -74,24 +74,24 @@ class Fingerprint(BaseModel):
 
 
 def _bytes(weight: Tensor) -> bytes:
-    """Some thousand rows, evenly spread, in bfloat16, from which other formats only add digits."""
+    """Some thousand rows, evenly spaced, in bfloat16, which all formats can be rounded to."""
     step = max(1, len(weight) // _ROWS)
     rows = weight[::step].float().cpu()
-    # Half precision cannot hold smaller numbers as exactly.
+    # float16 cannot hold smaller numbers as exactly.
     rows = torch.where(rows.abs() < 1e-4, 0.0, rows).to(torch.bfloat16)
     return rows.contiguous().view(torch.int16).numpy().tobytes()
 
 
 class HeadConfig(BaseModel):
-    """What ``config.json`` says.
+    """The content of ``config.json``.
 
     Attributes:
-        method: which kind of heads.
+        method: the kind of heads.
         base: the model they were trained for.
         depth: tokens they were trained to draft.
-        own: outputs of each Medusa head's own output layer; 0 for the model's.
-        accuracies: depths x ranks; how often the guess of each rank came true on held-out replies.
-        trained: how they were trained; for people.
+        own: outputs of each Medusa head's own output layer; 0 where the model's is shared.
+        accuracies: depths x ranks; accuracy of each guess on held-out replies.
+        trained: how they were trained, for information.
         version: of this format.
     """
 
@@ -108,13 +108,7 @@ class HeadConfig(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedHeads:
-    """Heads with all that belongs to them.
-
-    Attributes:
-        heads: the module, in float32.
-        config: what is known about it.
-        draft_ids: the draft vocabulary; None for the whole.
-    """
+    """Heads (in float32), their configuration, and their draft vocabulary; None for the whole vocabulary."""
 
     heads: Heads
     config: HeadConfig
@@ -122,13 +116,8 @@ class TrainedHeads:
 
 
 def heads_directory(checkpoint_dir: str | Path, method: str) -> Path:
-    """Where a checkpoint's heads are."""
+    """The folder of a checkpoint's heads."""
     return Path(checkpoint_dir) / FOLDER / method
-
-
-def available_heads(checkpoint_dir: str | Path) -> list[str]:
-    """The methods for which there are heads beside a checkpoint; whether they fit it, loading tells."""
-    return [method for method in METHODS if (heads_directory(checkpoint_dir, method) / CONFIG).is_file()]
 
 
 def build_heads(method: Method, text_config: object, depth: int, own: int = 0) -> Heads:
@@ -138,29 +127,28 @@ def build_heads(method: Method, text_config: object, depth: int, own: int = 0) -
     return MedusaHeads(cast("Any", text_config).hidden_size, depth, own)
 
 
-def save_heads(directory: Path, learned: TrainedHeads) -> None:
-    """Write heads in half precision."""
+def save_heads(directory: Path, trained: TrainedHeads) -> None:
+    """Write heads, in float16."""
     from safetensors.torch import save_file
 
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: value.detach().to("cpu", torch.float16).contiguous()
-        for name, value in learned.heads.state_dict().items()
+        for name, value in trained.heads.state_dict().items()
     }
-    if learned.draft_ids is not None:
-        tensors[_DRAFT_IDS] = learned.draft_ids.to("cpu", torch.int32).contiguous()
+    if trained.draft_ids is not None:
+        tensors[_DRAFT_IDS] = trained.draft_ids.to("cpu", torch.int32).contiguous()
     save_file(tensors, directory / WEIGHTS)
     (directory / WEIGHTS).chmod(0o644)
-    text = learned.config.model_dump_json(indent=2)
-    (directory / CONFIG).write_text(text + "\n", encoding="utf-8")
+    (directory / CONFIG).write_text(trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def load_heads(directory: Path, checkpoint: Checkpoint) -> TrainedHeads:
-    """Read heads and make sure that they are whole and belong to a model.
+    """Read heads and check that they are complete and belong to the model.
 
     Raises:
         MissingPartError: there are none.
-        UsageError: they are those of another model, broken, or of a newer version.
+        UsageError: they belong to another model, are broken, or come from a newer version.
     """
     config = _read_config(directory)
     _match(config.base, Fingerprint.of(checkpoint), directory)
@@ -180,28 +168,24 @@ def load_heads(directory: Path, checkpoint: Checkpoint) -> TrainedHeads:
 def load_drafter(
     method: str, checkpoint: Checkpoint, network: Network, directory: Path | None = None
 ) -> Drafter:
-    """The drafter of a method that was trained for a checkpoint.
+    """The drafter with a checkpoint's heads; raises as ``load_heads`` does.
 
     Args:
         method: ``medusa`` or ``mtp``.
-        checkpoint: what to draft for.
+        checkpoint: the target model.
         network: its layers.
-        directory: where its heads are; by default beside the checkpoint.
-
-    Raises:
-        MissingPartError: there are no such heads.
-        UsageError: they are those of another model, or cannot be used.
+        directory: of the heads; by default beside the checkpoint.
     """
     if method not in METHODS:
         raise UsageError(f"there are no {method!r} heads; use {' or '.join(METHODS)}")
     if directory is None:
         directory = heads_directory(cast("Any", checkpoint.model).name_or_path, method)
-    learned = load_heads(directory, checkpoint)
+    trained = load_heads(directory, checkpoint)
     dtype = torch.float32 if network.device.type == "cpu" else network.dtype
-    heads = learned.heads.to(network.device, dtype)
-    output = DraftOutput(output_weight(checkpoint), learned.draft_ids)
+    heads = trained.heads.to(network.device, dtype)
+    output = DraftOutput(output_weight(checkpoint), trained.draft_ids)
     if isinstance(heads, MedusaHeads):
-        return MedusaDrafter(heads, output, learned.config.accuracies)
+        return MedusaDrafter(heads, output, trained.config.accuracies)
     return MtpDrafter(heads, output, network.embed)
 
 
@@ -219,7 +203,7 @@ def _read_config(directory: Path) -> HeadConfig:
     content = read_json(path)
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
-        raise UsageError(f"{path} was written by a newer Saccade; update, or train the heads anew")
+        raise UsageError(f"{path} was written by a newer Saccade; update it, or train the heads again")
     try:
         config = HeadConfig.model_validate(content)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A model's own replies with the states that predicted them: what its heads learn from."""
+"""A model's own replies with the states that predicted them: the training data of its heads."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class RecordedReply:
     """One reply of the model.
 
     Attributes:
-        ids: its tokens, the one that ended it included.
-        states: tokens x hidden size; the state that predicted each of them.
+        ids: its tokens, the stop token included.
+        states: tokens x hidden size; the states that predicted them.
     """
 
     ids: tuple[int, ...]
@@ -41,43 +41,37 @@ class RecordedReply:
 
 
 class ReplyRecorder:
-    """A drafter that drafts nothing and keeps the newest reply with the target's states."""
+    """A drafter that proposes nothing and keeps the last reply with the target's states."""
 
     name = "recorder"
 
     def __init__(self) -> None:
-        self.start(())
+        self._ids: list[int] = []
+        self._states: list[Tensor] = []
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
         """Begin a new reply."""
-        self._ids: list[int] = []
-        self._states: list[Tensor] = []
+        self._ids, self._states = [], []
 
     def propose(self, state: DraftState, budget: int) -> DraftTree:
         """Nothing."""
         return state.tree()
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """Keep what was committed."""
+        """Keep committed tokens with their states."""
         if hidden is not None:
             self._ids += ids
             self._states.append(hidden.detach().cpu())
 
     def reply(self) -> RecordedReply:
-        """The newest reply."""
+        """The last reply, with states in half precision."""
         states = torch.cat(self._states)
         half = torch.bfloat16 if states.dtype == torch.bfloat16 else torch.float16
         return RecordedReply(tuple(self._ids), states.to(half).clone())
 
 
 class ReplyRecordingPolicy(LocalPolicy):
-    """A policy that keeps the reply it wrote last.
-
-    Args:
-        checkpoint: whose replies.
-        temperature: 0 for those it would give; above for what it might, too.
-        seed: of the latter.
-    """
+    """A policy that keeps its last reply with the states that predicted it; 0 temperature is greedy."""
 
     def __init__(self, checkpoint: Checkpoint, temperature: float = 0.0, seed: int = 0) -> None:
         super().__init__(checkpoint, temperature=temperature, seed=seed, decoding="suffix")
@@ -86,33 +80,30 @@ class ReplyRecordingPolicy(LocalPolicy):
         self._drafters.drafter = AdaptiveDrafter(drafters)
 
     @property
-    def written(self) -> RecordedReply:
-        """The newest reply."""
+    def last_reply(self) -> RecordedReply:
+        """The last reply."""
         return self._recorder.reply()
 
 
 class ReplyStore:
-    """Replies on disk, in shards that are written at once or not at all.
-
-    Args:
-        folder: theirs alone; made if need be.
-    """
+    """Replies on disk in one folder, in shards that are written atomically."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def _shards(self) -> list[tuple[int, int, Path]]:
+    def _shards(self) -> list[tuple[int, Path]]:
+        """The number after the last episode of each shard, and its file."""
         found = [(_SHARD.fullmatch(path.name), path) for path in sorted(self._folder.iterdir())]
-        return [(int(match[1]), int(match[2]), path) for match, path in found if match is not None]
+        return [(int(match[2]), path) for match, path in found if match is not None]
 
     @property
     def episodes(self) -> int:
-        """How many episodes' replies are stored: the number of the next one."""
-        return max((end for _, end, _ in self._shards()), default=0)
+        """How many episodes are stored: the number of the next one."""
+        return max((end for end, _ in self._shards()), default=0)
 
     def add(self, first: int, end: int, replies: Sequence[RecordedReply]) -> None:
-        """Store the replies of episodes ``first`` to ``end``."""
+        """Store the replies of episodes ``first`` to ``end`` (exclusive)."""
         from safetensors.torch import save_file
 
         path = self._folder / f"replies-{first:06}-{end:06}.safetensors"
@@ -126,11 +117,11 @@ class ReplyStore:
         fresh.replace(path)
 
     def load(self) -> list[RecordedReply]:
-        """All of them, in order."""
+        """All replies, in order."""
         from safetensors.torch import load_file
 
         replies: list[RecordedReply] = []
-        for _, _, path in self._shards():
+        for _, path in self._shards():
             tensors = load_file(path)
             lengths = tensors["lengths"].tolist()
             parts = zip(*(torch.split(tensors[name], lengths) for name in ("ids", "states")), strict=True)
@@ -138,11 +129,11 @@ class ReplyStore:
         return replies
 
     def count(self) -> int:
-        """How many replies there are."""
+        """How many replies are stored; reads no states."""
         from safetensors import safe_open
 
         total = 0
-        for _, _, path in self._shards():
+        for _, path in self._shards():
             with safe_open(path, "pt") as file:
                 total += len(file.get_tensor("lengths"))
         return total

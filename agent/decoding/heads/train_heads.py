@@ -1,7 +1,7 @@
-"""Trains drafting heads on the model's own replies; the model itself stays as it is.
+"""Trains drafting heads on a frozen model's own replies.
 
-The loss of the token d places ahead counts 0.8^d (Medusa, arXiv 2401.10774). Half of it is the cross-entropy
-with the token that was written, half that with the model's own distribution (EAGLE-3, 2503.01840).
+The loss of the token d places ahead is weighted by 0.8^d (Medusa, arXiv 2401.10774). Half of it is the
+cross-entropy with the model's token, half that with the model's distribution (EAGLE-3, 2503.01840).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 
 DECAY: Final = 0.8
 HELD_OUT: Final = 10
-"""One of so many replies is never learned from and measures the heads."""
+"""One of so many replies is held out to measure the heads."""
 _SAVE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
 class HeadTrainingPlan:
-    """How to train.
+    """Hyperparameters.
 
     Attributes:
         method: which heads.
-        steps: how many updates.
-        depth: heads, or steps that chains are unrolled for.
+        steps: number of updates.
+        depth: number of heads, or of steps that MTP chains are unrolled for.
         batch: replies per update.
-        rate: the highest learning rate; it rises for a twentieth of the steps and falls to zero.
-        soft: how much the model's distribution counts, beside the tokens it wrote.
-        seed: of the first weights and the order of replies.
+        rate: the highest learning rate; it warms up for 5 % of the steps and falls to zero (cosine).
+        soft: weight of the model's distribution in the loss; the rest is that of its tokens.
+        seed: of the initial weights and the order of replies.
     """
 
     method: Method
@@ -62,30 +62,22 @@ class HeadTrainingPlan:
         return self.rate * min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * step / self.steps)))
 
 
-@dataclass(frozen=True)
-class HeadTrainingProgress:
-    """How far training is.
-
-    Attributes:
-        step: updates done.
-        steps: updates in all.
-        loss: of late.
-        left: seconds until the end, as it goes now.
-    """
+class HeadTrainingProgress(NamedTuple):
+    """Updates done and in all, the moving average of the loss, and the estimated seconds left."""
 
     step: int
     steps: int
     loss: float
-    left: float
+    seconds_left: float
 
 
 class HeadTrainer:
     """Heads in training.
 
     Args:
-        checkpoint: the model, which stays as it is.
-        replies: its own.
-        plan: how to train.
+        checkpoint: the model; it is not changed.
+        replies: of the model.
+        plan: hyperparameters.
 
     Raises:
         UsageError: there are too few replies.
@@ -110,42 +102,41 @@ class HeadTrainer:
         self.output = DraftOutput(weight, ids).to(torch.float32)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(plan.seed)
-            heads = self._begin(model)
+            heads = build_heads(plan.method, model.config.text_config, plan.depth, self._own)
+        if isinstance(heads, MedusaHeads):
+            heads.begin(self.output)
+        else:
+            heads.begin(model.model.language_model.norm.weight.detach().float().cpu())
         self.heads: Heads = heads.to(self._device)
         self._optimizer = torch.optim.AdamW(self.heads.parameters(), lr=plan.rate, betas=(0.9, 0.98))
         half = self._device.type == "cuda" and not torch.cuda.is_bf16_supported()
         self._format = torch.float16 if half else torch.bfloat16
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=half)
 
-    def _begin(self, model: Any) -> Heads:
-        own = len(self.output) if self.output.ids is None else 0
-        heads = build_heads(self.plan.method, model.config.text_config, self.plan.depth, own)
-        if isinstance(heads, MedusaHeads):
-            heads.begin(self.output)
-        else:
-            heads.begin(model.model.language_model.norm.weight.detach().float().cpu())
-        return heads
+    @property
+    def _own(self) -> int:
+        """Outputs of each Medusa head's own output layer; 0 where the model's is shared."""
+        return len(self.output) if self.output.ids is None and self.plan.method == "medusa" else 0
 
     def train(
-        self, tell: Callable[[HeadTrainingProgress], None] = lambda progress: None, state: Path | None = None
+        self,
+        report: Callable[[HeadTrainingProgress], None] = lambda progress: None,
+        state: Path | None = None,
     ) -> bool:
-        """Train to the end or until Ctrl-C.
+        """Train to the end or until Ctrl-C; returns whether the end was reached.
 
         Args:
-            tell: is told of every update.
-            state: where to save what is needed to go on, each minute and at the end.
-
-        Returns:
-            Whether it came to the end.
+            report: called after every update.
+            state: where to save the state, each minute and at the end.
         """
-        begun, saved, first, mean = time.monotonic(), time.monotonic(), self.step, math.nan
+        started, saved, first, mean = time.monotonic(), time.monotonic(), self.step, math.nan
         with deferred_interrupts() as caught:
             while self.step < self.plan.steps and not caught:
                 loss = self.learn()
                 mean = loss if math.isnan(mean) else 0.95 * mean + 0.05 * loss
                 now = time.monotonic()
-                left = (now - begun) / (self.step - first) * (self.plan.steps - self.step)
-                tell(HeadTrainingProgress(self.step, self.plan.steps, mean, left))
+                left = (now - started) / (self.step - first) * (self.plan.steps - self.step)
+                report(HeadTrainingProgress(self.step, self.plan.steps, mean, left))
                 if state is not None and now - saved > _SAVE_SECONDS:
                     self.save(state)
                     saved = now
@@ -155,7 +146,7 @@ class HeadTrainer:
 
     def learn(self) -> float:
         """One update; returns the loss before it."""
-        # The order depends on the number of the step alone, so that going on needs no generator's state.
+        # The order depends on the step alone, so that resuming needs no state of a generator.
         draw = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + self.step)
         chosen = torch.randint(len(self._replies), (self.plan.batch,), generator=draw).tolist()
         for group in self._optimizer.param_groups:
@@ -173,10 +164,7 @@ class HeadTrainer:
 
     @torch.no_grad()
     def accuracies(self) -> tuple[tuple[float, ...], ...]:
-        """Depths x ranks: how often a guess of each rank came true on held-out replies.
-
-        At each depth what was drafted before is taken to have come true.
-        """
+        """Depths x ranks: accuracy of guesses on held-out replies, given that earlier ones were right."""
         self.heads.eval()
         ranks = min(RANKS, len(self.output))
         hits = torch.zeros(self.plan.depth, ranks, dtype=torch.float64)
@@ -192,14 +180,13 @@ class HeadTrainer:
         shares = hits / totals.clamp(min=1)
         return tuple(tuple(round(float(share), 4) for share in row) for row in shares)
 
-    def learned(self) -> TrainedHeads:
-        """The heads as they are now, measured."""
-        own = len(self.output) if self.output.ids is None and self.plan.method == "medusa" else 0
+    def trained(self) -> TrainedHeads:
+        """The heads as they are now, with measured accuracies."""
         config = HeadConfig(
             method=self.plan.method,
             base=Fingerprint.of(self._checkpoint),
             depth=self.plan.depth,
-            own=own,
+            own=self._own,
             accuracies=self.accuracies(),
             trained={
                 "steps": self.step,
@@ -212,7 +199,7 @@ class HeadTrainer:
         return TrainedHeads(self.heads, config, self.output.ids)
 
     def save(self, path: Path) -> None:
-        """Write all that is needed to go on; a crash while writing leaves the previous file."""
+        """Write the state; a crash while writing leaves the previous file intact."""
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
         torch.save(
@@ -229,7 +216,7 @@ class HeadTrainer:
         fresh.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from a file written by ``save``.
+        """Resume from a file written by ``save``.
 
         Raises:
             UsageError: it is broken, or belongs to other replies or another plan.
@@ -247,7 +234,7 @@ class HeadTrainer:
         self.step = state["step"]
 
     def _collate(self, replies: Sequence[RecordedReply]) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids, states and which of them are there: replies x tokens (x hidden size)."""
+        """Padded ids and states and which are valid: replies x tokens (x hidden size)."""
         ids = pad_sequence([torch.tensor(reply.ids) for reply in replies], batch_first=True)
         states = pad_sequence([reply.states.float() for reply in replies], batch_first=True)
         lengths = torch.tensor([len(reply) for reply in replies])
@@ -255,7 +242,7 @@ class HeadTrainer:
         return ids.to(self._device), states.to(self._device), valid.to(self._device)
 
     def _unroll(self, ids: Tensor, states: Tensor) -> list[Tensor]:
-        """Per depth d, scores of the tokens from d + 1 on: replies x tokens x draft vocabulary."""
+        """Per depth d, logits of the tokens from d + 1 on: replies x tokens x draft vocabulary."""
         with torch.no_grad():
             embeddings = self._embedding(ids).float()
         with torch.autocast(self._device.type, self._format, enabled=self._device.type == "cuda"):

@@ -101,13 +101,13 @@ class Trained:
             for parameter in trainer.heads.parameters():
                 torch.nn.init.normal_(parameter, std=0.3)
             # What was measured would keep them silent.
-            config = trainer.learned().config.model_copy(update={"accuracies": ((0.9, 0.5),) * 4})
-            self._save(method, False, replace(trainer.learned(), config=config))
+            config = trainer.trained().config.model_copy(update={"accuracies": ((0.9, 0.5),) * 4})
+            self._save(method, False, replace(trainer.trained(), config=config))
 
     def _learn(self, trainer: HeadTrainer) -> TrainedHeads:
         for _ in range(trainer.plan.steps):
             trainer.learn()
-        return trainer.learned()
+        return trainer.trained()
 
     def _save(self, method: Method, knowing: bool, learned: TrainedHeads) -> None:
         save_heads(self._folder / f"{method}-{knowing}", learned)

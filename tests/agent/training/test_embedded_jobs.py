@@ -36,10 +36,10 @@ def right_clicks(kind: Kind) -> list[str]:
 def test_first_tries_and_ends_are_counted(tmp_path: Path, kind: Kind) -> None:
     right, nowhere = right_clicks(kind), click(150, 200)
     scripts = {
-        JobResult(PAGES, PAGES, ended=True, told=True): [*right, FINISHED],
-        JobResult(PAGES, 3, ended=True, told=True): [right[0], nowhere, *right[1:], FINISHED],
-        JobResult(PAGES, 1, ended=False, told=False): [right[0], FINISHED],
-        JobResult(PAGES, 0, ended=False, told=False): ["Action: dance()"] + [nowhere] * 5,
+        JobResult(PAGES, PAGES, ended=True, finished=True): [*right, FINISHED],
+        JobResult(PAGES, 3, ended=True, finished=True): [right[0], nowhere, *right[1:], FINISHED],
+        JobResult(PAGES, 1, ended=False, finished=False): [right[0], FINISHED],
+        JobResult(PAGES, 0, ended=False, finished=False): ["Action: dance()"] + [nowhere] * 5,
     }
     address = write_job(tmp_path, kind, PAGES, SEED)
     with BrowserEnvironment(address, viewport=Size(160, 210), allow_file=True) as environment:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from saccade.actions.errors import ParseError, UsageError
-from saccade.agent.decoding.heads.checkpoint import available_heads
+from saccade.agent.decoding.heads.checkpoint import METHODS, heads_directory
 from saccade.agent.decoding.heads.replies import ReplyStore
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context
@@ -42,9 +42,10 @@ def test_heads_are_trained_stored_and_used(request_for: HeadsRequest) -> None:
     first = train_heads(request_for, said.append)
     assert (first["replies"], first["steps"]) == (14, 3)
     assert len(first["accuracies"]) == 4
-    assert any("are there already" in line for line in said)
+    assert any("are already stored" in line for line in said)
     second = train_heads(replace(request_for, method="medusa"), said.append)
-    assert available_heads(request_for.model) == ["medusa", "mtp"]
+    for method in METHODS:
+        assert (heads_directory(request_for.model, method) / "config.json").is_file()
     assert second["directory"].endswith("heads/medusa")
     again = train_heads(replace(request_for, resume=True), said.append)
     assert again["accuracies"] == first["accuracies"]

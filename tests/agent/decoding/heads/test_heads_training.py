@@ -149,13 +149,13 @@ def test_trained_heads_save_forwards_and_change_no_reply(
         trainer = HeadTrainer(target, replies, plan)
         for _ in range(steps):
             trainer.learn()
-        save_heads(tmp_path / str(steps), trainer.learned())
+        save_heads(tmp_path / str(steps), trainer.trained())
         drafter = load_drafter(method, target, network, tmp_path / str(steps))
         count, texts = forwards(target, [drafter], unseen)
         assert texts == expected
         counts.append(count)
     assert counts[1] < min(counts[0], 0.8 * plain), (counts, plain)
-    accuracies = trainer.learned().config.accuracies
+    accuracies = trainer.trained().config.accuracies
     assert len(accuracies) == plan.depth
     assert all(len(row) == 10 for row in accuracies)
     assert accuracies[0][0] > 0.3
@@ -174,7 +174,7 @@ def test_a_large_vocabulary_is_trained_on_in_part(
         trainer = HeadTrainer(target, replies, HeadTrainingPlan(method, steps=3))
         losses = [trainer.learn() for _ in range(3)]
         assert all(map(math.isfinite, losses))
-        learned = trainer.learned()
+        learned = trainer.trained()
         assert learned.draft_ids is not None
         assert learned.config.own == 0
         save_heads(tmp_path / method, learned)
@@ -207,7 +207,7 @@ def test_a_teacher_keeps_what_it_wrote(target: Checkpoint, shoot: Callable[[int]
         raw = teacher.predict(context).raw
     except Exception as error:
         raw = cast("Any", error).raw
-    written = teacher.written
+    written = teacher.last_reply
     text = target.tokenizer.decode(written.ids, skip_special_tokens=False)
     assert text.removesuffix("<|im_end|>") == raw
     assert len(written.states) == len(written) > 1
