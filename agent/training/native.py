@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import random
 
-from .sketches import PageSketch
+from .dom import PageSketch
 from .words import ENDINGS, FORWARD, LOADING, NAMES, REQUESTS, names, sentence
 
 FONTS = ("Arial", "sans-serif", "Liberation Sans", "DejaVu Sans", "Georgia", "monospace", "serif")

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from .dom import SCAN_JS, PageRecord
+from .dom import SCAN_JS, PageRecord, PageSketch
 from .native import asking_page, buttons_page, covered_page, ending_page, loading_page, look
 from .sheets import Picture, open_page, save_shard, screenshot
-from .sketches import PageSketch
 from .words import ASKING, ENDINGS, name, names, sentence, word
 
 log = logging.getLogger(__name__)
