@@ -290,7 +290,7 @@ def test_the_contract_is_kept(chromium: Chromium, site: object) -> None:
 EPISODE = """
 import sys
 from saccade.actions.schema import Wait
-from saccade.env.browser import BrowserEnvironment
+from saccade.env.browser.environment import BrowserEnvironment
 with BrowserEnvironment("data:text/html,<h1>here") as environment:
     environment.reset()
     print("ready", flush=True)

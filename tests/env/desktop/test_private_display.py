@@ -26,8 +26,8 @@ from saccade.env.x11.windows import Windows
 # A program with a window, one that cuts itself loose, and one with a child.
 OWNER = """
 import signal, sys
-from saccade.env.private_display import PrivateDisplay
-from saccade.env.sandbox import Sandbox
+from saccade.env.desktop.private_display import PrivateDisplay
+from saccade.env.desktop.sandbox import Sandbox
 boxed = "strict" in sys.argv
 display = PrivateDisplay(sandbox=Sandbox() if boxed else None)
 print(display.name, flush=True)
