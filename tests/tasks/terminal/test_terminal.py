@@ -168,7 +168,8 @@ def test_a_question_is_shown_and_answered_by_a_line(terminal, typed: str, told: 
 def test_ctrl_c_puts_the_terminal_back(terminal) -> None:
     person = terminal(CLICKS)
     person.read_until(KEYS)
-    while not person.key_by_key:
+    file = person.folder / "run" / "trajectory.jsonl"
+    while not (person.key_by_key and file.exists() and person.clicks()):
         time.sleep(0.02)
     person.press("\x03")
     assert "END interrupted stopped by Ctrl-C" in person.read_until("END.*\n")
