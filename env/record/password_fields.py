@@ -42,7 +42,6 @@ Mark = Callable[[EventQueue], Iterator[RecordedEvent]]
 
 WITHOUT = "password fields of programs cannot be recognised here: use --redact"
 _TIMEOUT = 1.0
-# Measured with GTK 3 on two busy cores.
 _LATE = 0.06
 """Seconds in which a focus may still move after its cause, or the cause arrive after the move."""
 _MARGIN = 0.01
@@ -319,7 +318,7 @@ class _Keyboard(Focus):
 
     def caught_up(self, deadline: float) -> bool:
         """Whether it has, before the deadline."""
-        return self._follow(max(0.0, deadline - time.monotonic()), pause)
+        return self.follow(max(0.0, deadline - time.monotonic()), pause)
 
     def target(self) -> tuple[int, int | None]:
         """The window's number, 0 for none, and its process, where known."""
@@ -328,7 +327,7 @@ class _Keyboard(Focus):
             process = self._server.numbers(window, "_NET_WM_PID")
             if process:
                 return target.id, process[0]
-            window = self._parent(window)
+            window = self._server.parent(window)
         return 0 if target is None else target.id, None
 
     def focus_may_have_moved(self) -> bool:

@@ -7,13 +7,13 @@ loaded when the first connection is opened.
 from __future__ import annotations
 
 import select
-import traceback
-import warnings
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from ...actions.errors import EnvironmentFailure, MissingPartError
+from ...actions.geometry import Size
 
 KEY_DOWN, KEY_UP, BUTTON_DOWN, BUTTON_UP, MOTION = 2, 3, 4, 5, 6
 NOBODY, POINTER = 0, 1
@@ -26,7 +26,7 @@ class InjectedEvent(NamedTuple):
     Attributes:
         kind: ``KEY_DOWN`` and so on.
         detail: keycode or button; 0 for a motion.
-        x: where a motion leads, in pixels of the screen.
+        x: target of a motion, in pixels of the screen.
         y: likewise.
     """
 
@@ -44,6 +44,7 @@ class Connection:
 
     Attributes:
         gone: what Xlib raises when the server is lost.
+        size: of the screen, in pixels.
 
     Raises:
         MissingPartError: there is no such display, or it takes no injected input.
@@ -56,8 +57,10 @@ class Connection:
         self.gone = (error.ConnectionClosedError, OSError)
         self._refused = error.XError
         self.display: Any = open_display(name)
-        self.display.set_error_handler(_ignore)
-        self.root: Any = self.display.screen().root
+        self.display.set_error_handler(lambda *_: None)  # requests without an answer may name closed windows
+        screen = self.display.screen()
+        self.root: Any = screen.root
+        self.size = Size(screen.width_in_pixels, screen.height_in_pixels)
         if not self.display.has_extension("XTEST"):
             self.display.close()
             raise MissingPartError(f"the display {name} has no XTEST extension, so no input can be injected")
@@ -72,7 +75,9 @@ class Connection:
         try:
             yield
         except self.gone as problem:
-            raise EnvironmentFailure(f"the display {self.name} is gone") from problem
+            raise EnvironmentFailure(
+                f"the display {self.name} is gone; reset the environment to go on"
+            ) from problem
 
     def inject(self, events: Iterable[InjectedEvent]) -> None:
         """Inject events in one write, so that no stall of this process can come between them."""
@@ -80,8 +85,12 @@ class Connection:
             self.display.xtest_fake_input(event.kind, event.detail, x=event.x, y=event.y)
         self.display.flush()
 
+    def sync(self) -> None:
+        """Wait until the server has handled all requests."""
+        self.display.sync()
+
     def ask(self, question: Callable[[], Any]) -> Any:
-        """The answer to a request about a window; None where the window is gone meanwhile."""
+        """The answer to a request about a window; None if the window has been closed."""
         try:
             return question()
         except self._refused:
@@ -90,32 +99,45 @@ class Connection:
     def numbers(self, window: Any, name: str) -> tuple[int, ...]:
         """A window's property that holds numbers, atoms or windows; empty without one."""
         found = self.ask(lambda: window.get_full_property(self.atom(name), 0))
-        return (
-            tuple(int(number) for number in found.value) if found is not None and found.format == 32 else ()
-        )
+        return () if found is None or found.format != 32 else tuple(int(number) for number in found.value)
 
     def atom(self, name: str) -> int:
         """The number of a name."""
         return int(self.display.intern_atom(name))
 
+    def atom_name(self, number: int) -> str:
+        """The name with a number."""
+        return str(self.display.get_atom_name(number))
+
     def window(self, number: int) -> Any:
         """A window by its number."""
         return self.display.create_resource_object("window", number)
 
-    def events(self, seconds: float) -> Iterator[Any]:
-        """Events that are there, or come within some time."""
+    def parent(self, window: Any) -> Any:
+        """The window around another; None for those on the root."""
+        tree = self.ask(window.query_tree)
+        on_root = tree is None or isinstance(tree.parent, int) or tree.parent.id == tree.root.id
+        return None if on_root else tree.parent
+
+    def selection_owner(self, selection: str) -> int:
+        """Number of the window that owns a selection, such as ``CLIPBOARD``; 0 without one."""
+        owner = self.display.get_selection_owner(self.atom(selection))
+        return owner if isinstance(owner, int) else int(owner.id)
+
+    def events(self, seconds: float, *others: int) -> Iterator[Any]:
+        """Events that have come, or come within some time; other descriptors end the wait, too."""
         if not self.display.pending_events():
-            select.select([self.display.fileno()], [], [], seconds)
+            select.select([self.display.fileno(), *others], [], [], seconds)
         while self.display.pending_events():
             yield self.display.next_event()
 
     def forget_events(self) -> None:
-        """Drop events nobody waits for, such as those that tell of a changed keyboard."""
+        """Drop events nobody waits for, such as those that announce a changed keyboard."""
         for _ in self.events(0.0):
             pass
 
     def close(self) -> None:
-        """Hang up; the server may be gone already."""
+        """Close the connection; the server may be gone already."""
         with suppress(*self.gone):
             self.display.close()
         self.display.display.socket.close()  # Xlib leaves it open when the server is lost
@@ -135,23 +157,24 @@ def open_display(name: str | None, so: str = "") -> Any:
     from Xlib.display import Display
 
     try:
+        _try_connect(name)
         return Display(name)
     except (error.DisplayError, error.XError, error.ConnectionClosedError, OSError) as problem:
-        _release(problem)
         what = f"cannot open the display {name!r}" if name else "no display is named"
         raise MissingPartError(
             f"{what}{f', {so}' if so else ''}: start an X server there, or choose another with --display"
         ) from problem
 
 
-def _release(problem: BaseException | None) -> None:
-    """Let go of the sockets of a display that did not open, which Xlib never closes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        while problem is not None:
-            traceback.clear_frames(problem.__traceback__)
-            problem = problem.__context__
+def _try_connect(name: str | None) -> None:
+    """Connect and hang up, as Xlib would leave its socket open where no server answers."""
+    from Xlib.support import connect
 
-
-def _ignore(*_: object) -> None:
-    """Of requests without an answer those fail that speak of a window which closed meanwhile."""
+    _, protocol, host, number, _ = connect.get_display(name)
+    path = f"/tmp/.X11-unix/X{number}"
+    if not host or host == "unix" or protocol == "unix":
+        for address in (path, f"\0{path}"):
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(address)
+                return
+    socket.create_connection((host or "localhost", 6000 + number)).close()

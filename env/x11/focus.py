@@ -1,8 +1,8 @@
 """The window that gets the keys: which it is, what program it belongs to, and whether it has kept up.
 
-A program translates a key with the map as it finds it when it gets to that key. So a map may be changed only
-when the program has got to all keys before. Window managers ask programs whether they are alive with
-``_NET_WM_PING``, and programs answer in the order of their events: the answer comes after the keys.
+A program translates a key with the keyboard map of the moment when it handles the key. So a map may be
+changed only when the program has handled all keys before. Window managers ask programs whether they are alive
+with ``_NET_WM_PING``, and programs answer in the order of their events: the answer comes after the keys.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from .connection import NOBODY, POINTER, Connection
 _CLIENT_MESSAGE = 33
 PING_ANSWERS = 1 << 17 | 1 << 19  # StructureNotify and SubstructureNotify
 """Answers to pings go to who selects either on the root window: GTK's to the second, Qt's to the first."""
-_LOOK = 0.02
-_PATIENCE = 10.0
-_SHORT_PATIENCE = 1.0
-_MOMENT = 0.1
+# All in seconds.
+_POLL = 0.02
+_TIMEOUT = 10.0
+_SHORT_TIMEOUT = 1.0
+_LINGER = 0.1
 _ASK_AGAIN = 0.5  # the focus may have moved, or the window closed
-_SILENT = 0.06  # for a program that cannot be asked
+_WITHOUT_ANSWER = 0.06  # for a program that does not answer pings
 
 
 class Focus:
@@ -32,7 +33,7 @@ class Focus:
 
     Args:
         connection: to the server.
-        control: ends every wait.
+        control: a stop ends every wait.
     """
 
     def __init__(self, connection: Connection, control: Control) -> None:
@@ -50,59 +51,60 @@ class Focus:
             return None if isinstance(under, int) else under
         return None if number == NOBODY else self._connection.window(number)
 
-    def wait_for_one(self, seconds: float) -> None:
+    def wait_for_window(self, seconds: float) -> None:
         """Wait until a program's window gets the keys, where a window manager gives the focus.
 
         Raises:
-            Stopped: a stop was asked for.
+            Stopped: a stop was requested.
         """
         root, deadline = self._connection.root, time.monotonic() + seconds
         while self._connection.numbers(root, "_NET_SUPPORTING_WM_CHECK") and time.monotonic() < deadline:
             if self._connection.numbers(root, "_NET_ACTIVE_WINDOW") not in ((), (0,)):
                 return
-            self._control.wait(_LOOK)
+            self._control.wait(_POLL)
 
     def program(self) -> str:
-        """What kind of program has the focus (``WM_CLASS``), in lower case; empty when it does not say."""
+        """What kind of program has the focus (``WM_CLASS``), in lower case; empty where it is unknown."""
         window = self.window()
         while window is not None:
             names = self._connection.ask(window.get_wm_class)
             if names:
                 return str(names[1]).lower()
-            window = self._parent(window)
+            window = self._connection.parent(window)
         return ""
 
     def settle(self) -> None:
         """Wait until the program with the focus has handled all events so far.
 
         Raises:
-            Stopped: a stop was asked for.
+            Stopped: a stop was requested.
             EnvironmentFailure: the program does not answer.
         """
-        if not self._follow(_PATIENCE, self._control.wait):
+        if not self.follow(_TIMEOUT, self._control.wait):
             raise EnvironmentFailure(
-                f"the program with the keyboard focus did not answer for {_PATIENCE:g} s while text was typed"
+                f"the program with the keyboard focus did not answer for {_TIMEOUT:g} s while text was typed"
             )
 
     def keep_up(self) -> None:
-        """Wait until the program has handled all events so far, but not for long.
+        """Wait until the program has handled all events so far, but for a second at most.
 
         Raises:
-            Stopped: a stop was asked for.
+            Stopped: a stop was requested.
         """
-        self._follow(_SHORT_PATIENCE, self._control.wait)
+        self.follow(_SHORT_TIMEOUT, self._control.wait)
 
     def linger(self) -> None:
-        """Give the program a moment to handle what it got, also after a stop."""
-        self._follow(_MOMENT, pause)
+        """Give the program a moment to handle its events, also after a stop."""
+        self.follow(_LINGER, pause)
 
-    def _follow(self, seconds: float, wait: Callable[[float], None]) -> bool:
+    def follow(self, seconds: float, wait: Callable[[float], None]) -> bool:
+        """Whether the program with the focus has handled all events so far within some time."""
         first, deadline = self._pings + 1, time.monotonic() + seconds
         while time.monotonic() < deadline:
             window = self._answering(self.window())
             if window is None:
-                self._connection.display.sync()
-                wait(_SILENT)
+                self._connection.sync()
+                wait(_WITHOUT_ANSWER)
                 return True
             self._ping(window)
             again = min(deadline, time.monotonic() + _ASK_AGAIN)
@@ -113,19 +115,11 @@ class Focus:
         return False
 
     def _answering(self, window: Any) -> Any:
-        """The nearest window around that takes pings."""
+        """The nearest window around that answers pings."""
         ping = self._connection.atom("_NET_WM_PING")
         while window is not None and ping not in self._connection.numbers(window, "WM_PROTOCOLS"):
-            window = self._parent(window)
+            window = self._connection.parent(window)
         return window
-
-    def _parent(self, window: Any) -> Any:
-        tree = self._connection.ask(window.query_tree)
-        return (
-            None
-            if tree is None or isinstance(tree.parent, int) or tree.parent.id == tree.root.id
-            else tree.parent
-        )
 
     def _ping(self, window: Any) -> None:
         from Xlib.protocol import event
@@ -138,7 +132,7 @@ class Focus:
 
     def _answered(self, first: int) -> bool:
         """Whether an answer to one of the pings from ``first`` on is among the events that come now."""
-        messages = [event for event in self._connection.events(_LOOK) if event.type & 0x7F == _CLIENT_MESSAGE]
+        messages = [event for event in self._connection.events(_POLL) if event.type & 0x7F == _CLIENT_MESSAGE]
         return any(
             first <= message.data[1][1] <= self._pings for message in messages if message.data[0] == 32
         )

@@ -4,19 +4,67 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from ...actions.errors import EnvironmentFailure
-from ...actions.geometry import Point, Size, clamp
+from ...actions.geometry import Point, clamp
+from ...actions.keys import canonical_key
 from ...actions.schema import Button, Direction
 from ..control import Control
 from ..drag_path import HOLD_TIME, STEP_TIME, drag_path
-from .connection import BUTTON_DOWN, BUTTON_UP, MOTION, Connection, InjectedEvent
-from .keyboard import X11Keyboard
+from .connection import BUTTON_DOWN, BUTTON_UP, MOTION, InjectedEvent
+from .keys import press_chord, press_key, release_key
+from .session import BUTTONS, X11Session
+from .text import type_text
 
-_BUTTONS: dict[Button, int] = {"left": 1, "middle": 2, "right": 3}
 _WHEEL: dict[Direction, int] = {"up": 4, "down": 5, "left": 6, "right": 7}
-_NEXT_CLICK = 0.01
+_BETWEEN_CLICKS = 0.01
+"""Seconds; browsers take two clicks of one millisecond, by the server's clock, for the same."""
+
+
+class X11Keyboard:
+    """``KeyboardDevice`` on an X server.
+
+    Args:
+        session: to the server.
+    """
+
+    def __init__(self, session: X11Session) -> None:
+        self._session = session
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Keys that are down, oldest first."""
+        return tuple(self._session.held_keys)
+
+    def down(self, name: str) -> None:
+        """Press a key and hold it."""
+        key = canonical_key(name)
+        with self._session.using():
+            press_key(self._session, key)
+
+    def up(self, name: str) -> None:
+        """Release a key, also one that is not held."""
+        key = canonical_key(name)
+        with self._session.using():
+            release_key(self._session, key)
+
+    def chord(self, names: tuple[str, ...]) -> None:
+        """Press all in order, release in reverse order."""
+        keys = tuple(canonical_key(name) for name in names)
+        with self._session.using():
+            press_chord(self._session, keys)
+            for key in keys:
+                self._session.held_keys.pop(key, None)
+
+    def type(self, text: str) -> None:
+        """Type text exactly; a line break (of any convention) is one Enter."""
+        with self._session.using():
+            type_text(self._session, text)
+
+    def release_all(self) -> None:
+        """Release every key that is held; works after a stop, too."""
+        self._session.release_keys(*reversed(self.held))
+        self._session.take_back(self._session.keymap.lent)
 
 
 class X11Input:
@@ -28,132 +76,92 @@ class X11Input:
         display: name of the display, such as ``:7``.
         control: asked before every event; a stop ends any method at once, with everything released.
 
+    Attributes:
+        session: what it acts through.
+        keyboard: the keyboard.
+
     Raises:
         MissingPartError: there is no such display.
     """
 
     def __init__(self, display: str, control: Control) -> None:
+        self.session = X11Session(display, control)
+        self.keyboard = X11Keyboard(self.session)
         self._control = control
-        self._connection = Connection(display)
-        screen = self._connection.display.screen()
-        self._size = Size(screen.width_in_pixels, screen.height_in_pixels)
-        self._held: set[Button] = set()
-        with self._connection.alive():
-            self._keyboard = X11Keyboard(self._connection, control, self._using)
-
-    @property
-    def keyboard(self) -> X11Keyboard:
-        """The keyboard."""
-        return self._keyboard
 
     def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
         """Press and release a button, ``count`` times within the double-click time."""
-        number = _BUTTONS[button]
-        with self._using():
+        with self.session.using():
             self._move(point)
             for nth in range(count):
-                if nth:  # browsers take two clicks of one millisecond, by the server's clock, for the same
-                    self._connection.display.sync()
-                    self._control.wait(_NEXT_CLICK)
-                self._inject(InjectedEvent(BUTTON_DOWN, number), InjectedEvent(BUTTON_UP, number))
+                if nth:
+                    self.session.sync()
+                    self._control.wait(_BETWEEN_CLICKS)
+                self._click(BUTTONS[button])
 
     def move(self, point: Point) -> None:
         """Move the pointer."""
-        with self._using():
+        with self.session.using():
             self._move(point)
 
     def down(self, point: Point | None, button: Button) -> None:
         """Press a button and hold it."""
-        with self._using():
-            self._down(point, button)
+        with self.session.using():
+            self._move(point)
+            self.session.press_button(button)
 
     def up(self, point: Point | None, button: Button) -> None:
         """Release a button."""
-        with self._using():
-            if point is not None:
-                self._move(point)
+        with self.session.using():
+            self._move(point)
             self._control.check()
-            self._release(button)
+            self.session.release_button(button)
 
     def drag(self, start: Point, end: Point) -> None:
         """Press at ``start``, move there in steps, release at ``end``."""
-        with self._using():
-            self._down(start, "left")
-            try:
-                for point in drag_path(start, end):
-                    self._control.wait(HOLD_TIME if point == end else STEP_TIME)
-                    self._move(point)
-                    self._keyboard.focus.keep_up()  # a busy program must not lose the steps between
-                self._control.wait(HOLD_TIME)
-            finally:
-                self._release("left")
+        with self.session.using(), self._pressed(start):
+            for point in drag_path(start, end):
+                self._control.wait(HOLD_TIME if point == end else STEP_TIME)
+                self._move(point)
+                self.session.focus.keep_up()  # a busy program must not lose the steps between
+            self._control.wait(HOLD_TIME)
 
     def hold(self, point: Point, seconds: float) -> None:
         """Press the left button, keep it for a while, release it."""
-        with self._using():
-            self._down(point, "left")
-            try:
-                self._control.wait(seconds)
-            finally:
-                self._release("left")
+        with self.session.using(), self._pressed(point):
+            self._control.wait(seconds)
 
     def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
         """Turn the wheel where the pointer is, or at ``point``."""
-        number = _WHEEL[direction]
-        with self._using():
-            if point is not None:
-                self._move(point)
+        with self.session.using():
+            self._move(point)
             for _ in range(amount):
-                self._inject(InjectedEvent(BUTTON_DOWN, number), InjectedEvent(BUTTON_UP, number))
+                self._click(_WHEEL[direction])
 
     def release_all(self) -> None:
-        """Let go of every button and key that is held; works after a stop, too."""
-        with self._connection.alive():
-            self._release_all()
+        """Release every button and key that is held; works after a stop, too."""
+        with self.session.alive():
+            self.session.release_all()
 
     def close(self) -> None:
-        """Let go of everything and hang up; the display may be gone already."""
-        try:
-            with suppress(EnvironmentFailure), self._connection.alive():
-                self._release_all()
-                self._keyboard.close()
-        finally:
-            self._connection.close()
+        """Release everything and disconnect; the display may be gone already."""
+        self.session.close()
 
     @contextmanager
-    def _using(self) -> Iterator[None]:
-        """Whatever goes wrong meanwhile, nothing stays held."""
-        with self._connection.alive():
-            try:
-                yield
-            except BaseException:
-                self._release_all()
-                raise
-            self._connection.display.sync()
-            self._connection.forget_events()
+    def _pressed(self, point: Point) -> Iterator[None]:
+        """The left button is down meanwhile."""
+        self._move(point)
+        self.session.press_button("left")
+        try:
+            yield
+        finally:
+            self.session.release_button("left")
 
-    def _down(self, point: Point | None, button: Button) -> None:
+    def _move(self, point: Point | None) -> None:
         if point is not None:
-            self._move(point)
-        self._control.check()
-        self._held.add(button)
-        self._connection.inject([InjectedEvent(BUTTON_DOWN, _BUTTONS[button])])
+            x, y = (math.floor(part) for part in clamp(point, self.session.size))
+            self._control.announce_move(x, y)
+            self.session.send(InjectedEvent(MOTION, 0, x, y))
 
-    def _release(self, button: Button) -> None:
-        self._held.discard(button)
-        self._connection.inject([InjectedEvent(BUTTON_UP, _BUTTONS[button])])
-
-    def _release_all(self) -> None:
-        for button in tuple(self._held):
-            self._release(button)
-        self._keyboard.release_all()
-        self._connection.display.sync()  # whoever asks the server from here on hears that all is up
-
-    def _move(self, point: Point) -> None:
-        x, y = (math.floor(part) for part in clamp(point, self._size))
-        self._control.announce_move(x, y)
-        self._inject(InjectedEvent(MOTION, 0, x, y))
-
-    def _inject(self, *events: InjectedEvent) -> None:
-        self._control.check()
-        self._connection.inject(events)
+    def _click(self, number: int) -> None:
+        self.session.send(InjectedEvent(BUTTON_DOWN, number), InjectedEvent(BUTTON_UP, number))

@@ -1,7 +1,7 @@
 """Keys and characters as an X server knows them: keysyms, and the keycodes that give them.
 
-A symbol the map lacks is lent a spare keycode for a while. The map must be put back afterwards, since
-other programs look for spare keycodes too.
+A symbol that the map lacks is lent a spare keycode for a while. The map must be restored afterwards, since
+other programs look for spare keycodes, too.
 """
 
 from __future__ import annotations
@@ -10,38 +10,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .connection import Connection
+from .keysyms import SYMBOLS
 
-_NAMED = {
-    "ctrl": 0xFFE3,
-    "shift": 0xFFE1,
-    "alt": 0xFFE9,
-    "meta": 0xFFEB,
-    "enter": 0xFF0D,
-    "tab": 0xFF09,
-    "space": 0x20,
-    "backspace": 0xFF08,
-    "delete": 0xFFFF,
-    "escape": 0xFF1B,
-    "insert": 0xFF63,
-    "home": 0xFF50,
-    "left": 0xFF51,
-    "up": 0xFF52,
-    "right": 0xFF53,
-    "down": 0xFF54,
-    "pageup": 0xFF55,
-    "pagedown": 0xFF56,
-    "end": 0xFF57,
-    "capslock": 0xFFE5,
-    "numlock": 0xFF7F,
-    "scrolllock": 0xFF14,
-    "printscreen": 0xFF61,
-    "pause": 0xFF13,
-    "menu": 0xFF67,
-    "volumedown": 0x1008FF11,
-    "volumemute": 0x1008FF12,
-    "volumeup": 0x1008FF13,
-    **{f"f{number}": 0xFFBE + number - 1 for number in range(1, 25)},
-}
 _VENDOR = range(0x1008FE00, 0x10090000)  # keys such as "launch calculator"
 _KEYPAD = range(0xFF80, 0xFFBE)
 _SHIFT_ROW = 0
@@ -50,8 +20,8 @@ _LEVELS = 2  # without and with shift; further levels are reached by symbols tha
 
 def keysym(key: str) -> int:
     """The symbol of a canonical key name or of a character (X11 protocol, appendix A)."""
-    if key in _NAMED:
-        return _NAMED[key]
+    if key in SYMBOLS:
+        return SYMBOLS[key][0]
     code = ord(key)
     return code if 0x20 <= code <= 0x7E or 0xA0 <= code <= 0xFF else 0x01000000 | code
 
@@ -84,6 +54,10 @@ class KeyMap:
 
     Args:
         connection: to the server.
+
+    Attributes:
+        modifiers: keycodes of all modifiers.
+        shift: keycode of the shift key; 0 without one.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -95,6 +69,7 @@ class KeyMap:
         self._strokes: dict[int, KeyStroke] = {}
         self._borrowers: dict[int, int] = {}
         self.modifiers: frozenset[int] = frozenset()
+        self.shift = 0
         self.refresh()
 
     def refresh(self) -> None:
@@ -104,17 +79,12 @@ class KeyMap:
         self._rows = {self._first + index: list(row) for index, row in enumerate(rows)}
         table = [list(row) for row in display.get_modifier_mapping()]
         self.modifiers = frozenset(code for row in table for code in row if code)
-        self._shift = next((code for code in table[_SHIFT_ROW] if code), 0)
+        self.shift = next((code for code in table[_SHIFT_ROW] if code), 0)
         self._strokes = {}
-        for level in range(_LEVELS if self._shift else 1):
+        for level in range(_LEVELS if self.shift else 1):
             for code, row in self._rows.items():
                 if len(row) > level and row[level] and not any(symbol in _KEYPAD for symbol in row):
                     self._strokes.setdefault(row[level], KeyStroke(code, shift=level == 1))
-
-    @property
-    def shift(self) -> int:
-        """The keycode of the shift key."""
-        return self._shift
 
     def find(self, symbol: int) -> KeyStroke | None:
         """What to press for a symbol; None where the map lacks it."""
@@ -122,14 +92,20 @@ class KeyMap:
             return KeyStroke(self._borrowers[symbol], shift=False)
         return self.own(symbol)
 
+    def stroke(self, symbol: int) -> KeyStroke:
+        """What to press for a symbol that the map has."""
+        stroke = self.find(symbol)
+        assert stroke is not None
+        return stroke
+
     def own(self, symbol: int) -> KeyStroke | None:
-        """What to press for a symbol of the map itself; None where it lacks it."""
+        """What to press for a symbol of the map itself, without lent keycodes; None where it lacks it."""
         stroke = self._strokes.get(symbol)
         return None if stroke is None or stroke.keycode in self._lent else stroke
 
     @property
     def lent(self) -> set[int]:
-        """Keycodes that have another meaning for now."""
+        """Keycodes that are lent to other symbols for now."""
         return set(self._lent)
 
     def spares(self, besides: Iterable[int] = ()) -> list[int]:
@@ -159,7 +135,7 @@ class KeyMap:
         self._borrowers = {old: code for old, code in self._borrowers.items() if code not in lent} | symbols
 
     def take_back(self, codes: Iterable[int]) -> None:
-        """Put the map of some keycodes back as it was."""
+        """Restore the map of some keycodes."""
         for code in set(codes) & self._lent.keys():
             self._change(code, self._lent.pop(code))
         self._borrowers = {symbol: code for symbol, code in self._borrowers.items() if code in self._lent}

@@ -5,38 +5,39 @@ from __future__ import annotations
 import unicodedata
 from typing import NamedTuple
 
-_NAMED = {
-    **dict.fromkeys((0xFFE1, 0xFFE2), "shift"),
-    **dict.fromkeys((0xFFE3, 0xFFE4), "ctrl"),
-    **dict.fromkeys((0xFFE9, 0xFFEA), "alt"),
-    **dict.fromkeys((0xFFE7, 0xFFE8, 0xFFEB, 0xFFEC), "meta"),
-    **dict.fromkeys((0xFF0D, 0xFF8D), "enter"),
-    **dict.fromkeys((0xFF09, 0xFF89, 0xFE20), "tab"),
-    **dict.fromkeys((0x20, 0xFF80), "space"),
-    0xFF08: "backspace",
-    **dict.fromkeys((0xFFFF, 0xFF9F), "delete"),
-    0xFF1B: "escape",
-    **dict.fromkeys((0xFF63, 0xFF9E), "insert"),
-    **dict.fromkeys((0xFF50, 0xFF95), "home"),
-    **dict.fromkeys((0xFF51, 0xFF96), "left"),
-    **dict.fromkeys((0xFF52, 0xFF97), "up"),
-    **dict.fromkeys((0xFF53, 0xFF98), "right"),
-    **dict.fromkeys((0xFF54, 0xFF99), "down"),
-    **dict.fromkeys((0xFF55, 0xFF9A), "pageup"),
-    **dict.fromkeys((0xFF56, 0xFF9B), "pagedown"),
-    **dict.fromkeys((0xFF57, 0xFF9C), "end"),
-    0xFFE5: "capslock",
-    0xFF7F: "numlock",
-    0xFF14: "scrolllock",
-    0xFF61: "printscreen",
-    0xFF13: "pause",
-    0xFF67: "menu",
-    0x1008FF11: "volumedown",
-    0x1008FF12: "volumemute",
-    0x1008FF13: "volumeup",
-    **{0xFFBE + number: f"f{number + 1}" for number in range(24)},
+SYMBOLS: dict[str, tuple[int, ...]] = {
+    "shift": (0xFFE1, 0xFFE2),
+    "ctrl": (0xFFE3, 0xFFE4),
+    "alt": (0xFFE9, 0xFFEA),
+    "meta": (0xFFEB, 0xFFEC, 0xFFE7, 0xFFE8),
+    "enter": (0xFF0D, 0xFF8D),
+    "tab": (0xFF09, 0xFF89, 0xFE20),
+    "space": (0x20, 0xFF80),
+    "backspace": (0xFF08,),
+    "delete": (0xFFFF, 0xFF9F),
+    "escape": (0xFF1B,),
+    "insert": (0xFF63, 0xFF9E),
+    "home": (0xFF50, 0xFF95),
+    "left": (0xFF51, 0xFF96),
+    "up": (0xFF52, 0xFF97),
+    "right": (0xFF53, 0xFF98),
+    "down": (0xFF54, 0xFF99),
+    "pageup": (0xFF55, 0xFF9A),
+    "pagedown": (0xFF56, 0xFF9B),
+    "end": (0xFF57, 0xFF9C),
+    "capslock": (0xFFE5,),
+    "numlock": (0xFF7F,),
+    "scrolllock": (0xFF14,),
+    "printscreen": (0xFF61,),
+    "pause": (0xFF13,),
+    "menu": (0xFF67,),
+    "volumedown": (0x1008FF11,),
+    "volumemute": (0x1008FF12,),
+    "volumeup": (0x1008FF13,),
+    **{f"f{number + 1}": (0xFFBE + number,) for number in range(24)},
 }
-"""Modifiers on both sides are one key, and so are the keypad's."""
+"""The keysyms of each canonical key, first the one to press; then the other side's, or the keypad's."""
+_NAMED = {symbol: name for name, symbols in SYMBOLS.items() for symbol in symbols}
 
 _DEAD = dict(
     zip(
@@ -48,7 +49,7 @@ _DEAD = dict(
 )
 """The combining character of each dead key (keysymdef.h)."""
 
-# Before Unicode each script had a page of its own, laid out as a standard of the time.
+# Before Unicode, keysyms of each script had a page, laid out like a standard of the time.
 _KANA = "shift_jis"
 _PAGES = {
     0x01: "iso8859_2",
@@ -70,33 +71,25 @@ _SCRIPTS = {
     **dict(zip((0x7D2, 0x7F2, 0x7F3), "Σσς", strict=True)),
 }
 """Where keysyms differ from the standard of their page."""
-_PUNCTUATION = {
-    0xAA9: "—",
-    0xAAA: "–",
-    0xAAE: "…",
-    0xAC9: "™",
-    0xAD0: "‘",
-    0xAD1: "’",
-    0xAD2: "“",
-    0xAD3: "”",
-    0xAF1: "†",
-    0xAF2: "‡",
-    0xAFD: "‚",
-    0xAFE: "„",
-    0xAE6: "•",
-}
+_PUNCTUATION = dict(
+    zip(
+        (0xAA9, 0xAAA, 0xAAE, 0xAC9, 0xAD0, 0xAD1, 0xAD2, 0xAD3, 0xAF1, 0xAF2, 0xAFD, 0xAFE, 0xAE6),
+        "—–…™‘’“”†‡‚„•",
+        strict=True,
+    )
+)
 _SINGLE = {**_SCRIPTS, **_PUNCTUATION}
 _KEYPAD = range(0xFFAA, 0xFFBE)
 NOTHING = ""
 LEVEL_SHIFTS = frozenset((0xFE03, 0xFF7E, 0xFE11))
-"""AltGr and its kin: they choose a character and are no key of their own."""
+"""AltGr and similar keys: they choose a character and are no key of their own."""
 
 
 class KeysymMeaning(NamedTuple):
     """What a keysym stands for.
 
     Attributes:
-        key: a canonical name, a character, or nothing.
+        key: a canonical name, a character, or empty.
         dead: whether it is an accent for the next character.
     """
 
@@ -105,7 +98,7 @@ class KeysymMeaning(NamedTuple):
 
 
 def meaning(keysym: int) -> KeysymMeaning:
-    """What a keysym stands for; nothing for those that no action can name."""
+    """What a keysym stands for; an empty key where no action can name it."""
     if name := _NAMED.get(keysym):
         return KeysymMeaning(name)
     if accent := _DEAD.get(keysym):

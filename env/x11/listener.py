@@ -1,9 +1,9 @@
-"""Everything that is typed and clicked on one X display, as the X server sees it (the RECORD extension).
+"""Listens to everything typed and clicked on one X display, as the X server sees it (the RECORD extension).
 
-pynput's own listener asks ``$DISPLAY``, only ends at the next event, and reads the keyboard map once: a
-character typed by a program that lends it a spare key (as xdotool does, and Saccade itself) arrives as an
-unknown key. Here changes of the map are recorded in the same stream as the keys, so that each key means what
-it meant when it was pressed.
+pynput's own listener asks ``$DISPLAY``, ends at the next event only, and reads the keyboard map once:
+characters of programs that lend them a spare key (as xdotool does, and Saccade itself) arrive as unknown
+keys. Here changes of the map are part of the stream of keys, so that each key has the meaning of the moment
+when it was pressed.
 """
 
 from __future__ import annotations
@@ -16,32 +16,29 @@ from typing import Any
 from ...actions.geometry import Point
 from ...actions.schema import Button, Direction
 from ..input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
-from .event_stream import FROM_CLIENT, FROM_SERVER, NO_REQUESTS, EventStream, Requests
-from .keysyms import LEVEL_SHIFTS, meaning
+from .connection import BUTTON_DOWN, KEY_DOWN, KEY_UP, MOTION
+from .event_stream import FROM_CLIENT, NO_REQUESTS, DeviceEvent, EventStream, Requests, device_events
+from .keysyms import LEVEL_SHIFTS, SYMBOLS, meaning
 
 _CHANGE_KEYBOARD_MAPPING = 100
 _XKB_SET_MAP, _XKB_GET_KEYBOARD = 9, 23
-_KEY_PRESS, _KEY_RELEASE, _BUTTON_PRESS, _BUTTON_RELEASE, _MOTION = range(2, 7)
 _SHIFT, _LOCK, _GROUPS = 1, 2, 0x6000
-_COMMANDS = frozenset((0xFFE3, 0xFFE4, 0xFFE9, 0xFFEA, 0xFFEB, 0xFFEC))  # control, alt and super
-_NUM_LOCK = 0xFF7F
+_COMMANDS = frozenset((*SYMBOLS["ctrl"], *SYMBOLS["alt"], *SYMBOLS["meta"][:2]))
+(_NUM_LOCK,) = SYMBOLS["numlock"]
 _KEYPAD = range(0xFF80, 0xFFBE)
 _BUTTONS: dict[int, Button] = {1: "left", 2: "middle", 3: "right"}
 _WHEEL: dict[int, Direction] = {4: "up", 5: "down", 6: "left", 7: "right"}
 _WRAP = 1e6
 """The server counts milliseconds in 32 bits: after 49 days it starts again."""
-_EVENT = struct.Struct(
-    "=BBHIIIIhhhhHBx"
-)  # type, detail, sequence, time, root, event, child, x, y, ..., state
 _CHANGE = struct.Struct("=BBHBBH")  # opcode, keys, length, first key, symbols per key
 
 
 class X11Listener:
-    """Hears one display, in a thread of its own, until it is closed or the display ends.
+    """Listens to one display, in a thread of its own, until it is closed or the display ends.
 
     Args:
         display: such as ``:7``.
-        heard: called with each event, in order, in that thread; it should be quick.
+        heard: called with each event, in order, in that thread; has to return quickly.
 
     Raises:
         MissingPartError: there is no such display, or it cannot be recorded.
@@ -52,20 +49,20 @@ class X11Listener:
         self._offset: float | None = None
         self._stream = EventStream(display, "to record")
         try:
-            self._map = KeyMeanings(self._stream.orders)
-            self._stream.start(self._take, (_KEY_PRESS, _MOTION), self._map_changes())
+            self._map = KeyMeanings(self._stream.display)
+            self._stream.start(self._take, (KEY_DOWN, MOTION), self._map_changes())
         except BaseException:
             self._stream.close()
             raise
 
     def close(self) -> None:
-        """Stop listening; nothing is heard once it returns. The display may be gone already."""
+        """Stop listening; there are no events once it returns. The display may be gone already."""
         self._stream.close()
 
     def _map_changes(self) -> Requests:
         """The requests that change what keys mean."""
         core = (_CHANGE_KEYBOARD_MAPPING, _CHANGE_KEYBOARD_MAPPING)
-        keyboards = self._stream.orders.query_extension("XKEYBOARD")
+        keyboards = self._stream.display.query_extension("XKEYBOARD")
         if keyboards is None:
             return core, NO_REQUESTS[1]
         opcode = keyboards.major_opcode
@@ -74,10 +71,9 @@ class X11Listener:
     def _take(self, reply: Any) -> None:
         if reply.category == FROM_CLIENT:
             self._note_change(reply)
-        elif reply.category == FROM_SERVER:
-            for start in range(0, len(reply.data) - _EVENT.size + 1, _EVENT.size):
-                for event in self._read(_EVENT.unpack_from(reply.data, start)):
-                    self._heard(event)
+        for device_event in device_events(reply):
+            for event in self._read(device_event):
+                self._heard(event)
 
     def _note_change(self, reply: Any) -> None:
         data = bytes(reply.data)
@@ -90,30 +86,29 @@ class X11Listener:
         for index in range(count):
             self._map.change(first + index, symbols[index * width : (index + 1) * width])
 
-    def _read(self, fields: tuple[int, ...]) -> Iterator[Input]:
-        kind, detail, _, server_time, _, _, _, x, y, _, _, state, _ = fields
-        when, point = self._steady(server_time / 1000), Point(float(x), float(y))
-        if kind in (_KEY_PRESS, _KEY_RELEASE):
-            symbol = self._map.symbol(detail, state)
+    def _read(self, event: DeviceEvent) -> Iterator[Input]:
+        when, point = self._steady(event.time / 1000), Point(float(event.x), float(event.y))
+        if event.kind in (KEY_DOWN, KEY_UP):
+            symbol = self._map.symbol(event.detail, event.state)
             if symbol not in LEVEL_SHIFTS:
                 key = meaning(symbol)
-                yield KeyInput(when, detail, key.key, kind == _KEY_PRESS, dead=key.dead)
-        elif kind == _MOTION:
+                yield KeyInput(when, event.detail, key.key, event.kind == KEY_DOWN, dead=key.dead)
+        elif event.kind == MOTION:
             yield MoveInput(when, point)
-        elif detail in _BUTTONS:
-            yield ButtonInput(when, point, _BUTTONS[detail], kind == _BUTTON_PRESS)
-        elif detail in _WHEEL and kind == _BUTTON_PRESS:
-            yield WheelInput(when, point, _WHEEL[detail])
+        elif event.detail in _BUTTONS:
+            yield ButtonInput(when, point, _BUTTONS[event.detail], event.kind == BUTTON_DOWN)
+        elif event.detail in _WHEEL and event.kind == BUTTON_DOWN:
+            yield WheelInput(when, point, _WHEEL[event.detail])
 
     def _steady(self, server_time: float) -> float:
-        """The server's time on this process's steady clock, as the event that came fastest tells."""
+        """The server's time on this process's clock, by the event that arrived fastest."""
         lag = time.monotonic() - server_time
         self._offset = lag if self._offset is None or lag > self._offset + _WRAP else min(self._offset, lag)
         return server_time + self._offset
 
 
 class KeyMeanings:
-    """The symbols on each key of a display, kept up to date by whoever sees them change.
+    """The symbols on each key of a display; whoever sees them change calls ``change`` or ``refresh``.
 
     Args:
         display: a connection that only this object uses.
@@ -139,7 +134,7 @@ class KeyMeanings:
             self._third_level |= bool(LEVEL_SHIFTS & symbols) << bit
 
     def change(self, code: int, symbols: tuple[int, ...]) -> None:
-        """A key was given other symbols."""
+        """A key got other symbols."""
         self._rows[code] = symbols
 
     def symbol(self, code: int, state: int) -> int:

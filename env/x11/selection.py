@@ -76,20 +76,13 @@ class SelectionReader:
         self._window = connection.root.create_window(0, 0, 1, 1, 0, 0, event_mask=_PROPERTY_CHANGES)
         self._property = connection.atom("SACCADE_SELECTION")
 
-    def owner(self, selection: str) -> int:
-        """Number of the window that owns a selection; 0 without one."""
-        owner = self._connection.display.get_selection_owner(self._connection.atom(selection))
-        return owner if isinstance(owner, int) else int(owner.id)
-
     def read(self, selection: str, seconds: float) -> dict[str, Content]:
-        """Everything the owner offers, as far as it hands it over in time; empty without an owner."""
+        """Everything that the owner offers and sends in time; empty without an owner."""
         deadline = time.monotonic() + seconds
-        if not self.owner(selection):
+        if not self._connection.selection_owner(selection):
             return {}
         offered = self._ask(selection, "TARGETS", deadline)
-        names = (
-            [self._connection.display.get_atom_name(int(atom)) for atom in offered.value] if offered else []
-        )
+        names = [self._connection.atom_name(int(atom)) for atom in offered.value] if offered else []
         found = {}
         for name in [name for name in names if _is_content(name)][:_MOST_TARGETS]:
             content = self._fetch(selection, name, deadline)
@@ -105,13 +98,13 @@ class SelectionReader:
         answer = self._ask(selection, target, deadline)
         if answer is None:
             return None
-        kind = self._connection.display.get_atom_name(answer.property_type)
+        kind = self._connection.atom_name(answer.property_type)
         if kind != "INCR":
             return Content(kind, bytes(answer.value)) if answer.format == 8 else None
         data = b""
         while (piece := self._next_piece(deadline)) is not None:
             if not len(piece.value):
-                return Content(self._connection.display.get_atom_name(piece.property_type), data)
+                return Content(self._connection.atom_name(piece.property_type), data)
             data += bytes(piece.value)
         return None
 

@@ -1,4 +1,4 @@
-"""Offering a selection of an X server, such as the clipboard, to other programs; see ``x11_selection``."""
+"""Offering a selection of an X server, such as the clipboard, to other programs; see ``selection``."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ class SelectionOwner:
                 selection=atom,
                 time=0,
             )
-            self._connection.display.sync()
+            self._connection.sync()
         os.write(self._wake, b"!")  # its thread may wait for events that this call has read
         return offer
 
     def close(self) -> None:
-        """Offer nothing any more and hang up."""
+        """Offer nothing any more and disconnect."""
         os.close(self._wake)
         self._thread.join()
         os.close(self._awake)
@@ -128,23 +128,23 @@ class SelectionOwner:
 
         where = request.property or request.target
         offer = self._offers.get(request.selection)
-        given = self._give(offer, request, where) if offer is not None else ""
+        written = self._write(offer, request, where) if offer is not None else ""
         answer = event.SelectionNotify(
             time=request.time,
             requestor=request.requestor,
             selection=request.selection,
             target=request.target,
-            property=where if given else 0,
+            property=where if written else 0,
         )
         request.requestor.send_event(answer)
-        self._connection.display.sync()
+        self._connection.sync()
         if offer is not None:
-            offer.note(request.requestor.id, whole=given == "content")
+            offer.note(request.requestor.id, whole=written == "content")
 
-    def _give(self, offer: Offer, request: Any, where: int) -> Literal["", "something", "content"]:
+    def _write(self, offer: Offer, request: Any, where: int) -> Literal["", "something", "content"]:
         """Put the answer into the asking window, and say what it was."""
         atom, requestor = self._connection.atom, request.requestor
-        target = self._connection.display.get_atom_name(request.target)
+        target = self._connection.atom_name(request.target)
         if target == "TARGETS":
             names = ("TARGETS", *offer.contents)
             requestor.change_property(where, atom("ATOM"), 32, [atom(name) for name in names])
@@ -168,7 +168,7 @@ class SelectionOwner:
         offer, content, begin = sending
         piece = content.data[begin : begin + _PIECE]
         requestor.change_property(where, self._connection.atom(content.kind), 8, piece)
-        self._connection.display.sync()
+        self._connection.sync()
         if piece:
             self._sending[requestor.id, where] = (offer, content, begin + len(piece))
         else:

@@ -1,167 +1,132 @@
-"""Text into whatever has the focus of an X screen, character for character."""
+"""Text into whatever has the focus of an X screen, character for character.
+
+Most is typed by keys. What no key can type, and what would take long, is pasted. Characters that the keyboard
+map lacks are lent spare keycodes while they are typed.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from ...actions.errors import EnvironmentFailure, UsageError
-from ..control import Control
-from .clipboard import Clipboard, is_browser, is_terminal
-from .connection import KEY_DOWN, KEY_UP, Connection, InjectedEvent
-from .focus import Focus
-from .keymap import KeyMap, KeyStroke, keysym, typable
-from .locks import NO_LOCKS, LockKeys
+from .connection import KEY_DOWN, KEY_UP, InjectedEvent
+from .keymap import KeyMap, keysym, typable
+from .locks import NO_LOCKS
+from .paste import is_browser, is_terminal, paste
+from .session import X11Session
 
 Piece = tuple[str, bool]
 """Part of a text, and whether it is pasted."""
 
 _KEYS = {"\n": keysym("enter"), "\t": keysym("tab")}
 _BURST = 64  # keys a program may be behind: after a stop it does not go on for long
-# Window managers read all anew whenever the keyboard map changes; openbox needs up to 0.4 s each time, and
-# until it is done no click gets through.
 _FEW = 2
+"""This many missing characters are lent keys: openbox handles each change of the map for up to 0.4 s."""
 _FIRST_FOCUS = 2.0
 
 
-class X11Text:
-    """Types by keys, and pastes what no key says and what would take long.
+def type_text(session: X11Session, text: str) -> None:
+    """Type text into the window with the focus, each part in the way that brings it there exactly.
 
-    Characters the keyboard map lacks are lent spare keycodes while they are typed.
-
-    Args:
-        connection: to the server.
-        control: asked before every key.
-        keymap: the server's keyboard map.
-        focus: the program that is typed into.
-        press: presses a chord.
+    Raises:
+        UsageError: the text holds half a surrogate pair, which is no character.
+        EnvironmentFailure: the program does not take it.
+        Stopped: a stop was requested.
     """
+    text = _with_line_feeds(text)
+    session.focus.wait_for_window(_FIRST_FOCUS)
+    session.keymap.refresh()
+    program = session.focus.program()
+    foreign = {character for character in text if not _has_key(session.keymap, character)}
+    leaves_field = "\t" in text and is_browser(program)
+    if not leaves_field and len(foreign) <= _FEW and all(map(typable, foreign)):
+        type_by_keys(session, text)
+    else:
+        _write(session, _lines(text) if is_terminal(program) else _body(text))
 
-    def __init__(
-        self,
-        connection: Connection,
-        control: Control,
-        keymap: KeyMap,
-        focus: Focus,
-        press: Callable[[tuple[str, ...]], None],
-    ) -> None:
-        self._connection = connection
-        self._control = control
-        self._map = keymap
-        self._focus = focus
-        self._locks = LockKeys(connection)
-        self._clipboard = Clipboard(connection, control, focus, press)
 
-    def type(self, text: str) -> None:
-        """Type text into the window with the focus, each part in the way that brings it there exactly.
+def type_by_keys(session: X11Session, text: str) -> None:
+    """Type text with keys alone; every character must be ``typable``."""
+    _write(session, [(text, False)])
 
-        Raises:
-            UsageError: the text holds half a surrogate pair, which is no character.
-            EnvironmentFailure: the program does not take it.
-            Stopped: a stop was asked for.
-        """
-        text = _one_kind_of_line(text)
-        self._focus.wait_for_one(_FIRST_FOCUS)
-        self._map.refresh()
-        program = self._focus.program()
-        foreign = {character for character in text if not self._has_key(character)}
-        tab_moves = "\t" in text and is_browser(program)
-        if not tab_moves and len(foreign) <= _FEW and all(map(typable, foreign)):
-            self._write([(text, False)])
-        else:
-            self._write(_lines(text) if is_terminal(program) else _body(text))
 
-    def by_keys(self, text: str) -> None:
-        """Type text with keys alone; every character must be ``typable``."""
-        self._write([(text, False)])
+def type_by_paste(session: X11Session, text: str) -> None:
+    """Paste text as it is, line breaks included."""
+    _write(session, [(text, True)])
 
-    def by_paste(self, text: str) -> None:
-        """Paste text as it is; line breaks are part of it."""
-        self._write([(text, True)])
 
-    def close(self) -> None:
-        """Leave the clipboard to itself."""
-        self._clipboard.close()
+def _write(session: X11Session, pieces: Iterable[Piece]) -> None:
+    with _neutral_keyboard(session), session.clipboard.restored():
+        for text, pasted in pieces:
+            if not pasted:
+                _press_keys(session, text)
+            elif not paste(session, text):
+                _press_keys(session, _require_typable(text))
 
-    def _write(self, pieces: Iterable[Piece]) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(self._neutral())
-            paste: Callable[[str], bool] | None = None
-            for text, pasted in pieces:
-                if not pasted:
-                    self._press_keys(text)
-                    continue
-                paste = paste or stack.enter_context(self._clipboard.lent())
-                if not paste(text):
-                    self._press_keys(_sayable(text))
 
-    def _press_keys(self, text: str) -> None:
-        self._map.refresh()
-        spares = self._map.spares()
-        for part, lent in self._parts(text, spares):
-            if lent:
-                self._map.lend(lent)
-                self._focus.settle()
-            for character in part:
-                self._tap(_symbol(character))
-            self._focus.settle()
-        self._map.take_back(spares)
+def _press_keys(session: X11Session, text: str) -> None:
+    keymap = session.keymap
+    keymap.refresh()
+    spares = keymap.spares()
+    for part, lent in _parts(keymap, text, spares):
+        if lent:
+            keymap.lend(lent)
+            session.focus.settle()
+        for character in part:
+            session.send(*_taps(keymap, _symbol(character)))
+        session.focus.settle()
+    keymap.take_back(spares)
 
-    def _parts(self, text: str, spares: list[int]) -> Iterator[tuple[str, dict[int, int]]]:
-        """Stretches of text, each with the keycodes to lend before it."""
-        part, fresh, lent = "", dict[int, int](), set[int]()
-        for character in text:
-            symbol = _symbol(character)
-            missing = symbol not in lent and not self._has_key(character)
-            if part and (len(part) == _BURST or (missing and len(lent) == len(spares))):
-                yield part, fresh
-                part, fresh = "", {}
-            if missing:
-                if len(lent) == len(spares):
-                    lent.clear()
-                fresh[symbol] = spares[len(lent)]
-                lent.add(symbol)
-            part += character
-        if part:
+
+def _parts(keymap: KeyMap, text: str, spares: list[int]) -> Iterator[tuple[str, dict[int, int]]]:
+    """Stretches of text, each with the keycodes to lend before it."""
+    part, fresh, lent = "", dict[int, int](), set[int]()
+    for character in text:
+        symbol = _symbol(character)
+        missing = symbol not in lent and not _has_key(keymap, character)
+        if part and (len(part) == _BURST or (missing and len(lent) == len(spares))):
             yield part, fresh
+            part, fresh = "", {}
+        if missing:
+            if len(lent) == len(spares):
+                lent.clear()
+            fresh[symbol] = spares[len(lent)]
+            lent.add(symbol)
+        part += character
+    if part:
+        yield part, fresh
 
-    def _has_key(self, character: str) -> bool:
-        return self._map.own(_symbol(character)) is not None
 
-    def _tap(self, symbol: int) -> None:
-        """Press and release at once, so that no stall between the two makes the key repeat."""
-        stroke = self._map.find(symbol)
-        assert stroke is not None
-        self._control.check()
-        self._connection.inject(_taps(stroke, self._map.shift))
+def _has_key(keymap: KeyMap, character: str) -> bool:
+    return keymap.own(_symbol(character)) is not None
 
-    @contextmanager
-    def _neutral(self) -> Iterator[None]:
-        """Meanwhile no modifier is held and nothing is locked; then all is put back, unless a stop came."""
-        locks = self._locks.get()
-        held = self._map.modifiers & set(self._down())
-        self._control.check()
-        self._connection.inject(InjectedEvent(KEY_UP, code) for code in held)
+
+def _taps(keymap: KeyMap, symbol: int) -> list[InjectedEvent]:
+    """Press and release at once, so that no stall between the two makes the key repeat."""
+    stroke = keymap.stroke(symbol)
+    codes = [keymap.shift, stroke.keycode] if stroke.shift else [stroke.keycode]
+    downs = [InjectedEvent(KEY_DOWN, code) for code in codes]
+    return [*downs, *(InjectedEvent(KEY_UP, code) for code in reversed(codes))]
+
+
+@contextmanager
+def _neutral_keyboard(session: X11Session) -> Iterator[None]:
+    """Release modifiers and locks meanwhile, then restore them; after a stop modifiers stay released."""
+    locks = session.locks.get()
+    bits = session.display.query_keymap()
+    held = [code for code in session.keymap.modifiers if bits[code // 8] >> code % 8 & 1]
+    session.send(*(InjectedEvent(KEY_UP, code) for code in held))
+    if locks != NO_LOCKS:
+        session.locks.set(NO_LOCKS)
+    try:
+        yield
+    finally:
         if locks != NO_LOCKS:
-            self._locks.set(NO_LOCKS)
-        try:
-            yield
-        finally:
-            if locks != NO_LOCKS:
-                self._locks.set(locks)
-            if not self._control.stopped:
-                self._connection.inject(InjectedEvent(KEY_DOWN, code) for code in held)
-
-    def _down(self) -> list[int]:
-        """Keycodes that are down."""
-        bits = self._connection.display.query_keymap()
-        return [code for code in range(8 * len(bits)) if bits[code // 8] >> code % 8 & 1]
-
-
-def _taps(stroke: KeyStroke, shift: int) -> list[InjectedEvent]:
-    tap = [InjectedEvent(KEY_DOWN, stroke.keycode), InjectedEvent(KEY_UP, stroke.keycode)]
-    return [InjectedEvent(KEY_DOWN, shift), *tap, InjectedEvent(KEY_UP, shift)] if stroke.shift else tap
+            session.locks.set(locks)
+        if not session.control.stopped:
+            session.inject(InjectedEvent(KEY_DOWN, code) for code in held)
 
 
 def _symbol(character: str) -> int:
@@ -179,18 +144,13 @@ def _body(text: str) -> list[Piece]:
     return [piece for piece in ((body, True), (text[len(body) :], False)) if piece[0]]
 
 
-def _sayable(text: str) -> str:
-    """The text, if keys can say it.
-
-    Raises:
-        EnvironmentFailure: they cannot.
-    """
+def _require_typable(text: str) -> str:
     if all(character in _KEYS or typable(character) for character in text):
         return text
     raise EnvironmentFailure("the program with the keyboard focus pastes nothing, and no key types this text")
 
 
-def _one_kind_of_line(text: str) -> str:
+def _with_line_feeds(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:

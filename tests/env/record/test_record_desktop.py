@@ -40,6 +40,7 @@ from saccade.env.x11.connection import (
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import KeyMap, keysym
 from saccade.env.x11.listener import X11Listener
+from saccade.env.x11.text import type_by_keys
 from saccade.perception.observation import Screenshot
 from saccade.perception.screen import Region, ScreenCamera
 
@@ -294,7 +295,7 @@ def test_characters_typed_through_lent_keys_are_recovered(tmp_path: Path, displa
     text = "Grüße, 你好 ☃ 😀 Привет “x” €5"
     with recording(tmp_path / "run", display) as at_work:
         device = X11Input(display.name, Control())
-        device.keyboard.text.by_keys(text)
+        type_by_keys(device.session, text)
         device.close()
         until(lambda: len(at_work.heard) >= 2 * len(text))
     assert actions_of(tmp_path / "run") == [Type(text=text)]

@@ -14,6 +14,7 @@ from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.x11.connection import Connection
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.selection import SelectionReader
+from saccade.env.x11.text import type_by_paste
 
 MANY = "".join(f"{number} größer 你好\n" for number in range(60_000))
 LINES = "".join(f"line {number}: ñ\n" for number in range(8_000))
@@ -62,8 +63,8 @@ def keepers(display: PrivateDisplay) -> list[str]:
 
 def test_text_is_put_back(display: PrivateDisplay, device: X11Input, notepad: Notepad) -> None:
     xclip(display, put="former ☃".encode())
-    device.keyboard.text.by_paste("one, 你好\n")
-    device.keyboard.text.by_paste("two")
+    type_by_paste(device.session, "one, 你好\n")
+    type_by_paste(device.session, "two")
     assert xclip(display).decode() == "former ☃"
     assert notepad.has(device, "one, 你好\ntwo")
 
@@ -71,7 +72,7 @@ def test_text_is_put_back(display: PrivateDisplay, device: X11Input, notepad: No
 def test_a_picture_is_put_back(display: PrivateDisplay, device: X11Input, notepad: Notepad) -> None:
     picture = bytes(range(256)) * 16
     xclip(display, "-target", "image/png", put=picture)
-    device.keyboard.text.by_paste("words")
+    type_by_paste(device.session, "words")
     assert xclip(display, "-target", "image/png") == picture
     assert b"UTF8_STRING" not in xclip(display, "-target", "TARGETS").split()
     assert notepad.has(device, "words")
@@ -82,7 +83,7 @@ def test_much_is_fetched_kept_and_handed_over_in_pieces(
 ) -> None:
     assert len(MANY.encode()) > 1 << 20
     xclip(display, put=MANY.encode())
-    device.keyboard.text.by_paste(LINES)
+    type_by_paste(device.session, LINES)
     assert xclip(display).decode() == MANY
     assert notepad.has(device, LINES)
 
@@ -91,7 +92,7 @@ def test_an_empty_clipboard_is_empty_again(display: PrivateDisplay, device: X11I
     connection = Connection(display.name)
     reader = SelectionReader(connection)
     xclip(display, put=b"")
-    device.keyboard.text.by_paste("words")
+    type_by_paste(device.session, "words")
     assert not reader.read("CLIPBOARD", 5.0).get("UTF8_STRING", (None, b""))[1]
     reader.close()
     connection.close()
@@ -102,12 +103,12 @@ def test_a_process_keeps_the_clipboard_until_somebody_copies(
 ) -> None:
     xclip(display, put=b"former")
     other = X11Input(display.name, Control())
-    other.keyboard.text.by_paste("words")
+    type_by_paste(other.session, "words")
     assert keepers(display) == []
     other.close()
     assert len(keepers(display)) == 1
     assert [xclip(display), xclip(display)] == [b"former", b"former"]
-    device.keyboard.text.by_paste("more words")  # takes it from the process, and gives it back itself
+    type_by_paste(device.session, "more words")  # takes it from the process, and gives it back itself
     assert xclip(display) == b"former"
     assert eventually(lambda: keepers(display) == [])
 
@@ -140,7 +141,7 @@ def test_a_stop_before_it_is_fetched_puts_it_back(display: PrivateDisplay, deaf:
     watch = threading.Thread(target=stop_at_the_key)
     watch.start()
     with pytest.raises(Stopped):
-        device.keyboard.text.by_paste("never fetched")
+        type_by_paste(device.session, "never fetched")
     watch.join()
     assert xclip(display) == b"former"
     assert deaf.display.query_keymap() == [0] * 32
@@ -149,7 +150,7 @@ def test_a_stop_before_it_is_fetched_puts_it_back(display: PrivateDisplay, deaf:
 
 def test_what_is_not_fetched_is_typed(display: PrivateDisplay, deaf: Connection) -> None:
     device = X11Input(display.name, Control())
-    device.keyboard.text.by_paste("xy")
+    type_by_paste(device.session, "xy")
     presses = [event.detail for event in deaf.events(1.0) if event.type == 2]
     symbols = [deaf.display.keycode_to_keysym(code, 0) for code in presses]
     assert symbols[-2:] == [ord("x"), ord("y")]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from saccade.env.x11.connection import Connection
 from saccade.env.x11.focus import Focus
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.locks import LockKeys
+from saccade.env.x11.session import X11Session
+from saccade.env.x11.text import type_by_keys, type_by_paste, type_text
 
 AREA = "<textarea id=area spellcheck=false style='width:900px;height:400px'></textarea>"
 TABS = """<script>area.onkeydown = e => { if (e.key == 'Tab') { e.preventDefault();
@@ -67,15 +69,18 @@ def server(display: PrivateDisplay) -> Iterator[Server]:
     server.connection.close()
 
 
-@pytest.mark.parametrize("way", ["type", "by_keys", "by_paste"])
-def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: str) -> None:
+WAYS = [type_text, type_by_keys, type_by_paste]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: Callable[[X11Session, str], None]) -> None:
     wrong = []
     with PrivateDisplay() as display:
         notepad = Notepad(display, tmp_path / "note.txt")
         device = X11Input(display.name, Control())
         for text in [*texts(12), texts(2, longest=400)[1]]:
             notepad.clear(device)
-            getattr(device.keyboard.text, way)(text)
+            way(device.session, text)
             if not notepad.has(device, text):
                 wrong.append(text)
         device.close()
@@ -85,22 +90,22 @@ def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: str) -> None:
 def test_texts_arrive_in_a_browser_exactly() -> None:
     wrong = []
 
-    def write(window: BrowserWindow, device: X11Input, way: str) -> None:
+    def write(window: BrowserWindow, device: X11Input, way: Callable[[X11Session, str], None]) -> None:
         device.click(window.at(200, 200))
         for text in texts(8):
             device.keyboard.chord(("ctrl", "a"))
             device.keyboard.chord(("delete",))
-            getattr(device.keyboard.text, way)(text)
+            way(device.session, text)
             if not eventually(lambda: window.page.evaluate("area.value") == text):  # noqa: B023
-                wrong.append((way, text))
+                wrong.append((way.__name__, text))
 
     def body() -> None:
         with browser_window() as (window, device):
             window.show(AREA + TABS)
-            write(window, device, "by_keys")
-            write(window, device, "by_paste")
+            write(window, device, type_by_keys)
+            write(window, device, type_by_paste)
             window.show(AREA)  # the tab key would leave it
-            write(window, device, "type")
+            write(window, device, type_text)
 
     apart(body)
     assert wrong == []
