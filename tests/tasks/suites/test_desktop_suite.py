@@ -156,7 +156,7 @@ def test_what_cannot_be_prepared_fails_the_reset(tmp_path: Path) -> None:
     )
     with (
         closing(OsWorldEnvironment(read_task(file), size=SIZE)) as environment,
-        pytest.raises(EnvironmentFailure, match="false has ended with status 1; it showed no window"),
+        pytest.raises(EnvironmentFailure, match="false exited with status 1 and showed no window"),
     ):
         environment.reset(0)
 
