@@ -65,7 +65,7 @@ class TrajectoryWriter:
                     f"{directory} already holds a trajectory; choose another folder with --out"
                 )
             self._images.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.path, event_line(start))
+            _write_atomically(self.path, event_line(start))
             self._hash = hashlib.sha256(event_line(start))
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
@@ -93,7 +93,7 @@ class TrajectoryWriter:
         target = self._images / f"{screenshot.digest}.png"
         try:
             if not target.exists():
-                _write_whole(target, screenshot.png())
+                _write_atomically(target, screenshot.png())
         except OSError as error:
             raise _cannot_write(target, error) from error
         self.append(
@@ -333,7 +333,7 @@ def event_line(event: Event) -> bytes:
         return json.dumps(event.model_dump(mode="json")).encode() + b"\n"
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes) -> None:
     """Make a file appear with all of its content or not at all."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:

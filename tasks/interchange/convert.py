@@ -58,7 +58,7 @@ def export_runs(path: Path, format_name: str, out: Path | None = None) -> Conver
     folder = (path.parent if path.is_file() else path).resolve()
     target = out or folder.with_name(folder.name + chosen.suffix)
     outcome = ConvertedRun(str(target), chosen.name)
-    with whole(target) as beside:
+    with atomic_output(target) as beside:
         chosen.write(runs, beside, outcome.note)
     outcome.runs = [named.name for named in runs]
     outcome.steps = sum(len(named.run.steps) for named in runs)
@@ -76,7 +76,7 @@ def import_runs(source: Path, format_name: str, out: Path, images: Path | None =
     if not source.exists():
         raise TrajectoryError(f"{source}: No such file or directory")
     outcome = ConvertedRun(str(out), chosen.name)
-    with whole(out) as beside:
+    with atomic_output(out) as beside:
         for run in chosen.read(source, images, outcome.note):
             name = _free_name(run.name, outcome.runs)
             outcome.runs.append(name)
@@ -107,7 +107,7 @@ def find_runs(path: Path) -> list[ExportedRun]:
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
+def atomic_output(target: Path) -> Iterator[Path]:
     """Where to write what then appears at ``target`` in one piece, or not at all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the page shows, as plain JSON: the recorded events, and how the run went in plain words."""
+"""The data of the page as JSON: the recorded events, and in plain words how the run ended."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Tone = Literal["good", "bad", "open"]
 
 _WHY: dict[EndReason, str] = {
     "terminated": "the environment ended the task",
-    "truncated": "the environment cut the task off",
+    "truncated": "the environment stopped the task at its limit",
     "finished": "the policy said it was done",
     "call_user": "the policy handed over to a person",
     "step_limit": "the step limit was reached",
     "time_limit": "the time limit was reached",
-    "stuck": "the same actions again and again, and the screen did not change",
-    "unreadable": "several replies in a row could not be read",
+    "stuck": "the policy repeated the same actions and the screen did not change",
+    "unreadable": "several replies in a row could not be parsed",
     "interrupted": "a person stopped it",
-    "error": "something broke",
+    "error": "an error ended the run",
 }
 
 
@@ -28,9 +28,9 @@ class RunStatus(NamedTuple):
     """How a run ended.
 
     Attributes:
-        tone: ``open`` where there is nothing to judge, as after an interruption.
-        word: one word for the badge.
-        why: the rest of the sentence.
+        tone: ``open`` where success is unknown, as after an interruption.
+        word: the text of the badge.
+        why: the reason.
     """
 
     tone: Tone
@@ -38,31 +38,26 @@ class RunStatus(NamedTuple):
     why: str
 
 
-_DRIFTED = RunStatus("bad", "Drift", "the screen was not as recorded, so nothing further was done")
+_DRIFTED = RunStatus("bad", "Drift", "the screen was not as recorded, so the replay stopped")
 
 
 def outcome(end: EndEvent | None, drifted: bool = False) -> RunStatus:
-    """How a run ended, in words; a run without an end was cut off, an exact replay may have drifted."""
+    """How a run ended; a run without an end was cut off, and an exact replay may have drifted."""
     if drifted:
         return _DRIFTED
     if end is None:
-        return RunStatus(
-            "open", "Cut off", "the recording stops without an end: the run was killed or is going on"
-        )
+        return RunStatus("open", "Cut off", "the run was killed or is still running")
     why = _WHY[end.end]
-    if end.success and end.reward is None:
-        return RunStatus("good", "Success", f"{why}; the environment did not judge it")
     if end.success:
-        return RunStatus("good", "Success", why)
+        unscored = "; the environment did not score it" if end.reward is None else ""
+        return RunStatus("good", "Success", why + unscored)
     if end.end == "interrupted":
         return RunStatus("open", "Interrupted", why)
-    if end.end == "error":
-        return RunStatus("bad", "Error", why)
-    return RunStatus("bad", "Failure", why)
+    return RunStatus("bad", "Error" if end.end == "error" else "Failure", why)
 
 
 def report_data(trajectory: Trajectory, pairing: Pairing | None = None) -> dict[str, Any]:
-    """Everything the page needs except the pictures; of a replay, with its recording."""
+    """Everything that the page needs except the screenshots; for a replay, its recording too."""
     return {
         "outcome": outcome(trajectory.end, drifted=bool(pairing and pairing.drift))._asdict(),
         "duration": duration(trajectory),
@@ -85,7 +80,7 @@ def _step_data(step: Step) -> dict[str, Any]:
 
 
 def duration(trajectory: Trajectory) -> float:
-    """Seconds from the start to the last thing that was recorded."""
+    """Seconds from the start to the last recorded event."""
     times = [trajectory.start.time, *(event.time for event in trajectory.observations())]
     for step in trajectory.steps:
         times += [event.time for event in (step.prediction, *step.actions) if event]

@@ -1,6 +1,6 @@
 const PHASES = ["settle", "capture", "encode", "prefill", "decode", "parse", "act"];
 
-// ---- what was said and done
+// ---- thought, reply and actions
 const chips = (acts, size) => acts.map((act, index) => chip({ ...act, size }, acts.length > 1 ? index + 1 : 0));
 function chip(act, order) {
   const { action, event } = act;
@@ -8,29 +8,29 @@ function chip(act, order) {
   const parts = [el("span", {}, order ? `${order}. ${title(action)}` : title(action))];
   const keys = keysOf(action);
   parts.push(...keys.flatMap((key, index) => [index ? "+" : null, el("kbd", {}, key)]));
-  const said = action.text ?? gist(action);
+  const said = action.text ?? contentOf(action);
   if (said) parts.push(el("span", { class: "said" }, short(said, 300)));
   if (pointsOf(action).length) parts.push(el("span", { class: "note" }, pointsOf(action).map(at).join(" → ")));
   if (outside) parts.push("⚠ outside the screenshot");
   return el("span", { class: `chip ${event?.error && !ends(action) ? "failed" : ""}` }, parts);
 }
 
-/** An object as JSON on one line, with room to breathe: points stay together. */
+/** An action as JSON on one line, with spaces between its fields. */
 const spaced = (action) =>
   `{${Object.entries(action).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`).join(", ")}}`;
 
 function actBlock(act) {
   const { action, event, plan } = act;
-  const judged = [];
-  if (!event) judged.push(ends(action) ? "ends the run, nothing to execute" : "not executed");
-  if (event?.reward) judged.push(`reward ${event.reward}`);
-  if (event?.terminated) judged.push("the environment ended the task");
-  if (event?.truncated) judged.push("the environment cut the task off");
+  const notes = [];
+  if (!event) notes.push(ends(action) ? "ends the run; nothing to execute" : "not executed");
+  if (event?.reward) notes.push(`reward ${event.reward}`);
+  if (event?.terminated) notes.push("the environment ended the task");
+  if (event?.truncated) notes.push("the environment stopped the task at its limit");
   return el("div", {},
     plan ? [pre(spaced(plan), "Planned action"), el("p", { class: "note" }, "executed instead:")] : null,
     pre(spaced(action), "Action"),
     event?.error ? el("p", { class: ends(action) ? "note" : "trouble" }, event.error) : null,
-    judged.length ? el("p", { class: "note" }, judged.join(" · ")) : null);
+    notes.length ? el("p", { class: "note" }, notes.join(" · ")) : null);
 }
 
 function addTimings(total, timings) {
@@ -39,7 +39,7 @@ function addTimings(total, timings) {
 }
 const timingsOf = (step) => [step.observation, step.prediction?.usage, ...step.actions].reduce((total, part) => addTimings(total, part?.timings), {});
 
-/** Where the time went. What was read ahead passed while the screen settled, and cost no time of its own. */
+/** Seconds of each phase. Work done ahead ran while the screen settled and took no time of its own. */
 function timeBar({ ahead = 0, ...total }) {
   const known = PHASES.filter((phase) => phase in total);
   const phases = [...known, ...Object.keys(total).filter((phase) => !PHASES.includes(phase))];
@@ -74,7 +74,7 @@ function stepDetails(entry) {
     said?.error ? section("Reply could not be read", el("p", { class: "trouble" }, said.error)) : null,
     said?.thought ? section("Thought", el("p", { class: "thought" }, said.thought)) : null,
     acts.length ? section(acts.length > 1 ? "Actions" : "Action", el("div", { class: "acts" }, acts.map(actBlock))) : null,
-    said ? section("Reply, as it came", pre(said.raw, "Reply")) : null,
+    said ? section("Raw reply", pre(said.raw, "Reply")) : null,
     timeBar(timingsOf(step)),
     cost(said?.usage),
   ];

@@ -1,4 +1,4 @@
-"""Screenshots as small files, exact as long as the page stays small, or the reason why there is none."""
+"""Screenshots for the page: exact while the page stays small, else compressed; or why one is missing."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ from ...env.trajectory.trajectory import Trajectory
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WEBP_LIMIT = 16383  # pixels on a side, fixed by the format
 PLACEHOLDER_TYPE = "text/plain"
-_LADDER = ((85, 1), (70, 1), (50, 1), (30, 1), (15, 1), (70, 2), (40, 2), (40, 4))  # quality, times smaller
-_HOPELESS = 4  # lossless WebP makes a screen's PNG smaller, but not so many times
+_LOSSY_LEVELS = (*((quality, 1) for quality in (85, 70, 50, 30, 15)), (70, 2), (40, 2), (40, 4))
+"""Quality, and how many times smaller each side is."""
+_LOSSLESS_GAIN = 4  # lossless WebP never makes a screen's PNG this many times smaller
 
 
 class Shown(NamedTuple):
-    """A picture the page needs, and whose it is."""
+    """A screenshot that the page needs, and its run."""
 
     trajectory: Trajectory
     observation: ObservationEvent
 
 
 class Embedded(NamedTuple):
-    """What the page holds for one digest.
+    """One screenshot as it is embedded in the page.
 
     Attributes:
         digest: as the events name it.
-        mime: ``image/...``, or ``text/plain`` where the body says why there is no picture.
-        body: the base64 of the picture, or the reason.
-        exact: whether its pixels are those that were recorded.
+        mime: ``image/...``, or ``text/plain`` where the body says why there is no image.
+        body: the image in base64, or the reason.
+        exact: whether its pixels are the recorded ones.
     """
 
     digest: str
@@ -49,25 +50,25 @@ class Embedded(NamedTuple):
 def embedded_images(shown: Iterable[Shown], budget: int) -> Iterator[Embedded]:
     """Each distinct screenshot once, in the order of first use, encoded on all cores.
 
-    Encoders leave Python's lock, so threads do; only a few pictures are held at a time.
+    Encoders release Python's lock, so threads are enough; only a few images are in memory at a time.
 
     Args:
-        shown: what the page needs; equal screens of two runs are one.
-        budget: bytes for all of them together. Where they need more, the largest lose pixels' exactness.
+        shown: what the page needs; equal screens are embedded once.
+        budget: bytes for all of them together. If they need more, the largest are compressed with loss.
     """
     distinct: dict[str, Shown] = {}
     for picture in shown:
         distinct.setdefault(picture.observation.screenshot, picture)
     ordered = list(distinct.values())
-    share = fair_share([_bytes_on_disk(picture) for picture in ordered], budget)
+    share = size_limit([_bytes_on_disk(picture) for picture in ordered], budget)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from _in_order(pool, iter(ordered), share, ahead=2 * (os.cpu_count() or 1))
 
 
-def fair_share(sizes: Sequence[int], budget: int) -> int | None:
-    """The size that none may exceed so that all fit; None if they do as they are.
+def size_limit(sizes: Sequence[int], budget: int) -> int | None:
+    """The most bytes that one image may have so that all fit; None if they fit as they are.
 
-    What small ones leave is for the large.
+    Large images get what small ones do not use.
     """
     ordered = sorted(sizes)
     for position, size in enumerate(ordered):
@@ -95,28 +96,25 @@ def _in_order(
 
 
 def embed(trajectory: Trajectory, observation: ObservationEvent, share: int | None) -> Embedded:
-    """One screenshot, checked against its digest; an unreadable one becomes the reason why."""
+    """One screenshot, checked against its digest; for an unreadable one the reason is embedded."""
     digest = observation.screenshot
     try:
         image = trajectory.screenshot(observation).image()
         recorded = trajectory.image_path(observation).read_bytes()
     except (TrajectoryError, OSError) as error:
-        reason = str(error).replace(
-            f"{trajectory.directory}{os.sep}", ""
-        )  # pages are passed on, paths are not
+        reason = str(error).replace(f"{trajectory.directory}{os.sep}", "")  # pages are shared, paths are not
         return Embedded(digest, PLACEHOLDER_TYPE, reason)
-    exact = share is None or len(recorded) < _HOPELESS * share
-    mime, data = smallest(image, recorded) if exact else ("", b"")
+    exact = share is None or len(recorded) < _LOSSLESS_GAIN * share
+    mime, data = encode_lossless(image, recorded) if exact else ("", b"")
     if share is not None and (not exact or len(data) > share):
-        exact, mime, data = False, "image/webp", squeezed(image, share)
+        exact, mime, data = False, "image/webp", encode_lossy(image, share)
     return Embedded(digest, mime, base64.b64encode(data).decode(), exact)
 
 
-def smallest(image: Image.Image, recorded: bytes) -> tuple[str, bytes]:
-    """The picture's media type and bytes: lossless WebP, or the recorded PNG where that is smaller.
+def encode_lossless(image: Image.Image, recorded: bytes) -> tuple[str, bytes]:
+    """The media type and bytes: lossless WebP, or the recorded PNG where that is smaller.
 
-    The effort is the cheapest that brings most of the gain: more effort costs three times the time
-    for a quarter of the size.
+    The encoder's effort is the lowest with most of the gain: more takes 3 times as long and saves a quarter.
     """
     png = recorded if recorded.startswith(PNG_SIGNATURE) else _encode(image, "PNG")
     if max(image.size) > WEBP_LIMIT:
@@ -125,12 +123,12 @@ def smallest(image: Image.Image, recorded: bytes) -> tuple[str, bytes]:
     return ("image/webp", webp) if len(webp) < len(png) else ("image/png", png)
 
 
-def squeezed(image: Image.Image, share: int) -> bytes:
-    """The picture as lossy WebP, as good as ``share`` bytes allow; the smallest there is if none fits."""
+def encode_lossy(image: Image.Image, share: int) -> bytes:
+    """Lossy WebP of the best quality that fits ``share`` bytes; of the lowest if none fits."""
     image = image.copy()
     image.thumbnail((WEBP_LIMIT, WEBP_LIMIT))
     data = b""
-    for quality, times in _LADDER:
+    for quality, times in _LOSSY_LEVELS:
         smaller = image.reduce(times) if times > 1 else image
         data = _encode(smaller, "WEBP", quality=quality, method=2)
         if len(data) <= share:

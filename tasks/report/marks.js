@@ -24,14 +24,14 @@ function marksOf(action, order, size, tags) {
   const point = action.point || [size[0] / 2, size[1] / 2];
   if (action.kind === "scroll") {
     const arrow = [...twice("path", { d: "M-26 0 L26 0" }), svg("g", { transform: "translate(26 0)" }, arrowHead())];
-    return [placed(point, arrow, TURNS[action.direction]), tag(point, `${order}scroll ${gist(action)}`, size, tags)];
+    return [placed(point, arrow, TURNS[action.direction]), tag(point, `${order}scroll ${contentOf(action)}`, size, tags)];
   }
   const rings = [...twice("circle", { r: 15, class: "ring" }), ...twice("path", { d: "M-24 0H-9 M9 0H24 M0 -24V-9 M0 9V24" })];
   if (action.kind === "double_click") rings.push(...twice("circle", { r: 8 }));
   rings.push(svg("circle", { r: 2.5, class: "dot" }));
-  const named = order || NAMED.has(action.kind) ? `${order}${title(action)} ${gist(action)}`.trim() : gist(action);
-  const words = short(named, 40);
-  return [placed(point, rings), ...(words ? [tag(point, words, size, tags)] : [])];
+  const named = order || NAMED.has(action.kind) ? `${order}${title(action)} ${contentOf(action)}`.trim() : contentOf(action);
+  const text = short(named, 40);
+  return [placed(point, rings), ...(text ? [tag(point, text, size, tags)] : [])];
 }
 function dragMarks(action, order, size, tags) {
   const [from, to] = [action.start, action.end];
@@ -42,20 +42,20 @@ function dragMarks(action, order, size, tags) {
 }
 const short = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
-/** A label on a bubble, on the side where there is room, clear of earlier ones there and of a line to `to`. */
-function tag(point, words, [width, height], tags, to) {
+/** A label beside a point, on the side with room, clear of earlier labels there and of a line to `to`. */
+function tag(point, text, [width, height], tags, to) {
   const leftward = point[0] > width * (!to ? 0.6 : to[0] > point[0] ? 0.2 : 0.8);
   const upward = point[1] > height * (!to ? 0.5 : to[1] > point[1] ? 0.2 : 0.8);
-  const letters = [...words].length * 7.6 + 16;
+  const letters = [...text].length * 7.6 + 16;
   const left = leftward ? -letters - 24 : 24;
   const below = tags.filter((other) => Math.hypot(other[0] - point[0], other[1] - point[1]) < 8).length;
   tags.push(point);
   const top = upward ? -38 - 28 * below : 14 + 28 * below;
   const box = svg("rect", { class: "tag", x: left, y: top, width: letters, height: 24, rx: 7 });
-  return placed(point, [box, svg("text", { x: left + letters / 2, y: top + 17, "text-anchor": "middle" }, words)]);
+  return placed(point, [box, svg("text", { x: left + letters / 2, y: top + 17, "text-anchor": "middle" }, text)]);
 }
 
-/** Marks keep their size on the page: each is scaled by picture pixels per page pixel. */
+/** Keeps the size of the marks on the page: each is scaled by screenshot pixels per page pixel. */
 function rescale() {
   for (const layer of document.querySelectorAll(".stage .overlay")) {
     const ratio = Number(layer.dataset.width) / (layer.clientWidth || 1);

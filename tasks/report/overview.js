@@ -1,7 +1,7 @@
 const runs = JSON.parse(byId("data").textContent);
 const view = { by: "when", down: true };
 
-// ---- the table: a heading, what it sorts by, and what stands in the cell
+// ---- the table: heading, sort key and cell of each column
 const day = (time) => new Date(time * 1000).toISOString().slice(0, 19).replace("T", " ");
 const COLUMNS = [
   { name: "Task", key: "task", cell: taskCell },
@@ -38,7 +38,7 @@ function renderHeads() {
     return el("th", { scope: "col", "aria-sort": sorted, class: column.number ? "number" : "" }, button);
   }));
 }
-/** By the chosen column; what a run does not have comes last, and equal ones newest first. */
+/** By the chosen column; runs without a value come last, equal runs newest first. */
 function order(left, right) {
   const [one, other] = [left[view.by], right[view.by]];
   if (one === null || other === null) return (one === null) - (other === null);
@@ -46,13 +46,13 @@ function order(left, right) {
   return (view.down ? -ahead : ahead) || right.when - left.when;
 }
 function render() {
-  const words = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
   const outcome = byId("outcome").value;
-  const shown = runs.filter((run) => (!outcome || run.outcome === outcome) && words.every((word) => run.found.includes(word)));
+  const shown = runs.filter((run) => (!outcome || run.outcome === outcome) && terms.every((word) => run.found.includes(word)));
   byId("rows").replaceChildren(...shown.sort(order).map((run) => run.row));
   const good = shown.filter((run) => run.tone === "good").length;
   const share = shown.length ? ` (${Math.round((100 * good) / shown.length)} %)` : "";
-  byId("count").textContent = `${shown.length === runs.length ? "" : `${number(shown.length)} of `}${plural(runs.length, "run")}, ${number(good)} achieved${share}`;
+  byId("count").textContent = `${shown.length === runs.length ? "" : `${number(shown.length)} of `}${plural(runs.length, "run")}, ${number(good)} succeeded${share}`;
 }
 function sortBy(column) {
   const again = view.by === column.key;

@@ -1,4 +1,4 @@
-"""A folder of runs as one page: a table that leads to each run's report."""
+"""A folder of runs as one page: a table with links to the reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .data import duration, outcome
 from .page import FILE_NAME as REPORT_NAME
 from .page import write_report
 from .replay_outcome import RECORD_NAME, read_record
-from .shell import content_policy, fill, json_block, part, script_of, write_whole
+from .shell import content_policy, fill, json_block, part, script_of, write_atomically
 
 FILE_NAME = "overview.html"
 THUMBNAIL = (192, 120)
@@ -29,16 +29,16 @@ _SCRIPTS = ("words.js", "overview.js")
 
 @dataclass(frozen=True)
 class OverviewRow:
-    """What the table says of one run.
+    """The table's row of one run.
 
     Attributes:
-        name: its folder, from where the table is.
-        link: its report, from where the table is; None if there is none.
-        thumbnail: its last screen as a data address; empty if there is none.
+        name: its folder, relative to the table.
+        link: its report, relative to the table; None if there is none.
+        thumbnail: its last screen as a data URL; empty if there is none.
         tone: of the outcome: good, bad or open.
-        end: the reason it ended for; empty where the run was cut off.
-        seconds: from its start to its end.
-        forwards: of the model, after prefill.
+        end: why it ended; empty for a run that was cut off.
+        seconds: its duration.
+        forwards: forward passes of the model after prefill.
     """
 
     name: str
@@ -57,23 +57,23 @@ class OverviewRow:
     thumbnail: str = ""
 
 
-def write_overview(runs: Sequence[Path], folder: Path, tell: Callable[[str], None]) -> Path:
-    """Write the table of some runs, and the reports of those that have none or an old one.
+def write_overview(runs: Sequence[Path], folder: Path, log: Callable[[str], None]) -> Path:
+    """Write the table of some runs, and the reports that are missing or out of date.
 
     Args:
         runs: their folders, all of them inside ``folder``.
         folder: where the table is written.
-        tell: hears of each report that is written, and of each that cannot be.
+        log: called with a line for each report that is written or cannot be written.
 
     Returns:
-        The file that was written. It appears whole or not at all.
+        The file, which is written atomically.
 
     Raises:
         UsageError: it cannot be written.
     """
     stale = [run for run in runs if is_stale(run)]
     for number, run in enumerate(stale, start=1):
-        _refresh(run, f"report {number} of {len(stale)}: {run}", tell)
+        _refresh(run, f"report {number} of {len(stale)}: {run}", log)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = list(pool.map(lambda run: row(run, folder), runs))
     style, script = part("report.css") + part("overview.css"), script_of(_SCRIPTS)
@@ -85,14 +85,14 @@ def write_overview(runs: Sequence[Path], folder: Path, tell: Callable[[str], Non
     }
     path = folder / FILE_NAME
     try:
-        write_whole(path, [fill(part("overview.html"), values)])
+        write_atomically(path, [fill(part("overview.html"), values)])
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; name one folder of runs") from error
     return path
 
 
 def is_stale(run: Path) -> bool:
-    """Whether a run has no report, or one that is older than what it was made from."""
+    """Whether a run's report is missing or older than the run."""
     try:
         written = (run / REPORT_NAME).stat().st_mtime_ns
     except OSError:
@@ -101,16 +101,16 @@ def is_stale(run: Path) -> bool:
     return any(file.exists() and file.stat().st_mtime_ns > written for file in sources)
 
 
-def _refresh(run: Path, told: str, tell: Callable[[str], None]) -> None:
-    tell(told)
+def _refresh(run: Path, message: str, log: Callable[[str], None]) -> None:
+    log(message)
     try:
         write_report(Trajectory.load(run))
     except SaccadeError as error:
-        tell(str(error))
+        log(str(error))
 
 
 def row(run: Path, folder: Path) -> OverviewRow:
-    """What the table says of a run; of one that cannot be read, why."""
+    """The row of a run; of one that cannot be read, with the reason."""
     name = Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix()
     link = f"./{quote(name)}/{REPORT_NAME}" if (run / REPORT_NAME).is_file() else None
     try:
@@ -118,7 +118,7 @@ def row(run: Path, folder: Path) -> OverviewRow:
         record = read_record(run)
     except TrajectoryError as error:
         return OverviewRow(name, link, why=str(error).replace(f"{run}{os.sep}", ""))
-    judged = outcome(trajectory.end, drifted=bool(record and record.drift))
+    status = outcome(trajectory.end, drifted=bool(record and record.drift))
     predictions = [step.prediction for step in trajectory.steps if step.prediction]
     return OverviewRow(
         name=name,
@@ -127,9 +127,9 @@ def row(run: Path, folder: Path) -> OverviewRow:
         environment=trajectory.start.environment,
         policy=trajectory.start.policy,
         when=trajectory.start.time,
-        tone=judged.tone,
-        outcome=judged.word,
-        why=judged.why,
+        tone=status.tone,
+        outcome=status.word,
+        why=status.why,
         end=trajectory.end.end if trajectory.end else "",
         steps=len(predictions),
         seconds=duration(trajectory),
@@ -139,7 +139,7 @@ def row(run: Path, folder: Path) -> OverviewRow:
 
 
 def thumbnail(trajectory: Trajectory) -> str:
-    """A run's last screen, small, as a data address; empty if it has none that can be read."""
+    """A run's last screen, small, as a data URL; empty if there is none that can be read."""
     seen = trajectory.observations()
     if not seen:
         return ""

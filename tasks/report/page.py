@@ -1,4 +1,4 @@
-"""The page of one run: its data, and its pictures as long as there is room for them."""
+"""The page of one run: its data and its screenshots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...env.trajectory.trajectory import Trajectory
 from .data import report_data
 from .images import Embedded, Shown, embedded_images
 from .pairing import pairing
-from .shell import content_policy, fill, json_block, part, script_of, write_whole
+from .shell import content_policy, fill, json_block, part, script_of, write_atomically
 
 FILE_NAME = "report.html"
 PAGE_BYTES = 57_000_000
@@ -19,15 +19,15 @@ _SCRIPTS = ("words.js", "marks.js", "details.js", "pairs.js", "report.js")
 
 
 def write_report(trajectory: Trajectory, target: Path | None = None, limit: int = PAGE_BYTES) -> Path:
-    """Write one run as one HTML file that needs nothing else; a replay with its recording beside it.
+    """Write one run as one self-contained HTML file; a replay with its recording beside it.
 
     Args:
         trajectory: a run, finished or not.
         target: the file to write; ``report.html`` in the run's folder by default.
-        limit: bytes of the file. Where exact pictures do not fit, the largest are compressed until they do.
+        limit: bytes of the file. If exact screenshots do not fit, the largest are compressed until they do.
 
     Returns:
-        The file that was written. It appears whole or not at all.
+        The file, which is written atomically.
 
     Raises:
         UsageError: the file cannot be written.
@@ -35,14 +35,14 @@ def write_report(trajectory: Trajectory, target: Path | None = None, limit: int 
     path = target or trajectory.directory / FILE_NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, page(trajectory, limit))
+        write_atomically(path, page(trajectory, limit))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; name another file") from error
     return path
 
 
 def page(trajectory: Trajectory, limit: int = PAGE_BYTES) -> Iterator[str]:
-    """The page in pieces, so that hundreds of pictures never stand in memory together."""
+    """The page in pieces, so that hundreds of screenshots are never in memory together."""
     style, script = part("report.css"), script_of(_SCRIPTS)
     pairs = pairing(trajectory)
     values = {
@@ -63,7 +63,7 @@ def page(trajectory: Trajectory, limit: int = PAGE_BYTES) -> Iterator[str]:
 
 
 def image_block(image: Embedded) -> str:
-    """One picture as a data block, found by its digest."""
+    """One screenshot as a data block, found by its digest."""
     body = json_block(image.body) if image.mime == "text/plain" else image.body
     note = "" if image.exact else " data-reduced"
     return f'<script type="{image.mime}" data-image="{html.escape(image.digest)}"{note}>{body}</script>\n'

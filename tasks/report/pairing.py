@@ -19,13 +19,12 @@ from .replay_outcome import DriftRecord, ReplayRecord, read_record
 
 @dataclass(frozen=True)
 class StepPair:
-    """What belongs to one step of a replay.
+    """The recorded side of one step of a replay.
 
     Attributes:
-        outcome: how the step came about: ``exact``, ``drift``, or as in ``agent.replay``; empty if nobody
-            knows.
-        recorded: the step that was repeated, or expected; None if there is none.
-        after: what was seen after it.
+        outcome: ``exact``, ``drift``, or as in ``agent.replay``; empty if unknown.
+        recorded: the recorded step; None if there is none.
+        after: the screen after it.
     """
 
     outcome: str
@@ -39,11 +38,11 @@ class Pairing:
 
     Attributes:
         mode: ``verify`` or ``exact``.
-        name: the recording's folder; not its path, for pages are passed on.
+        name: the recording's folder; not its path, because pages are shared.
         note: why the recording cannot be shown; empty if it can.
-        recording: None if it is not there any more.
+        recording: None if it cannot be read.
         pairs: one for each step of the replay, and one more for a drift.
-        drift: where an exact replay left the recording.
+        drift: where an exact replay stopped matching the recording.
         expected: the screen it expected there.
     """
 
@@ -56,7 +55,7 @@ class Pairing:
     expected: ObservationEvent | None
 
     def shown(self, replay: Trajectory) -> list[Shown]:
-        """The pictures that stand beside the replay's own."""
+        """The screenshots of the recording that the page needs."""
         found = [Shown(replay, self.expected)] if self.expected else []
         if self.recording is None:
             return found
@@ -67,7 +66,7 @@ class Pairing:
 
 
 def pairing(replay: Trajectory) -> Pairing | None:
-    """Read what a replay says of itself, and its recording; None for a run that is no replay."""
+    """Read a replay's record and its recording; None for a run that is no replay."""
     try:
         record = read_record(replay.directory)
     except TrajectoryError as error:
@@ -117,13 +116,13 @@ def _recording(path: Path) -> tuple[Trajectory | None, str]:
 
 
 def _verified(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[StepPair, ...]:
-    looks = {look.step: look for look in record.looked}
-    found = [looks.get(step.index) for step in replay.steps]
-    return tuple(_paired(look.outcome, recording, look.recorded) if look else StepPair("") for look in found)
+    records = {each.step: each for each in record.looked}
+    found = [records.get(step.index) for step in replay.steps]
+    return tuple(_paired(each.outcome, recording, each.recorded) if each else StepPair("") for each in found)
 
 
 def _exact(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[StepPair, ...]:
-    """One recorded step after the other; those that could not be read are never repeated."""
+    """One recorded step after the other; unreadable replies are not replayed."""
     if recording is None:
         drift = [StepPair("drift")] if record.drift is not None else []
         return (*(StepPair("exact") for _ in replay.steps), *drift)
@@ -145,11 +144,10 @@ def _paired(outcome: str, recording: Trajectory | None, index: int | None) -> St
 
 
 def _expected(replay: Trajectory, drift: DriftRecord) -> ObservationEvent:
-    """The recorded screen that did not come, of which the replay keeps a copy."""
+    """The expected screen, of which the replay keeps a copy."""
     seen = replay.observations()[-1] if replay.observations() else None
     size, scale = (seen.size, seen.device_scale) if seen else (Size(16, 9), 1.0)
     kept = replay.directory / "screenshots" / f"{drift.expected}.png"
-    # What is wrong with it, the page says in its place.
     with contextlib.suppress(OSError, ValueError, SyntaxError), Image.open(kept) as picture:
         size = Size(*picture.size)
     return ObservationEvent(

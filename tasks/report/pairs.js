@@ -1,22 +1,22 @@
 // ---- a replay beside its recording
 const OUTCOMES = {
-  known: ["as recorded", "the same model saw the same screens, so that its answer was known"],
+  known: ["as recorded", "the same model saw the same screens, so its answer was already known"],
   exact: ["as recorded", "the screen was as recorded"],
   agreed: ["agreed", "the model confirmed the recorded reply"],
-  near: ["near", "the model answered in its own words and meant the same, up to the tolerance"],
-  own: ["healed", "the model answered something else, which was done instead"],
-  end: ["end", "the recording was at its end"],
-  drift: ["drift", "the screen did not become the recorded one"],
+  near: ["near", "the model answered in other words, with the same actions within the tolerance"],
+  own: ["healed", "the model chose something else, which was executed instead"],
+  end: ["end", "the recording had no further step"],
+  drift: ["drift", "the screen did not become as recorded"],
 };
-const WORTH_A_LOOK = new Set(["near", "own", "drift"]);
+const TO_REVIEW = new Set(["near", "own", "drift"]);
 const outcomeOf = (entry) => (Object.hasOwn(OUTCOMES, entry.pair?.outcome ?? "") ? entry.pair.outcome : "");
 const outcomeWord = (entry) => OUTCOMES[outcomeOf(entry)]?.[0];
 
-/** What the recording saw and did at an entry; null where the page has no recorded screen for it. */
+/** The recorded screen and actions of an entry; null if the page has no recorded screen for it. */
 function recordedSide(entry) {
   const step = entry.pair?.recorded;
   if (!run.replay || (!step && entry.step) || (run.replay.note && !run.replay.expected)) return null;
-  if (entry.step) return { name: `Recorded, step ${step.index}`, before: step.observation, after: entry.pair.after, acts: actsOf(step) };
+  if (entry.step) return { name: `Recorded, step ${numberOf(step)}`, before: step.observation, after: entry.pair.after, acts: actsOf(step) };
   const before = run.replay.expected || run.replay.final;
   const name = run.replay.expected ? "Expected" : "Recorded, at the end";
   return before && { name, before, after: null, acts: step ? actsOf(step) : [] };
@@ -28,14 +28,14 @@ function renderPair(entry) {
   byId("recorded").hidden = !side;
   byId("panes").classList.toggle("two", Boolean(run.replay && !run.replay.note) || Boolean(side));
   byId("live-name").hidden = !run.replay;
-  byId("live-name").textContent = entry.step ? `Replay, step ${entry.step.index}` : "Replay, at the end";
+  byId("live-name").textContent = entry.step ? `Replay, step ${numberOf(entry.step)}` : "Replay, at the end";
   if (!side) return;
   byId("recorded-name").textContent = side.name;
   renderStage(byId("recorded-stage"), view.after ? side.after : side.before, side.acts, boxOf(entry), "Nothing was recorded after this.");
   byId("recorded-caption").replaceChildren(...chips(side.acts, side.before.size), ...exactness(view.after ? side.after : side.before));
 }
 
-/** How a step came about, and what was expected of it. */
+/** The outcome of a replayed step, and the recorded reply. */
 function pairDetails(entry) {
   const outcome = outcomeOf(entry);
   if (!outcome) return [];
@@ -45,11 +45,11 @@ function pairDetails(entry) {
   const differs = box ? ` It differs from ${at(box.slice(0, 2))} to ${at(box.slice(2))}.` : "";
   return [
     section(`Replay: ${word}`, el("p", { class: "thought" }, `${why[0].toUpperCase()}${why.slice(1)}.${differs}`)),
-    recorded?.prediction?.raw && WORTH_A_LOOK.has(outcome) ? section("Recorded reply", pre(recorded.prediction.raw, "Recorded reply")) : null,
+    recorded?.prediction?.raw && TO_REVIEW.has(outcome) ? section("Recorded reply", pre(recorded.prediction.raw, "Recorded reply")) : null,
   ];
 }
 
-/** How many steps came about how; each with the colour of its bars. */
+/** The number of steps with each outcome, with the colour of their bars. */
 function renderOutcomes() {
   if (!run.replay) return;
   const counts = new Map();

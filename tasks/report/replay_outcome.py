@@ -1,4 +1,4 @@
-"""What a replay leaves beside its own run: which recording it repeated, and how each step came about."""
+"""``replay.json`` in a replay's folder: which recording it repeated, and the outcome of each step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Part(BaseModel):
 
 
 class LookRecord(_Part):
-    """``agent.replay.Looked`` as it is kept."""
+    """The outcome of one step of a verified replay."""
 
     step: int
     recorded: int | None
@@ -28,13 +28,13 @@ class LookRecord(_Part):
 
 
 class DriftRecord(_Part):
-    """Where an exact replay left its recording.
+    """Where an exact replay stopped matching its recording.
 
     Attributes:
-        step: place in the recording, counting the steps that were repeated.
+        step: index among the recorded steps that are replayed.
         expected: digest of the recorded screen, kept among the replay's screenshots.
         live: digest of the screen that was seen.
-        box: left, top, right and bottom of what differs, in pixels; None where the sizes differ.
+        box: left, top, right and bottom of the difference, in pixels; None if the sizes differ.
     """
 
     step: int
@@ -48,7 +48,7 @@ class ReplayRecord(_Part):
 
     Attributes:
         recording: its folder or file, absolute.
-        looked: how each step of a verified replay came about.
+        looked: the outcome of each step of a verified replay.
     """
 
     recording: str
@@ -58,7 +58,7 @@ class ReplayRecord(_Part):
 
 
 def read_record(directory: Path) -> ReplayRecord | None:
-    """What a run's folder says about a replay; None for a run that is none.
+    """Read the record of a replay; None for any other run.
 
     Raises:
         TrajectoryError: it cannot be read.

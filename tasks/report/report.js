@@ -1,18 +1,18 @@
 const run = JSON.parse(byId("data").textContent);
 const view = { index: 0, after: false, marks: true };
 
-// ---- what there is to look at: every step, and the end
+// ---- the entries: every step, and the end
 const entries = run.steps.map((step, position) => {
   const next = run.steps[position + 1]?.observation || run.final;
   const until = next?.time ?? run.end?.time ?? step.actions.at(-1)?.time ?? step.prediction?.time;
   return {
-    id: `step-${step.index}`, step, next, acts: actsOf(step),
+    id: `step-${numberOf(step)}`, step, next, acts: actsOf(step),
     pair: run.replay?.pairs[position], shown: step.observation, duration: Math.max(0, (until ?? step.observation.time) - step.observation.time),
   };
 });
 entries.push({ id: "end", shown: run.final, acts: [], pair: run.replay?.pairs[run.steps.length], duration: 0 });
 
-/** Planned and executed actions side by side; the guard may have changed or dropped some. */
+/** Pairs of planned and executed actions; the guard may have changed or dropped some. */
 function actsOf(step) {
   const planned = step.prediction?.actions || [];
   return Array.from({ length: Math.max(planned.length, step.actions.length) }, (_, index) => {
@@ -37,7 +37,7 @@ function collectImages() {
 function picture(observation) {
   const block = images.get(observation.screenshot);
   if (block?.type.startsWith("image/")) {
-    const alt = `Screenshot of step ${observation.step}, ${observation.size[0]} by ${observation.size[1]} pixels`;
+    const alt = `Screenshot of step ${observation.step + 1}, ${observation.size[0]} by ${observation.size[1]} pixels`;
     return el("img", { src: `data:${block.type};base64,${block.textContent}`, alt, decoding: "sync" });
   }
   const loading = document.readyState === "loading";
@@ -53,7 +53,7 @@ function renderStage(stage, observation, acts, box, nothing) {
   const shown = observation ? picture(observation) : el("div", { class: "missing" }, nothing);
   stage.replaceChildren(shown, ...(view.marks && !view.after && observation ? [overlay(acts, width, height, box)] : []));
 }
-/** Where an exact picture can be had, if the page has only a compressed one. */
+/** Where the exact screenshot is, if the page has only a compressed one. */
 function exactness(observation) {
   const reduced = observation && images.get(observation.screenshot)?.hasAttribute("data-reduced");
   return reduced ? [el("span", { class: "note" }, `compressed to keep this page small; exact in screenshots/${observation.screenshot.slice(0, 12)}….png`)] : [];
@@ -83,17 +83,17 @@ function renderList() {
     const wrong = trouble(entry);
     const label = entry.step ? entry.acts.map((act) => summary(act.action)).join(", ") || wrong || "no action" : run.outcome.word;
     const time = entry.step ? seconds(entry.duration) : "";
-    const told = [wrong && label !== wrong ? `⚠ ${wrong}` : null, entry.step ? outcomeWord(entry) : null].filter(Boolean);
-    const status = told.length ? el("span", { class: "status" }, `${told.join(" · ")} · `) : null;
+    const notes = [wrong && label !== wrong ? `⚠ ${wrong}` : null, entry.step ? outcomeWord(entry) : null].filter(Boolean);
+    const status = notes.length ? el("span", { class: "status" }, `${notes.join(" · ")} · `) : null;
     const tone = wrong ? "bad" : run.outcome.tone === "good" && !entry.step ? "good" : "";
     entry.link = el("a", { href: `#${entry.id}`, title: short(label, 300), class: `${tone} of-${outcomeOf(entry)}` },
-      el("span", { class: "number" }, entry.step ? entry.step.index : "end"),
+      el("span", { class: "number" }, entry.step ? numberOf(entry.step) : "end"),
       el("span", { class: "label" }, status, short(label, 120)), el("span", { class: "time" }, time));
     entry.link.addEventListener("click", () => go(position));
     return el("li", {}, entry.link);
   }));
 }
-/** One bar per step, as high as the step was long; a click goes there. */
+/** One bar per step, its height is the step's duration; a click goes to the step. */
 function renderTimeline() {
   const longest = Math.max(...entries.map((entry) => entry.duration), 1e-9);
   const gap = entries.length > 150 ? 0.1 : 0.2;
@@ -118,7 +118,7 @@ function render() {
   }
   entry.link.setAttribute("aria-current", "step");
   entry.bar.classList.add("current");
-  byId("position").textContent = entry.step ? `Step ${entry.step.index}` : "End";
+  byId("position").textContent = entry.step ? `Step ${numberOf(entry.step)}` : "End";
   byId("previous").disabled = view.index === 0;
   byId("next").disabled = view.index === entries.length - 1;
   byId("moments").hidden = byId("marks").hidden = !entry.step;
@@ -134,11 +134,11 @@ function render() {
   rescale();
 }
 
-// ---- moving
-/** The next step that went wrong or was changed, coming round at the end. */
-function nextOfNote() {
+// ---- navigation
+/** Goes to the next step that failed or was changed; after the end it starts again. */
+function nextToReview() {
   const order = entries.map((_, offset) => (view.index + 1 + offset) % entries.length);
-  const found = order.find((index) => trouble(entries[index]) || WORTH_A_LOOK.has(outcomeOf(entries[index])));
+  const found = order.find((index) => trouble(entries[index]) || TO_REVIEW.has(outcomeOf(entries[index])));
   if (found !== undefined) go(found);
 }
 let addressTimer = 0;
@@ -146,12 +146,12 @@ function go(index) {
   view.index = Math.min(Math.max(index, 0), entries.length - 1);
   view.after = false;
   render();
-  keepInSight(entries[view.index].link);
-  // Browsers stop pages that change their address many times a second, as a held arrow key would.
+  scrollIntoList(entries[view.index].link);
+  // Browsers block pages that change their address many times a second, as with a held arrow key.
   clearTimeout(addressTimer);
   addressTimer = setTimeout(() => history.replaceState(null, "", `#${entries[view.index].id}`), 120);
 }
-function keepInSight(link) {
+function scrollIntoList(link) {
   const list = link.closest("nav");
   if (list.scrollHeight <= list.clientHeight) return;
   const [inner, outer] = [link.getBoundingClientRect(), list.getBoundingClientRect()];
@@ -169,7 +169,7 @@ const KEYS = {
   ArrowRight: () => go(view.index + 1), j: () => go(view.index + 1),
   ArrowLeft: () => go(view.index - 1), k: () => go(view.index - 1),
   Home: () => go(0), End: () => go(entries.length - 1),
-  n: nextOfNote, b: () => toggle("after"), m: () => toggle("marks"), "?": () => byId("keys").showModal(),
+  n: nextToReview, b: () => toggle("after"), m: () => toggle("marks"), "?": () => byId("keys").showModal(),
 };
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open || !Object.hasOwn(KEYS, event.key)) return;

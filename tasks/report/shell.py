@@ -1,7 +1,7 @@
-"""What every page is made of: a template, a style and a script, filled with data that is never trusted.
+"""HTML pages made of a template, a style, a script, and data that is never trusted.
 
-What a run recorded stands in data blocks that no browser runs, every ``<`` escaped; the script only ever
-writes text; and the policy in the head lets nothing run but that one script.
+Recorded data is in blocks that no browser runs, with every ``<`` escaped; the script only writes text; and
+the content security policy lets nothing run but that one script.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def json_block(data: Any) -> str:
 
 
 def fill(template: str, values: dict[str, str]) -> str:
-    """Replace each ``{{name}}`` once; what is put in is not looked at again."""
+    """Replace each ``{{name}}`` once; inserted text is not expanded again."""
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
 
 
 def part(name: str) -> str:
-    """One of the files beside this one."""
+    """The text of a file in this folder."""
     return (_PARTS / name).read_text(encoding="utf-8")
 
 
 def script_of(names: Iterable[str]) -> str:
-    """Scripts in one function, so that the page gets no global names."""
+    """Scripts in one function, so that they define no global names."""
     return '(() => {\n"use strict";\n' + "\n".join(map(part, names)) + "})();\n"
 
 
-def write_whole(path: Path, pieces: Iterable[str]) -> None:
-    """Make a file appear with all of its text or not at all.
+def write_atomically(path: Path, pieces: Iterable[str]) -> None:
+    """Write a file atomically.
 
     Raises:
         OSError: it cannot be written.

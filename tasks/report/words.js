@@ -15,10 +15,12 @@ const section = (title, ...children) => el("section", {}, el("h3", {}, title), .
 const pre = (text, label) => el("pre", { tabindex: 0, "aria-label": label }, text);
 const pair = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
 
-// ---- words
+// ---- text
 const number = (value) => value.toLocaleString("en");
 const round = (value) => String(Math.round(value * 10) / 10);
 const at = (point) => `${round(point[0])}, ${round(point[1])}`;
+/** Steps count from 0 in the trajectory and from 1 on the page. */
+const numberOf = (step) => step.index + 1;
 const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 function seconds(value) {
@@ -29,8 +31,8 @@ function seconds(value) {
   return minutes < 60 ? `${minutes} min ${rest}` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** What an action is about, without its name and its point. */
-function gist(action) {
+/** The content of an action, without its name and its point. */
+function contentOf(action) {
   switch (action.kind) {
     case "scroll": return `${action.direction} × ${action.amount}`;
     case "wait": case "long_press": return seconds(action.seconds);
@@ -43,6 +45,6 @@ const title = (action) => action.kind.replaceAll("_", " ");
 const keysOf = (action) => action.keys || (action.key ? [action.key] : []);
 function summary(action) {
   const where = action.kind === "drag" ? `${at(action.start)} → ${at(action.end)}` : action.point ? at(action.point) : "";
-  return [title(action), keysOf(action).join(" + "), gist(action), where].filter(Boolean).join(" ");
+  return [title(action), keysOf(action).join(" + "), contentOf(action), where].filter(Boolean).join(" ");
 }
 const pointsOf = (action) => (action.kind === "drag" ? [action.start, action.end] : action.point ? [action.point] : []);

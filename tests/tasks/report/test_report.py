@@ -154,7 +154,7 @@ def test_opens_from_disk_with_everything_on_it(tmp_path: Path, viewer: Viewer) -
             "Reward": "1",
         }.items()
     )
-    assert page.locator(".steps a").all_inner_texts()[1].split("\n")[:2] == ["1", "type “hello”"]
+    assert page.locator(".steps a").all_inner_texts()[1].split("\n")[:2] == ["2", "type “hello”"]
     details = page.inner_text("#details")
     for text in (
         "I see it.",
@@ -181,7 +181,7 @@ def test_the_raw_reply_keeps_its_whitespace(tmp_path: Path, viewer: Viewer) -> N
 def test_before_and_after(tmp_path: Path, viewer: Viewer) -> None:
     run = made_run(tmp_path, THREE)
     assert run.final is not None
-    page = viewer.open(write_report(run), "#step-2")
+    page = viewer.open(write_report(run), "#step-3")
     before = shown_digest(page)
     page.click("#after")
     assert (before, shown_digest(page)) == (run.steps[2].observation.screenshot, run.final.screenshot)
@@ -200,7 +200,7 @@ def test_errors_rewards_and_changed_actions_are_told(tmp_path: Path, viewer: Vie
     page = viewer.open(write_report(Trajectory.load(tmp_path)))
     details = page.inner_text("#details")
     assert details.index("[1,2]") < details.index("executed instead:") < details.index("[3,4]")
-    for text in ("reward 0.5", "the guard refused it", "ends the run, nothing to execute"):
+    for text in ("reward 0.5", "the guard refused it", "ends the run; nothing to execute"):
         assert text in details
     assert "no effect" in page.inner_text("#list")
     assert page.inner_text(".chip.failed").split() == ["2.", "press", "a"]
@@ -325,10 +325,10 @@ def test_keys_move_between_steps(tmp_path: Path, viewer: Viewer) -> None:
     for key in walk:
         page.keyboard.press(key)
         seen.append(position(page))
-    assert seen == ["Step 1", "Step 2", "Step 1", "End", "End", "Step 0", "Step 0", "Step 1", "Step 0"]
-    assert page.locator("a[aria-current]").get_attribute("href") == "#step-0"
+    assert seen == ["Step 2", "Step 3", "Step 2", "End", "End", "Step 1", "Step 1", "Step 2", "Step 1"]
+    assert page.locator("a[aria-current]").get_attribute("href") == "#step-1"
     page.keyboard.press("Control+ArrowRight")
-    assert position(page) == "Step 0"
+    assert position(page) == "Step 1"
     page.keyboard.press("m")
     assert page.locator(".overlay").count() == 0
 
@@ -338,22 +338,22 @@ def test_help_opens_and_closes(tmp_path: Path, viewer: Viewer) -> None:
     page.keyboard.press("?")
     assert page.locator("dialog").is_visible()
     page.keyboard.press("ArrowRight")
-    assert position(page) == "Step 0"
+    assert position(page) == "Step 1"
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
 
 
 def test_a_step_has_an_address(tmp_path: Path, viewer: Viewer) -> None:
     report = write_report(made_run(tmp_path, THREE))
-    page = viewer.open(report, "#step-2")
-    assert position(page) == "Step 2"
+    page = viewer.open(report, "#step-3")
+    assert position(page) == "Step 3"
     page.keyboard.press("ArrowLeft")
-    wait_until(page, "location.hash === '#step-1'")
+    wait_until(page, "location.hash === '#step-2'")
     page.click("a[href='#end']")
     assert position(page) == "End"
     page.go_back()
-    wait_until(page, "document.querySelector('#position').textContent === 'Step 1'")
-    assert position(viewer.open(report, "#step-99")) == "Step 0"
+    wait_until(page, "document.querySelector('#position').textContent === 'Step 2'")
+    assert position(viewer.open(report, "#step-100")) == "Step 1"
 
 
 def test_the_timeline_leads_to_a_step(tmp_path: Path, viewer: Viewer) -> None:
@@ -361,7 +361,7 @@ def test_the_timeline_leads_to_a_step(tmp_path: Path, viewer: Viewer) -> None:
     box = page.locator("#timeline").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 10.5 / 25, box["y"] + box["height"] - 3)
-    assert position(page) == "Step 10"
+    assert position(page) == "Step 11"
 
 
 # ---- nothing else runs
@@ -502,8 +502,8 @@ def test_the_outcome_in_words(end: EndReason, success: bool, word: str, tone: st
 
 
 def test_a_success_that_only_the_policy_claims_is_told_apart() -> None:
-    assert "did not judge" in outcome(end_event(1, end="finished", reward=None)).why
-    assert "did not judge" not in outcome(end_event(1, end="finished", reward=1.0)).why
+    assert "did not score" in outcome(end_event(1, end="finished", reward=None)).why
+    assert "did not score" not in outcome(end_event(1, end="finished", reward=1.0)).why
 
 
 def test_duration_of_a_run_without_an_end(tmp_path: Path) -> None:
@@ -535,7 +535,7 @@ def test_light_and_dark_follow_the_system(tmp_path: Path, viewer: Viewer) -> Non
 
 def test_everything_has_a_name(tmp_path: Path, viewer: Viewer) -> None:
     page = viewer.open(write_report(made_run(tmp_path, THREE)))
-    assert page.get_by_role("img", name="Screenshot of step 0, 320 by 200 pixels").count() == 1
+    assert page.get_by_role("img", name="Screenshot of step 1, 320 by 200 pixels").count() == 1
     assert page.get_by_role("navigation", name="Steps").get_by_role("link").count() == 4
     for name in ("Previous step", "Next step", "Before", "After", "Marks", "Keyboard help"):
         assert page.get_by_role("button", name=name, exact=True).count() == 1
@@ -579,13 +579,13 @@ def test_five_hundred_steps_open_at_once(tmp_path: Path, viewer: Viewer) -> None
     page = viewer.open(write_report(made_run(tmp_path / "small")))
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    page.goto(f"{report.as_uri()}#step-499")
+    page.goto(f"{report.as_uri()}#step-500")
     wait_until(page, "document.querySelector('#stage img')?.complete")
-    assert position(page) == "Step 499"
+    assert position(page) == "Step 500"
     assert page.evaluate("document.images.length") == 1, "only what is looked at is decoded"
     opened = page_seconds(session)
     assert 0.01 < opened < 1.5
     left = 'for (let i = 0; i < 50; i++) dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft" }))'
     page.evaluate(f"() => {{ {left} }}")
-    assert position(page) == "Step 449"
+    assert position(page) == "Step 450"
     assert page_seconds(session) - opened < 2

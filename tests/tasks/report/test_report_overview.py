@@ -92,7 +92,7 @@ def test_a_folder_of_runs_becomes_a_table_newest_first(runs: Path, opened: Calla
     page = opened(runs / "overview.html")
     assert tasks(page) == [EVIL, "Book a room", "Order the tea"]
     assert page.locator("tbody tr").evaluate_all("(rows) => rows.every((row) => row.clientHeight < 120)")
-    assert page.inner_text("#count") == "3 runs, 2 achieved (67 %)"
+    assert page.inner_text("#count") == "3 runs, 2 succeeded (67 %)"
     heads = [text.strip(" ↓") for text in page.locator("th").all_inner_texts()]
     cells = page.locator("tbody tr").nth(1).locator("td").all_inner_texts()
     told = dict(zip(heads, cells, strict=True))
@@ -137,13 +137,13 @@ def test_columns_sort_and_words_filter(runs: Path, opened: Callable[..., Page]) 
     page.keyboard.press("/")
     page.keyboard.type("ROOM desk")
     assert tasks(page) == ["Book a room"]
-    assert page.inner_text("#count") == "1 of 3 runs, 1 achieved (100 %)"
+    assert page.inner_text("#count") == "1 of 3 runs, 1 succeeded (100 %)"
     page.fill("#words", "")
     page.select_option("#outcome", "Failure")
     assert tasks(page) == [EVIL]
     page.fill("#words", "nothing has this")
     assert tasks(page) == []
-    assert page.inner_text("#count") == "0 of 3 runs, 0 achieved"
+    assert page.inner_text("#count") == "0 of 3 runs, 0 succeeded"
 
 
 def test_only_missing_and_old_reports_are_written(runs: Path) -> None:

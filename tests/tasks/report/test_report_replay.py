@@ -131,9 +131,9 @@ def lefts(page: Page) -> list[float]:
 
 def test_recorded_and_live_stand_side_by_side(verified: Trajectory, opened: Any) -> None:
     made = Trajectory.load(verified.directory.with_name("made"))
-    page = opened(write_report(verified), "#step-3")
-    assert page.inner_text("#recorded-name") == "Recorded, step 3"
-    assert page.inner_text("#live-name") == "Replay, step 3"
+    page = opened(write_report(verified), "#step-4")
+    assert page.inner_text("#recorded-name") == "Recorded, step 4"
+    assert page.inner_text("#live-name") == "Replay, step 4"
     assert shown(page, "#recorded-stage") == made.steps[3].observation.screenshot
     assert shown(page, "#stage") == verified.steps[3].observation.screenshot
     assert ring(page, "#recorded-stage") == pytest.approx([90, 98], abs=1)
@@ -168,7 +168,7 @@ def test_each_outcome_is_marked_in_the_list_and_the_timeline(verified: Trajector
     for _ in range(3):
         page.keyboard.press("n")
         places.append(page.inner_text("#position"))
-    assert places == ["Step 2", "Step 3", "Step 2"]
+    assert places == ["Step 3", "Step 4", "Step 3"]
 
 
 def test_equal_screens_are_embedded_once(verified: Trajectory) -> None:
@@ -186,7 +186,7 @@ def test_a_compressed_picture_is_said_to_be(verified: Trajectory, opened: Any) -
 
 
 def test_a_step_without_a_recorded_one_stands_alone(verified: Trajectory, opened: Any) -> None:
-    page = opened(write_report(verified), "#step-4")
+    page = opened(write_report(verified), "#step-5")
     assert page.locator("#recorded").is_hidden()
     assert page.locator("#stage img").count() == 1
 
@@ -194,7 +194,7 @@ def test_a_step_without_a_recorded_one_stands_alone(verified: Trajectory, opened
 def test_a_recording_that_is_gone_is_said(verified: Trajectory, opened: Any) -> None:
     shutil.rmtree(verified.directory.with_name("made"))
     report = write_report(verified)
-    page = opened(report, "#step-3")
+    page = opened(report, "#step-4")
     assert page.inner_text("#note").startswith("The recording made cannot be read any more")
     assert page.locator("#recorded").is_hidden()
     assert page.locator("#stage img").count() == 1
@@ -280,7 +280,7 @@ def test_a_record_that_cannot_be_read_is_said(verified: Trajectory, opened: Any,
     assert page.locator("#stage img").count() == 1
 
 
-@pytest.mark.parametrize("place", ["step-3", "end"])
+@pytest.mark.parametrize("place", ["step-4", "end"])
 def test_on_a_phone_they_stand_one_above_the_other(verified: Trajectory, opened: Any, place: str) -> None:
     page = opened(write_report(verified), f"#{place}", viewport=PHONE)
     left, right = lefts(page)

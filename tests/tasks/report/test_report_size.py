@@ -18,13 +18,13 @@ from saccade.actions.schema import Click
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.perception.observation import Observation, Screenshot
 from saccade.tasks.report import write_report
-from saccade.tasks.report.images import Embedded, Shown, embedded_images, fair_share, squeezed
+from saccade.tasks.report.images import Embedded, Shown, embedded_images, encode_lossy, size_limit
 from saccade.tasks.report.page import PAGE_BYTES
 
 
 @given(st.lists(st.integers(0, 1000), max_size=30), st.integers(0, 5000))
 def test_a_fair_share_fits_and_wastes_little(sizes: list[int], budget: int) -> None:
-    share = fair_share(sizes, budget)
+    share = size_limit(sizes, budget)
     if share is None:
         assert sum(sizes) <= budget
     else:
@@ -92,7 +92,7 @@ def test_light_pictures_stay_exact_beside_heavy_ones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 20_000)])
 def test_odd_pictures_can_be_squeezed(size: tuple[int, int]) -> None:
-    data = squeezed(Image.new("RGB", size, "red"), 1)
+    data = encode_lossy(Image.new("RGB", size, "red"), 1)
     assert Image.open(io.BytesIO(data)).format == "WEBP"
 
 
