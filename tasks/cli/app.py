@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from . import bench, doctor, eval, record, replay, run, screen, trajectories
 from .help import Commands
+from .options import OTHER
 from .settings import apply_settings
 
 app = Commands(
@@ -27,7 +28,7 @@ for module in (run, record, replay, trajectories, eval, bench, screen, doctor):
 @app.callback()
 def _root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, OTHER("--version", "Print the version.")] = False,
 ) -> None:
     if version:
         from ... import __version__

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from . import options
 from .help import Commands
-from .options import LIMITS, WHERE
+from .options import LIMITS, OTHER, WHERE
 
 app = Commands()
 bench = Commands(help="Measure the speed of the runtime on this machine.", no_args_is_help=True)
@@ -17,11 +15,11 @@ app.add_typer(bench, name="bench", rich_help_panel="Evaluate")
 
 @bench.command("step")
 def _step(
-    tasks: Annotated[str, WHERE(metavar="NAMES", help="MiniWoB++ tasks, separated by commas.")] = (
+    tasks: Annotated[str, WHERE("MiniWoB++ tasks, separated by commas.", "NAMES")] = (
         "click-test,click-test-2,click-button,focus-text"
     ),
-    steps: Annotated[int, LIMITS(metavar="N", help="Steps per task.", min=1)] = 25,
-    seed: Annotated[int, WHERE(metavar="N", help="Seed of the first episode.", min=0)] = 0,
+    steps: Annotated[int, LIMITS("Steps per task.", "N", min=1)] = 25,
+    seed: Annotated[int, WHERE("Seed of the first episode.", "N", min=0)] = 0,
     json: options.Json = False,
 ) -> None:
     """Time one step without a model: capture, settle, parse, act.
@@ -39,7 +37,7 @@ def _step(
 def _decoding(
     model: options.LocalModel = "embedded",
     threads: options.Threads = 1,
-    prompts: Annotated[int, LIMITS(metavar="N", help="Screens to reply to.", min=1)] = 12,
+    prompts: Annotated[int, LIMITS("Screens to reply to.", "N", min=1)] = 12,
     rounds: options.Rounds = 3,
     json: options.Json = False,
 ) -> None:
@@ -79,17 +77,14 @@ def _replay(
 @app.command("train-heads", rich_help_panel="Evaluate")
 def _train_heads(
     model: options.LocalModel = "embedded",
-    method: Annotated[str, typer.Option(metavar="NAME", help="medusa or mtp.")] = "mtp",
+    method: Annotated[str, OTHER("medusa or mtp.", "NAME")] = "mtp",
     tasks: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="MiniWoB++ tasks, separated by commas; by default all that may be trained on.",
-        ),
+        OTHER("MiniWoB++ tasks, separated by commas; by default all that may be trained on.", "NAMES"),
     ] = None,
-    depth: Annotated[int, typer.Option(metavar="N", help="How many tokens are drafted.", min=1)] = 4,
-    steps: Annotated[int, LIMITS(metavar="N", help="Updates.", min=1)] = 400,
-    prompts: Annotated[int, LIMITS(metavar="N", help="Replies to learn from.", min=1)] = 600,
+    depth: Annotated[int, OTHER("How many tokens are drafted.", "N", min=1)] = 4,
+    steps: Annotated[int, LIMITS("Updates.", "N", min=1)] = 400,
+    prompts: Annotated[int, LIMITS("Replies to learn from.", "N", min=1)] = 600,
     out: options.Out = None,
     resume: options.Resume = False,
     json: options.Json = False,

@@ -12,7 +12,7 @@ import typer
 from ..terminal.folders import RUNS
 from . import options
 from .help import Commands
-from .options import LIMITS, MODEL, OUTPUT
+from .options import ARGUMENT, LIMITS, MODEL, OTHER, OUTPUT
 
 app = Commands()
 _INTERACTIVE = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
@@ -25,19 +25,15 @@ def _eval(
     context: typer.Context,
     suite: Annotated[
         str,
-        typer.Argument(
-            help="The benchmark, such as miniwob or screenspot-v2.",
-            metavar="SUITE",
+        ARGUMENT(
+            "The benchmark, such as miniwob or screenspot-v2.",
+            "SUITE",
             autocompletion=options.complete_suites,
         ),
     ],
-    subset: Annotated[str | None, typer.Option(help="A published part of the suite.", metavar="NAME")] = None,
-    tasks: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Single tasks, separated by commas.")
-    ] = None,
-    seeds: Annotated[
-        str, typer.Option(metavar="SEEDS", help="Seeds of each task, such as 0-49 or 1,5,7.")
-    ] = "0-4",
+    subset: Annotated[str | None, OTHER("A published part of the suite.", "NAME")] = None,
+    tasks: Annotated[str | None, OTHER("Single tasks, separated by commas.", "NAMES")] = None,
+    seeds: Annotated[str, OTHER("Seeds of each task, such as 0-49 or 1,5,7.", "SEEDS")] = "0-4",
     data: options.Data = None,
     osworld_cache: options.OsworldCache = None,
     model: options.Model = "embedded",
@@ -48,28 +44,22 @@ def _eval(
         bool | None,
         MODEL(
             "--share-model/--no-share-model",
-            help="Load the model once per machine; by default a large one, and any on a GPU.",
+            "Load the model once per machine; by default a large one, and any on a GPU.",
             show_default=False,
         ),
     ] = None,
     max_steps: options.MaxSteps = 10,
-    limit: Annotated[
-        int | None, LIMITS(metavar="N", help="Only the first so many recorded screens.", min=1)
-    ] = None,
+    limit: Annotated[int | None, LIMITS("Only the first so many recorded screens.", "N", min=1)] = None,
     timeout: Annotated[
-        float, LIMITS(metavar="SECONDS", help="Seconds after which an episode counts as broken.", min=1)
+        float, LIMITS("Seconds after which an episode counts as broken.", "SECONDS", min=1)
     ] = 300,
-    retries: Annotated[int, LIMITS(metavar="N", help="How often a broken episode is run again.", min=0)] = 2,
-    workers: Annotated[
-        int, LIMITS(metavar="N", help="Processes, each with its browser.", min=1, envvar="SACCADE_WORKERS")
-    ] = 1,
+    retries: Annotated[int, LIMITS("How often a broken episode is run again.", "N", min=0)] = 2,
+    workers: Annotated[int, LIMITS("Processes, each with its browser.", "N", env="WORKERS", min=1)] = 1,
     ray: Annotated[
-        str | None,
-        LIMITS(help="Run workers on a Ray cluster: local, auto or ray://HOST:PORT.", metavar="ADDRESS"),
+        str | None, LIMITS("Run workers on a Ray cluster: local, auto or ray://HOST:PORT.", "ADDRESS")
     ] = None,
     price: Annotated[
-        str | None,
-        OUTPUT(help="Prices of a million tokens read and written, for the cost.", metavar="READ,WRITTEN"),
+        str | None, OUTPUT("Prices of a million tokens read and written, for the cost.", "READ,WRITTEN")
     ] = None,
     out: options.Out = None,
     runs: options.Runs = RUNS,
@@ -161,8 +151,8 @@ def _refuse_options(context: typer.Context, suite: str, recorded: bool) -> None:
 
 @app.command(rich_help_panel="Evaluate")
 def compare(
-    before: Annotated[Path, typer.Argument(metavar="A", help="An evaluation's folder.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="Another evaluation's folder.")],
+    before: Annotated[Path, ARGUMENT("An evaluation's folder.", "A")],
+    after: Annotated[Path, ARGUMENT("Another evaluation's folder.", "B")],
     json: options.Json = False,
 ) -> None:
     """Compare two evaluations, paired by task and seed.

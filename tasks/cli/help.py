@@ -72,24 +72,21 @@ def _keep_lines(text: str | None) -> str | None:
 
 
 def _write_options(command: Any, ctx: Any, formatter: Any) -> None:
-    shown = [(each, each.get_help_record(ctx)) for each in command.get_params(ctx)]
-    rows = ((_heading(each), record) for each, record in shown if record is not None)
+    rows = (
+        (getattr(each, "rich_help_panel", None), record)
+        for each in command.get_params(ctx)
+        if (record := each.get_help_record(ctx)) is not None
+    )
     _write_sections(formatter, rows, "Options")
-
-
-def _heading(parameter: Any) -> str | None:
-    if parameter.param_type_name == "argument":
-        return "Arguments"
-    return getattr(parameter, "rich_help_panel", None)
 
 
 def _write_sections(
     formatter: Any, rows: Iterable[tuple[str | None, tuple[str, str]]], otherwise: str
 ) -> None:
-    """Rows under their headings, in the order of their first rows; those without one come last."""
-    sections: dict[str | None, list[tuple[str, str]]] = {}
+    """Write rows under their headings, in the order of their first rows; those without one come last."""
+    sections: dict[str, list[tuple[str, str]]] = {}
     for heading, row in rows:
-        sections.setdefault(heading, []).append(row)
-    for heading in sorted(sections, key=lambda heading: heading is None):
-        with formatter.section(heading or otherwise):
+        sections.setdefault(heading or otherwise, []).append(row)
+    for heading in sorted(sections, key=lambda heading: heading == otherwise):
+        with formatter.section(heading):
             formatter.write_dl(sections[heading])

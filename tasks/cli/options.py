@@ -6,14 +6,33 @@ An option with an environment variable may also be set in ``saccade.toml`` by th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-WHERE, MODEL, LIMITS, OUTPUT = (
-    partial[Any](typer.Option, rich_help_panel=heading) for heading in ("Where", "Model", "Limits", "Output")
+
+def _declare(make: Callable[..., Any], heading: str, *words: str, env: str = "", **settings: Any) -> Any:
+    """An option or argument of typer's.
+
+    Args:
+        make: ``typer.Option`` or ``typer.Argument``.
+        heading: where it stands in ``--help``.
+        words: spellings that begin with ``--``, then the help, then what the value is called.
+        env: the environment variable, without ``SACCADE_``.
+        settings: as for typer.
+    """
+    spellings = [word for word in words if word.startswith("--")]
+    help_, metavar, *_ = [*(word for word in words if not word.startswith("--")), None]
+    variable = f"SACCADE_{env}" if env else None
+    return make(*spellings, help=help_, metavar=metavar, envvar=variable, rich_help_panel=heading, **settings)
+
+
+ARGUMENT = partial(_declare, typer.Argument, "Arguments")
+WHERE, MODEL, LIMITS, OUTPUT, OTHER = (
+    partial(_declare, typer.Option, heading) for heading in ("Where", "Model", "Limits", "Output", "Options")
 )
 
 
@@ -45,96 +64,50 @@ def given(context: typer.Context, name: str) -> bool:
 
 _DISPLAY_HELP = "X display, such as :7; by default the one you see."
 
-Url = Annotated[str | None, WHERE(help="The page to start on.", metavar="URL")]
+Url = Annotated[str | None, WHERE("The page to start on.", "URL")]
 Env = Annotated[
-    str | None,
-    WHERE(
-        help="Where to act: browser, desktop or miniwob:TASK.", metavar="ENV", autocompletion=_environments
-    ),
+    str | None, WHERE("Where to act: browser, desktop or miniwob:TASK.", "ENV", autocompletion=_environments)
 ]
-Display = Annotated[str | None, WHERE(help=_DISPLAY_HELP, metavar=":N")]
-Monitor = Annotated[
-    int | None, WHERE(metavar="N", help="Number of the monitor; by default the primary.", min=1)
-]
-Headed = Annotated[bool, WHERE("--headed", help="Show the browser.", envvar="SACCADE_HEADED")]
+Display = Annotated[str | None, WHERE(_DISPLAY_HELP, ":N")]
+Monitor = Annotated[int | None, WHERE("Number of the monitor; by default the primary.", "N", min=1)]
+Headed = Annotated[bool, WHERE("--headed", "Show the browser.", env="HEADED")]
 Viewport = Annotated[
     str | None,
-    WHERE(
-        help="Size of the page or the private screen, WxH; by default what suits the model.",
-        metavar="WxH",
-        envvar="SACCADE_VIEWPORT",
-    ),
+    WHERE("Size of the page or private screen; by default what suits the model.", "WxH", env="VIEWPORT"),
 ]
-Yes = Annotated[bool, WHERE("--yes", help="Use the mouse and keyboard of your screen without asking.")]
+Yes = Annotated[bool, WHERE("--yes", "Use the mouse and keyboard of your screen without asking.")]
 
 _CHECKPOINT = "'embedded', a checkpoint's folder or a hub id"
-Model = Annotated[
-    str,
-    MODEL(help=f"{_CHECKPOINT}, or openai:URL#NAME on a server.", metavar="MODEL", envvar="SACCADE_MODEL"),
-]
-LocalModel = Annotated[str, MODEL(help=f"{_CHECKPOINT}.", metavar="MODEL", envvar="SACCADE_MODEL")]
-OtherModel = Annotated[
-    str | None, MODEL(help="Another model than the one that made the recording.", metavar="MODEL")
-]
+Model = Annotated[str, MODEL(f"{_CHECKPOINT}, or openai:URL#NAME on a server.", "MODEL", env="MODEL")]
+LocalModel = Annotated[str, MODEL(f"{_CHECKPOINT}.", "MODEL", env="MODEL")]
+OtherModel = Annotated[str | None, MODEL("Another model than the one that made the recording.", "MODEL")]
 Dialect = Annotated[
     str | None,
-    MODEL(
-        help="The format of the model's replies; by default known by its checkpoint or name.",
-        metavar="NAME",
-        envvar="SACCADE_DIALECT",
-        autocompletion=_dialects,
-    ),
+    MODEL("Format of replies; by default the model's.", "NAME", env="DIALECT", autocompletion=_dialects),
 ]
 Decoding = Annotated[
-    str,
-    MODEL(
-        help="How replies are drafted: auto, plain, or methods such as suffix+grammar.",
-        metavar="METHODS",
-        envvar="SACCADE_DECODING",
-    ),
+    str, MODEL("Drafting: auto, plain, or methods such as suffix+grammar.", "METHODS", env="DECODING")
 ]
 Constrained = Annotated[
-    bool,
-    MODEL(
-        "--constrained",
-        help="Allow only replies that the dialect can parse.",
-        envvar="SACCADE_CONSTRAINED",
-    ),
+    bool, MODEL("--constrained", "Allow only replies that the dialect can parse.", env="CONSTRAINED")
 ]
-Threads = Annotated[int, MODEL(metavar="N", help="Threads of torch.", min=1)]
+Threads = Annotated[int, MODEL("Threads of torch.", "N", min=1)]
 
-MaxSteps = Annotated[
-    int,
-    LIMITS(metavar="N", help="Stop an episode after so many predictions.", min=1, envvar="SACCADE_MAX_STEPS"),
-]
-Rounds = Annotated[int, LIMITS(metavar="N", help="Repeat so often; the fastest round counts.", min=1)]
+MaxSteps = Annotated[int, LIMITS("Stop an episode after so many predictions.", "N", env="MAX_STEPS", min=1)]
+Rounds = Annotated[int, LIMITS("Repeat so often; the fastest round counts.", "N", min=1)]
 
 Json = Annotated[
-    bool, OUTPUT("--json", help="Print one JSON object as the last line of stdout, also for an error.")
+    bool, OUTPUT("--json", "Print one JSON object as the last line of stdout, also for an error.")
 ]
-Out = Annotated[
-    Path | None, OUTPUT(help="Folder of the results; by default a new one in --runs.", metavar="DIR")
-]
-Runs = Annotated[
-    Path,
-    OUTPUT(help="Where new folders are made when there is no --out.", metavar="DIR", envvar="SACCADE_RUNS"),
-]
-Resume = Annotated[bool, OUTPUT("--resume", help="Continue what was interrupted.")]
+Out = Annotated[Path | None, OUTPUT("Folder of the results; by default a new one in --runs.", "DIR")]
+Runs = Annotated[Path, OUTPUT("Where new folders are made when there is no --out.", "DIR", env="RUNS")]
+Resume = Annotated[bool, OUTPUT("--resume", "Continue what was interrupted.")]
 
-Recording = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
-Values = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="name=value for {{name}} in the task.", metavar="NAME=VALUE"),
-]
+Recording = Annotated[Path, ARGUMENT("A run's folder.", "RUN")]
+Values = Annotated[list[str] | None, OTHER("--set", "name=value for {{name}} in the task.", "NAME=VALUE")]
 Data = Annotated[
-    Path | None,
-    WHERE(
-        help="The folder that holds one folder per suite; by default data/.",
-        metavar="DIR",
-        envvar="SACCADE_DATA",
-    ),
+    Path | None, WHERE("The folder that holds one folder per suite; by default data/.", "DIR", env="DATA")
 ]
 OsworldCache = Annotated[
-    Path | None,
-    WHERE(help="OSWorld's file cache; it is only read.", metavar="DIR", envvar="SACCADE_OSWORLD_CACHE"),
+    Path | None, WHERE("OSWorld's file cache; it is only read.", "DIR", env="OSWORLD_CACHE")
 ]

@@ -9,26 +9,23 @@ import typer
 
 from . import options
 from .help import Commands
-from .options import LIMITS, OUTPUT, WHERE
+from .options import LIMITS, OTHER, OUTPUT, WHERE
 
 app = Commands()
 
 
 @app.command(rich_help_panel="Run")
 def record(
-    out: Annotated[Path, OUTPUT(help="Folder of the recording; it must not hold a run yet.", metavar="DIR")],
-    task: Annotated[str, typer.Option(help="What is shown, in words.", metavar="TASK")] = "",
-    env: Annotated[str | None, WHERE(help="What to record: desktop or browser.", metavar="ENV")] = None,
+    out: Annotated[Path, OUTPUT("Folder of the recording; it must not hold a run yet.", "DIR")],
+    task: Annotated[str, OTHER("What is shown, in words.", "TASK")] = "",
+    env: Annotated[str | None, WHERE("What to record: desktop or browser.", "ENV")] = None,
     url: options.Url = None,
     display: options.Display = None,
-    app: Annotated[
-        str | None, WHERE(help="A program to start; the recording ends with it.", metavar="COMMAND")
-    ] = None,
+    app: Annotated[str | None, WHERE("A program to start; the recording ends with it.", "COMMAND")] = None,
     redact: Annotated[
-        list[str] | None,
-        OUTPUT(help="A region to black out; may be given again.", metavar="X,Y,WxH"),
+        list[str] | None, OUTPUT("A region to black out; may be given again.", "X,Y,WxH")
     ] = None,
-    stop: Annotated[str, LIMITS(help="Keys that end the recording.", metavar="CHORD")] = "ctrl+alt+q",
+    stop: Annotated[str, LIMITS("Keys that end the recording.", "CHORD")] = "ctrl+alt+q",
     json: options.Json = False,
 ) -> None:
     """Record what you do with mouse and keyboard as a trajectory.

@@ -9,7 +9,7 @@ import typer
 from ..terminal.folders import RUNS
 from . import options
 from .help import Commands
-from .options import LIMITS, MODEL, OUTPUT, WHERE
+from .options import LIMITS, MODEL, OTHER, OUTPUT, WHERE
 
 app = Commands()
 
@@ -17,37 +17,26 @@ app = Commands()
 @app.command(rich_help_panel="Run")
 def replay(
     recording: options.Recording,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Use no model; stop where a screen differs.")
-    ] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Let the model check each step (default).")
-    ] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Compare only; execute nothing.")] = False,
-    env: Annotated[str | None, WHERE(help="Another environment than recorded.", metavar="ENV")] = None,
-    url: Annotated[str | None, WHERE(help="Another first page than recorded.", metavar="URL")] = None,
-    seed: Annotated[int | None, WHERE(metavar="N", help="Another seed than recorded.", min=0)] = None,
-    display: Annotated[str | None, WHERE(help="The X display to act on, such as :7.", metavar=":N")] = None,
+    exact: Annotated[bool, OTHER("--exact", "Use no model; stop where a screen differs.")] = False,
+    verify: Annotated[bool, OTHER("--verify", "Let the model check each step (default).")] = False,
+    offline: Annotated[bool, OTHER("--offline", "Compare only; execute nothing.")] = False,
+    env: Annotated[str | None, WHERE("Another environment than recorded.", "ENV")] = None,
+    url: Annotated[str | None, WHERE("Another first page than recorded.", "URL")] = None,
+    seed: Annotated[int | None, WHERE("Another seed than recorded.", "N", min=0)] = None,
+    display: Annotated[str | None, WHERE("The X display to act on, such as :7.", ":N")] = None,
     headed: options.Headed = False,
     har: Annotated[
-        bool, WHERE("--har", help="Answer the browser from the recorded network; no server is needed.")
+        bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")
     ] = False,
     yes: options.Yes = False,
     model: options.OtherModel = None,
     tolerance: Annotated[
         float | None,
-        MODEL(
-            metavar="SHARE",
-            help="How far points may differ, as a share of the screen's longer side.",
-            min=0,
-            max=1,
-        ),
+        MODEL("How far points may differ, as a share of the screen's longer side.", "SHARE", min=0, max=1),
     ] = None,
-    patience: Annotated[
-        float, LIMITS(metavar="SECONDS", help="Seconds that --exact waits for a screen.", min=0)
-    ] = 10.0,
+    patience: Annotated[float, LIMITS("Seconds that --exact waits for a screen.", "SECONDS", min=0)] = 10.0,
     update: Annotated[
-        bool, OUTPUT("--update", help="Keep the healed run as a new version beside the recording.")
+        bool, OUTPUT("--update", "Keep the healed run as a new version beside the recording.")
     ] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,

@@ -10,7 +10,7 @@ import typer
 from ..terminal.folders import RUNS
 from . import options
 from .help import Commands
-from .options import LIMITS, MODEL, WHERE
+from .options import ARGUMENT, LIMITS, MODEL, OUTPUT, WHERE
 
 app = Commands()
 
@@ -18,56 +18,42 @@ app = Commands()
 @app.command(rich_help_panel="Run")
 def run(
     context: typer.Context,
-    task: Annotated[str | None, typer.Argument(help="What to do, in words.", metavar="TASK")] = None,
+    task: Annotated[str | None, ARGUMENT("What to do, in words.", "TASK")] = None,
     url: options.Url = None,
     env: options.Env = None,
     app_: Annotated[
-        str | None,
-        WHERE("--app", help="The program on a private desktop, with its arguments.", metavar="COMMAND"),
+        str | None, WHERE("--app", "The program on a private desktop, with its arguments.", "COMMAND")
     ] = None,
     display: Annotated[
-        str | None, WHERE(help="An existing X display, instead of a private desktop.", metavar=":N")
+        str | None, WHERE("An existing X display, instead of a private desktop.", ":N")
     ] = None,
     monitor: options.Monitor = None,
     sandbox: Annotated[
         str,
-        WHERE(
-            help="none, or strict: no network, read-only system, its own home folder.",
-            metavar="KIND",
-            envvar="SACCADE_SANDBOX",
-        ),
+        WHERE("none, or strict: no network, read-only system, its own home folder.", "KIND", env="SANDBOX"),
     ] = "none",
     home: Annotated[
-        Path | None,
-        WHERE(help="The folder that a strict sandbox shows as home; by default an empty one.", metavar="DIR"),
+        Path | None, WHERE("The folder that a strict sandbox shows as home; by default an empty one.", "DIR")
     ] = None,
     viewport: options.Viewport = None,
     headed: options.Headed = False,
-    allow_file: Annotated[bool, WHERE("--allow-file", help="Let the browser open file:// pages.")] = False,
-    seed: Annotated[int, WHERE(metavar="N", help="Seed of the task and of sampling.", min=0)] = 0,
+    allow_file: Annotated[bool, WHERE("--allow-file", "Let the browser open file:// pages.")] = False,
+    seed: Annotated[int, WHERE("Seed of the task and of sampling.", "N", min=0)] = 0,
     yes: options.Yes = False,
     model: options.Model = "embedded",
     dialect: options.Dialect = None,
-    temperature: Annotated[
-        float, MODEL(metavar="T", help="0 decodes greedily.", min=0.0, envvar="SACCADE_TEMPERATURE")
-    ] = 0.0,
+    temperature: Annotated[float, MODEL("0 decodes greedily.", "T", env="TEMPERATURE", min=0.0)] = 0.0,
     decoding: options.Decoding = "auto",
     constrained: options.Constrained = False,
     max_steps: options.MaxSteps = 30,
     max_seconds: Annotated[
-        float,
-        LIMITS(metavar="SECONDS", help="Stop after so many seconds.", min=0.0, envvar="SACCADE_MAX_SECONDS"),
+        float, LIMITS("Stop after so many seconds.", "SECONDS", env="MAX_SECONDS", min=0.0)
     ] = 900.0,
     stop_chord: Annotated[
-        str,
-        LIMITS(
-            help="Keys that stop the run at once, in any program.",
-            metavar="CHORD",
-            envvar="SACCADE_STOP_CHORD",
-        ),
+        str, LIMITS("Keys that stop the run at once, in any program.", "CHORD", env="STOP_CHORD")
     ] = "ctrl+alt+q",
     har: Annotated[
-        bool, options.OUTPUT("--har", help="Record the browser's network, for a replay without a server.")
+        bool, OUTPUT("--har", "Record the browser's network, for a replay without a server.")
     ] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,

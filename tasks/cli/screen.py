@@ -11,6 +11,7 @@ import typer
 
 from . import options
 from .help import Commands
+from .options import OUTPUT, WHERE
 
 app = Commands()
 
@@ -33,12 +34,10 @@ def _type(display: options.Display = None, json: options.Json = False) -> None:
 
 @app.command(rich_help_panel="For scripts")
 def screenshot(
-    out: Annotated[Path, options.OUTPUT(help="The PNG file to write.", metavar="FILE")],
+    out: Annotated[Path, OUTPUT("The PNG file to write.", "FILE")],
     display: options.Display = None,
     monitor: options.Monitor = None,
-    region: Annotated[
-        str | None, options.WHERE(help="Only this part of the screen.", metavar="X,Y,WxH")
-    ] = None,
+    region: Annotated[str | None, WHERE("Only this part of the screen.", "X,Y,WxH")] = None,
     json: options.Json = False,
 ) -> None:
     """Write a picture of a screen as PNG.
@@ -79,9 +78,7 @@ def act(display: options.Display = None, monitor: options.Monitor = None, json: 
 @app.command(rich_help_panel="For scripts")
 def parse(
     dialect: options.Dialect = None,
-    size: Annotated[
-        str, options.WHERE(help="Size of the screenshot that the model saw.", metavar="WxH")
-    ] = "1920x1080",
+    size: Annotated[str, WHERE("Size of the screenshot that the model saw.", "WxH")] = "1920x1080",
     json: options.Json = False,
 ) -> None:
     """Parse a model's raw reply on stdin; print it as JSON.

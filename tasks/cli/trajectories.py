@@ -12,7 +12,7 @@ import typer
 
 from . import options
 from .help import Commands
-from .options import OUTPUT
+from .options import ARGUMENT, OTHER, OUTPUT
 
 if TYPE_CHECKING:
     from ..interchange.convert import ConvertedRun
@@ -25,10 +25,10 @@ _FORMATS = "osworld, agentnet or parquet."
 def view(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="A run's folder or its trajectory.jsonl, or folders of runs.", metavar="DIR"),
+        ARGUMENT("A run's folder or its trajectory.jsonl, or folders of runs.", "DIR"),
     ],
-    check: Annotated[bool, OUTPUT("--check", help="Only load and validate.")] = False,
-    open_it: Annotated[bool, OUTPUT("--open/--no-open", help="Open the page in the web browser.")] = True,
+    check: Annotated[bool, OUTPUT("--check", "Only load and validate.")] = False,
+    open_it: Annotated[bool, OUTPUT("--open/--no-open", "Open the page in the web browser.")] = True,
     json: options.Json = False,
 ) -> None:
     """Write a run's report and open it.
@@ -50,11 +50,9 @@ def view(
 
 @app.command(rich_help_panel="Convert")
 def export(
-    path: Annotated[Path, typer.Argument(help="A run's folder, or a folder of runs.", metavar="DIR")],
-    to: Annotated[str, OUTPUT("--to", help=_FORMATS, metavar="FORMAT")],
-    out: Annotated[
-        Path | None, OUTPUT(help="The file or folder to write; by default beside DIR.", metavar="PATH")
-    ] = None,
+    path: Annotated[Path, ARGUMENT("A run's folder, or a folder of runs.", "DIR")],
+    to: Annotated[str, OUTPUT("--to", _FORMATS, "FORMAT")],
+    out: Annotated[Path | None, OUTPUT("The file or folder to write; by default beside DIR.", "PATH")] = None,
     json: options.Json = False,
 ) -> None:
     """Write runs in another format: osworld, agentnet or parquet.
@@ -72,12 +70,10 @@ def export(
 
 @app.command("import", rich_help_panel="Convert")
 def import_(
-    source: Annotated[Path, typer.Argument(help="The file or folder to read.", metavar="PATH")],
-    from_: Annotated[str, typer.Option("--from", help=_FORMATS, metavar="FORMAT")],
-    out: Annotated[Path, OUTPUT(help="The folder to write.", metavar="DIR")],
-    images: Annotated[
-        Path | None, typer.Option(help="Where the pictures are, if not beside the file.", metavar="DIR")
-    ] = None,
+    source: Annotated[Path, ARGUMENT("The file or folder to read.", "PATH")],
+    from_: Annotated[str, OTHER("--from", _FORMATS, "FORMAT")],
+    out: Annotated[Path, OUTPUT("The folder to write.", "DIR")],
+    images: Annotated[Path | None, OTHER("Where the pictures are, if not beside the file.", "DIR")] = None,
     json: options.Json = False,
 ) -> None:
     """Read runs of another format: osworld, agentnet or parquet.

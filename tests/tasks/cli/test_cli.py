@@ -147,3 +147,21 @@ def test_help_names_every_command(saccade) -> None:
         "view",
         "bench",
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("ev", {"eval"}),
+        ("eval screenspot-p", {"screenspot-pro"}),
+        (
+            "run --env miniwob:click-test",
+            {"miniwob:click-test", "miniwob:click-test-2", "miniwob:click-test-transfer"},
+        ),
+        ("run --dialect uitars-1.", {"uitars-1.0", "uitars-1.0-mobile", "uitars-1.5"}),
+    ],
+)
+def test_the_shell_completes_names(saccade, typed: str, expected: set[str]) -> None:
+    words = f"saccade {typed}"
+    shown = saccade(_SACCADE_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+    assert set(shown.stdout.split()) == expected
