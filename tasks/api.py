@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from ..actions.errors import UsageError
 from ..actions.geometry import Size
@@ -21,9 +21,14 @@ from ..env.registry import DesktopOptions
 from ..env.trajectory.events import Event
 from .commands.run import RunRequest, run_task
 from .episode import RunResult
+from .models.load import ModelPolicy
+from .replay.environment import ReplayOverrides
+from .replay.replay import ReplayRequest, ReplayResult, prepare
+from .replay.replay import replay as repeat
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Result = TypeVar("Result", RunResult, ReplayResult)
 _LOOK_UP = 0.1
 """Seconds between two looks whether a run that waits for its policy was stopped."""
 _policies: dict[int, threading.Lock] = {}
@@ -101,9 +106,56 @@ def run(
     policy = None if isinstance(model, str) else model
     with nullcontext() if policy is None else _one_episode(policy, control):
         result = run_task(request, policy, control, [on_event] if on_event else ())
-    if result.end.end == "interrupted" and not control.stopped:
-        raise KeyboardInterrupt
-    return result
+    return _unless_interrupted(result, control)
+
+
+def replay(
+    path: str | Path,
+    *,
+    mode: Literal["verify", "exact"] = "verify",
+    model: str | ModelPolicy | None = None,
+    overrides: ReplayOverrides | None = None,
+    values: Mapping[str, str] | None = None,
+    update: bool = False,
+    out: str | Path | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    control: Control | None = None,
+) -> ReplayResult:
+    """Repeat a recorded run in a live environment.
+
+    Args:
+        path: the recording's folder.
+        mode: ``verify``: a model looks before each step and heals what has moved. ``exact``: repeat what was
+            done and stop at the first screen that differs.
+        model: verifies; by default the model that made the recording.
+        overrides: settings that differ from the recording, such as another address or seed.
+        values: replace recorded variables. Secrets are read from the environment variables that
+            ``docs/replay.md`` names.
+        update: keep a healed replay as the next version of the recording.
+        out: the replay's folder; by default a new one in ``runs/``.
+        on_event: called with each event of the new trajectory.
+        control: stops or pauses the replay from another thread.
+
+    Raises:
+        UsageError: it cannot be repeated here; nothing was executed.
+        EnvironmentFailure: the environment could not be started.
+        KeyboardInterrupt: Ctrl-C; the replay has its end and its report.
+    """
+    _refuse_event_loop()
+    control = control or Control()
+    request = ReplayRequest(
+        Path(path),
+        mode,
+        overrides or ReplayOverrides(),
+        model if isinstance(model, str) else None,
+        values=dict(values or {}),
+        update=update,
+        out=None if out is None else Path(out),
+    )
+    policy = None if isinstance(model, str) else model
+    with nullcontext() if policy is None else _one_episode(policy, control):
+        result = repeat(request, prepare(request), policy, control, [on_event] if on_event else ())
+    return _unless_interrupted(result, control)
 
 
 def _in_thread(call: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -125,6 +177,13 @@ def _in_thread(call: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
 
 
 arun = _in_thread(run)
+
+
+def _unless_interrupted(result: Result, control: Control) -> Result:
+    """The result, unless Ctrl-C ended the episode."""
+    if result.end.end == "interrupted" and not control.stopped:
+        raise KeyboardInterrupt
+    return result
 
 
 def _refuse_event_loop() -> None:

@@ -181,6 +181,28 @@ def test_models_are_loaded_once() -> None:
     assert one._checkpoint is other._checkpoint  # type: ignore[attr-defined]
 
 
+# ---------------------------------------------------------------- replay
+
+
+def test_a_run_is_repeated(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    events: list[Event] = []
+    policy = saccade.ScriptedPolicy(["Action: click(start_box='(500,300)')", *DONE])
+    recording = saccade.run(env="memory", model=policy, out=tmp_path / "a").trajectory.directory
+    result = saccade.replay(recording, mode="exact", out=tmp_path / "b", on_event=events.append)
+    assert isinstance(result, saccade.ReplayResult)
+    assert (result.end.end, result.success) == ("finished", False)
+    assert result.drift is None
+    again = saccade.Trajectory.load(result.directory)
+    assert again.start.replay_mode == "exact"
+    assert len(again.steps) == 3
+    assert events[-1] == again.end
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(saccade.UsageError, match="heals nothing"):
+        saccade.replay(recording, mode="exact", update=True)
+    with pytest.raises(saccade.TrajectoryError, match="cannot be read"):
+        saccade.replay(tmp_path / "c")
+
+
 # ---------------------------------------------------------------- arun
 
 

@@ -29,18 +29,21 @@ if TYPE_CHECKING:
     from .env.control import Control
     from .env.registry import DesktopOptions, make_environment
     from .env.trajectory.trajectory import Trajectory
-    from .tasks.api import arun, run
-    from .tasks.episode import RunResult
+    from .tasks.api import arun, replay, run
+    from .tasks.episode import RunResult, run_episode
+    from .tasks.replay.replay import ReplayResult
+    from .tasks.replay.environment import ReplayOverrides
     from .tasks.models.load import load_policy
 
 __all__ = [
-    "load_policy", "RunResult", "run", "arun", "Trajectory", "DesktopOptions", "make_environment",
-    "Control", "Policy", "ScriptedPolicy", "Agent", "Limits", "Action", "CallUser", "Click", "DoubleClick",
-    "Drag", "Finished", "Hotkey", "KeyDown", "KeyUp", "LongPress", "MiddleClick", "MouseDown", "MouseUp",
-    "Move", "Navigate", "NavigateBack", "OpenApp", "Press", "PressBack", "PressHome", "RightClick",
-    "Scroll", "Type", "Wait", "Point", "Size", "SaccadeError", "ParseError", "UnknownActionError",
-    "UsageError", "UnknownKeyError", "UnknownDialectError", "UnknownTaskError", "MissingPartError",
-    "DataError", "TrajectoryError", "NewerSchemaError", "EnvironmentFailure", "Stopped",
+    "load_policy", "ReplayOverrides", "ReplayResult", "RunResult", "run_episode", "run", "arun", "replay",
+    "Trajectory", "DesktopOptions", "make_environment", "Control", "Policy", "ScriptedPolicy", "Agent",
+    "Limits", "Action", "CallUser", "Click", "DoubleClick", "Drag", "Finished", "Hotkey", "KeyDown",
+    "KeyUp", "LongPress", "MiddleClick", "MouseDown", "MouseUp", "Move", "Navigate", "NavigateBack",
+    "OpenApp", "Press", "PressBack", "PressHome", "RightClick", "Scroll", "Type", "Wait", "Point", "Size",
+    "SaccadeError", "ParseError", "UnknownActionError", "UsageError", "UnknownKeyError",
+    "UnknownDialectError", "UnknownTaskError", "MissingPartError", "DataError", "TrajectoryError",
+    "NewerSchemaError", "EnvironmentFailure", "Stopped",
 ]
 # fmt: on
 
@@ -62,8 +65,10 @@ _HOMES = {
     "env.control": "Control",
     "env.registry": "DesktopOptions make_environment",
     "env.trajectory.trajectory": "Trajectory",
-    "tasks.api": "run arun",
-    "tasks.episode": "RunResult",
+    "tasks.api": "run arun replay",
+    "tasks.episode": "RunResult run_episode",
+    "tasks.replay.replay": "ReplayResult",
+    "tasks.replay.environment": "ReplayOverrides",
     "tasks.models.load": "load_policy",
 }
 """The public names, by the module that defines them."""

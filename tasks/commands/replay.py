@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ...actions.errors import UsageError
-from ..replay.healing import keep_healed
+from ...env.control import Control
 from ..replay.offline import OfflineComparison, compare
-from ..replay.replay import Mode, PreparedReplay, ReplayRequest, ReplayResult, load_model, prepare, replay
+from ..replay.replay import (
+    Mode,
+    PreparedReplay,
+    ReplayRequest,
+    ReplayResult,
+    load_model,
+    model_name,
+    prepare,
+    replay,
+)
 from ..terminal.consent import require_consent
+from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, describe
 
 
@@ -29,16 +39,16 @@ def choose_mode(*, exact: bool, verify: bool, offline: bool) -> Mode:
 def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool) -> int:
     """Replay and tell; returns the exit status."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
-    prepared = prepare(request)
+    prepared = prepare(request, getpass.getpass if sys.stdin.isatty() else None)
     if request.mode == "offline":
         return _offline(request, prepared, narrator, json_output)
-    if request.update and request.mode == "exact":
-        raise UsageError("--exact heals nothing; leave --update out, or let a model verify")
     if (display := request.place.display) is not None:
         require_consent(f"the display {display}", yes=consent)
-    done = replay(request, prepared, narrator)
-    if request.update and done.success and done.healed:
-        done = replace(done, updated=keep_healed(request.directory, done.directory, tuple(done.looked)))
+    control = Control()
+    with terminal_keys(control, narrator.note):
+        if request.mode == "verify":
+            narrator.note(f"loading {model_name(request, prepared.trajectory)} ...")
+        done = replay(request, prepared, control=control, listeners=[narrator])
     _tell(done, narrator)
     if json_output:
         sys.stdout.write(done.as_json() + "\n")
@@ -61,7 +71,8 @@ def _tell(done: ReplayResult, narrator: Narrator) -> None:
 
 
 def _offline(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator, json_output: bool) -> int:
-    model = load_model(request, prepared.trajectory, narrator)
+    narrator.note(f"loading {model_name(request, prepared.trajectory)} ...")
+    model = load_model(request, prepared.trajectory)
     tolerance = model.tolerance if request.tolerance is None else request.tolerance
     found = compare(
         model, prepared.recording, prepared.instruction, tolerance, lambda each: _tell_step(each, narrator)

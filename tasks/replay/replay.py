@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ...actions.errors import UsageError
 from ...agent.limits import Limits
 from ...agent.replay.policy import ReplayPolicy, ReplayStep
 from ...agent.replay.recording import Recording, recording
@@ -26,12 +25,11 @@ from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
 from ..terminal.folders import RUNS, run_folder
-from ..terminal.keys import terminal_keys
-from ..terminal.narrator import Narrator
 from ..terminal.parse import parse_region
 from ..terminal.stop_chords import stop_chord_listener
 from .environment import ReplayOverrides
 from .exact import AsRecorded, Drift, ExactPolicy
+from .healing import keep_healed
 from .variables import Substitution, refuse_marks, secret_names, secrets, substituted
 
 Mode = Literal["verify", "exact", "offline"]
@@ -143,8 +141,12 @@ class ReplayResult:
         )
 
 
-def prepare(request: ReplayRequest) -> PreparedReplay:
+def prepare(request: ReplayRequest, ask: Callable[[str], str] | None = None) -> PreparedReplay:
     """Read and check everything before anything is executed.
+
+    Args:
+        request: which recording, and how.
+        ask: asks a person for a secret that is not in the environment.
 
     Raises:
         TrajectoryError: the recording is not whole.
@@ -154,36 +156,61 @@ def prepare(request: ReplayRequest) -> PreparedReplay:
     substitute = Substitution(request.values, trajectory.start.variables)
     filled = substituted(recording(trajectory), substitute)
     instruction = substitute(trajectory.start.instruction)
-    ask = getpass.getpass if sys.stdin.isatty() else None
     if request.mode != "exact":
         refuse_marks(instruction)
     names = [] if request.mode == "offline" else secret_names(filled)
     return PreparedReplay(trajectory, filled, instruction, secrets(names, os.environ, ask))
 
 
-def replay(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator) -> ReplayResult:
-    """Repeat a recording in a live environment.
+def replay(
+    request: ReplayRequest,
+    prepared: PreparedReplay,
+    model: ModelPolicy | None = None,
+    control: Control | None = None,
+    listeners: Iterable[Listener] = (),
+) -> ReplayResult:
+    """Repeat a recording in a live environment; prints nothing.
+
+    Args:
+        request: how.
+        prepared: the recording.
+        model: verifies it; by default ``load_model`` loads the one asked for.
+        control: stops and pauses the replay.
+        listeners: called with each event of the new trajectory.
 
     Raises:
         UsageError: it cannot be repeated here; nothing was executed.
         EnvironmentFailure: the environment could not be started.
         TrajectoryError: the new run cannot be written.
     """
-    control, place = Control(), f"replay {request.directory.resolve().name}"
-    with run_folder(request.out, place, request.runs) as directory, terminal_keys(control, narrator.note):
-        return _replay_in(directory, request, prepared, narrator, control)
+    control = control or Control()
+    verify = request.mode == "verify"
+    if request.update and not verify:
+        raise UsageError("an exact replay heals nothing; leave --update out, or let a model verify")
+    place = f"replay {request.directory.resolve().name}"
+    with run_folder(request.out, place, request.runs) as directory:
+        model = (model or load_model(request, prepared.trajectory)) if verify else None
+        result = _replay_in(directory, request, prepared, model, control, listeners)
+    if request.update and result.success and result.healed:
+        healed = keep_healed(request.directory, result.directory, tuple(result.looked))
+        return replace(result, updated=healed)
+    return result
 
 
 def _replay_in(
-    directory: Path, request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator, control: Control
+    directory: Path,
+    request: ReplayRequest,
+    prepared: PreparedReplay,
+    model: ModelPolicy | None,
+    control: Control,
+    listeners: Iterable[Listener],
 ) -> ReplayResult:
-    model = load_model(request, prepared.trajectory, narrator) if request.mode == "verify" else None
     place = request.place.of(prepared.trajectory, control, directory / "downloads")
     costs = ReplayCost()
     with contextlib.closing(FillInSecrets(place, prepared.secrets)) as world:
         player = _player(request, prepared, world, model)
         with stop_chord_listener(control, Chords(), place):
-            end = _episode(request, prepared, player, directory, [narrator, costs], control)
+            end = _episode(request, prepared, player, directory, [*listeners, costs], control)
     record = {
         "recording": str(request.directory.resolve()),
         "mode": request.mode,
@@ -236,18 +263,21 @@ def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | N
     }
 
 
-def load_model(request: ReplayRequest, trajectory: Trajectory, narrator: Narrator) -> ModelPolicy:
+def model_name(request: ReplayRequest, trajectory: Trajectory) -> str:
+    """The model that verifies."""
+    made_by = trajectory.start.policy
+    return request.model or ("embedded" if made_by in ("person", "recording") else made_by)
+
+
+def load_model(request: ReplayRequest, trajectory: Trajectory) -> ModelPolicy:
     """The model that verifies: the one asked for, else the one that made the recording.
 
     Raises:
         MissingPartError: it is missing.
         UsageError: it cannot be used.
     """
-    made_by = trajectory.start.policy
-    name = request.model or ("embedded" if made_by in ("person", "recording") else made_by)
-    narrator.note(f"loading {name} ...")
     dialect = trajectory.start.policy_settings.dialect if request.model is None else None
-    return load_policy(name, dialect=dialect)
+    return load_policy(model_name(request, trajectory), dialect=dialect)
 
 
 def _episode(

@@ -299,7 +299,6 @@ def test_a_real_exact_replay_shows_its_drift(
     from saccade.actions.geometry import Size
     from saccade.env.registry import make_environment
     from saccade.tasks.replay.replay import ReplayRequest, prepare, replay
-    from saccade.tasks.terminal.narrator import Narrator
 
     monkeypatch.chdir(tmp_path)
     site = tmp_path / "page.html"
@@ -319,9 +318,8 @@ def test_a_real_exact_replay_shows_its_drift(
     finally:
         world.close()
     site.write_text(site.read_text().replace("One", "Another"))
-    with Path("told.txt").open("w") as told:
-        request = ReplayRequest(tmp_path / "made", mode="exact", patience=0, out=tmp_path / "again")
-        done = replay(request, prepare(request), Narrator(told))
+    request = ReplayRequest(tmp_path / "made", mode="exact", patience=0, out=tmp_path / "again")
+    done = replay(request, prepare(request))
     assert done.drift is not None
     page = opened(done.report, "#end")
     assert shown(page, "#recorded-stage") == first.screenshot.digest
