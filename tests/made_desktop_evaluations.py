@@ -26,8 +26,8 @@ class GivingUp:
 
 def table(root: Path) -> Summary:
     """What came of it."""
-    pinned, records = read_evaluation(root)
-    return summarise(pinned, records)
+    config, records = read_evaluation(root)
+    return summarise(config, records)
 
 
 def main(folder: str) -> None:

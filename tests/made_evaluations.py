@@ -163,6 +163,7 @@ class Told:
         self.begun: tuple[int, int] = (0, 0)
         self.records: list[Any] = []
         self.failures: list[tuple[str, int, str, bool]] = []
+        self.faults: list[str] = []
 
     def begin(self, total: int, records: Sequence[Any]) -> None:
         self.begun = (total, len(records))
@@ -172,6 +173,9 @@ class Told:
 
     def failed(self, failure: Any, again: bool) -> None:
         self.failures.append((failure.key.task, failure.key.seed, failure.error, again))
+
+    def left_out(self, reason: str) -> None:
+        self.faults.append(reason)
 
     def tick(self, running: Any) -> None:
         pass
@@ -187,8 +191,8 @@ def made_evaluation(folder: Path, *tasks: str, seeds: Sequence[int] = range(3), 
 
 def table(root: Path) -> dict[str, Any]:
     """What must be the same however often it was interrupted: all but time and what drafts saved."""
-    pinned, records = read_evaluation(root)
-    summary: Summary = summarise(pinned, records)
+    config, records = read_evaluation(root)
+    summary: Summary = summarise(config, records)
     costs = {"attempts", "timings", "seconds", "forwards", "accepted_tokens"}
     episodes = [record.model_dump(exclude=costs) for record in records]
     return summary.model_dump(exclude={"latency", "per_step"}) | {"records": episodes}

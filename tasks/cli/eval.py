@@ -96,18 +96,13 @@ def _eval(
     Exit status: 0 done, whatever the rate; 2 wrong usage or a missing part; 130 stopped by you.
     """
     from ..commands.eval import EvalRequest, eval_and_print
-    from ..commands.eval_recorded import OfflineRequest, evaluate_offline_and_print
     from ..evaluation.price import parse_price
     from ..models.remote_source import source_of
     from ..suites.catalog import is_recorded
 
-    recorded, command = is_recorded(suite), sys.argv[1:]
-    _refuse_options(context, suite, recorded)
+    _refuse_options(context, suite, is_recorded(suite))
     paid = None if price is None else parse_price(price)
     source = source_of(model, dialect, decoding, constrained)
-    if recorded:
-        asked = OfflineRequest(suite, source, data, limit, workers, out, resume, paid, runs)
-        raise typer.Exit(evaluate_offline_and_print(asked, json_output=json, command=command))
     request = EvalRequest(
         suite=suite,
         subset=subset,
@@ -122,12 +117,13 @@ def _eval(
         retries=retries,
         data=data,
         osworld_cache=osworld_cache,
+        limit=limit,
         out=out,
         runs=runs,
         resume=resume,
         price=paid,
     )
-    raise typer.Exit(eval_and_print(request, json_output=json, command=command))
+    raise typer.Exit(eval_and_print(request, json_output=json, command=sys.argv[1:]))
 
 
 def _refuse_options(context: typer.Context, suite: str, recorded: bool) -> None:
@@ -164,10 +160,8 @@ def compare(
       saccade compare runs/before runs/after
     """
     from ..evaluation.compare import compare_and_print
-    from ..evaluation.compare_recorded import compare_recorded_and_print, holds_recorded
 
-    recorded = holds_recorded(before) or holds_recorded(after)
-    (compare_recorded_and_print if recorded else compare_and_print)(before, after, json_output=json)
+    compare_and_print(before, after, json_output=json)
 
 
 @app.command(rich_help_panel="Evaluate")

@@ -1,4 +1,4 @@
-"""``saccade eval``: from what was asked for to an evaluation on disk and its summary."""
+"""``saccade eval``: runs the evaluation that was asked for, and prints its summary."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+
 from ...actions.errors import UsageError
 from ..evaluation.console import EvalProgress, print_summary
 from ..evaluation.evaluate import Evaluation, evaluate
-from ..evaluation.folder import read_config, read_evaluation, write_file, write_records
-from ..evaluation.page import write_page
+from ..evaluation.folder import read_config
+from ..evaluation.page import PAGE_NAME
 from ..evaluation.price import Price
-from ..evaluation.summary import Summary, as_csv, summarise
+from ..evaluation.recorded import RecordedEvaluation
+from ..evaluation.results import write_results
+from ..models.remote_source import RemoteSource
 from ..models.source import LocalSource, PolicySource
+from ..suites.base import data_root
+from ..suites.catalog import is_recorded
 from ..suites.interactive import SupportsSelection
 from ..suites.interactive_registry import interactive_suite
+from ..suites.registry import get_suite
 from ..terminal.folders import RUNS, new_folder
-
-SUMMARY_NAME = "summary.json"
-CSV_NAME = "summary.csv"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class EvalRequest:
     retries: int = 2
     data: Path | None = None
     osworld_cache: Path | None = None
+    limit: int | None = None
     out: Path | None = None
     runs: Path = RUNS
     resume: bool = False
@@ -50,17 +55,17 @@ class EvalRequest:
 
 
 def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence[str]) -> int:
-    """Run an evaluation and print what came of it; returns the exit status.
+    """Run an evaluation and print its result; returns the exit status.
 
     Args:
         request: what to evaluate.
-        json_output: whether the last line of stdout is one JSON object.
-        command: the command line, to tell how to resume it.
+        json_output: whether the last line of stdout is one JSON object; the tables then go to stderr.
+        command: the command line, to say how to resume it.
 
     Raises:
-        UsageError: it cannot be run, or resumed, as asked.
-        EnvironmentFailure: workers keep dying before they are ready.
-        KeyboardInterrupt: it was interrupted; all is on disk, and how to go on has been said.
+        UsageError: it cannot be run, or resumed, as asked; or files are missing or broken.
+        EnvironmentFailure: workers keep dying before they are ready, or the model keeps failing.
+        KeyboardInterrupt: it was interrupted; all is on disk, and how to continue is printed.
     """
     evaluation = plan(request)
     root = evaluation.root
@@ -71,43 +76,65 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
             pace = evaluate(evaluation, progress, resume=request.resume)
     except KeyboardInterrupt:
         if read_config(root) is not None:
-            _say(f"what is done stays in {root}; go on with\n  {resume_line(command, root)}")
+            _say(f"what is done stays in {root}; continue with\n  {resume_line(command, root)}")
             write_results(root, request.price)
         raise
     summary = write_results(root, request.price)
+    console = Console(stderr=json_output, highlight=False, soft_wrap=json_output)
+    print_summary(summary, f"{root / PAGE_NAME}", console)
     if json_output:
         sys.stdout.write(json.dumps(summary.model_dump(mode="json") | {"pace": pace.as_json}) + "\n")
-    else:
-        print_summary(summary, f"{root / 'index.html'}")
     return 0
 
 
-def plan(request: EvalRequest) -> Evaluation:
+def plan(request: EvalRequest) -> Evaluation | RecordedEvaluation:
     """The evaluation that was asked for; makes its folder only where none was named.
 
     Raises:
         UsageError: suite, subset, tasks or seeds are wrong; or ``resume`` without a folder.
     """
+    make = _plan_recorded if is_recorded(request.suite) else _plan_acting
+    if request.resume and request.out is None:
+        raise UsageError("--resume needs the folder of the evaluation: --out DIR")
+    return make(request)
+
+
+def _plan_acting(request: EvalRequest) -> Evaluation:
     suite = interactive_suite(request.suite, request.data, request.osworld_cache)
     if request.tasks is not None and request.subset is not None:
         raise UsageError("give --tasks or --subset, not both")
     tasks = _names(request.tasks) if request.tasks is not None else list(suite.tasks(request.subset))
     suite.check(tasks)
-    seeds = parse_seeds(request.seeds)
-    if request.resume and request.out is None:
-        raise UsageError("--resume needs the folder to go on in: --out DIR")
     return Evaluation(
+        seeds=parse_seeds(request.seeds),
         root=request.out or new_folder(f"eval-{request.suite}", request.runs),
         suite=suite,
         source=request.source,
         tasks=tasks,
-        seeds=seeds,
         max_steps=request.max_steps,
         workers=request.workers,
         share=request.share,
         ray=request.ray,
         timeout=request.timeout,
         retries=request.retries,
+    )
+
+
+def _plan_recorded(request: EvalRequest) -> RecordedEvaluation:
+    suite = get_suite(request.suite)
+    suite.require(data_root(request.data) / suite.folder)
+    if request.workers > 1 and not isinstance(request.source, RemoteSource):
+        raise UsageError(
+            "--workers is for models on a server (openai:URL#NAME) here: a model in this process is "
+            "asked about one recorded screen at a time"
+        )
+    return RecordedEvaluation(
+        root=request.out or new_folder(f"eval-{request.suite}", request.runs),
+        suite=suite,
+        source=request.source,
+        data=request.data,
+        limit=request.limit,
+        workers=request.workers,
     )
 
 
@@ -127,17 +154,6 @@ def parse_seeds(text: str) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise UsageError(f"a seed is named twice in {text!r}")
     return seeds
-
-
-def write_results(root: Path, price: Price | None = None) -> Summary:
-    """Write ``summary.json``, ``summary.csv`` and ``index.html`` from the episodes on disk."""
-    pinned, records = read_evaluation(root)
-    summary = summarise(pinned, records, price)
-    write_records(root, records)
-    write_file(root / SUMMARY_NAME, summary.model_dump_json(indent=1) + "\n")
-    write_file(root / CSV_NAME, as_csv(records))
-    write_page(root, summary, records)
-    return summary
 
 
 def resume_line(command: Sequence[str], root: Path) -> str:

@@ -1,4 +1,4 @@
-"""``saccade view``: validate trajectories, or write their reports and open them."""
+"""``saccade view``: validate runs and evaluations, or write their pages and open them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,39 @@ from pathlib import Path
 
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory
+from ..evaluation.folder import read_config, read_records
+from ..evaluation.page import PAGE_NAME
+from ..evaluation.results import write_results
 from ..report import write_overview, write_report
 
 
 def view_and_print(paths: Sequence[Path], *, check: bool, open_it: bool, json_output: bool = False) -> int:
-    """One run's report, or a table of many runs; returns the exit status.
+    """One run's report, an evaluation's page, or a table of many runs; returns the exit status.
 
     Raises:
         TrajectoryError: the one run cannot be read, or there is none.
         UsageError: a page cannot be written.
     """
-    single = len(paths) == 1 and (not paths[0].is_dir() or (paths[0] / FILE_NAME).is_file())
     if check:
-        return _check_one(paths[0], json_output) if single else _check_all(find_runs(paths), json_output)
-    page = (
-        write_report(Trajectory.load(paths[0]))
-        if single
-        else write_overview(find_runs(paths), common_folder(paths), _log)
-    )
+        return _check(paths, json_output)
+    page = _write_page(paths)
     if open_it:
         webbrowser.open(page.resolve().as_uri())
     sys.stdout.write((json.dumps({"page": str(page)}) if json_output else str(page)) + "\n")
     return 0
+
+
+def _write_page(paths: Sequence[Path]) -> Path:
+    if _is_run(paths):
+        return write_report(Trajectory.load(paths[0]))
+    if len(paths) == 1 and read_config(paths[0]) is not None:
+        write_results(paths[0])
+        return paths[0] / PAGE_NAME
+    return write_overview(find_runs(paths), common_folder(paths), _log)
+
+
+def _is_run(paths: Sequence[Path]) -> bool:
+    return len(paths) == 1 and (not paths[0].is_dir() or (paths[0] / FILE_NAME).is_file())
 
 
 def check_trajectory(path: Path) -> str:
@@ -96,9 +107,15 @@ def _log(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _check_one(run: Path, json_output: bool) -> int:
-    line = check_trajectory(run)
-    sys.stdout.write((_checked(0, {run: line}) if json_output else line) + "\n")
+def _check(paths: Sequence[Path], json_output: bool) -> int:
+    config = read_config(paths[0]) if len(paths) == 1 else None
+    if _is_run(paths):
+        line = check_trajectory(paths[0])
+    elif config is not None and config.samples is not None:
+        line = f"ok: {len(read_records(paths[0], config))} recorded screens"
+    else:
+        return _check_all(find_runs(paths), json_output)
+    sys.stdout.write((_checked(0, {paths[0]: line}) if json_output else line) + "\n")
     return 0
 
 

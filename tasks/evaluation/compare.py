@@ -1,27 +1,24 @@
-"""Two evaluations side by side, paired by task and seed."""
+"""Two evaluations side by side, paired by task and seed, or by recorded screen."""
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
-from rich.progress import track
 from rich.text import Text
 
 from ...actions.errors import UsageError
-from ...env.trajectory.trajectory import FILE_NAME, Trajectory
-from ..report import REPORT_NAME, write_report
+from ..report import REPORT_NAME
 from .console import percent
 from .folder import differences, read_evaluation
-from .paired import PairedDifference, difference_interval, sign_test
+from .page import PAGE_NAME
 from .records import EpisodeRecord, Key
+from .results import write_reports
+from .stats import Interval, difference_interval, sign_test
 
-NameT = TypeVar("NameT", bound=Hashable)
 _SHOWN = 20
 """Regressions that are printed; all are in the JSON."""
 
@@ -31,21 +28,31 @@ class _Data(BaseModel):
 
 
 class Flip(_Data):
-    """An episode that one of the two solved and the other did not, with both reports."""
+    """An episode that one of the two solved and the other did not.
+
+    Attributes:
+        task: its task; of a recorded screen its id.
+        seed: None for a recorded screen.
+        a: the report of A's episode; of a recorded screen, the page of A.
+        b: B's.
+    """
 
     task: str
-    seed: int
+    seed: int | None
     a: str
     b: str
 
     @property
     def reports(self) -> tuple[Path, Path]:
-        """A's and B's; written by ``write_reports``."""
+        """A's and B's; ``compare_and_print`` writes them."""
         return Path(self.a), Path(self.b)
 
 
 class Comparison(_Data):
-    """What B does otherwise than A.
+    """How B differs from A.
+
+    A pair is won or lost where one result is better than the other. ``a`` and ``b`` are means over the pairs,
+    whatever the headline of a suite of recorded screens is the mean over.
 
     Attributes:
         pairs: episodes with a result in both.
@@ -53,10 +60,10 @@ class Comparison(_Data):
         b: of B.
         difference: ``b - a``.
         interval: of the difference, 95 %, by clusters of tasks; None for a single pair.
-        won: pairs that only B solved.
-        lost: pairs that only A solved.
-        both: pairs that both solved.
-        neither: pairs that nobody solved.
+        won: pairs where B is better.
+        lost: pairs where A is better.
+        both: equal pairs that both solved, at least in part.
+        neither: equal pairs that nobody solved.
         p_value: of McNemar's exact test, as if all pairs were independent.
         steps_difference: mean of B's steps less A's where both succeeded; None where there is no such pair.
         unpaired: episodes with a result in only one of them.
@@ -69,7 +76,7 @@ class Comparison(_Data):
     a: float
     b: float
     difference: float
-    interval: PairedDifference | None
+    interval: Interval | None
     won: int
     lost: int
     both: int
@@ -88,53 +95,22 @@ def compare(a: Path, b: Path) -> Comparison:
     Raises:
         UsageError: one is no evaluation, or they have no episode in common.
     """
-    pinned_a, records_a = read_evaluation(a)
-    pinned_b, records_b = read_evaluation(b)
-    first, second = _scored(records_a), _scored(records_b)
+    config_a, records_a = read_evaluation(a)
+    config_b, records_b = read_evaluation(b)
+    first, second = (_scored(records) for records in (records_a, records_b))
     common = [key for key in first if key in second]
-    if pinned_a.asked["suite"] != pinned_b.asked["suite"] or not common:
-        raise UsageError(f"{a} and {b} have no episode of the same task and seed in common")
-    both = [key for key in common if first[key].success and second[key].success]
-    steps = [second[key].steps - first[key].steps for key in both]
-    return contrast(
-        {key: _solved(record) for key, record in first.items()},
-        {key: _solved(record) for key, record in second.items()},
-        task=lambda key: key.task,
-        flip=lambda key: _flip(key, a, b),
-        steps_difference=sum(steps) / len(steps) if steps else None,
-        differs=differences({**pinned_a.asked, **pinned_a.settings}, {**pinned_b.asked, **pinned_b.settings}),
-    )
-
-
-def contrast(
-    first: Mapping[NameT, float],
-    second: Mapping[NameT, float],
-    *,
-    task: Callable[[NameT], str],
-    flip: Callable[[NameT], Flip],
-    steps_difference: float | None,
-    differs: list[str],
-) -> Comparison:
-    """What two runs' scores say, paired by name; there is at least one pair.
-
-    Args:
-        first: A's scores, 0 to 1.
-        second: B's.
-        task: what a name belongs to; names of one task resemble each other.
-        flip: how a pair that was won or lost is shown.
-        steps_difference: see ``Comparison``.
-        differs: likewise.
-    """
-    gains = {name: second[name] - first[name] for name in first if name in second}
+    if config_a.asked["suite"] != config_b.asked["suite"] or not common:
+        raise UsageError(f"{a} and {b} have no episode of the same suite in common")
+    gains = {key: second[key].score - first[key].score for key in common}
     by_task: dict[str, list[float]] = defaultdict(list)
-    for name, gain in gains.items():
-        by_task[task(name)].append(gain)
-    won = [name for name, gain in gains.items() if gain > 0]
-    lost = [name for name, gain in gains.items() if gain < 0]
-    both = sum(gain == 0 and first[name] > 0 for name, gain in gains.items())
-    rate_a, rate_b = (sum(side[name] for name in gains) / len(gains) for side in (first, second))
+    for key, gain in gains.items():
+        by_task[first[key].task].append(gain)
+    won = [key for key, gain in gains.items() if gain > 0]
+    lost = [key for key, gain in gains.items() if gain < 0]
+    both = sum(gain == 0 and first[key].score > 0 for key, gain in gains.items())
+    rate_a, rate_b = (sum(side[key].score for key in common) / len(common) for side in (first, second))
     return Comparison(
-        pairs=len(gains),
+        pairs=len(common),
         a=rate_a,
         b=rate_b,
         difference=rate_b - rate_a,
@@ -142,13 +118,13 @@ def contrast(
         won=len(won),
         lost=len(lost),
         both=both,
-        neither=len(gains) - len(won) - len(lost) - both,
+        neither=len(common) - len(won) - len(lost) - both,
         p_value=sign_test(len(won), len(lost)),
-        steps_difference=steps_difference,
+        steps_difference=_steps_difference(first, second),
         unpaired=len(first.keys() ^ second.keys()),
-        regressions=[flip(name) for name in lost],
-        improvements=[flip(name) for name in won],
-        differs=differs,
+        regressions=[_flip(key, a, b) for key in lost],
+        improvements=[_flip(key, a, b) for key in won],
+        differs=differences({**config_a.asked, **config_a.settings}, {**config_b.asked, **config_b.settings}),
     )
 
 
@@ -160,40 +136,23 @@ def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
         TrajectoryError: a trajectory was changed meanwhile.
     """
     comparison = compare(a, b)
-    write_reports([*comparison.regressions, *comparison.improvements])
+    flips = [*comparison.regressions, *comparison.improvements]
+    write_reports(report.parent for flip in flips if flip.seed is not None for report in flip.reports)
     if json_output:
         sys.stdout.write(comparison.model_dump_json() + "\n")
         return
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    for line in told(comparison):
+    for line in comparison_lines(comparison):
         console.print(line)
     for flip in comparison.regressions[:_SHOWN]:
-        console.print(Text(f"lost: {flip.task} seed {flip.seed}"))
+        console.print(Text(f"lost: {Key(flip.task, flip.seed)}"))
         for side, report in zip("AB", flip.reports, strict=True):
             console.print(Text(f"  {side} {report}", style=f"dim link {report.resolve().as_uri()}"))
     if (more := len(comparison.regressions) - _SHOWN) > 0:
         console.print(Text(f"and {more} more; --json lists all", style="dim"))
 
 
-def write_reports(flips: Sequence[Flip]) -> None:
-    """Write the reports that are linked to, but for those that are newer than their trajectory.
-
-    Raises:
-        UsageError: one cannot be written.
-        TrajectoryError: a trajectory cannot be read.
-    """
-    paths = [report for flip in flips for report in flip.reports]
-    stale = [path for path in paths if _older(path, path.with_name(FILE_NAME))]
-    console = Console(stderr=True)
-    for path in track(stale, "reports", console=console, transient=True, disable=not console.is_terminal):
-        write_report(Trajectory.load(path.parent), path)
-
-
-def _older(file: Path, than: Path) -> bool:
-    return not file.exists() or file.stat().st_mtime_ns < than.stat().st_mtime_ns
-
-
-def told(found: Comparison) -> list[Text]:
+def comparison_lines(found: Comparison) -> list[Text]:
     """A comparison in lines: the difference, what it is made of, what else differs."""
     interval = (
         "" if found.interval is None else " [{:+.1f}, {:+.1f}]".format(*(100 * x for x in found.interval))
@@ -201,23 +160,23 @@ def told(found: Comparison) -> list[Text]:
     head = f"B - A: {100 * found.difference:+.1f}{interval} points over {found.pairs} pairs"
     rates = f"A {percent(found.a)}   B {percent(found.b)}   p {found.p_value:.3g}"
     counts = f"won {found.won}   lost {found.lost}   both {found.both}   neither {found.neither}"
-    lines = [
-        Text(head, style="bold"),
-        Text(f"{rates}   {counts}"),
-    ]
+    lines = [Text(head, style="bold"), Text(f"{rates}   {counts}")]
     if found.unpaired:
         lines.append(Text(f"{found.unpaired} episodes have a result in only one of them", style="yellow"))
     return lines + [Text(f"differs: {each}", style="dim") for each in found.differs]
 
 
-def _scored(records: Sequence[EpisodeRecord]) -> dict[Key, EpisodeRecord]:
-    return {record.key: record for record in records if record.error is None}
+def _scored(records: list[EpisodeRecord]) -> dict[Key, EpisodeRecord]:
+    return {record.key: record for record in records if record.scored}
 
 
-def _solved(record: EpisodeRecord) -> int:
-    return int(record.success is True)
+def _steps_difference(first: dict[Key, EpisodeRecord], second: dict[Key, EpisodeRecord]) -> float | None:
+    both = [key for key in first if key.seed is not None and key in second]
+    solved = [key for key in both if first[key].success and second[key].success]
+    steps = [second[key].steps - first[key].steps for key in solved]
+    return sum(steps) / len(steps) if steps else None
 
 
 def _flip(key: Key, a: Path, b: Path) -> Flip:
-    paths = [str(key.folder(root) / REPORT_NAME) for root in (a, b)]
-    return Flip(task=key.task, seed=key.seed, a=paths[0], b=paths[1])
+    paths = [root / PAGE_NAME if key.seed is None else key.folder(root) / REPORT_NAME for root in (a, b)]
+    return Flip(task=key.task, seed=key.seed, a=str(paths[0]), b=str(paths[1]))

@@ -1,10 +1,10 @@
-"""Evaluation: every task with every seed, by worker processes, until each episode has a record."""
+"""Evaluation: every planned episode is run by workers until each has a record."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,24 +17,54 @@ from ..suites.interactive import InteractiveSuite
 from .folder import (
     EVAL_NAME,
     EvaluationConfig,
-    alone_in,
     append_record,
-    differences,
+    lock_folder,
     read_config,
+    read_lines,
+    read_records,
     write_file,
     write_records,
 )
-from .records import FAILURE_NAME, EpisodeRecord, Failure, Key, read_record, set_aside
+from .records import FAILURE_NAME, EpisodeRecord, Failure, Key, archive_attempt, read_record
 from .workers.pool import Pool, WorkerPool
 from .workers.worker import EpisodeDone, EpisodeFailed, Message, WorkerReady, WorkerSetup, WorkerUnusable
 
 _TICK = 0.5
-"""Seconds between two looks at the clock."""
+"""Seconds between two updates of the progress."""
+
+
+class EvaluationPlan(Protocol):
+    """What ``evaluate`` needs to know about a kind of suite: which episodes there are, and who runs them."""
+
+    @property
+    def root(self) -> Path:
+        """The evaluation's folder."""
+
+    @property
+    def retries(self) -> int:
+        """Further attempts for an episode that broke."""
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """What a resumed run must ask for again."""
+
+    def check(self) -> None:
+        """Raise before the folder is made where the suite cannot be run.
+
+        Raises:
+            UsageError: a task is unknown, or a part is missing.
+        """
+
+    def config(self, left_out: Callable[[str], None]) -> EvaluationConfig:
+        """The planned episodes; ``left_out`` is called with each row of a file that cannot be used."""
+
+    def pool(self, planned: int) -> WorkerPool:
+        """Workers for so many episodes."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate, and how.
+    """An evaluation on a suite in which the agent acts.
 
     Attributes:
         root: its folder.
@@ -47,7 +77,7 @@ class Evaluation:
         share: whether workers share one model; by default where that is worth it (docs/scale.md).
         ray: the address of a Ray cluster whose machines they run on; ``local`` starts one, None needs none.
         timeout: seconds after which an episode is given up and tried again.
-        retries: further tries for an episode that something broke.
+        retries: further attempts for an episode that broke.
     """
 
     root: Path
@@ -64,7 +94,7 @@ class Evaluation:
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """What a resumed run must ask for again."""
+        """See ``EvaluationPlan``."""
         return {
             "suite": self.suite.name,
             "tasks": list(self.tasks),
@@ -72,6 +102,24 @@ class Evaluation:
             "max_steps": self.max_steps,
             **self.source.asked,
         }
+
+    def check(self) -> None:
+        """See ``EvaluationPlan``."""
+        self.suite.check(self.tasks)
+
+    def config(self, left_out: Callable[[str], None]) -> EvaluationConfig:
+        """See ``EvaluationPlan``."""
+        return EvaluationConfig(asked=self.asked)
+
+    def pool(self, planned: int) -> WorkerPool:
+        """See ``EvaluationPlan``."""
+        setup = WorkerSetup(self.root, self.suite, self.source, self.max_steps)
+        count = min(self.workers, planned)
+        if self.ray is None:
+            return Pool(setup, count, self.timeout, self.share)
+        from .workers.ray_pool import RayPool
+
+        return RayPool(setup, count, self.timeout, self.share, self.ray)
 
 
 @dataclass(frozen=True)
@@ -101,114 +149,101 @@ class EvaluationPace:
 
 
 class Watcher(Protocol):
-    """Is told how an evaluation goes on."""
+    """Is called as an evaluation goes on."""
 
     def begin(self, total: int, records: Sequence[EpisodeRecord]) -> None:
-        """So many episodes are wanted, of which these are there."""
+        """So many episodes are planned, of which these have a result already."""
 
     def finished(self, record: EpisodeRecord) -> None:
         """One more has a record."""
 
     def failed(self, failure: EpisodeFailed, again: bool) -> None:
-        """A try was broken by something; whether it is tried again."""
+        """An attempt broke; whether the episode is tried again."""
+
+    def left_out(self, reason: str) -> None:
+        """A row or a picture of a suite of recorded screens cannot be used."""
 
     def tick(self, running: Mapping[Key, float]) -> None:
-        """Time went by; what is under way, and for how many seconds."""
+        """Time went by; which episodes are running, and for how many seconds."""
 
 
-def evaluate(evaluation: Evaluation, watcher: Watcher, *, resume: bool = False) -> EvaluationPace:
-    """Run all episodes that have no result yet; see ``eval_folder.read_evaluation`` for what came of it.
+def evaluate(evaluation: EvaluationPlan, watcher: Watcher, *, resume: bool = False) -> EvaluationPace:
+    """Run all episodes that have no result yet; ``folder.read_evaluation`` reads what came of them.
 
-    May be interrupted, or killed, at any moment: a further call with ``resume`` goes on where it was.
+    May be interrupted, or killed, at any moment: a further call with ``resume`` continues.
 
     Raises:
         UsageError: the folder holds an evaluation and ``resume`` is false, or it holds one of another
-            configuration; or the suite or the policy cannot be had.
-        EnvironmentFailure: workers keep dying before they are ready.
+            configuration; or the suite or the policy cannot be used.
+        EnvironmentFailure: workers keep dying before they are ready, or the policy keeps failing.
         TrajectoryError: the folder cannot be written.
     """
-    evaluation.suite.check(evaluation.tasks)
-    with alone_in(evaluation.root):
-        _check_asked(evaluation, resume)
-        return _Run(evaluation, watcher).run()
-
-
-def _check_asked(evaluation: Evaluation, resume: bool) -> None:
-    pinned = read_config(evaluation.root)
-    if pinned is None:
-        return
-    if not resume:
-        raise UsageError(
-            f"{evaluation.root} already holds an evaluation; go on with --resume, or choose another --out"
-        )
-    _refuse(evaluation.root, differences(pinned.asked, evaluation.asked))
-
-
-def _refuse(root: Path, differing: Sequence[str]) -> None:
-    if differing:
-        raise UsageError(f"{root} was begun otherwise, so it is not resumed: {'; '.join(differing)}")
-
-
-def _pool(evaluation: Evaluation, most: int) -> WorkerPool:
-    setup = WorkerSetup(evaluation.root, evaluation.suite, evaluation.source, evaluation.max_steps)
-    count = min(evaluation.workers, most)
-    if evaluation.ray is None:
-        return Pool(setup, count, evaluation.timeout, evaluation.share)
-    from .workers.ray_pool import RayPool
-
-    return RayPool(setup, count, evaluation.timeout, evaluation.share, evaluation.ray)
+    evaluation.check()
+    with lock_folder(evaluation.root):
+        known = read_config(evaluation.root)
+        if known is not None:
+            if not resume:
+                raise UsageError(
+                    f"{evaluation.root} already holds an evaluation; "
+                    "continue it with --resume, or choose another --out"
+                )
+            known.refuse_other(evaluation.root, evaluation.asked, known.settings)
+        return _Run(evaluation, watcher, known).run()
 
 
 class _Run:
-    """One call's share of an evaluation."""
+    """One call of ``evaluate``."""
 
-    def __init__(self, evaluation: Evaluation, watcher: Watcher) -> None:
+    def __init__(self, evaluation: EvaluationPlan, watcher: Watcher, known: EvaluationConfig | None) -> None:
         self._evaluation = evaluation
         self._root = evaluation.root
         self._watcher = watcher
-        self._tries: Counter[Key] = Counter()
+        self._known = known
+        self._config = evaluation.config(watcher.left_out)
+        self._attempts: Counter[Key] = Counter()
         self._waiting: deque[Key] = deque()
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         self._ready: float | None = None
         self._finished = 0
 
     def run(self) -> EvaluationPace:
-        evaluation = self._evaluation
-        keys = EvaluationConfig(asked=evaluation.asked, settings={}).keys
-        found = {key: read_record(self._root, key) for key in keys}
-        there = [record for record in found.values() if record is not None and record.error is None]
-        done = {record.key for record in there}
+        keys = self._config.keys
+        results = [record for record in read_records(self._root, self._config) if record.scored]
+        done = {record.key for record in results}
         self._waiting.extend(key for key in keys if key not in done)
-        write_records(self._root, there)
-        self._watcher.begin(len(keys), there)
+        write_records(self._root, results if self._config.samples is None else read_lines(self._root))
+        if self._known is None and not self._waiting:
+            self._write_config({})
+        elif self._known is not None and self._known.upgraded_from is None:
+            self._write_config(self._known.settings)
+        self._watcher.begin(len(keys), results)
         if not self._waiting:
             return self._pace(time.monotonic())
-        with _pool(evaluation, len(self._waiting)) as pool:
+        with self._evaluation.pool(len(self._waiting)) as pool:
             while self._waiting or pool.running:
                 while self._waiting and pool.idle:
-                    self._hand_out(pool, self._waiting.popleft())
+                    self._assign(pool, self._waiting.popleft())
                 for message in pool.wait(_TICK):
-                    self._hear(message)
+                    self._receive(message)
                 self._watcher.tick(pool.running)
             ended = time.monotonic()
         return self._pace(ended)
 
     def _pace(self, ended: float) -> EvaluationPace:
-        begun = self._begun
-        return EvaluationPace(
-            self._finished, round(ended - begun, 3), round((self._ready or ended) - begun, 3)
-        )
+        started, ready = self._started, self._ready or ended
+        return EvaluationPace(self._finished, round(ended - started, 3), round(ready - started, 3))
 
-    def _hand_out(self, pool: WorkerPool, key: Key) -> None:
-        set_aside(key.folder(self._root))
-        self._tries[key] += 1
+    def _assign(self, pool: WorkerPool, key: Key) -> None:
+        if key.seed is not None:
+            archive_attempt(key.folder(self._root))
+        self._attempts[key] += 1
         pool.assign(key)
 
-    def _hear(self, message: Message) -> None:
+    def _receive(self, message: Message) -> None:
         match message:
             case WorkerReady(settings):
                 self._ready = self._ready or time.monotonic()
-                self._pin(settings)
+                self._check_settings(settings)
             case EpisodeDone(record):
                 self._keep(record)
             case EpisodeFailed():
@@ -216,25 +251,26 @@ class _Run:
             case WorkerUnusable(text):
                 raise UsageError(text)
 
-    def _pin(self, settings: dict[str, JsonValue]) -> None:
-        pinned = read_config(self._root)
-        if pinned is not None:
-            _refuse(self._root, differences(pinned.settings, settings))
-        else:
-            wanted = EvaluationConfig(asked=self._evaluation.asked, settings=settings)
-            write_file(self._root / EVAL_NAME, wanted.model_dump_json(indent=1) + "\n")
+    def _check_settings(self, settings: dict[str, JsonValue]) -> None:
+        if self._known is not None:
+            self._known.refuse_other(self._root, self._known.asked, settings)
+        self._write_config(settings)
+
+    def _write_config(self, settings: dict[str, JsonValue]) -> None:
+        self._known = self._config.model_copy(update={"settings": settings})
+        write_file(self._root / EVAL_NAME, self._known.model_dump_json(indent=1) + "\n")
 
     def _retry(self, failed: EpisodeFailed) -> None:
         """Put a broken episode at the end of the queue, or give it up."""
-        tries = self._tries[failed.key]
-        again = tries <= self._evaluation.retries
+        attempts = self._attempts[failed.key]
+        again = attempts <= self._evaluation.retries
         self._watcher.failed(failed, again)
         if again:
             self._waiting.append(failed.key)
             return
         folder = failed.key.folder(self._root)
         folder.mkdir(parents=True, exist_ok=True)
-        note = Failure(error=failed.error, message=failed.message, attempts=tries)
+        note = Failure(error=failed.error, message=failed.message, attempts=attempts)
         write_file(folder / FAILURE_NAME, note.model_dump_json() + "\n")
         record = read_record(self._root, failed.key)
         assert record is not None
@@ -243,4 +279,6 @@ class _Run:
     def _keep(self, record: EpisodeRecord) -> None:
         self._finished += 1
         append_record(self._root, record)
+        if record.error == "malformed":
+            self._watcher.left_out(record.message)
         self._watcher.finished(record)

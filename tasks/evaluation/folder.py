@@ -1,7 +1,8 @@
-"""The folder of an evaluation: what was asked for, who works in it, and its list of records.
+"""The folder of an evaluation: its configuration, its lock, and the list of its records.
 
-DIR/eval.json        what was asked for, and what it was run with; a resumed run must agree
-DIR/episodes.jsonl   one line per finished episode, derived from the episodes' folders
+DIR/eval.json        what was asked for, and the versions it ran with; a resumed run must agree
+DIR/episodes.jsonl   a line per finished episode: derived from the episodes' folders, or, of recorded screens,
+                     the record itself (the last line of a sample counts)
 """
 
 from __future__ import annotations
@@ -12,33 +13,64 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ...actions.errors import TrajectoryError, UsageError
+from ...actions.errors import DataError, NewerSchemaError, TrajectoryError, UsageError
 from .records import EpisodeRecord, Key, read_record
+from .upgrade import RECORDS_NAME, SUITE_NAME, upgrade_config, upgrade_recorded_config, upgrade_sample
 
 EVAL_NAME = "eval.json"
 EPISODES_NAME = "episodes.jsonl"
+SCHEMA_VERSION = 2
 _LOCK_NAME = ".lock"
 
 
 class EvaluationConfig(BaseModel):
-    """What makes two evaluations the same.
+    """What makes two evaluations the same, and which episodes are planned.
 
     Attributes:
         asked: what was asked for: suite, tasks, seeds, limits, model.
-        settings: what it was run with: versions, the fingerprint of the weights.
+        settings: what it ran with: versions, the fingerprint of the weights.
+        samples: the ids of the recorded screens to ask about; None for a suite that acts.
+        limit: how many screens were asked for at most.
+        malformed_rows: rows of the suite's files that cannot be used.
+        upgraded_from: the older version that wrote it; only what that version stated is compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: int = 1
+    schema_version: int = SCHEMA_VERSION
     asked: dict[str, JsonValue]
-    settings: dict[str, JsonValue]
+    settings: dict[str, JsonValue] = {}
+    samples: list[str] | None = None
+    limit: int | None = None
+    malformed_rows: int = 0
+    upgraded_from: int | None = Field(default=None, exclude=True)
+
+    def refuse_other(
+        self, root: Path, asked: Mapping[str, JsonValue], settings: Mapping[str, JsonValue]
+    ) -> None:
+        """See that a run asks for what this evaluation was started with.
+
+        Raises:
+            UsageError: it does not; the message lists the differences.
+        """
+        differing = []
+        for then, now in ((self.asked, asked), (self.settings, settings)):
+            older = self.upgraded_from is not None
+            stated = {name: value for name, value in now.items() if name in then or not older}
+            differing += differences(then, stated)
+        if differing:
+            raise UsageError(
+                f"{root} holds an evaluation of another configuration, so it is not resumed: "
+                + "; ".join(differing)
+            )
 
     @property
     def keys(self) -> list[Key]:
         """All episodes, every task once before any comes again, so that half an evaluation saw them all."""
+        if self.samples is not None:
+            return [Key(sample) for sample in self.samples]
         tasks, seeds = self.asked["tasks"], self.asked["seeds"]
         assert isinstance(tasks, list)
         assert isinstance(seeds, list)
@@ -46,20 +78,25 @@ class EvaluationConfig(BaseModel):
 
 
 def read_config(root: Path) -> EvaluationConfig | None:
-    """What an evaluation's folder is pinned to; None where there is no evaluation.
+    """The configuration of an evaluation's folder; None where there is no evaluation.
 
     Raises:
         UsageError: it cannot be read.
+        NewerSchemaError: a newer version wrote it.
     """
     path = root / EVAL_NAME
     try:
-        return EvaluationConfig.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
+        if not path.is_file():
+            path = root / SUITE_NAME
+            return EvaluationConfig.model_validate(upgrade_recorded_config(root)) if path.is_file() else None
+        data = upgrade_config(json.loads(path.read_bytes()))
+        if data.get("schema_version", 0) > SCHEMA_VERSION:
+            raise NewerSchemaError(f"{path} was written by a newer version of saccade; update it")
+        return EvaluationConfig.model_validate(data)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise UsageError(f"{path} is not an evaluation's: {error.errors()[0]['msg']}") from error
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not an evaluation's: {_reason(error)}") from error
 
 
 def read_evaluation(root: Path) -> tuple[EvaluationConfig, list[EpisodeRecord]]:
@@ -67,13 +104,40 @@ def read_evaluation(root: Path) -> tuple[EvaluationConfig, list[EpisodeRecord]]:
 
     Raises:
         UsageError: there is none.
-        NewerSchemaError: a newer version wrote one of its trajectories.
+        NewerSchemaError: a newer version wrote it, or one of its trajectories.
+        DataError: a line of recorded screens is no record.
     """
-    pinned = read_config(root)
-    if pinned is None:
+    config = read_config(root)
+    if config is None:
         raise UsageError(f"{root} holds no evaluation; name the folder that saccade eval wrote")
-    found = (read_record(root, key) for key in pinned.keys)
-    return pinned, [record for record in found if record is not None]
+    return config, read_records(root, config)
+
+
+def read_records(root: Path, config: EvaluationConfig) -> list[EpisodeRecord]:
+    """The records of planned episodes that have one, in the planned order."""
+    if config.samples is None:
+        found = (read_record(root, key) for key in config.keys)
+        return [record for record in found if record is not None]
+    asked = {record.key: record for record in read_lines(root)}
+    return [asked[key] for key in config.keys if key in asked]
+
+
+def read_lines(root: Path) -> list[EpisodeRecord]:
+    """All records of recorded screens as they were written; a last line that was cut off is left out.
+
+    Raises:
+        DataError: a line is no record.
+    """
+    current = (root / EPISODES_NAME).is_file()
+    file = root / (EPISODES_NAME if current else RECORDS_NAME)
+    records = []
+    for number, line in enumerate(file.read_bytes().split(b"\n")[:-1] if file.is_file() else [], start=1):
+        try:
+            data = json.loads(line)
+            records.append(EpisodeRecord.model_validate(data if current else upgrade_sample(data)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{file}:{number}: not a record ({_reason(error)}); delete the line") from error
+    return records
 
 
 def differences(then: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> list[str]:
@@ -120,11 +184,11 @@ def append_record(root: Path, record: EpisodeRecord) -> None:
 
 
 @contextlib.contextmanager
-def alone_in(root: Path) -> Iterator[None]:
-    """Hold the folder against a second evaluation at the same time.
+def lock_folder(root: Path) -> Iterator[None]:
+    """Keep a second evaluation out of the folder.
 
     Raises:
-        UsageError: one is under way in it.
+        UsageError: one is running in it.
         TrajectoryError: the folder cannot be made.
     """
     try:
@@ -139,8 +203,12 @@ def alone_in(root: Path) -> Iterator[None]:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise UsageError(f"another saccade eval is at work in {root}; wait for it") from error
+                raise UsageError(f"another saccade eval is running in {root}; wait until it ends") from error
         yield
+
+
+def _reason(error: Exception) -> str:
+    return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
 
 
 def _short(value: JsonValue) -> str:

@@ -1,157 +1,174 @@
-"""The result of an evaluation as one HTML page: no script, no network, plots as SVG."""
+"""An evaluation as one HTML page in the report's design: no script, no network, plots as SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from ...env.trajectory.trajectory import FILE_NAME
+from ..report import REPORT_NAME
+from ..report.shell import content_policy, fill, part
 from .console import headline, percent, span
 from .folder import write_file
 from .records import EpisodeRecord
 from .stats import Interval
-from .summary import Latency, Summary, TaskSummary
+from .summary import Latency, Rate, Summary, TaskSummary
 
 PAGE_NAME = "index.html"
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-_STYLE = """
-:root { color-scheme: light dark; --good: #2f7d4f; --bad: #b3402a; --soft: #8886; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
-.good { color: var(--good); } .bad { color: var(--bad); } small, .dim { opacity: .7; }
-details > a { display: inline-block; margin-right: .7rem; }
-"""
-_LEFT, _WIDTH, _ROW = 210, 420, 16
+_PLOT = '<svg viewBox="0 0 100 18" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
 
 
 def write_page(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -> Path:
-    """Write ``index.html`` into an evaluation's folder.
+    """Write ``index.html`` into an evaluation's folder; each episode leads to its report where there is one.
 
     Raises:
         TrajectoryError: it cannot be written.
     """
-    write_file(root / PAGE_NAME, "".join(_page(summary, records)))
+    style = part("report.css") + part("evaluation.css")
+    missing = summary.planned - summary.episodes
+    values = {
+        "policy": content_policy(style, ""),
+        "style": style,
+        "title": escape(f"{summary.suite}: {summary.settings.get('policy', summary.asked.get('model'))}"),
+        "state": f'<span class="badge {"open" if missing else "good"}">{"Unfinished" if missing else "Done"}'
+        "</span> <span>Evaluation</span>",
+        "success": percent(summary.success),
+        "headline": escape(said := headline(summary)),
+        "denominator": escape(said.removeprefix(f"success {percent(summary.success)} ")),
+        "facts": _terms(_facts(summary)),
+        "settings": _terms(
+            (name, _word(each)) for name, each in {**summary.asked, **summary.settings}.items()
+        ),
+        "rates": "".join(_rates(summary)),
+        "latency": _latency_table(summary.latency),
+        "episodes": "".join(_episodes(root, summary, records)),
+    }
+    write_file(root / PAGE_NAME, fill(part("evaluation.html"), values))
     return root / PAGE_NAME
 
 
-def _page(summary: Summary, records: Sequence[EpisodeRecord]) -> Iterator[str]:
-    title = f"{summary.asked.get('suite')}: {summary.settings.get('policy', summary.asked.get('model'))}"
-    yield "<!DOCTYPE html><html lang=en><meta charset=utf-8>"
-    yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-    yield f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>"
-    yield f"<p><b>{escape(headline(summary))}</b></p>"
-    yield _numbers(summary)
-    yield "<h2>Success by task, with Wilson's 95 % intervals</h2>"
-    yield task_plot(summary.per_task)
-    yield "<h2>Time per step, by phase</h2>"
-    yield latency_plot(summary.latency)
-    yield "<h2>Episodes</h2><p class=dim>Links lead to the trajectories; "
-    yield "<code>saccade view TASK/SEED</code> in this folder makes a report of one.</p>"
-    yield from _episodes(summary.per_task, records)
-    yield "<h2>Configuration</h2>"
-    yield _table([(name, _word(value)) for name, value in {**summary.asked, **summary.settings}.items()])
-    yield "</html>\n"
-
-
-def _numbers(summary: Summary) -> str:
-    rows = [
-        ("success, errors counted as failures", percent(summary.success_if_errors_fail)),
-        ("full reward", percent(summary.full_reward)),
-        ("mean raw reward", _number(summary.mean_reward)),
-        ("mean steps", _number(summary.steps)),
-        *((f"errors: {kind}", str(count)) for kind, count in summary.errors.items()),
-        *((f"ended: {reason}", str(count)) for reason, count in summary.ends.items()),
-        *((f"{name.replace('_', ' ')} per step", _number(each)) for name, each in summary.per_step.items()),
-    ]
+def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
+    yield "success, errors counted as failures", percent(summary.success_if_errors_fail)
+    if not summary.by:
+        yield "full reward", percent(summary.full_reward)
+        yield "mean raw reward", _number(summary.mean_reward)
+    yield "mean steps", _number(summary.steps)
+    yield from ((f"errors: {kind}", str(count)) for kind, count in summary.errors.items())
+    yield from ((f"ended: {reason}", str(count)) for reason, count in summary.ends.items())
+    yield from (
+        (f"{name.replace('_', ' ')} per step", _number(each)) for name, each in summary.per_step.items()
+    )
     if summary.cost is not None:
-        rows += [(f"cost, {name.replace('_', ' ')}", _number(each)) for name, each in summary.cost]
-    return _table(rows)
+        yield from ((f"cost, {name.replace('_', ' ')}", _number(each)) for name, each in summary.cost)
 
 
-def task_plot(tasks: dict[str, TaskSummary]) -> str:
-    """A dot and a whisker per task, the best at the top."""
-    shown = [(name, each) for name, each in tasks.items() if each.success is not None]
-    shown.sort(key=lambda row: (-(row[1].success or 0.0), row[0]))
-    parts = [_axis(len(shown), [(f"{tick} %", tick / 100) for tick in (0, 25, 50, 75, 100)])]
-    for number, (name, each) in enumerate(shown):
-        y = _ROW * number + 28
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(name)}</text>')
-        if each.interval is not None and each.success is not None:
-            parts.append(_whisker(each.interval, each.success, y, f"{name} {percent(each.success)}"))
-    return _svg(parts, len(shown))
+def _rates(summary: Summary) -> Iterator[str]:
+    """A table of rates per breakdown: tasks, labels, parts of the rule."""
+    tasks = {name: _task_rate(task) for name, task in summary.per_task.items() if task.success is not None}
+    best = sorted(tasks.items(), key=lambda row: (-(row[1].score or 0.0), row[0]))
+    yield _rate_table("Success by task", "task", best)
+    for label, values in summary.by.items():
+        yield _rate_table(f"Success by {label}", label, values.items())
+    rules = dict(summary.parts) if summary.tasks is None else summary.parts | {"whole tasks": summary.tasks}
+    if rules:
+        yield _rate_table("Other scores", "score", rules.items())
 
 
-def latency_plot(phases: dict[str, Latency]) -> str:
+def _task_rate(task: TaskSummary) -> Rate:
+    return Rate(n=task.episodes - task.errors, score=task.success, interval=task.interval)
+
+
+def _rate_table(title: str, what: str, rates: Iterable[tuple[str, Rate]]) -> str:
+    rows = (
+        (name, _whisker(rate), percent(rate.score), span(rate.interval), str(rate.n)) for name, rate in rates
+    )
+    return f"<section><h2>{escape(title)}</h2>{_table((what, 'rate', '95 %', 'n'), rows)}</section>"
+
+
+def _whisker(rate: Rate) -> str:
+    """A dot at the rate, on a line for the interval."""
+    marks = [f'<line class="tick" x1="{x}" x2="{x}" y1="0" y2="18"/>' for x in (0, 50, 100)]
+    if rate.interval is not None:
+        marks.append(_line("", rate.interval))
+    if rate.score is not None:
+        marks.append(_line("dot", Interval(rate.score, rate.score)))
+    return _PLOT.format(f"{percent(rate.score)} {span(rate.interval)}", "".join(marks))
+
+
+def _line(kind: str, interval: Interval) -> str:
+    low, high = (f"{100 * edge:.1f}" for edge in interval)
+    return f'<line class="{kind}" x1="{low}" x2="{high}" y1="9" y2="9"/>'
+
+
+def _latency_table(phases: Mapping[str, Latency]) -> str:
     """A bar to the median and a line to the 90th percentile per phase."""
     longest = max((each.p90 for each in phases.values()), default=0.0) or 1.0
-    parts = [_axis(len(phases), [(f"{longest * share:.3g} ms", share) for share in (0, 0.5, 1)])]
-    for number, (name, each) in enumerate(phases.items()):
-        y = _ROW * number + 28
-        label = f"{name} {each.p50:.3g} ms, 90 %: {each.p90:.3g} ms"
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(name)}</text>')
-        parts.append(
-            f'<g><title>{escape(label)}</title><rect x="{_LEFT}" y="{y - 5}" height="10" fill="#6b7fc4" '
-            f'width="{_WIDTH * each.p50 / longest:.1f}"/><line x1="{_LEFT}" x2="{_x(each.p90 / longest)}" '
-            f'y1="{y}" y2="{y}" stroke="#6b7fc4" stroke-width="2"/></g>'
+    rows = []
+    for name, each in phases.items():
+        middle, most = each.p50 / longest, each.p90 / longest
+        bar = f'<rect x="0" y="4" height="10" width="{100 * middle:.1f}"/>{_line("", Interval(0, most))}'
+        shown = f"{each.p50:.3g} ms, 90 %: {each.p90:.3g} ms"
+        rows.append(
+            (name, _PLOT.format(shown, bar), f"{each.p50:.3g} ms", f"{each.p90:.3g} ms", str(each.steps))
         )
-    return _svg(parts, len(phases))
+    return _table(("phase", "median", "90 %", "steps"), rows)
 
 
-def _whisker(interval: Interval, rate: float, y: int, label: str) -> str:
-    low, high = interval
-    return (
-        f'<g stroke="#6b7fc4" fill="#6b7fc4"><title>{escape(label)} {span(interval)}</title>'
-        f'<line x1="{_x(low)}" x2="{_x(high)}" y1="{y}" y2="{y}" stroke-width="2"/>'
-        f'<circle cx="{_x(rate)}" cy="{y}" r="4"/></g>'
+def _table(heads: Sequence[str], rows: Iterable[tuple[str, str, str, str, str]]) -> str:
+    first, *numbers = map(escape, heads)
+    head = f'<th scope="col">{first}</th><td></td>' + "".join(
+        f'<th class="number">{each}</th>' for each in numbers
     )
-
-
-def _axis(rows: int, ticks: Sequence[tuple[str, float]]) -> str:
-    bottom = _ROW * rows + 24
-    return "".join(
-        f'<line x1="{_x(at)}" x2="{_x(at)}" y1="18" y2="{bottom}" stroke="#8886"/>'
-        f'<text x="{_x(at)}" y="12" text-anchor="middle">{escape(label)}</text>'
-        for label, at in ticks
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="plot">{plot}</td>'
+        f'<td class="number">{value}</td><td class="number">{more}</td><td class="number">{count}</td></tr>'
+        for name, plot, value, more, count in rows
     )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _svg(parts: Iterable[str], rows: int) -> str:
-    width, height = _LEFT + _WIDTH + 40, _ROW * rows + 30
-    return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}">{"".join(parts)}</svg>'
-
-
-def _x(share: float) -> str:
-    return f"{_LEFT + _WIDTH * share:.1f}"
-
-
-def _episodes(tasks: dict[str, TaskSummary], records: Sequence[EpisodeRecord]) -> Iterator[str]:
-    by_task: dict[str, list[EpisodeRecord]] = {task: [] for task in tasks}
+def _episodes(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -> Iterator[str]:
+    by_task: dict[str, list[EpisodeRecord]] = defaultdict(list)
     for record in records:
-        by_task[record.task].append(record)
+        by_task[summary.suite if record.task == record.sample else record.task].append(record)
     for task, found in by_task.items():
-        if found:
-            rate = f"{percent(tasks[task].success)} of {len(found)}"
-            yield f"<details><summary>{escape(task)}: {rate}</summary>"
-            yield from map(_link, sorted(found, key=lambda record: record.seed))
-            yield "</details>\n"
+        rate = f"{percent(summary.per_task[task].success)} of {len(found)}"
+        yield f'<details><summary>{escape(task)}<span class="note">{rate}</span></summary>'
+        if found[0].sample is None:
+            seeds = sorted(found, key=lambda record: record.seed or 0)
+            yield f'<div class="seeds">{"".join(_seed(root, record) for record in seeds)}</div>'
+        else:
+            yield f'<ol class="answers">{"".join(map(_answer, found))}</ol>'
+        yield "</details>\n"
 
 
-def _link(record: EpisodeRecord) -> str:
-    shown = record.error or record.end or ""
-    style = "good" if record.success else "bad"
-    target = f"{quote(record.task)}/{record.seed}/{FILE_NAME}"
-    hint = escape(f"{shown}, {record.steps} steps. {record.message}", quote=True)
-    return f'<a class={style} href="{target}" title="{hint}">{record.seed}</a>'
+def _seed(root: Path, record: EpisodeRecord) -> str:
+    """An episode that acts: its seed, as a link to its report."""
+    hint = escape(f"{record.error or record.end or ''}, {record.steps} steps. {record.message}", quote=True)
+    shown = f'class="{_tone(record)}" title="{hint}"'
+    if not (record.key.folder(root) / REPORT_NAME).is_file():
+        return f"<span {shown}>{record.seed}</span>"
+    return f'<a {shown} href="{quote(record.task)}/{record.seed}/{REPORT_NAME}">{record.seed}</a>'
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    cells = (f"<tr><td>{escape(name)}</td><td class=n>{escape(value)}</td></tr>" for name, value in rows)
-    return f"<table>{''.join(cells)}</table>"
+def _answer(record: EpisodeRecord) -> str:
+    """A recorded screen: its score, its id, and what the model said."""
+    score = f"{record.score:.3g}" if record.scored else "error"
+    note = " ".join(filter(None, (record.error, record.message)))
+    return (
+        f'<li><span class="badge {_tone(record)}">{score}</span><span>{escape(str(record.key))}'
+        f'<span class="note"> {escape(note)}</span></span><pre>{escape(record.reply)}</pre></li>'
+    )
+
+
+def _tone(record: EpisodeRecord) -> str:
+    return "good" if record.success else "bad" if record.scored else "open"
+
+
+def _terms(terms: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in terms)
 
 
 def _word(value: object) -> str:

@@ -1,18 +1,20 @@
-"""One episode of an evaluation on disk, and what its folder says came of it.
+"""What came of one episode of an evaluation: the record, and how it is derived from the episode's folder.
 
     DIR/TASK/SEED/trajectory.jsonl   the episode
-    DIR/TASK/SEED/failure.json       it could not be run, though tried several times
-    DIR/TASK/SEED/attempts/N/        tries that were cut off; nothing is deleted
+    DIR/TASK/SEED/failure.json       it could not be run, after all retries
+    DIR/TASK/SEED/attempts/N/        earlier attempts that were cut off or broke
 
-Results are derived from these folders alone. An episode counts once its end is written; one that was cut off,
-or that something other than the policy broke, is set aside and run again.
+The record of an episode that acts is derived from these files alone. It counts once its end is written; an
+episode that was cut off, or that broke, is moved to ``attempts`` and run again.
+The record of a recorded screen is its line in ``episodes.jsonl``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -29,17 +31,25 @@ ErrorKind = Literal[
     "policy",  # the policy raised an error instead of replying
     "worker",  # the process that ran the episode died
     "timeout",  # the episode was not over in time
+    "malformed",  # the picture of a recorded screen cannot be read
+    "unreadable",  # the reply about a recorded screen is in no dialect: scored, as wrong
+    "no_point",  # the answer to a grounding question points nowhere: scored, as wrong
 ]
+WRONG_ANSWERS = ("unreadable", "no_point")
+"""Kinds of error that are the model's: they have a result, 0."""
 
 
 class Key(NamedTuple):
-    """Which episode."""
+    """Which episode: a task and a seed; of a recorded screen its id, and no seed."""
 
     task: str
-    seed: int
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        return self.task if self.seed is None else f"{self.task} seed {self.seed}"
 
     def folder(self, root: Path) -> Path:
-        """Where it is kept."""
+        """Where an episode that acts is kept."""
         return root / self.task / str(self.seed)
 
 
@@ -56,23 +66,34 @@ class Failure(_Data):
 
 
 class EpisodeRecord(_Data):
-    """What came of one episode.
+    """What came of one episode, or of one recorded screen.
 
     Attributes:
-        error: why it has no result; then ``success``, ``reward`` and ``end`` are None.
+        task: its task. A recorded screen that is no step of a task has its own id here.
+        seed: of an episode that acts.
+        sample: the id of a recorded screen.
+        error: why it has no result, or, for the kinds in ``WRONG_ANSWERS``, why the result is 0. Without a
+            result, ``success``, ``reward`` and ``end`` are None.
         message: the policy's answer, or what broke.
-        reward: the environment's raw one.
+        success: whether the task was solved; of a recorded screen, whether its score is 1.
+        reward: the environment's raw one; of a recorded screen its score, 0 to 1.
         steps: predictions made.
         unreadable: replies among them that could not be read.
         seconds: from the first screen to the end.
         timings: seconds per phase, one number per step: ``predict`` and its parts, ``act``, ``settle`` and
             ``capture``.
-        attempts: tries that were set aside before.
+        attempts: earlier attempts that were cut off or broke.
         versions: of everything that may change the result.
+        scores: further numbers of the suite's rule, those that apply.
+        labels: what results are broken down by.
+        task_steps: how many steps the task has of which the screen is one; 0 where that is unknown.
+        reply: the model's reply about a recorded screen.
+        actions: the reply as parsed, in pixels of the screen.
     """
 
     task: str
-    seed: int
+    seed: int | None = None
+    sample: str | None = None
     error: ErrorKind | None = None
     message: str = ""
     success: bool | None = None
@@ -88,11 +109,26 @@ class EpisodeRecord(_Data):
     timings: dict[str, list[float]] = Field(default_factory=dict)
     attempts: int = 0
     versions: dict[str, JsonValue] = Field(default_factory=dict)
+    scores: dict[str, float] = Field(default_factory=dict)
+    labels: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    task_steps: int = 0
+    reply: str = ""
+    actions: list[dict[str, Any]] = Field(default_factory=list)
 
     @property
     def key(self) -> Key:
         """Which episode it is."""
-        return Key(self.task, self.seed)
+        return Key(self.task, self.seed) if self.sample is None else Key(self.sample)
+
+    @property
+    def scored(self) -> bool:
+        """Whether it has a result."""
+        return self.error is None or self.error in WRONG_ANSWERS
+
+    @property
+    def score(self) -> float:
+        """What success rates are the mean of: 0 or 1; of a recorded screen anything between."""
+        return float(self.success is True) if self.sample is None else self.reward or 0.0
 
 
 def read_record(root: Path, key: Key) -> EpisodeRecord | None:
@@ -102,28 +138,21 @@ def read_record(root: Path, key: Key) -> EpisodeRecord | None:
         NewerSchemaError: a newer version wrote it.
     """
     folder = key.folder(root)
-    tried = _attempts(folder)
-    if (failure := read_failure(folder)) is not None:
+    attempts = sum(1 for _ in (folder / ATTEMPTS).iterdir()) if (folder / ATTEMPTS).is_dir() else 0
+    with contextlib.suppress(OSError, ValidationError):  # not given up, or the note is cut off
+        failure = Failure.model_validate_json((folder / FAILURE_NAME).read_bytes())
         return EpisodeRecord(
-            task=key.task, seed=key.seed, error=failure.error, message=failure.message, attempts=tried
+            task=key.task, seed=key.seed, error=failure.error, message=failure.message, attempts=attempts
         )
-    trajectory = _whole(folder)
+    trajectory = _load(folder)
     if trajectory is None or trajectory.end is None or trajectory.end.end in _CUT_OFF:
         return None
-    return _record(key, trajectory, trajectory.end, tried)
-
-
-def read_failure(folder: Path) -> Failure | None:
-    """Why an episode was given up; None when it was not, or the note is torn."""
-    try:
-        return Failure.model_validate_json((folder / FAILURE_NAME).read_bytes())
-    except (OSError, ValidationError):
-        return None
+    return _record(key, trajectory, trajectory.end, attempts)
 
 
 def blame(folder: Path) -> tuple[ErrorKind, str] | None:
     """Who broke an episode that ended in an error, and how; None when it did not end so."""
-    trajectory = _whole(folder)
+    trajectory = _load(folder)
     if trajectory is None or trajectory.end is None or trajectory.end.end != "error":
         return None
     # A screen that was shown to the policy and never answered: it broke while deciding.
@@ -131,8 +160,8 @@ def blame(folder: Path) -> tuple[ErrorKind, str] | None:
     return kind, trajectory.end.message
 
 
-def set_aside(folder: Path) -> None:
-    """Move what is left of a try into the next free ``attempts/N``, the trajectory last.
+def archive_attempt(folder: Path) -> None:
+    """Move what is left of an attempt into the next free ``attempts/N``, the trajectory last.
 
     Raises:
         TrajectoryError: it cannot be moved.
@@ -142,7 +171,7 @@ def set_aside(folder: Path) -> None:
         if not left:
             return
         numbered = (folder / ATTEMPTS / str(number) for number in itertools.count(1))
-        target = next(place for place in numbered if not (place / FILE_NAME).exists())
+        target = next(path for path in numbered if not (path / FILE_NAME).exists())
         target.mkdir(parents=True, exist_ok=True)
         for entry in sorted(left, key=lambda entry: (entry.name == FILE_NAME, entry.name)):
             entry.rename(_free(target / entry.name))
@@ -156,12 +185,7 @@ def _free(target: Path) -> Path:
     return next(path for path in names if not path.exists())
 
 
-def _attempts(folder: Path) -> int:
-    tried = folder / ATTEMPTS
-    return sum(1 for _ in tried.iterdir()) if tried.is_dir() else 0
-
-
-def _whole(folder: Path) -> Trajectory | None:
+def _load(folder: Path) -> Trajectory | None:
     if not (folder / FILE_NAME).is_file():
         return None
     try:

@@ -113,6 +113,26 @@ class LocalSource:
 
 
 @dataclass(frozen=True)
+class ReadySource:
+    """A policy that is ready, for one worker in this process.
+
+    Attributes:
+        policy: decides.
+    """
+
+    policy: Policy
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """The policy's name."""
+        return {"policy": self.policy.name}
+
+    def open(self) -> Policy:
+        """The policy itself."""
+        return self.policy
+
+
+@dataclass(frozen=True)
 class ScriptedSource:
     """The same replies in every episode; for demonstrations and tests.
 

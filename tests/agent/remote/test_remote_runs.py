@@ -164,15 +164,15 @@ def test_an_episode_that_the_server_breaks_is_an_error_of_the_policy(tmp_path: P
         evaluation = Evaluation(tmp_path / "eval", suite, source, ("form", "form-2"), (0, 1), retries=1)
         told = Told()
         evaluate(evaluation, told)
-    pinned, records = read_evaluation(evaluation.root)
+    config, records = read_evaluation(evaluation.root)
     kinds = {(record.task, record.seed): record.error for record in records}
     assert kinds == {("form", 0): None, ("form", 1): None, ("form-2", 0): "policy", ("form-2", 1): "policy"}
     assert sorted(told.failures) == [
         ("form-2", seed, "policy", again) for seed in (0, 1) for again in (False, True)
     ]
     assert all("answered 400" in record.message for record in records if record.error)
-    assert pinned.settings["served"] == "/weights/one"
-    summary = summarise(pinned, records)
+    assert config.settings["served"] == "/weights/one"
+    summary = summarise(config, records)
     assert summary.tokens["prompt"] == sum(record.prompt_tokens for record in records) > 0
     assert summary.tokens["reply"] > 0
 

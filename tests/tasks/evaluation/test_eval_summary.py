@@ -13,20 +13,20 @@ from rich.console import Console
 
 from made_evaluations import Told, made_evaluation
 from saccade.actions.errors import UsageError
-from saccade.tasks.commands.eval import EvalRequest, parse_seeds, plan, resume_line, write_results
+from saccade.tasks.commands.eval import EvalRequest, parse_seeds, plan, resume_line
 from saccade.tasks.evaluation.compare import compare, compare_and_print
 from saccade.tasks.evaluation.console import EvalProgress, duration, print_summary
 from saccade.tasks.evaluation.evaluate import evaluate
 from saccade.tasks.evaluation.folder import EvaluationConfig, append_record, read_evaluation, write_file
 from saccade.tasks.evaluation.page import write_page
-from saccade.tasks.evaluation.paired import difference_interval, sign_test
 from saccade.tasks.evaluation.price import Cost, Price, cost_line, parse_price
 from saccade.tasks.evaluation.records import EpisodeRecord, Key
-from saccade.tasks.evaluation.stats import student, wilson
+from saccade.tasks.evaluation.results import write_results
+from saccade.tasks.evaluation.stats import difference_interval, sign_test, student, wilson
 from saccade.tasks.evaluation.summary import Summary, as_csv, rate_interval, summarise
 from saccade.tasks.evaluation.workers.worker import EpisodeFailed
 
-PINNED = EvaluationConfig(
+CONFIG = EvaluationConfig(
     asked={"suite": "made", "tasks": ["a", "b<i>"], "seeds": [0, 1], "model": "m"}, settings={"policy": "<b>"}
 )
 
@@ -52,7 +52,7 @@ RECORDS = [record("a", 0, True), record("a", 1, False), record("b<i>", 0, True),
 
 
 def test_errors_are_neither_successes_nor_failures() -> None:
-    found = summarise(PINNED, RECORDS)
+    found = summarise(CONFIG, RECORDS)
     assert (found.planned, found.episodes, found.scored) == (4, 4, 3)
     assert found.success == pytest.approx(2 / 3, abs=1e-6)
     assert found.success_if_errors_fail == 0.5
@@ -67,17 +67,17 @@ def test_errors_are_neither_successes_nor_failures() -> None:
 
 
 def test_the_order_of_records_does_not_matter() -> None:
-    assert summarise(PINNED, RECORDS[::-1]) == summarise(PINNED, RECORDS)
+    assert summarise(CONFIG, RECORDS[::-1]) == summarise(CONFIG, RECORDS)
 
 
 def test_tokens_cost_what_was_said_they_do(tmp_path: Path) -> None:
     records = [record("a", seed, seed == 0, prompt_tokens=500_000, reply_tokens=1_000) for seed in (0, 1)]
-    cost = summarise(PINNED, records, parse_price("0.2,10")).cost
+    cost = summarise(CONFIG, records, parse_price("0.2,10")).cost
     assert cost == Cost(total=0.22, per_episode=0.11, per_success=0.22)
-    assert summarise(PINNED, records).cost is None
-    assert summarise(PINNED, [], Price(1, 1)).cost == Cost(total=0, per_episode=None, per_success=None)
-    shown = write_page(tmp_path, summarise(PINNED, records, Price(0.2, 10)), records).read_text()
-    assert "cost, per success</td><td class=n>0.22" in shown
+    assert summarise(CONFIG, records).cost is None
+    assert summarise(CONFIG, [], Price(1, 1)).cost == Cost(total=0, per_episode=None, per_success=None)
+    shown = write_page(tmp_path, summarise(CONFIG, records, Price(0.2, 10)), records).read_text()
+    assert "<dt>cost, per success</dt><dd>0.22</dd>" in shown
     assert cost_line(cost) == "cost     0.22 (0.11 per episode, 0.22 per success)"
 
 
@@ -88,7 +88,7 @@ def test_a_price_that_is_none_is_refused(text: str) -> None:
 
 
 def test_nothing_has_no_rate() -> None:
-    found = summarise(PINNED, [])
+    found = summarise(CONFIG, [])
     assert (found.success, found.interval, found.per_task["a"].success) == (None, None, None)
     assert json.loads(found.model_dump_json())["success"] is None
 
@@ -131,14 +131,19 @@ def test_the_sign_test_is_exact() -> None:
 
 
 def test_the_page_shows_all_and_runs_nothing(tmp_path: Path) -> None:
-    page = write_page(tmp_path, summarise(PINNED, RECORDS), RECORDS).read_text()
+    for each in RECORDS[:3]:
+        each.key.folder(tmp_path).mkdir(parents=True)
+        (each.key.folder(tmp_path) / "report.html").touch()
+    page = write_page(tmp_path, summarise(CONFIG, RECORDS), RECORDS).read_text()
     assert "<script" not in page
     assert "<b></h1>" not in page
+    assert "trajectory.jsonl" not in page
     assert "default-src 'none'" in page
-    assert 'href="b%3Ci%3E/1/trajectory.jsonl"' in page
-    assert page.count("<circle") == 2
-    assert page.count("<a class=good") == 2
-    assert page.count("<a class=bad") == 2
+    assert 'href="b%3Ci%3E/0/report.html"' in page
+    assert page.count('<line class="dot"') == 2
+    assert page.count('<a class="good"') == 2
+    assert page.count('<a class="bad"') == 1
+    assert page.count('<span class="open"') == 1, "an episode without a report leads nowhere"
     assert "success 66.7 %" in page
 
 
@@ -155,8 +160,8 @@ def test_the_table_has_a_row_per_episode() -> None:
 
 def made_run(root: Path, *records: EpisodeRecord, **asked: object) -> Path:
     root.mkdir()
-    pinned = EvaluationConfig(asked={**PINNED.asked, **asked}, settings={})
-    write_file(root / "eval.json", pinned.model_dump_json())
+    config = EvaluationConfig(asked={**CONFIG.asked, **asked}, settings={})
+    write_file(root / "eval.json", config.model_dump_json())
     for each in records:
         append_record(root, each)
     return root
@@ -250,7 +255,7 @@ def test_progress_tells_rate_errors_and_time_left() -> None:
         progress.tick({Key("b", 1): 4.0})
         progress.tick({})
     shown = stream.getvalue()
-    assert "10 episodes, 1 of them already there" in shown
+    assert "10 episodes, 1 of them already done" in shown
     assert "b seed 3: worker: it died; it is tried again" in shown
     assert shown.count("3/10 episodes") == 1, "one line per while where nobody watches live"
     assert "success 50.0 %" in shown
@@ -270,7 +275,7 @@ def test_a_terminal_shows_what_is_under_way() -> None:
 
 def test_the_summary_for_people_has_every_denominator() -> None:
     stream = io.StringIO()
-    print_summary(summarise(PINNED, RECORDS[1:]), "there", Console(file=stream, width=120))
+    print_summary(summarise(CONFIG, RECORDS[1:]), "there", Console(file=stream, width=120))
     shown = stream.getvalue()
     assert "of 2 episodes of 2 tasks; 1 of 4 have yet to be run" in shown
     assert "errors: worker 1; counted as failures, success is 33.3 %" in shown

@@ -17,7 +17,7 @@ from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageEr
 from saccade.env.desktop.supervisor import descendants
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory
 from saccade.tasks.evaluation.evaluate import evaluate
-from saccade.tasks.evaluation.folder import EVAL_NAME, alone_in, read_evaluation
+from saccade.tasks.evaluation.folder import EVAL_NAME, lock_folder, read_evaluation
 
 
 def trajectories(root: Path) -> list[Path]:
@@ -158,7 +158,7 @@ def test_what_cannot_start_ends_the_evaluation_with_a_reason(tmp_path: Path) -> 
 
 def test_two_evaluations_cannot_share_a_folder(tmp_path: Path) -> None:
     evaluation = made_evaluation(tmp_path)
-    with alone_in(evaluation.root), pytest.raises(UsageError, match="at work"):
+    with lock_folder(evaluation.root), pytest.raises(UsageError, match="running in"):
         evaluate(evaluation, Told())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from made_evaluations import Told
 from places import FIXTURES
 from saccade.actions.dialects import get_dialect
 from saccade.actions.dialects.base import Reply
@@ -24,15 +25,14 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Finished, Scroll, Type
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.agent.local import LocalPolicy
-from saccade.agent.policy import Context, Policy, PolicySettings, Prediction, ScriptedPolicy
-from saccade.tasks.commands.eval_recorded_console import evaluate_with_progress, show
-from saccade.tasks.evaluation.recorded.evaluate import (
-    PATIENCE,
-    RecordedProgress,
-    RecordedWatcher,
-    evaluate_offline,
-)
+from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
+from saccade.tasks.evaluation.console import print_summary
+from saccade.tasks.evaluation.evaluate import evaluate
+from saccade.tasks.evaluation.recorded import PATIENCE, RecordedEvaluation
+from saccade.tasks.evaluation.results import write_results
 from saccade.tasks.evaluation.stats import wilson
+from saccade.tasks.evaluation.summary import Summary
+from saccade.tasks.models.source import ReadySource
 from saccade.tasks.suites.registry import SUITES, get_suite
 
 
@@ -54,12 +54,6 @@ class Answering:
         return Prediction(Reply("", tuple(self._answer(context))), "raw")
 
 
-class Stating(Answering):
-    """One that states its settings."""
-
-    settings = PolicySettings(dialect="none")
-
-
 def centre(context: Context) -> list[Action]:
     width, height = context.observation.screenshot.size
     return [Click(point=Point(width / 2, height / 2))]
@@ -70,24 +64,35 @@ def saving(context: Context) -> list[Action]:
     return [Click(point=Point(165, 75))]
 
 
+def evaluated(
+    policy: Policy, out: Path, suite: str = "screenspot", watcher: Told | None = None, **options: Any
+) -> Summary:
+    evaluation = RecordedEvaluation(
+        out, get_suite(suite), ReadySource(policy), options.pop("data", FIXTURES), **options
+    )
+    evaluate(evaluation, watcher or Told(), resume=True)
+    return write_results(out)
+
+
 def run(policy: Policy, out: Path, suite: str = "screenspot", **options: Any) -> dict[str, Any]:
-    return evaluate_offline(suite, options.pop("data", FIXTURES), policy, out, **options)
+    """The summary, without what depends on the clock."""
+    return json.loads(evaluated(policy, out, suite, **options).model_dump_json(exclude={"latency"}))
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "records.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in (out / "episodes.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def test_a_run_keeps_a_record_per_sample_and_sums_up(tmp_path: Path) -> None:
     policy = Answering(saving)
-    told: list[RecordedProgress] = []
-    summary = run(policy, tmp_path, watcher=RecordedWatcher(told.append))
+    told = Told()
+    summary = run(policy, tmp_path, watcher=told)
     assert policy.started == len(policy.asked) == 4
     assert [context.instruction for context in policy.asked] == [
         *("save the file", "open the bin", "send", "view the cart")
     ]
-    assert [(each.done, each.total) for each in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert [record["value"] for record in lines(tmp_path)] == [0, 1, 0, 1]
+    assert (told.begun, len(told.records)) == ((4, 0), 4)
+    assert [record["reward"] for record in lines(tmp_path)] == [0, 1, 0, 1]
     assert lines(tmp_path)[1]["actions"] == [{"kind": "click", "point": [165, 75]}]
     assert (summary["suite"], summary["samples"], summary["score"]) == ("screenspot", 4, 0.5)
     assert summary["interval"] == pytest.approx(wilson(2, 4), abs=1e-6)
@@ -115,13 +120,13 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(Answering(twice_then_gone), tmp_path / "cut")
-    file = tmp_path / "cut" / "records.jsonl"
+    file = tmp_path / "cut" / "episodes.jsonl"
     file.write_bytes(file.read_bytes()[:-7])  # the second record is torn
     policy = Answering(saving)
-    told: list[RecordedProgress] = []
-    assert run(policy, tmp_path / "cut", watcher=RecordedWatcher(told.append)) == whole
+    told = Told()
+    assert run(policy, tmp_path / "cut", watcher=told) == whole
     assert [context.instruction for context in policy.asked] == ["open the bin", "send", "view the cart"]
-    assert [(each.done, each.total) for each in told] == [(2, 4), (3, 4), (4, 4)]
+    assert (told.begun, len(told.records)) == ((4, 1), 3)
     assert len(lines(tmp_path / "cut")) == 4
     again = Answering(saving)
     assert run(again, tmp_path / "cut") == whole
@@ -138,13 +143,13 @@ def test_a_limit_can_be_raised_later(tmp_path: Path) -> None:
 
 def test_a_folder_is_of_one_suite_and_one_policy(tmp_path: Path) -> None:
     run(Answering(saving), tmp_path)
-    with pytest.raises(UsageError, match="holds a run with suite 'screenspot', not 'osworld-g'"):
+    with pytest.raises(UsageError, match='suite: "screenspot" then, "osworld-g" now'):
         run(Answering(saving), tmp_path, "osworld-g")
-    with pytest.raises(UsageError, match="with policy 'answering', not 'scripted'"):
+    with pytest.raises(UsageError, match='policy: "answering" then, "scripted" now'):
         run(ScriptedPolicy([]), tmp_path)
-    with (tmp_path / "records.jsonl").open("a", encoding="utf-8") as stream:
+    with (tmp_path / "episodes.jsonl").open("a", encoding="utf-8") as stream:
         stream.write("{}\n")
-    with pytest.raises(DataError, match=r"records.jsonl:5: no record"):
+    with pytest.raises(DataError, match=r"episodes.jsonl:5: not a record"):
         run(Answering(saving), tmp_path)
 
 
@@ -168,7 +173,7 @@ def test_unreadable_replies_are_wrong_and_counted(tmp_path: Path) -> None:
     assert summary["errors"] == {"no_point": 1, "unreadable": 2}
     assert (summary["samples"], summary["score"]) == (4, 0.0)
     unreadable = lines(tmp_path)[1]
-    assert (unreadable["error"], unreadable["reply"], unreadable["value"]) == ("unreadable", "no idea", 0)
+    assert (unreadable["error"], unreadable["reply"], unreadable["reward"]) == ("unreadable", "no idea", 0)
     assert unreadable["message"]
 
 
@@ -187,7 +192,7 @@ def test_where_the_policy_breaks_is_asked_again_and_in_no_score(tmp_path: Path) 
         return saving(context)
 
     summary = run(Answering(flaky), tmp_path)
-    assert (summary["samples"], summary["errors"]) == (3, {"failed": 1})
+    assert (summary["samples"], summary["errors"]) == (3, {"policy": 1})
     later = Answering(saving)
     summary = run(later, tmp_path)
     assert len(later.asked) == 1
@@ -209,16 +214,11 @@ def test_what_is_malformed_is_said_and_the_run_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "data/screenspot/screenspot_web.json"
     file.write_text(file.read_text(encoding="utf-8").replace('"bbox"', '"box"'), encoding="utf-8")
     (tmp_path / "data/screenspot/screenspot_imgs/mobile_1.png").unlink()
-    heard: list[str] = []
-    summary = run(
-        Answering(saving),
-        tmp_path / "out",
-        data=tmp_path / "data",
-        watcher=RecordedWatcher(complain=heard.append),
-    )
+    told = Told()
+    summary = run(Answering(saving), tmp_path / "out", data=tmp_path / "data", watcher=told)
     assert (summary["samples"], summary["errors"]) == (2, {"malformed": 2})
-    assert heard[0] == f"left out: {file}:2: [0]: bbox is missing"
-    assert "mobile_1.png is missing" in heard[1]
+    assert told.faults[0] == f"{file}:2: [0]: bbox is missing"
+    assert "mobile_1.png is missing" in told.faults[1]
 
 
 def test_the_folder_of_the_data_is_found_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,9 +248,9 @@ def test_mind2web_shows_the_next_block_and_counts_what_the_files_leave_out(tmp_p
     summary = run(policy, tmp_path, "mind2web-task")
     assert len(policy.asked) == 4
     assert (summary["score"], summary["average"]) == (0.5, "task")
-    assert summary["parts"]["element"] == {"n": 3, "score": round((1 + 1 / 3) / 2, 6)}
+    assert summary["parts"]["element"] == {"n": 3, "score": round((1 + 1 / 3) / 2, 6), "interval": None}
     assert summary["tasks"]["n"] == 1
-    assert summary["tasks"]["success"] == 1
+    assert summary["tasks"]["score"] == 1
 
 
 def test_a_step_the_files_leave_out_is_a_failed_one(tmp_path: Path) -> None:
@@ -274,9 +274,9 @@ def test_gui_odyssey_averages_over_categories_on_its_random_split(tmp_path: Path
     """Right on one of six steps of one category, and on none of one of the other."""
     summary = run(Answering(lambda context: [Finished()]), tmp_path / "random", "gui-odyssey-random")
     assert summary["score"] == round((1 / 6 + 0) / 2, 6)
-    assert summary["parts"]["type"] == {"n": 7, "score": round(1 / 7, 6)}
+    assert summary["parts"]["type"] == {"n": 7, "score": round(1 / 7, 6), "interval": None}
     assert summary["tasks"]["n"] == 2
-    assert summary["tasks"]["success"] == 0
+    assert summary["tasks"]["score"] == 0
     plain = run(Answering(lambda context: [Finished()]), tmp_path / "app", "gui-odyssey-app")
     assert plain["score"] == round(1 / 7, 6)
 
@@ -284,23 +284,21 @@ def test_gui_odyssey_averages_over_categories_on_its_random_split(tmp_path: Path
 def test_grounding_has_its_own_denominator(tmp_path: Path) -> None:
     summary = run(Answering(lambda context: [Click(point=Point(20, 30))]), tmp_path, "androidcontrol-high")
     # Right on the recorded click, and judged by a point on opening and on going back as well.
-    assert summary["parts"]["grounding"] == {"n": 3, "score": round(1 / 3, 6)}
+    assert summary["parts"]["grounding"] == {"n": 3, "score": round(1 / 3, 6), "interval": None}
     assert summary["parts"]["type"]["n"] == 7
 
 
 # ---------------------------------------------------------------- for people, and with a model
 
 
-def test_the_table_and_the_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    opened = [Stating(saving)]
-    found = evaluate_with_progress("screenspot", FIXTURES, opened, tmp_path, None)
-    show(found, json_output=True)
-    shown = capsys.readouterr()
-    summary = json.loads(shown.out.splitlines()[-1])
+def test_the_table_and_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = evaluated(Answering(saving), tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert {"suite", "samples", "score", "by", "errors"} <= set(summary)
-    assert "platform and element: desktop, icon" in shown.err
-    show(found, json_output=False)
-    assert "mean over samples" in capsys.readouterr().out
+    print_summary(found, "there")
+    shown = capsys.readouterr().out
+    assert "platform and element: desktop, icon" in shown
+    assert "mean over samples" in shown
 
 
 @pytest.fixture

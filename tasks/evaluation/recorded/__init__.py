@@ -1,1 +1,0 @@
-"""Evaluation on suites of recorded screens."""

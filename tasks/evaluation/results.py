@@ -1,0 +1,54 @@
+"""The files that are made of an evaluation's records: summary, table, page, and the reports it links to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from ...actions.errors import TrajectoryError
+from ...env.trajectory.trajectory import FILE_NAME, Trajectory
+from ..report import write_report
+from ..report.overview import is_stale
+from .folder import read_evaluation, write_file, write_records
+from .page import write_page
+from .price import Price
+from .summary import Summary, as_csv, summarise
+
+SUMMARY_NAME = "summary.json"
+CSV_NAME = "summary.csv"
+
+
+def write_results(root: Path, price: Price | None = None) -> Summary:
+    """Write ``summary.json``, ``summary.csv``, ``index.html`` and the reports from the records on disk.
+
+    Raises:
+        UsageError: the folder holds no evaluation, or cannot be written.
+    """
+    config, records = read_evaluation(root)
+    summary = summarise(config, records, price)
+    if config.samples is None:
+        write_records(root, records)
+        write_reports(record.key.folder(root) for record in records)
+    write_file(root / SUMMARY_NAME, summary.model_dump_json(indent=1) + "\n")
+    write_file(root / CSV_NAME, as_csv(records))
+    write_page(root, summary, records)
+    return summary
+
+
+def write_reports(folders: Iterable[Path]) -> None:
+    """Write the reports of episodes that have none, or one older than their trajectory.
+
+    An episode that was cut off before its first line has nothing to report.
+
+    Raises:
+        UsageError: one cannot be written.
+    """
+    stale = [folder for folder in folders if (folder / FILE_NAME).is_file() and is_stale(folder)]
+    console = Console(stderr=True)
+    for folder in track(stale, "reports", console=console, transient=True, disable=not console.is_terminal):
+        with contextlib.suppress(TrajectoryError):
+            write_report(Trajectory.load(folder))

@@ -1,0 +1,66 @@
+"""Evaluations that older versions wrote, read as this version's.
+
+Version 1 had two forms. Episodes that act: ``eval.json`` without the fields on recorded screens. Recorded
+screens: ``suite.json`` beside ``records.jsonl`` with a line per sample. Version 2 has one form for both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SUITE_NAME = "suite.json"
+RECORDS_NAME = "records.jsonl"
+
+
+def upgrade_config(data: dict[str, Any]) -> dict[str, Any]:
+    """``eval.json`` of any version as that of version 2; a newer one stays as it is."""
+    if data.get("schema_version") == 1:
+        data = {**data, "schema_version": 2, "upgraded_from": 1}
+    return data
+
+
+def upgrade_recorded_config(root: Path) -> dict[str, Any]:
+    """``suite.json`` of version 1 as ``eval.json`` of version 2.
+
+    Whether the run had a limit was not written down; it counts as unlimited.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it, or a record, is not JSON.
+    """
+    header = json.loads((root / SUITE_NAME).read_bytes())
+    suite = header.pop("suite")
+    file = root / RECORDS_NAME
+    lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
+    samples = dict.fromkeys(str(json.loads(line)["id"]) for line in lines)
+    return {
+        "schema_version": 2,
+        "upgraded_from": 1,
+        "asked": {"suite": suite},
+        "settings": header,
+        "samples": list(samples),
+        "malformed_rows": _malformed(root),
+    }
+
+
+def upgrade_sample(old: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of ``records.jsonl`` of version 1 as a record of version 2."""
+    kept = ("task", "message", "labels", "reply", "actions", "seconds", "prompt_tokens", "reply_tokens")
+    found = {name: old[name] for name in kept if name in old}
+    error = "policy" if old.get("error") == "failed" else old.get("error")
+    found |= {"sample": old["id"], "error": error, "scores": old.get("parts", {}), "steps": 1}
+    found |= {"unreadable": int(error == "unreadable"), "task_steps": old.get("steps", 0)}
+    if error != "policy":
+        found |= {"success": old["value"] == 1, "reward": old["value"]}
+    return found
+
+
+def _malformed(root: Path) -> int:
+    """What the summary of that time counted: rows and pictures that could not be used."""
+    try:
+        return int(json.loads((root / "summary.json").read_bytes())["errors"].get("malformed", 0))
+    except (OSError, ValueError, KeyError):
+        return 0
