@@ -1,4 +1,4 @@
-"""An agent without a runtime: transformers' ``generate`` on the whole prompt, anew at every step."""
+"""The baseline: transformers' ``generate`` on the whole prompt at every step, with no cache across steps."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 
 class TransformersBaseline:
-    """Greedy generation by transformers, with its own key-value cache within a reply.
-
-    Args:
-        checkpoint: whose model.
-        limits: which tokens it may write and when it stops, as for the runtime.
-    """
+    """Greedy generation by transformers, with a KV cache within a reply, and the runtime's limits."""
 
     def __init__(self, checkpoint: Checkpoint, limits: GenerationLimits) -> None:
         self._checkpoint = checkpoint
@@ -32,10 +27,10 @@ class TransformersBaseline:
         self._limits = limits
 
     def reply(self, prompt: Sequence[Segment]) -> TimedReply:
-        """Cut and encode all pictures, read the prompt, write the reply."""
+        """Encode all images, read the prompt, write the reply."""
         started = time.perf_counter()
         inputs = self._inputs(prompt)
-        first = _Stamp()
+        first = _PrefillTimer()
         with torch.inference_mode():
             output = self._model.generate(
                 **inputs,
@@ -51,7 +46,7 @@ class TransformersBaseline:
         forwards = len(ids) - 1
         ids = ids[:-1] if ids[-1] in self._limits.stop_ids else ids
         text = self._checkpoint.tokenizer.decode(ids)
-        return TimedReply(text, len(ids), forwards, 0, ended - first.seconds, ended - started)
+        return TimedReply(text, forwards, 0, ended - first.seconds, ended - started)
 
     def _inputs(self, prompt: Sequence[Segment]) -> dict[str, torch.Tensor]:
         image = self._model.config.image_token_id
@@ -68,8 +63,8 @@ class TransformersBaseline:
         return {name: tensor.to(self._model.device) for name, tensor in inputs.items()}
 
 
-class _Stamp:
-    """A logits processor that notes when the prompt has been read."""
+class _PrefillTimer:
+    """A logits processor that notes when the prefill ended."""
 
     seconds = 0.0
 

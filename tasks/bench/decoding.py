@@ -1,18 +1,21 @@
-"""How fast replies are decoded, method by method, next to what transformers takes for the same prompts."""
+"""Times every decoding method, next to transformers on the same prompts."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ...actions.errors import UsageError
-from .screens import PromptScreen, TimedReply, context_of, progress, record_screens, reply_of, torch_threads
+from .screens import TimedReply, progress, record_screens, reply_of, torch_threads
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
+    from ...agent.policy import Context
 
 BASELINE = "transformers.generate"
+Rounds = Sequence[Sequence[TimedReply]]
+"""Rounds x prompts."""
 
 
 def bench_decoding(
@@ -20,27 +23,29 @@ def bench_decoding(
     threads: int = 1,
     prompts: int = 12,
     rounds: int = 3,
-    screens: Sequence[PromptScreen] | None = None,
+    screens: Sequence[Context] | None = None,
+    acceptance: str = "exact",
 ) -> dict[str, Any]:
     """Decode the same prompts with every method that the checkpoint has, in turns.
 
-    Each round begins with drafters that remember nothing; of each prompt the fastest round counts.
+    In each round drafters start without memory; the fastest round of each prompt counts.
 
     Args:
         model: what ``load_checkpoint`` takes.
         threads: of torch.
-        prompts: MiniWoB++ screens to reply to.
-        rounds: how often.
-        screens: instead of those of MiniWoB++.
+        prompts: number of MiniWoB++ screens to reply to.
+        rounds: number of rounds.
+        screens: used instead of those of MiniWoB++.
+        acceptance: ``exact`` or ``typical``.
 
     Returns:
         ``{"baseline", "prompts", "methods": [{"name", "forwards_per_reply", "accepted_length", "decode_ms",
         "step_ms", "decode_ratio", "step_ratio", "identical"}], "episodes": {...}}``. Times are means over
-        prompts, ratios the baseline's time by the method's: 2 is twice as fast.
+        prompts; a ratio is the baseline's time divided by the method's: 2 is twice as fast.
 
     Raises:
         MissingPartError: the checkpoint or the browser is missing.
-        UsageError: there is nothing to measure.
+        UsageError: there is nothing to measure, or the acceptance rule is unknown.
     """
     if min(threads, prompts, rounds) < 1:
         raise UsageError("a benchmark needs at least one thread, one prompt and one round")
@@ -50,59 +55,55 @@ def bench_decoding(
     checkpoint = load_checkpoint(model)
     screens = screens or record_screens(prompts)
     with torch_threads(threads):
-        table = _table(checkpoint, screens[:prompts], rounds)
+        table = _table(checkpoint, screens[:prompts], rounds, acceptance)
         episodes = bench_episodes(checkpoint, screens, rounds)
     return {"baseline": BASELINE, "prompts": len(screens[:prompts]), "methods": table, "episodes": episodes}
 
 
-def _table(checkpoint: Checkpoint, screens: Sequence[PromptScreen], rounds: int) -> list[dict[str, Any]]:
+def _table(
+    checkpoint: Checkpoint, screens: Sequence[Context], rounds: int, acceptance: str
+) -> list[dict[str, Any]]:
     from ...agent.local import LocalPolicy
     from .baseline import TransformersBaseline
 
-    whole = LocalPolicy(checkpoint)
-    baseline, found = TransformersBaseline(checkpoint, whole.limits), whole.decoding
-    methods = ["plain", *found, "+".join(found)]
+    auto = LocalPolicy(checkpoint)
+    baseline = TransformersBaseline(checkpoint, auto.limits)
+    methods = ["plain", *auto.decoding, "+".join(auto.decoding)]
     runs: dict[str, list[list[TimedReply]]] = {name: [] for name in (BASELINE, *methods)}
     for number in range(rounds):
         progress(f"round {number + 1} of {rounds}: {', '.join(runs)}")
-        policies = {name: LocalPolicy(checkpoint, decoding=name) for name in methods}
+        policies = {name: LocalPolicy(checkpoint, decoding=name, acceptance=acceptance) for name in methods}
         for replies in runs.values():
             replies.append([])
-        for screen in screens:
-            context = context_of(screen)
-            prompt = whole.prompt(context)
-            runs[BASELINE][-1].append(baseline.reply(prompt))
+        for context in screens:
+            runs[BASELINE][-1].append(baseline.reply(auto.prompt(context)))
             for name, policy in policies.items():
                 policy.start()
                 runs[name][-1].append(reply_of(policy, context))
     return [_row(name, runs[name], runs[BASELINE]) for name in methods]
 
 
-def _row(
-    name: str, runs: Sequence[Sequence[TimedReply]], baseline: Sequence[Sequence[TimedReply]]
-) -> dict[str, Any]:
-    decode, step = _mean_ms(runs, "decode"), _mean_ms(runs, "step")
-    replies = runs[-1]
-    forwards = sum(reply.forwards for reply in replies)
-    written = sum(reply.forwards + reply.accepted for reply in replies)
-    pairs = zip(
-        (reply for run in runs for reply in run), (reply for run in baseline for reply in run), strict=True
-    )
-    same = all(mine.text == its.text for mine, its in pairs)
+def _row(name: str, runs: Rounds, baseline: Rounds) -> dict[str, Any]:
+    decode, step = _mean_ms(runs)
+    baseline_decode, baseline_step = _mean_ms(baseline)
+    forwards = sum(reply.forwards for reply in runs[-1])
+    tokens = sum(reply.forwards + reply.accepted for reply in runs[-1])
+    texts, expected = ([[reply.text for reply in each] for each in rounds] for rounds in (runs, baseline))
     return {
         "name": name,
-        "forwards_per_reply": round(forwards / len(replies), 2),
-        "accepted_length": round(written / max(forwards, 1), 2),
+        "forwards_per_reply": round(forwards / len(runs[-1]), 2),
+        "accepted_length": round(tokens / max(forwards, 1), 2),
         "decode_ms": round(decode, 2),
         "step_ms": round(step, 2),
-        "decode_ratio": round(_mean_ms(baseline, "decode") / decode, 2),
-        "step_ratio": round(_mean_ms(baseline, "step") / step, 2),
-        "identical": same,
+        "decode_ratio": round(baseline_decode / decode, 2),
+        "step_ratio": round(baseline_step / step, 2),
+        "identical": texts == expected,
     }
 
 
-def _mean_ms(runs: Sequence[Sequence[TimedReply]], phase: Literal["decode", "step"]) -> float:
-    """The mean over prompts of each one's fastest round."""
-    prompts: list[tuple[TimedReply, ...]] = list(zip(*runs, strict=True))
-    seconds = ([run.decode if phase == "decode" else run.step for run in prompt] for prompt in prompts)
-    return 1000 * statistics.mean(min(times) for times in seconds)
+def _mean_ms(runs: Rounds) -> tuple[float, float]:
+    """Milliseconds of decoding and of the whole step: the mean over prompts of each one's fastest round."""
+    prompts = list(zip(*runs, strict=True))
+    decode = statistics.mean(min(reply.decode for reply in prompt) for prompt in prompts)
+    step = statistics.mean(min(reply.step for reply in prompt) for prompt in prompts)
+    return 1000 * decode, 1000 * step

@@ -1,7 +1,7 @@
-"""``saccade bench replay``: what a verified replay saves over running the agent afresh, in one run.
+"""``saccade bench replay``: what a verified replay saves over running the agent again.
 
-The recorded screens are shown in order, with the recorded history, to policies with the same weights: one
-writes its replies token by token, one with all drafters there are, and one verifies the recorded replies.
+The recorded screens are shown in order, with the recorded history, to policies with the same weights. One
+writes its replies without drafts, one with all drafters, and one verifies the recorded replies.
 """
 
 from __future__ import annotations
@@ -16,40 +16,42 @@ from ...agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn, UnreadableReply, Usage
 from ...agent.replay.expected import ExpectedReply
-from ...agent.replay.recording import Recording, recording
+from ...agent.replay.recording import recording
 from ...env.trajectory.trajectory import Trajectory
 from ...perception.observation import Observation
+from .screens import torch_threads
 
 
 def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) -> dict[str, JsonValue]:
-    """Measure a recording; of each way the fastest round counts.
+    """Measure a recording; the fastest round of each way counts.
 
     Args:
         directory: the recording's folder.
-        model: a checkpoint; None is the one that made the recording.
+        model: a checkpoint; None for the one that made the recording.
         threads: of torch.
-        rounds: how often.
+        rounds: number of rounds.
 
     Raises:
         UsageError: a person made the recording, so it has no replies to verify.
-        TrajectoryError: it is not whole.
+        TrajectoryError: it is incomplete.
     """
-    import torch
-
     trajectory = Trajectory.load(directory)
     made = recording(trajectory)
-    if not all(step.raw for step in made.steps):
+    raws = [step.raw for step in made.steps]
+    if not all(raws):
         raise UsageError(f"{directory} has no replies, a person made it; replay it with --update first")
     checkpoint = load_checkpoint(model or trajectory.start.policy)
-    torch.set_num_threads(threads)
-    contexts = _contexts(made)
-    raws = [step.raw for step in made.steps]
-    found: dict[str, list[tuple[float, int]]] = {"plain": [], "auto": [], "verified": []}
-    for _ in range(rounds):
-        for name, results in found.items():
-            results.append(_measure(checkpoint, name, contexts, raws))
-    best = {name: min(results) for name, results in found.items()}
-    verified = best["verified"][0]
+    turns = [Turn(step.screen, step.raw) for step in made.steps]
+    contexts = [
+        Context(made.instruction, Observation(step.screen, 0.0), tuple(turns[:index]))
+        for index, step in enumerate(made.steps)
+    ]
+    ways: dict[str, list[tuple[float, int]]] = {"plain": [], "auto": [], "verified": []}
+    with torch_threads(threads):
+        for _ in range(rounds):
+            for name, results in ways.items():
+                results.append(_measure(checkpoint, name, contexts, raws))
+    fastest = {name: min(results) for name, results in ways.items()}
     return {
         "steps": len(contexts),
         "threads": threads,
@@ -58,26 +60,17 @@ def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) 
                 "name": name,
                 "model_ms": round(seconds * 1000 / len(contexts), 2),
                 "forwards": round(forwards / len(contexts), 2),
-                "ratio": round(seconds / verified, 2),
+                "ratio": round(seconds / fastest["verified"][0], 2),
             }
-            for name, (seconds, forwards) in best.items()
+            for name, (seconds, forwards) in fastest.items()
         ],
     }
-
-
-def _contexts(made: Recording) -> list[Context]:
-    """What the policy was asked at each step, with the recorded history."""
-    turns = [Turn(step.screen, step.raw) for step in made.steps]
-    return [
-        Context(made.instruction, Observation(step.screen, 0.0), tuple(turns[:index]))
-        for index, step in enumerate(made.steps)
-    ]
 
 
 def _measure(
     checkpoint: Checkpoint, name: str, contexts: Sequence[Context], raws: Sequence[str]
 ) -> tuple[float, int]:
-    """Seconds of the model and its forwards, prefills included, for a whole recording."""
+    """Seconds and forwards of the model, prefills included, for a whole recording."""
     policy = LocalPolicy(checkpoint, decoding="auto" if name == "auto" else "plain")
     seconds, forwards = 0.0, 0
     for context, raw in zip(contexts, raws, strict=True):
@@ -96,7 +89,7 @@ def _written(policy: LocalPolicy, context: Context) -> tuple[Usage, int]:
 
 
 def _verified(policy: LocalPolicy, context: Context, raw: str) -> tuple[Usage, int]:
-    """Verify, and write where the model does not agree, as a replay does."""
+    """Verify the recorded reply; write one where the model disagrees, as a replay does."""
     verdict = policy.verify(context, [ExpectedReply(raw)])
     if verdict.index is not None:
         return verdict.usage, 1

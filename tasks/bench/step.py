@@ -1,4 +1,4 @@
-"""What one step costs besides the model: capture, settle, act and parse, measured on MiniWoB++ pages."""
+"""Times one step without a model on MiniWoB++ pages: act, settle, capture and parse."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ...actions.dialects import Dialect, Reply, get_dialect
-from ...actions.geometry import Point, Size
+from ...actions.dialects import Reply, get_dialect
+from ...actions.geometry import Point
 from ...actions.schema import Click
-from ...env.base import StepResult
 from ...env.browser.chromium import Chromium
 from ...env.browser.miniwob import MiniWobEnvironment
 from ...env.browser.miniwob_pages import ALONE, page_of
+from ...perception.observation import Observation
 
 PHASES = ("act", "settle", "capture", "parse")
 DIALECT = "uitars-1.0"
 
 
 def bench_step(tasks: Sequence[str], steps: int, seed: int) -> dict[str, Any]:
-    """Click around in each task, without a model, and report medians and 90th percentiles.
+    """Click random points in each task and report medians and 90th percentiles.
 
     Args:
         tasks: MiniWoB++ tasks.
-        steps: steps per task; an episode that ends is started again, outside the measurement.
+        steps: steps per task; resets between episodes are timed separately.
         seed: of the episodes and the clicks.
 
     Returns:
@@ -52,36 +52,27 @@ def bench_step(tasks: Sequence[str], steps: int, seed: int) -> dict[str, Any]:
 
 
 def _measure(environment: MiniWobEnvironment, steps: int, seed: int, seconds: dict[str, list[float]]) -> None:
-    dialect, aim = get_dialect(DIALECT), random.Random(seed)
-    size = _reset(environment, seed, seconds)
+    dialect, rng = get_dialect(DIALECT), random.Random(seed)
+    size = _reset(environment, seed, seconds).screenshot.size
     for number in range(steps):
-        raw = _reply(dialect, aim, size)
-        begun = time.perf_counter()
+        point = Point(rng.uniform(0, size.width - 1), rng.uniform(0, size.height - 1))
+        raw = dialect.render(Reply("I click here.", (Click(point=point),)), size)
+        started = time.perf_counter()
         reply = dialect.parse(raw, size)
         parsed = time.perf_counter()
         result = environment.step(reply.actions[0])
-        seconds["step"].append(time.perf_counter() - begun)
-        seconds["parse"].append(parsed - begun)
-        _add_phases(result, seconds)
+        seconds["step"].append(time.perf_counter() - started)
+        for phase, spent in (result.timings | {"parse": parsed - started}).items():
+            seconds[phase].append(spent)
         if result.terminated:
-            size = _reset(environment, seed + number + 1, seconds)
+            size = _reset(environment, seed + number + 1, seconds).screenshot.size
 
 
-def _reset(environment: MiniWobEnvironment, seed: int, seconds: dict[str, list[float]]) -> Size:
-    begun = time.perf_counter()
-    size = environment.reset(seed).screenshot.size
-    seconds["reset"].append(time.perf_counter() - begun)
-    return size
-
-
-def _reply(dialect: Dialect, aim: random.Random, size: Size) -> str:
-    point = Point(aim.uniform(0, size.width - 1), aim.uniform(0, size.height - 1))
-    return dialect.render(Reply("I click here.", (Click(point=point),)), size)
-
-
-def _add_phases(result: StepResult, seconds: dict[str, list[float]]) -> None:
-    for phase, spent in result.timings.items():
-        seconds[phase].append(spent)
+def _reset(environment: MiniWobEnvironment, seed: int, seconds: dict[str, list[float]]) -> Observation:
+    started = time.perf_counter()
+    observation = environment.reset(seed)
+    seconds["reset"].append(time.perf_counter() - started)
+    return observation
 
 
 def _summary(seconds: Sequence[float]) -> dict[str, float]:

@@ -24,7 +24,6 @@ from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.env.trajectory.events import PredictionEvent, Usage
 from saccade.perception.observation import Observation, Screenshot
 from saccade.tasks.bench.decoding import bench_decoding
-from saccade.tasks.bench.screens import PromptScreen
 from saccade.tasks.terminal.narrator import Narrator, print_decoding
 
 
@@ -181,9 +180,7 @@ def test_the_benchmark_measures_every_method(
     tiny_directories: dict[Any, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    screens = [
-        PromptScreen(f"Press {n}.", Observation(Screenshot(shot), 0.0)) for n, shot in enumerate(noise)
-    ]
+    screens = [Context(f"Press {n}.", Observation(Screenshot(shot), 0.0)) for n, shot in enumerate(noise)]
     result = bench_decoding(str(tiny_directories["qwen3_vl"]), rounds=1, screens=screens)
     assert list(result) == ["baseline", "prompts", "methods", "episodes"]
     assert (result["baseline"], result["prompts"]) == ("transformers.generate", 3)
