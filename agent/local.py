@@ -116,6 +116,7 @@ class LocalPolicy:
             temperature=self._sampling.temperature,
             decoding=self.decoding,
             constrained=self._grammars is not None,
+            acceptance=None if self._acceptance == "exact" else self._acceptance,
             fingerprint=self.fingerprint,
         )
 

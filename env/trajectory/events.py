@@ -89,6 +89,7 @@ class PolicySettings(_Settings):
         temperature: of sampling; 0 is greedy.
         decoding: the drafters, in order; none for plain decoding.
         constrained: whether a grammar of the dialect restricts its replies.
+        acceptance: ``typical`` where drafts are accepted lossily; None where they never change a reply.
         fingerprint: of the weights, where they are known.
         served: the model behind a server's name, as the server states it.
     """
@@ -97,6 +98,7 @@ class PolicySettings(_Settings):
     temperature: float | None = None
     decoding: tuple[str, ...] | None = None
     constrained: bool | None = None
+    acceptance: str | None = None
     fingerprint: str | None = None
     served: str | None = None
 

@@ -39,6 +39,7 @@ def _decoding(
     threads: options.Threads = 1,
     prompts: Annotated[int, LIMITS("Screens to reply to.", "N", min=1)] = 12,
     rounds: options.Rounds = 3,
+    acceptance: options.Acceptance = "exact",
     json: options.Json = False,
 ) -> None:
     """Time each way of decoding against that of transformers.
@@ -52,7 +53,7 @@ def _decoding(
     from ..bench.decoding import bench_decoding
     from ..terminal.narrator import print_decoding
 
-    print_decoding(bench_decoding(model, threads, prompts, rounds), json_output=json)
+    print_decoding(bench_decoding(model, threads, prompts, rounds, acceptance=acceptance), json_output=json)
 
 
 @bench.command("replay")

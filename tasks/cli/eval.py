@@ -40,6 +40,7 @@ def _eval(
     dialect: options.Dialect = None,
     decoding: options.Decoding = "auto",
     constrained: options.Constrained = False,
+    acceptance: options.Acceptance = "exact",
     share: Annotated[
         bool | None,
         MODEL(
@@ -102,7 +103,7 @@ def _eval(
 
     _refuse_options(context, suite, is_recorded(suite))
     paid = None if price is None else parse_price(price)
-    source = source_of(model, dialect, decoding, constrained)
+    source = source_of(model, dialect, decoding, constrained, acceptance)
     request = EvalRequest(
         suite=suite,
         subset=subset,

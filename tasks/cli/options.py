@@ -91,6 +91,9 @@ Decoding = Annotated[
 Constrained = Annotated[
     bool, MODEL("--constrained", "Allow only replies that the dialect can parse.", env="CONSTRAINED")
 ]
+Acceptance = Annotated[
+    str, MODEL("Accepted drafts: exact, or typical, which may change replies.", "RULE", env="ACCEPTANCE")
+]
 Threads = Annotated[int, MODEL("Threads of torch.", "N", min=1)]
 
 MaxSteps = Annotated[int, LIMITS("Stop an episode after so many predictions.", "N", env="MAX_STEPS", min=1)]

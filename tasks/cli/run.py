@@ -45,6 +45,7 @@ def run(
     temperature: Annotated[float, MODEL("0 decodes greedily.", "T", env="TEMPERATURE", min=0.0)] = 0.0,
     decoding: options.Decoding = "auto",
     constrained: options.Constrained = False,
+    acceptance: options.Acceptance = "exact",
     max_steps: options.MaxSteps = 30,
     max_seconds: Annotated[
         float, LIMITS("Stop after so many seconds.", "SECONDS", env="MAX_SECONDS", min=0.0)
@@ -92,6 +93,7 @@ def run(
         temperature=temperature,
         decoding=decoding,
         constrained=constrained,
+        acceptance=acceptance,
         max_steps=max_steps,
         max_seconds=max_seconds,
         viewport=parse_size(viewport) if viewport else None,

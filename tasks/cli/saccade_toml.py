@@ -35,6 +35,7 @@ class SaccadeToml(BaseModel):
     dialect: str | None = None
     decoding: str | None = None
     constrained: bool | None = None
+    acceptance: str | None = None
     temperature: float | None = None
     viewport: str | None = None
     headed: bool | None = None

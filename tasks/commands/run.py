@@ -44,6 +44,7 @@ class RunRequest:
     temperature: float = 0.0
     decoding: str = "auto"
     constrained: bool = False
+    acceptance: str = "exact"
     max_steps: int = 30
     max_seconds: float = 900.0
     viewport: Size | None = None
@@ -138,6 +139,7 @@ def run_task(
                 seed=request.seed,
                 decoding=request.decoding,
                 constrained=request.constrained,
+                acceptance=request.acceptance,
             )
         har = directory / HAR_NAME
         rehearsal = DeterminismSettings(har, False, time.time(), request.seed) if request.har else None

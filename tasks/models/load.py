@@ -44,15 +44,16 @@ def is_remote(model: str) -> bool:
     return model.startswith(PREFIX)
 
 
-def refuse_decoding(model: str, decoding: str, constrained: bool) -> None:
+def refuse_decoding(model: str, decoding: str, constrained: bool, acceptance: str = "exact") -> None:
     """See that a server is not asked to decode in a way that only models here can.
 
     Raises:
         UsageError: it is.
     """
-    if decoding not in ("auto", "plain") or constrained:
+    if decoding not in ("auto", "plain") or constrained or acceptance != "exact":
         raise UsageError(
-            f"{model} decodes on its server; --decoding and --constrained are for models that run here"
+            f"{model} decodes on its server; "
+            "--decoding, --constrained and --acceptance are for models that run here"
         )
 
 
@@ -64,6 +65,7 @@ def load_policy(
     seed: int = 0,
     decoding: str = "auto",
     constrained: bool = False,
+    acceptance: str = "exact",
 ) -> ModelPolicy:
     """Load a checkpoint, or find a server, and make a policy of it.
 
@@ -74,13 +76,14 @@ def load_policy(
         seed: of sampling.
         decoding: what drafts replies here.
         constrained: whether replies are held to a grammar here.
+        acceptance: which drafts are accepted here.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
         UsageError: it, the server, the dialect or the way of decoding cannot be used.
     """
     if is_remote(model):
-        refuse_decoding(model, decoding, constrained)
+        refuse_decoding(model, decoding, constrained, acceptance)
         return RemotePolicy(model, dialect, temperature=temperature, seed=seed)
     from ...agent.local import LocalPolicy
 
@@ -91,6 +94,7 @@ def load_policy(
         seed=seed,
         decoding=decoding,
         constrained=constrained,
+        acceptance=acceptance,
     )
 
 

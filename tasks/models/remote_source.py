@@ -33,13 +33,15 @@ class RemoteSource:
         return RemotePolicy(self.model, self.dialect)
 
 
-def source_of(model: str, dialect: str | None, decoding: str, constrained: bool) -> PolicySource:
+def source_of(
+    model: str, dialect: str | None, decoding: str, constrained: bool, acceptance: str = "exact"
+) -> PolicySource:
     """The source of a model's policy, as the options of a command name it.
 
     Raises:
         UsageError: a server is asked to decode in a way that only models here can.
     """
     if not is_remote(model):
-        return LocalSource(model, dialect, decoding, constrained)
-    refuse_decoding(model, decoding, constrained)
+        return LocalSource(model, dialect, decoding, constrained, acceptance)
+    refuse_decoding(model, decoding, constrained, acceptance)
     return RemoteSource(model, dialect)

@@ -67,12 +67,14 @@ class LocalSource:
         dialect: by default the checkpoint's.
         decoding: what drafts its replies.
         constrained: whether replies are held to the grammar of the dialect.
+        acceptance: which drafts are accepted; ``typical`` is lossy.
     """
 
     model: str = "embedded"
     dialect: str | None = None
     decoding: str = "auto"
     constrained: bool = False
+    acceptance: str = "exact"
 
     @property
     def asked(self) -> dict[str, JsonValue]:
@@ -82,6 +84,7 @@ class LocalSource:
             "dialect": self.dialect,
             "decoding": self.decoding,
             "constrained": self.constrained,
+            **({} if self.acceptance == "exact" else {"acceptance": self.acceptance}),
         }
 
     def worth_sharing(self) -> bool:
@@ -106,10 +109,17 @@ class LocalSource:
         torch.set_num_threads(1)
         checkpoint = load_checkpoint(self.model)
         turns = os.cpu_count() or 1 if checkpoint.model.device.type == "cpu" else 1
-        decoding, constrained = self.decoding, self.constrained
-        return Loaded(
-            lambda: LocalPolicy(checkpoint, self.dialect, decoding=decoding, constrained=constrained), turns
-        )
+
+        def open_policy() -> LocalPolicy:
+            return LocalPolicy(
+                checkpoint,
+                self.dialect,
+                decoding=self.decoding,
+                constrained=self.constrained,
+                acceptance=self.acceptance,
+            )
+
+        return Loaded(open_policy, turns)
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,12 @@ def test_a_stop_breaks_into_the_pause_between_two_tries(server: Server, tmp_path
 
 
 def test_what_only_a_local_model_can_do_is_refused(server: Server) -> None:
-    for options in ({"decoding": "suffix", "constrained": False}, {"decoding": "auto", "constrained": True}):
-        with pytest.raises(UsageError, match="--decoding and --constrained are for models that run here"):
+    for options in (
+        {"decoding": "suffix", "constrained": False},
+        {"decoding": "auto", "constrained": True},
+        {"decoding": "auto", "constrained": False, "acceptance": "typical"},
+    ):
+        with pytest.raises(UsageError, match="--acceptance are for models that run here"):
             source_of(server.address, None, **options)
         with pytest.raises(UsageError, match="decodes on its server"):
             load_policy(server.address, **options)
