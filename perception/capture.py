@@ -1,4 +1,4 @@
-"""Taking pictures: the camera contract, and decoding what a browser hands over."""
+"""Taking screenshots: the camera protocol, and screenshots of a browser page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .observation import Pixels, Screenshot
 
 
 class Camera(Protocol):
-    """Something that takes pictures of one screen."""
+    """Takes screenshots of one screen."""
 
     def grab(self) -> Screenshot:
         """The screen as it is now."""
@@ -28,11 +28,10 @@ class DevTools(Protocol):
 
 
 class PageCamera:
-    """Takes exact (lossless) pictures of one browser page over the DevTools protocol.
+    """Takes exact (lossless) screenshots of one browser page over the DevTools protocol.
 
-    The whole viewport is captured and cut here: asking Chromium for a clip makes it lay out a second
-    frame, which costs more than the pixels saved. ``optimizeForSpeed`` only changes how hard the PNG is
-    compressed, not its pixels.
+    The whole viewport is captured and cropped here: with a clip, Chromium lays out a second frame, which
+    takes longer than the pixels that it saves. ``optimizeForSpeed`` only changes the compression of the PNG.
 
     Args:
         devtools: a DevTools session attached to the page.
@@ -46,7 +45,7 @@ class PageCamera:
         self._clip = clip
 
     def grab(self) -> Screenshot:
-        """Take one picture."""
+        """Take one screenshot."""
         how: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
         if self._device_scale != 1.0:
             how["clip"] = self._scaled_view()
@@ -56,7 +55,7 @@ class PageCamera:
         return Screenshot(pixels, self._device_scale)
 
     def _scaled_view(self) -> dict[str, float]:
-        """What is in view, as a clip: without one, Chromium answers in CSS pixels whatever the scale."""
+        """The viewport as a clip: without one, Chromium ignores the scale and answers in CSS pixels."""
         view = self._devtools.send("Page.getLayoutMetrics")["cssVisualViewport"]
         return {
             "x": view["pageX"],
@@ -78,13 +77,13 @@ def decode(data: bytes) -> Pixels:
 
 
 def top_left(pixels: Pixels, size: Size, device_scale: float = 1.0) -> Pixels:
-    """The top left ``size`` input points of a picture (fewer where it is smaller)."""
+    """The top left ``size`` input points of a screenshot, as far as it goes."""
     height, width = round(size.height * device_scale), round(size.width * device_scale)
     return np.ascontiguousarray(pixels[:height, :width])
 
 
 def blank(like: Screenshot, colour: tuple[int, int, int] = (127, 127, 127)) -> Screenshot:
-    """A picture of the same size and scale that shows one colour only."""
+    """A screenshot of the same size and scale in one colour."""
     pixels = np.empty_like(like.pixels)
     pixels[:] = colour
     return Screenshot(pixels, like.device_scale, Point(*like.origin))

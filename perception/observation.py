@@ -1,4 +1,4 @@
-"""What the policy is given to look at: pixels, and nothing of the DOM."""
+"""What the policy sees: pixels, and nothing of the DOM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Screenshot:
-    """One picture of the screen.
+    """One screenshot.
 
     Attributes:
         pixels: height x width x 3, uint8, RGB, read-only by convention.
@@ -48,18 +48,18 @@ class Screenshot:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over size and pixels, in hexadecimal: equal pictures have equal digests."""
+        """SHA-256 of size and pixels, in hexadecimal: equal screenshots have equal digests."""
         known = hashlib.sha256(f"{self.size.width}x{self.size.height}:".encode())
         known.update(self._packed.data)
         return known.hexdigest()
 
     def image(self) -> Image.Image:
-        """The picture as a PIL image in mode RGB."""
+        """The screenshot as a PIL image in mode RGB."""
         return Image.fromarray(self._packed)
 
     @cached_property
     def _packed(self) -> Pixels:
-        """The pixels without gaps: a camera may hand over a view on what the screen gave it."""
+        """The pixels in contiguous memory: a camera may return a view of the screen's buffer."""
         if self.pixels.flags.c_contiguous:
             return self.pixels
         packed = np.empty(self.pixels.shape, np.uint8)
@@ -68,7 +68,7 @@ class Screenshot:
         return packed
 
     def png(self) -> bytes:
-        """The picture as a PNG file, quickly rather than smallest."""
+        """The screenshot as a PNG file, compressed fast rather than small."""
         buffer = io.BytesIO()
         self.image().save(buffer, format="PNG", compress_level=1)
         return buffer.getvalue()
@@ -86,12 +86,12 @@ class Screenshot:
 
 @dataclass(frozen=True)
 class Observation:
-    """What one step starts from.
+    """The screen before a step.
 
     Attributes:
         screenshot: the settled screen.
         captured_at: seconds since the epoch.
-        url: the address of the page, for people and records; a policy never gets it.
+        url: the address of the page, for reports and records; a policy never gets it.
         timings: seconds spent per phase (``settle``, ``capture``).
     """
 

@@ -1,9 +1,8 @@
-"""Knowing when a browser page has come to rest, by asking the page.
+"""Waiting until a browser page is stable, by asking the page.
 
-One round trip per look: a script in the page waits for the next frame and reports whether the document
-changed, scrolled, animates or still loads. What the page cannot know (a navigation that has begun, requests
-in flight, a window about to open) is told by whoever owns the page. A page that is at rest but has to be
-waited for all the same may be shown to whoever can use a first look.
+A script in the page waits for the next frame and reports whether the document changed, scrolls, animates or
+still loads. The owner of the page adds what the page cannot know: a navigation that has begun, requests in
+flight, a window that is about to open. While it still waits for those, a stable page can be used early.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from typing import Literal, Protocol
 from .settle import Clock
 
 Busy = Literal["navigation", "network"]
-Look = Literal["moving", "at rest", "expecting"]
-"""What a page is doing; "expecting" is at rest, with a field in focus that announces suggestions."""
+PageState = Literal["changing", "stable", "suggesting"]
+"""State of a document; "suggesting" is stable, with a focused field that may show suggestions."""
 
-# Rest is asked for twice as long after a change: timers of 13-16 ms (jQuery) may just miss one window.
+# After a change the quiet time is doubled: timers of 13-16 ms (jQuery) may just miss one window.
 WATCH_SCRIPT = """
 ([quietMs, budgetMs]) => new Promise(done => {
   const begun = performance.now();
@@ -33,7 +32,7 @@ WATCH_SCRIPT = """
     over = true;
     observer.disconnect();
     document.removeEventListener('scroll', scrolled, {capture: true});
-    done(!quiet ? 'moving' : suggests() ? 'expecting' : 'at rest');
+    done(!quiet ? 'changing' : suggests() ? 'suggesting' : 'stable');
   };
   const suggests = () => {
     const field = document.activeElement;
@@ -56,8 +55,8 @@ WATCH_SCRIPT = """
     else if (now - begun >= budgetMs) finish(false);
     else nextFrame();
   };
-  // Timers that are due run before the look, however busy the machine is. A page that has gone behind
-  // another gets no frames: a timer looks after it.
+  // Timers that are due run before the check, however busy the machine is. A page behind another gets no
+  // frames, so a timer checks it.
   const nextFrame = () => {
     let called = false;
     const once = () => { if (!called) { called = true; frame(); } };
@@ -75,9 +74,9 @@ class PageLimits:
     """How long to wait for what, in seconds from the end of the action.
 
     Attributes:
-        quiet: rest asked for, by default one frame at 60 Hz; twice that after a change.
-        suggestions: rest asked for after typing into a field that announces suggestions (a combobox, a
-            search field): such lists appear a moment after the last key.
+        quiet: time without a change, by default one frame at 60 Hz; twice that after a change.
+        suggestions: time without a change after typing into a field with suggestions (a combobox, a search
+            field): such lists appear a moment after the last key.
         motion: at most this long while the document changes or animates.
         network: at most this long while requests are in flight.
         navigation: at most this long while a page is being opened.
@@ -94,20 +93,20 @@ class WatchedPage(Protocol):
     """What a ``PageSettler`` needs to know of a page."""
 
     def busy(self) -> Busy | None:
-        """What is under way outside the document."""
+        """What the page is waiting for outside of the document."""
 
-    def watch(self, quiet: float, budget: float) -> Look:
-        """Wait until the document was at rest for ``quiet`` seconds, at most ``budget`` seconds.
+    def watch(self, quiet: float, budget: float) -> PageState:
+        """Wait until the document was stable for ``quiet`` seconds, at most ``budget`` seconds.
 
         Returns after at least one frame, or at once when the document went away meanwhile.
         """
 
 
 class PageSettler:
-    """Waits until a page is at rest.
+    """Waits until a page is stable.
 
     Args:
-        limits: how long for what.
+        limits: how long to wait for what.
         clock: monotonic seconds.
     """
 
@@ -116,28 +115,27 @@ class PageSettler:
         self._clock = clock
 
     def wait(
-        self, page: WatchedPage, *, typed: bool = False, resting: Callable[[], None] = lambda: None
+        self, page: WatchedPage, *, typed: bool = False, on_stable: Callable[[], None] = lambda: None
     ) -> bool:
-        """Wait; whether the page came to rest within the limits.
+        """Wait; returns whether the page became stable within the limits.
 
         Args:
             page: the page to watch.
             typed: the action before was typing, so suggestions may still come.
-            resting: called once if the document is at rest and yet has to be waited for: it may well stay
-                as it is.
+            on_stable: called once when the document is stable while something else is waited for.
         """
         limits, start, quiet, shown = self._limits, self._clock(), self._limits.quiet, False
         while True:
-            look = page.watch(quiet, limits.motion)
+            state = page.watch(quiet, limits.motion)
             busy = page.busy()
-            suggested = not typed or look != "expecting" or quiet >= limits.suggestions
-            if look != "moving" and busy is None and suggested:
+            suggested = not typed or state != "suggesting" or quiet >= limits.suggestions
+            if state != "changing" and busy is None and suggested:
                 return True
             if self._clock() - start >= self._allowed(busy):
                 return False
-            if look != "moving" and busy != "navigation" and not shown:
+            if state != "changing" and busy != "navigation" and not shown:
                 shown = True
-                resting()
+                on_stable()
             quiet = limits.quiet if suggested else limits.suggestions
 
     def _allowed(self, busy: Busy | None) -> float:

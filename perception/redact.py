@@ -1,4 +1,4 @@
-"""Blacking out parts of pictures that nobody may keep."""
+"""Blacking out parts of screenshots that must not be stored."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .screen import Region
 
 
 def redacted(screenshot: Screenshot, regions: Iterable[Region]) -> Screenshot:
-    """The picture with every pixel black that touches a region; the picture itself where there is none.
+    """The screenshot with every pixel that touches a region black; itself if there is no region.
 
     Args:
-        screenshot: stays as it is.
+        screenshot: is not changed.
         regions: in input points of the screen.
     """
     regions = tuple(regions)
@@ -25,7 +25,7 @@ def redacted(screenshot: Screenshot, regions: Iterable[Region]) -> Screenshot:
     frame = screenshot.screen_frame
     for region in regions:
         left, top = frame.to_pixels(Point(region.left, region.top))
-        right, bottom = frame.to_pixels(Point(region.left + region.width, region.top + region.height))
+        right, bottom = frame.to_pixels(Point(region.right, region.bottom))
         rows = slice(max(0, math.floor(top)), max(0, math.ceil(bottom)))
         columns = slice(max(0, math.floor(left)), max(0, math.ceil(right)))
         pixels[rows, columns] = 0
@@ -33,13 +33,10 @@ def redacted(screenshot: Screenshot, regions: Iterable[Region]) -> Screenshot:
 
 
 def without(observation: Observation, regions: Iterable[Region]) -> Observation:
-    """The observation with its picture redacted."""
+    """The observation with its screenshot redacted."""
     return replace(observation, screenshot=redacted(observation.screenshot, regions))
 
 
 def within(point: Point, region: Region) -> bool:
     """Whether a point, in input points of the screen, lies in a region."""
-    return (
-        region.left <= point.x <= region.left + region.width
-        and region.top <= point.y <= region.top + region.height
-    )
+    return region.left <= point.x <= region.right and region.top <= point.y <= region.bottom

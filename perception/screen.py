@@ -1,4 +1,4 @@
-"""Pictures of a screen: an X display by name, or the one the user sees."""
+"""Screenshots of a screen: an X display by name, or the user's own screen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .observation import Screenshot
 if TYPE_CHECKING:
     from mss import MSS
 
-AnswerT = TypeVar("AnswerT")
+ResultT = TypeVar("ResultT")
 
 
 class Region(NamedTuple):
@@ -29,9 +29,33 @@ class Region(NamedTuple):
     width: int
     height: int
 
+    @property
+    def right(self) -> int:
+        """The first column to the right of it."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row below it."""
+        return self.top + self.height
+
+    def union(self, other: Region) -> Region:
+        """The smallest region that holds both."""
+        left, top = min(self.left, other.left), min(self.top, other.top)
+        right, bottom = max(self.right, other.right), max(self.bottom, other.bottom)
+        return Region(left, top, right - left, bottom - top)
+
+    def overlaps(self, other: Region) -> bool:
+        """Whether the two share a point."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height} at {self.left}, {self.top}"
+
 
 class ScreenCamera:
-    """Takes exact pictures of one screen; the connection stays open, and any thread may use it.
+    """Takes exact screenshots of one screen; the connection stays open, and any thread may use it.
 
     Args:
         display: an X display such as ``:7``; None is the user's own screen, on any system.
@@ -39,7 +63,7 @@ class ScreenCamera:
         region: only this part; it must lie on the screen.
 
     Raises:
-        MissingPartError: there is no screen to look at.
+        MissingPartError: there is no screen.
         UsageError: there is no such monitor, or the region reaches beyond the screen.
         EnvironmentFailure: the display does not answer.
     """
@@ -57,29 +81,29 @@ class ScreenCamera:
         self._wanted = region
         self._lock = threading.Lock()
         self._mss: MSS | None = self._open()
-        self.region = self._ask(self._find_region)
+        self.region = self._call(self._find_region)
 
     def grab(self) -> Screenshot:
-        """Take one picture.
+        """Take one screenshot.
 
-        Its pixels are a view on what the screen handed over, in the order red, green, blue: copying millions
-        of pixels costs several times as much as taking the picture, and is left to who needs a copy.
+        Its pixels are a view of the screen's buffer, in the order red, green, blue: copying millions of
+        pixels takes several times as long as the screenshot itself.
 
         Raises:
-            EnvironmentFailure: the display is gone, or the camera was closed.
+            EnvironmentFailure: the display has ended, or the camera was closed.
         """
         region = self.region
         where = {"left": region.left, "top": region.top, "width": region.width, "height": region.height}
-        shot = self._ask(lambda camera: camera.grab(where))
+        shot = self._call(lambda camera: camera.grab(where))
         raw = np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4)
         return Screenshot(raw[:, :, 2::-1], shot.width / region.width, Point(region.left, region.top))
 
     def close(self) -> None:
-        """Let the screen go; may be called more than once."""
+        """Disconnect; may be called more than once."""
         with self._lock:
-            self._hang_up()
+            self._disconnect()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         camera, self._mss = self._mss, None  # closed once: mss frees what it closes
         if camera is not None:
             with contextlib.suppress(Exception):  # the display may be gone
@@ -89,23 +113,23 @@ class ScreenCamera:
         from mss import MSS
 
         name = self._display or os.environ.get("DISPLAY", "the screen")
-        with _breaking(f"cannot open the display {name}"):
+        with _environment_failures(f"cannot open the display {name}"):
             # Only on X11 is there more than one display to name.
             return MSS(display=self._display) if sys.platform == "linux" else MSS()
 
-    def _ask(self, question: Callable[[MSS], AnswerT]) -> AnswerT:
-        """Ask the screen; once more over a new connection, as a screen that was resized needs one."""
+    def _call(self, call: Callable[[MSS], ResultT]) -> ResultT:
+        """Call the screen; if that fails, again over a new connection, which a resized screen needs."""
         from mss.exception import ScreenShotError
 
-        with self._lock, _breaking("cannot take a picture"):
+        with self._lock, _environment_failures("cannot take a picture"):
             if self._mss is None:
                 raise EnvironmentFailure("the camera was closed; make a new environment")
             try:
-                return question(self._mss)
+                return call(self._mss)
             except ScreenShotError:
-                self._hang_up()
+                self._disconnect()
                 self._mss = self._open()
-                return question(self._mss)
+                return call(self._mss)
 
     def _find_region(self, camera: MSS) -> Region:
         whole, *monitors = camera.monitors
@@ -116,14 +140,14 @@ class ScreenCamera:
             primary = (each for each, found in enumerate(monitors, 1) if found.get("is_primary"))
             number = next(primary, 1)
         if not 1 <= number <= len(monitors):
-            shown = ", ".join(f"{each} ({_words(_region(found))})" for each, found in enumerate(monitors, 1))
+            shown = ", ".join(f"{each} ({_region(found)})" for each, found in enumerate(monitors, 1))
             raise UsageError(f"there is no monitor {number}; there are: {shown}")
         return _region(monitors[number - 1])
 
 
 @contextlib.contextmanager
-def _breaking(what: str) -> Iterator[None]:
-    """Turn a screen that is gone into an ``EnvironmentFailure``; mss asserts, among other ways to fail."""
+def _environment_failures(what: str) -> Iterator[None]:
+    """Raise errors of mss, which include failed assertions, as ``EnvironmentFailure``."""
     from mss.exception import ScreenShotError
 
     try:
@@ -138,16 +162,6 @@ def _region(monitor: dict[str, int]) -> Region:
 
 
 def _on_screen(region: Region, screen: Region) -> Region:
-    beyond = (
-        region.left < screen.left
-        or region.top < screen.top
-        or region.left + region.width > screen.left + screen.width
-        or region.top + region.height > screen.top + screen.height
-    )
-    if beyond or region.width < 1 or region.height < 1:
-        raise UsageError(f"the region {_words(region)} is not within the screen {_words(screen)}")
+    if region.union(screen) != screen or region.width < 1 or region.height < 1:
+        raise UsageError(f"the region {region} is not within the screen {screen}")
     return region
-
-
-def _words(region: Region) -> str:
-    return f"{region.width} x {region.height} at {region.left}, {region.top}"

@@ -1,7 +1,7 @@
-"""Knowing when a screen has come to rest, instead of sleeping and hoping.
+"""Waiting until a screen is stable, by comparing screenshots.
 
-``Settler`` watches pixels and works for any screen. ``page_settle`` asks a browser page, which knows more.
-Clock and sleep are arguments, so tests count and never wait.
+``screen_settle`` uses what an X server reports, and ``page_settle`` asks a browser page; both know more than
+pixels show. Clock and sleep are arguments, so tests need not wait.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ Sleep = Callable[[float], None]
 FrameT = TypeVar("FrameT")
 
 CARET = Size(6, 64)
-NAP = 0.05
-"""Seconds after which a sleep in a page is asked whether to go on."""
+"""The largest change, in pixels, that counts as a blinking text cursor."""
+_CHECK_SECONDS = 0.05
+"""How often a sleep in a page checks whether to go on."""
 
 
 @dataclass(frozen=True)
 class SettleLimits:
-    """How long to look before a screen counts as settled.
+    """When a screen counts as settled, in seconds.
 
     Attributes:
-        quiet: seconds without a change that mean "settled".
-        maximum: seconds after which to go on whatever moves.
-        interval: seconds between two looks.
+        quiet: time without a change after which the screen counts as stable.
+        maximum: time after which to stop waiting, even if the screen still changes.
+        interval: time between two screenshots, where screenshots are compared.
     """
 
     quiet: float = 0.15
@@ -40,68 +41,54 @@ class SettleLimits:
     interval: float = 0.03
 
 
-@dataclass(frozen=True)
-class Settled(Generic[FrameT]):
-    """How a wait ended.
-
-    Attributes:
-        frame: what was seen last.
-        quiet: whether the screen came to rest; False when the maximum was reached.
-        seconds: how long it took.
-        looks: how many frames were grabbed.
-    """
-
-    frame: FrameT
-    quiet: bool
-    seconds: float
-    looks: int
-
-
-class Settler:
-    """Waits until frames stop changing.
+class FrameSettler(Generic[FrameT]):
+    """Waits until screenshots stop changing; works for any screen.
 
     Args:
-        limits: how long.
+        grab: takes a screenshot.
+        same: whether two screenshots count as equal, such as ``same_but_caret``.
+        limits: how long to wait.
         clock: monotonic seconds.
-        sleep: pauses between two looks.
+        sleep: sleeps between two screenshots.
     """
 
     def __init__(
         self,
+        grab: Callable[[], FrameT],
+        same: Callable[[FrameT, FrameT], bool],
         limits: SettleLimits = SettleLimits(),
         clock: Clock = time.monotonic,
         sleep: Sleep = time.sleep,
     ) -> None:
+        self._grab, self._same = grab, same
         self._limits = limits
-        self._clock = clock
-        self._sleep = sleep
+        self._clock, self._sleep = clock, sleep
 
-    def wait(self, grab: Callable[[], FrameT], same: Callable[[FrameT, FrameT], bool]) -> Settled[FrameT]:
-        """Look until nothing has changed for the quiet time, at most the maximum.
+    def wait(self, on_stable: Callable[[], None] = lambda: None) -> bool:
+        """See ``ScreenSettler``; it never calls ``on_stable``.
 
-        Every frame is compared with the one the quiet time began with, not with the one just before it:
-        a slow drift adds up and is seen.
-
-        Args:
-            grab: gives the current frame; cheap.
-            same: whether two frames count as equal, such as ``same_but_caret``.
+        Each screenshot is compared with the first one of the quiet time, not with the one just before it, so
+        that slow motion adds up to a change.
         """
-        start = self._clock()
-        reference = frame = grab()
-        quiet_since, looks = start, 1
+        start = quiet_since = self._clock()
+        reference = self._grab()
         while True:
             now = self._clock()
-            if now - quiet_since >= self._limits.quiet or now - start >= self._limits.maximum:
-                return Settled(frame, now - quiet_since >= self._limits.quiet, now - start, looks)
+            if now - quiet_since >= self._limits.quiet:
+                return True
+            if now - start >= self._limits.maximum:
+                return False
             self._sleep(self._limits.interval)
-            frame = grab()
-            looks += 1
-            if not same(reference, frame):
+            frame = self._grab()
+            if not self._same(reference, frame):
                 reference, quiet_since = frame, self._clock()
+
+    def close(self) -> None:
+        """Does nothing: the camera belongs to whoever made it."""
 
 
 def same_but_caret(before: Pixels, after: Pixels, caret: Size = CARET) -> bool:
-    """Whether two pictures are equal but for a region no larger than a blinking text cursor."""
+    """Whether two screenshots are equal except for a region no larger than a blinking text cursor."""
     if before.shape != after.shape:
         return False
     changed = before != after
@@ -115,26 +102,26 @@ def same_but_caret(before: Pixels, after: Pixels, caret: Size = CARET) -> bool:
 
 
 def pause(seconds: float, sleep: Sleep = time.sleep) -> None:
-    """Let time pass because an action asks for it (``Wait``, ``LongPress``)."""
+    """Sleep because an action asks for it (``Wait``, ``LongPress``)."""
     if seconds > 0:
         sleep(seconds)
 
 
 class WaitingPage(Protocol):
-    """A browser page, as far as it is used here."""
+    """The one method of a Playwright page that is used here."""
 
     def wait_for_timeout(self, timeout: float) -> None:
-        """Let milliseconds pass while the browser's events go on being handled."""
+        """Wait some milliseconds while the browser's events are handled."""
 
 
 def sleep_in(
     page: Callable[[], WaitingPage], check: Callable[[], None] = lambda: None, clock: Clock = time.monotonic
 ) -> Sleep:
-    """A sleep during which a browser's dialogs, downloads and new tabs are still attended to.
+    """A sleep during which a browser's dialogs, downloads and new tabs are still handled.
 
     Args:
-        page: what to wait in.
-        check: called now and then; what it raises ends the sleep.
+        page: the page to wait in.
+        check: called every 0.05 s; an exception from it ends the sleep.
         clock: monotonic seconds.
     """
 
@@ -142,6 +129,6 @@ def sleep_in(
         end = clock() + seconds
         while (left := end - clock()) > 0:
             check()
-            page().wait_for_timeout(min(left, NAP) * 1000)
+            page().wait_for_timeout(min(left, _CHECK_SECONDS) * 1000)
 
     return sleep

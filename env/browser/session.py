@@ -28,7 +28,7 @@ from ...actions.schema import (
     points,
 )
 from ...perception.observation import Observation, Screenshot
-from ...perception.page_settle import WATCH_SCRIPT, Busy, Look, PageLimits, PageSettler
+from ...perception.page_settle import WATCH_SCRIPT, Busy, PageLimits, PageSettler, PageState
 from ...perception.settle import Clock, Sleep, pause, sleep_in
 from ..base import Preview, StepResult
 from ..control import Control
@@ -153,7 +153,7 @@ class BrowserSession:
             self.page.wait_for_function(condition, timeout=longest, polling=_POLLING)
 
     def observe(self, *, typed: bool = False) -> Observation:
-        """Wait until the page is at rest and take a picture.
+        """Wait until the page is stable and take a picture.
 
         Raises:
             EnvironmentFailure: the page crashed or does not answer.
@@ -161,7 +161,7 @@ class BrowserSession:
         clock = self._options.clock
         with self.answering(self._options.limits.navigation + self._options.patience):
             begun = clock()
-            if not self._settler.wait(self, typed=typed, resting=self._show_preview):
+            if not self._settler.wait(self, typed=typed, on_stable=self._show_preview):
                 self._tabs.front.forget_loading()
                 self._traffic.mark()
             settled = clock()
@@ -215,21 +215,21 @@ class BrowserSession:
         self.notes, self._screenshot = (), None
 
     def busy(self) -> Busy | None:
-        """What is under way outside the document."""
+        """See ``WatchedPage``."""
         if self._tabs.front.loading:
             return "navigation"
         return "network" if self._traffic.pending or self._downloads.pending else None
 
-    def watch(self, quiet: float, budget: float) -> Look:
-        """Wait until the document in front is at rest; see ``WatchedPage``."""
+    def watch(self, quiet: float, budget: float) -> PageState:
+        """Wait until the document in front is stable; see ``WatchedPage``."""
         tab = self._tabs.front
         try:
-            look: Look = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000])
+            state: PageState = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000])
         except Error:
             if tab.crashed or self._watchdog.bitten or not self._alive():
                 raise
-            return "moving"  # the document was replaced, or the tab closed, under the script
-        return look if tab is self._tabs.front else "moving"
+            return "changing"  # the document was replaced, or the tab closed, under the script
+        return state if tab is self._tabs.front else "changing"
 
     @contextmanager
     def answering(self, seconds: float) -> Iterator[None]:

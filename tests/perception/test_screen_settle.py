@@ -13,8 +13,8 @@ from saccade.actions.errors import EnvironmentFailure
 from saccade.actions.geometry import Size
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.perception.screen import Region, ScreenCamera
-from saccade.perception.screen_settle import DamageSettler, FrameSettler, XDamage, screen_settler
-from saccade.perception.settle import SettleLimits
+from saccade.perception.screen_settle import DamageSettler, XDamage, screen_settler
+from saccade.perception.settle import FrameSettler, SettleLimits
 
 SCREEN = Region(0, 0, 800, 600)
 LIMITS = SettleLimits(quiet=0.15, maximum=2.0)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, repeat
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saccade.actions.errors import Stopped
-from saccade.perception.page_settle import Busy, Look, PageLimits, PageSettler
-from saccade.perception.settle import SettleLimits, Settler, pause, same_but_caret, sleep_in
+from saccade.perception.observation import Pixels
+from saccade.perception.page_settle import Busy, PageLimits, PageSettler, PageState
+from saccade.perception.settle import FrameSettler, SettleLimits, pause, same_but_caret, sleep_in
 
+FrameT = TypeVar("FrameT")
 LIMITS = SettleLimits(quiet=0.25, maximum=2.5, interval=0.125)
 
 
@@ -30,11 +33,21 @@ class FakeTime:
         self.sleeps += 1
 
 
-def settle(frames: Iterator[object], limits: SettleLimits = LIMITS) -> tuple[object, bool, int]:
-    time = FakeTime()
-    settled = Settler(limits, time.clock, time.sleep).wait(lambda: next(frames), lambda a, b: a == b)
-    assert time.sleeps == settled.looks - 1
-    return settled.frame, settled.quiet, settled.looks
+def settle(
+    frames: Iterator[FrameT],
+    limits: SettleLimits = LIMITS,
+    same: Callable[[FrameT, FrameT], bool] = lambda one, other: one == other,
+) -> tuple[FrameT, bool, int]:
+    """The last frame, whether the screen became stable, and how many frames were grabbed."""
+    time, seen = FakeTime(), list[FrameT]()
+
+    def grab() -> FrameT:
+        seen.append(next(frames))
+        return seen[-1]
+
+    quiet = FrameSettler(grab, same, limits, time.clock, time.sleep).wait()
+    assert time.sleeps == len(seen) - 1
+    return seen[-1], quiet, len(seen)
 
 
 def test_a_still_screen_costs_the_quiet_time_only() -> None:
@@ -55,7 +68,7 @@ def test_a_pause_shorter_than_the_quiet_time_does_not_count() -> None:
     assert settle(chain("aabbcc", repeat("d")))[0] == "d"
 
 
-def picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def picture() -> Pixels:
     return np.zeros((60, 80, 3), np.uint8)
 
 
@@ -63,10 +76,8 @@ def test_a_blinking_caret_counts_as_still() -> None:
     on, off = picture(), picture()
     on[10:26, 30:32] = 255
     assert same_but_caret(on, off)
-    time = FakeTime()
     blink = chain.from_iterable(repeat((on, off)))
-    settled = Settler(LIMITS, time.clock, time.sleep).wait(lambda: next(blink), same_but_caret)
-    assert (settled.quiet, settled.looks) == (True, 3)
+    assert settle(blink, same=same_but_caret)[1:] == (True, 3)
 
 
 def test_two_small_changes_far_apart_are_no_caret() -> None:
@@ -77,15 +88,14 @@ def test_two_small_changes_far_apart_are_no_caret() -> None:
 
 
 def test_a_thin_line_that_drifts_is_seen_as_motion() -> None:
-    def drifting() -> Iterator[object]:
+    def drifting() -> Iterator[Pixels]:
         for column in range(70):
             frame = picture()
             frame[:30, column] = 255
             yield frame
 
-    frames, time = drifting(), FakeTime()
     limits = SettleLimits(quiet=1.0, maximum=4.0, interval=0.125)
-    assert not Settler(limits, time.clock, time.sleep).wait(lambda: next(frames), same_but_caret).quiet
+    assert not settle(drifting(), limits, same_but_caret)[1]
 
 
 def test_a_resized_screen_has_changed() -> None:
@@ -101,9 +111,11 @@ def test_only_narrow_changes_are_carets(top: int, left: int, height: int, width:
 
 
 class FakePage:
-    """Tells a ``PageSettler`` what it was told; each look takes its time."""
+    """A page with scripted states; each ``watch`` takes its time."""
 
-    def __init__(self, time: FakeTime, looks: list[tuple[Look, Busy | None]], seconds: float = 0.017) -> None:
+    def __init__(
+        self, time: FakeTime, looks: list[tuple[PageState, Busy | None]], seconds: float = 0.017
+    ) -> None:
         self.time = time
         self.looks = looks
         self.seconds = seconds
@@ -115,7 +127,7 @@ class FakePage:
     def busy(self) -> Busy | None:
         return self.looks[min(self.seen, len(self.looks)) - 1][1]
 
-    def watch(self, quiet: float, budget: float) -> Look:
+    def watch(self, quiet: float, budget: float) -> PageState:
         self.asked.append((quiet, budget))
         self.time.now += max(quiet, self.seconds)
         self.seen += 1
@@ -123,45 +135,45 @@ class FakePage:
 
 
 def page_settle(
-    looks: list[tuple[Look, Busy | None]], seconds: float = 0.017, typed: bool = False
+    looks: list[tuple[PageState, Busy | None]], seconds: float = 0.017, typed: bool = False
 ) -> FakePage:
     time = FakeTime()
     page = FakePage(time, looks, seconds)
     settler = PageSettler(PageLimits(), time.clock)
-    page.at_rest = settler.wait(page, typed=typed, resting=lambda: page.shown.append(page.seen))
+    page.at_rest = settler.wait(page, typed=typed, on_stable=lambda: page.shown.append(page.seen))
     return page
 
 
 def test_a_page_at_rest_costs_one_look() -> None:
-    page = page_settle([("at rest", None)])
+    page = page_settle([("stable", None)])
     assert (page.seen, page.asked, page.shown) == (1, [(0.016, 2.0)], [])
 
 
 def test_a_navigation_is_waited_for_though_the_old_page_is_at_rest() -> None:
-    page = page_settle([("at rest", "navigation")] * 5 + [("moving", "network"), ("at rest", None)])
+    page = page_settle([("stable", "navigation")] * 5 + [("changing", "network"), ("stable", None)])
     assert (page.seen, page.shown) == (7, [])
 
 
 def test_a_page_that_rests_while_it_loads_is_shown_once() -> None:
-    page = page_settle([("moving", "network"), *[("at rest", "network")] * 3, ("at rest", None)])
+    page = page_settle([("changing", "network"), *[("stable", "network")] * 3, ("stable", None)])
     assert (page.seen, page.shown) == (5, [2])
 
 
 def test_each_kind_of_business_has_its_own_limit() -> None:
-    looks = {kind: page_settle([("at rest", kind)], seconds=0.5).seen for kind in ("network", "navigation")}
+    looks = {kind: page_settle([("stable", kind)], seconds=0.5).seen for kind in ("network", "navigation")}
     assert looks == {"network": 10, "navigation": 30}
 
 
 def test_endless_motion_is_left_at_its_limit() -> None:
-    page = page_settle([("moving", None)], seconds=2.0)
+    page = page_settle([("changing", None)], seconds=2.0)
     assert (page.seen, page.at_rest, page.shown) == (1, False, [])
 
 
 def test_suggestions_are_waited_for_after_typing_where_they_are_announced() -> None:
-    page = page_settle([("expecting", None)], typed=True)
+    page = page_settle([("suggesting", None)], typed=True)
     assert (page.asked, page.shown) == ([(0.016, 2.0), (0.35, 2.0)], [1])
-    assert page_settle([("expecting", None)]).asked == [(0.016, 2.0)]
-    assert page_settle([("at rest", None)], typed=True).asked == [(0.016, 2.0)]
+    assert page_settle([("suggesting", None)]).asked == [(0.016, 2.0)]
+    assert page_settle([("stable", None)], typed=True).asked == [(0.016, 2.0)]
 
 
 def test_pausing_uses_the_sleep_it_is_given() -> None:
