@@ -1,30 +1,49 @@
-"""Every error Saccade raises on purpose.
+"""Every error Saccade raises on purpose; each branch says whose error it is.
 
     SaccadeError
-    ├── ParseError              a model's reply cannot be read as actions
-    │   └── UnknownActionError  ... it names an action the dialect does not know
-    ├── UsageError              the caller asked for something that is not there (exit code 2)
-    │   ├── UnknownKeyError         a key name no keyboard has
-    │   ├── UnknownDialectError     a dialect name nobody registered
-    │   ├── UnknownTaskError        a task name no suite has
-    │   ├── MissingPartError        a program, package, display or checkpoint is missing
-    │   ├── DataError               a benchmark's file is not as it was published
-    │   └── TrajectoryError         a trajectory folder or file cannot be read
-    │       └── NewerSchemaError    ... because a newer Saccade wrote it
-    ├── EnvironmentFailure      the world broke: browser crashed, page unreachable, display gone
-    └── Stopped                 a person stopped the run; nothing further is executed
+    ├── UsageError              usage: the caller asked for something that cannot be done
+    │   ├── UnknownKeyError         no keyboard has a key of this name
+    │   ├── UnknownDialectError     no dialect has this name
+    │   ├── UnknownTaskError        no suite or environment has a task of this name
+    │   ├── MissingPartError        a program, package, display or checkpoint is not installed
+    │   └── DataError               a benchmark's file is not as it was published
+    ├── PolicyError             policy: the model, or the server it runs on
+    │   ├── ParseError              its reply cannot be read as actions
+    │   │   └── UnknownActionError      ... it names an action that the dialect does not have
+    │   └── PolicyFailure           it gives no reply: the server is gone, or answers with an error
+    ├── EnvironmentFailure      environment: the browser crashed, a page is unreachable, the display is gone
+    ├── TrajectoryError         recording: a trajectory cannot be read or written
+    │   └── NewerSchemaError        ... a newer Saccade wrote it
+    └── Stopped                 nobody's: a person stopped the run; nothing further is executed
 
-A class says when it is raised; its message says what to do. ``SaccadeError`` is never raised itself.
+A class says when it is raised; its message says what to do. The command line exits with 2 for all of them but
+``Stopped``, for which it exits with 130. ``SaccadeError`` and ``PolicyError`` are never raised themselves.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
+Fault = Literal["usage", "policy", "environment", "recording"]
+
 
 class SaccadeError(Exception):
-    """Base of all errors raised on purpose; its text is one line that says what to do."""
+    """Base of all errors raised on purpose; its text is one line that says what to do.
+
+    Attributes:
+        fault: whose error it is; None for a stop.
+    """
+
+    fault: ClassVar[Fault | None] = None
 
 
-class ParseError(SaccadeError):
+class PolicyError(SaccadeError):
+    """Base of the errors of a policy."""
+
+    fault = "policy"
+
+
+class ParseError(PolicyError):
     """Raised when a model's reply holds no readable action; nothing was or will be executed.
 
     Attributes:
@@ -42,8 +61,14 @@ class UnknownActionError(ParseError):
     """Raised when a reply names an action that its dialect does not have."""
 
 
+class PolicyFailure(PolicyError):
+    """Raised when a policy gives no reply: its server is gone, or answers with an error."""
+
+
 class UsageError(SaccadeError):
     """Raised when a request cannot be met as asked; the command line exits with 2."""
+
+    fault = "usage"
 
 
 class UnknownKeyError(UsageError):
@@ -66,8 +91,10 @@ class DataError(UsageError):
     """Raised when a benchmark's file cannot be read as published; the message names the file and the line."""
 
 
-class TrajectoryError(UsageError):
-    """Raised when a trajectory cannot be read; the message names the file and the line."""
+class TrajectoryError(SaccadeError):
+    """Raised when a trajectory cannot be read or written; the message names the file and the line."""
+
+    fault = "recording"
 
 
 class NewerSchemaError(TrajectoryError):
@@ -76,6 +103,8 @@ class NewerSchemaError(TrajectoryError):
 
 class EnvironmentFailure(SaccadeError):
     """Raised when the environment broke under the agent: a crash, an unreachable page, a lost display."""
+
+    fault = "environment"
 
 
 class Stopped(SaccadeError):

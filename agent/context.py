@@ -70,7 +70,7 @@ def conversation(context: Context, card: ModelCard) -> Iterator[Message]:
         yield Message("assistant", turn.reply, index)
         if turn.feedback is not None:
             yield Message("user", turn.feedback)
-    yield Message("user", context.observation.screenshot)
+    yield Message("user", context.screenshot)
 
 
 class PromptBuilder:

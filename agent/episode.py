@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from ..actions.errors import ParseError
+from ..actions.errors import Fault, ParseError
 from ..actions.schema import Action
 from ..env.base import StepResult, Verdict
 from ..env.trajectory.events import ActionEvent, EndEvent, EndReason, PredictionEvent
@@ -42,6 +42,7 @@ class Episode:
         reward: the environment's, so far.
         solved: the environment's own word on it, where it gives one.
         last: the newest action.
+        deciding: whether the policy has been asked and has not replied.
         repeats: how often the same actions changed nothing.
     """
 
@@ -56,6 +57,7 @@ class Episode:
     reward: float = 0.0
     solved: bool | None = None
     last: Action | None = None
+    deciding: bool = False
     repeats: RepeatCounter = field(default_factory=RepeatCounter)
     _recorded: Observation | None = None
 
@@ -65,7 +67,7 @@ class Episode:
     @property
     def context(self) -> Context:
         """What the policy gets."""
-        return Context(self.instruction, self.observation, tuple(self.turns))
+        return Context(self.instruction, self.observation.screenshot, tuple(self.turns))
 
     def observe(self) -> None:
         """Record the newest screen as what the next step starts from."""
@@ -130,14 +132,7 @@ class Episode:
         self.reward += verdict.reward
         self.solved = verdict.success
 
-    def unjudged(self, message: str) -> EndEvent:
-        """Record that the environment broke when it was to judge; no screen was left to answer."""
-        event = EndEvent(
-            end="error", success=False, reward=None, steps=self.steps, message=message, time=self.clock()
-        )
-        return self.trajectory.append(event)
-
-    def end(self, reason: EndReason, message: str, judged: bool) -> EndEvent:
+    def end(self, reason: EndReason, message: str, judged: bool, fault: Fault | None = None) -> EndEvent:
         """Record the last screen and how it ended.
 
         An environment that sets the task also judges it; elsewhere the policy's word is all there is.
@@ -150,6 +145,7 @@ class Episode:
             reward=self.reward if judged else None,
             steps=self.steps,
             message=message,
+            fault=fault,
             time=self.clock(),
         )
         return self.trajectory.append(event)
@@ -159,6 +155,7 @@ class Episode:
         return self.reward > 0 if self.solved is None else self.solved
 
     def _append_prediction(self, event: PredictionEvent) -> None:
+        self.deciding = False
         self.trajectory.append(event)
         self.steps += 1
 

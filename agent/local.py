@@ -151,7 +151,7 @@ class LocalPolicy:
             UnreadableReply: the reply cannot be parsed; the error carries it and what it cost.
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
-        ahead = self._prefill.finish(context.observation.screenshot)
+        ahead = self._prefill.finish(context.screenshot)
         prompt = self.prompt(context)
         size, resized = self._sizes(context)
         self._drafters.prepare(prompt, size, resized)
@@ -201,7 +201,7 @@ class LocalPolicy:
         Raises:
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
-        ahead = self._prefill.finish(context.observation.screenshot)
+        ahead = self._prefill.finish(context.screenshot)
         sizes = self._sizes(context)
         replies = [
             self._tokens.spell(each, lambda raw: self._dialect.parse(raw, *sizes), tolerance)
@@ -224,7 +224,7 @@ class LocalPolicy:
         ``predict`` reuses what fits and drops the rest. Once the guess is known to be wrong, no more than its
         image is encoded.
         """
-        self._prefill.start(context.observation.screenshot, lambda wanted: self._read(context, wanted))
+        self._prefill.start(context.screenshot, lambda wanted: self._read(context, wanted))
 
     def prompt(self, context: Context) -> list[Segment]:
         """The prompt of a step.
@@ -273,7 +273,7 @@ class LocalPolicy:
 
     def _sizes(self, context: Context) -> tuple[Size, Size]:
         """The newest screenshot's size, and the size that the model sees."""
-        size = context.observation.screenshot.size
+        size = context.screenshot.size
         return size, smart_resize(size, self._checkpoint.image_spec.limits)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from ..actions.errors import EnvironmentFailure, ParseError, Stopped, TrajectoryError
+from ..actions.errors import EnvironmentFailure, Fault, ParseError, PolicyFailure, Stopped, TrajectoryError
 from ..actions.schema import Action, CallUser, Finished
 from ..env.base import Environment, SupportsVerdict
 from ..env.control import Control
@@ -50,15 +50,17 @@ class Agent:
     def run(self, instruction: str, first: Observation, trajectory: TrajectoryWriter) -> EndEvent:
         """Work on ``instruction`` from the first observation on; returns how it ended.
 
-        A person's stop, Ctrl-C and a broken environment end the episode and are recorded. Any other error is
-        recorded and raised again.
+        A person's stop, Ctrl-C, and an environment or policy that breaks end the episode and are recorded.
+        Any other error is recorded and raised again.
 
         Raises:
             TrajectoryError: the trajectory cannot be written; nothing goes on unrecorded.
         """
         episode = Episode(instruction, first, trajectory, self._clock)
-        self._policy.start()
         try:
+            episode.deciding = True
+            self._policy.start()
+            episode.deciding = False
             while True:
                 self.step(episode)
         except Interruption as stop:
@@ -66,11 +68,12 @@ class Agent:
         except (Stopped, KeyboardInterrupt) as stop:
             reason = self._control.reason or str(stop) or "stopped by Ctrl-C"
             return self._end(episode, "interrupted", reason)
-        except EnvironmentFailure as error:
-            return self._end(episode, "error", str(error))
+        except (EnvironmentFailure, PolicyFailure) as error:
+            return self._end(episode, "error", str(error), error.fault)
         except Exception as error:
+            fault: Fault = "policy" if episode.deciding else "environment"
             with contextlib.suppress(TrajectoryError):
-                self._end(episode, "error", f"{type(error).__name__}: {error}")
+                self._end(episode, "error", f"{type(error).__name__}: {error}", fault)
             raise
 
     def step(self, episode: Episode) -> None:
@@ -82,6 +85,7 @@ class Agent:
             Interruption: the episode is over.
             Stopped: a person stopped it.
             EnvironmentFailure: the environment broke.
+            PolicyFailure: the policy gives no reply.
         """
         self._hold.gate(episode)
         self._limits.check_budget(episode.steps, self._clock() - episode.started)
@@ -99,6 +103,7 @@ class Agent:
     def _predict(self, episode: Episode) -> Prediction | None:
         """Ask the policy; None for a reply that cannot be read."""
         started = self._clock()
+        episode.deciding = True
         try:
             with self._control.interrupting():
                 prediction = self._policy.predict(episode.context)
@@ -139,8 +144,8 @@ class Agent:
             try:
                 episode.judged(self._environment.judge(episode.last))
             except EnvironmentFailure as error:
-                return episode.unjudged(str(error))
+                return episode.end("error", str(error), judged=False, fault=error.fault)
         return self._end(episode, stop.end, stop.message)
 
-    def _end(self, episode: Episode, reason: EndReason, message: str) -> EndEvent:
-        return episode.end(reason, message, judged=self._environment.instruction is not None)
+    def _end(self, episode: Episode, reason: EndReason, message: str, fault: Fault | None = None) -> EndEvent:
+        return episode.end(reason, message, self._environment.instruction is not None, fault)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from ..actions.dialects import Reply, get_dialect
 from ..actions.errors import ParseError
 from ..env.trajectory.events import PolicySettings, Usage
-from ..perception.observation import Observation, Screenshot
+from ..perception.observation import Screenshot
 
 __all__ = [
     "Context",
@@ -42,10 +42,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Context:
-    """Everything a policy may base its next reply on: no DOM, no reward, no answer key."""
+    """Everything a policy may base its next reply on: no DOM, no address, no time, no reward, no answer key.
+
+    Attributes:
+        instruction: the task.
+        screenshot: the newest screen, settled.
+        turns: the earlier steps, oldest first.
+    """
 
     instruction: str
-    observation: Observation
+    screenshot: Screenshot
     turns: Sequence[Turn] = ()
 
 
@@ -138,5 +144,5 @@ class ScriptedPolicy:
         done = self._position >= len(self._replies)
         raw = "Action: finished()" if done else self._replies[self._position]
         self._position += 1
-        reply = self._dialect.parse(raw, context.observation.screenshot.size)
+        reply = self._dialect.parse(raw, context.screenshot.size)
         return Prediction(reply, raw)

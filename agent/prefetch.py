@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from ..env.base import Environment, SupportsPreview
-from ..perception.observation import Observation, Screenshot
+from ..perception.observation import Screenshot
 from .policy import Context, Policy
 
 
@@ -46,7 +46,7 @@ class Prefetcher:
             return
 
         def show(screenshot: Screenshot) -> None:
-            policy.read_ahead(replace(context, observation=Observation(screenshot, 0.0)))
+            policy.read_ahead(replace(context, screenshot=screenshot))
 
         environment.preview_to(show)
         try:

@@ -79,7 +79,7 @@ class Told:
         self.next = next(self._orders, None)
         if self.next is None or self.next["do"] != "step":
             return Prediction(Reply("", (Finished(),)), "Action: finished()")
-        size = context.observation.screenshot.size
+        size = context.screenshot.size
         click = Click(point=Point(*self.next["point"]))
         raw = self._dialect.render(Reply("I click here.", (click,)), size)
         self._replied = time.perf_counter()

@@ -15,7 +15,7 @@ from saccade.actions.geometry import ResizeLimits, Size, smart_resize
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 Json = dict[str, Any]
 Answer = Callable[[list[Json]], str | int | None]
@@ -200,7 +200,7 @@ def embedded(checkpoint: Checkpoint) -> Answer:
         with alone:
             behind.start()
             try:
-                return behind.predict(Context(instruction, Observation(shown, 0.0), turns)).raw
+                return behind.predict(Context(instruction, shown, turns)).raw
             except UnreadableReply as error:
                 return error.raw
 

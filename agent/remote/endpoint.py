@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from ...actions.errors import EnvironmentFailure, UsageError
+from ...actions.errors import PolicyFailure, UsageError
 from ...actions.extras import need_package
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Address(NamedTuple):
         return cls(url.rstrip("/"), model or None)
 
 
-class EndpointFailure(EnvironmentFailure):
+class EndpointFailure(PolicyFailure):
     """Raised when the server does not answer, or answers something else than it was asked for.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...actions.dialects import Dialect, Reply, get_dialect, resize_limits
-from ...actions.errors import EnvironmentFailure, ParseError, UsageError
+from ...actions.errors import ParseError, PolicyFailure, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, Type
 from ..checkpoints.model_card import ModelCard
@@ -203,7 +203,7 @@ class RemotePolicy:
         """See that the server did not shrink the screenshots: its points would be in another frame."""
         least = self._messages.tokens(context)
         if self._exact and 0 < usage.prompt_tokens < least:
-            raise EnvironmentFailure(
+            raise PolicyFailure(
                 f"{self.name} read {usage.prompt_tokens} tokens, but the screenshots alone are {least}: it "
                 "shrinks them, and clicks would miss; give it a larger max_pixels, or use a smaller screen"
             )
@@ -213,7 +213,7 @@ class RemotePolicy:
 
     def _sizes(self, context: Context) -> tuple[Size, Size]:
         """The newest screenshot's size, and the one the model sees."""
-        screenshot = context.observation.screenshot
+        screenshot = context.screenshot
         return screenshot.size, self._messages.size(screenshot)
 
 

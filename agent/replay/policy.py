@@ -82,8 +82,8 @@ class ReplayPolicy:
         Raises:
             ParseError: the model's own reply cannot be read.
         """
-        pixels = self._tolerance * max(context.observation.screenshot.size)
-        places = self._alignment.places(context.observation.screenshot)
+        pixels = self._tolerance * max(context.screenshot.size)
+        places = self._alignment.places(context.screenshot)
         if self._knows(context):
             return self._known(context)
         if places[0] == self._alignment.end and not self._recording.says_done:
@@ -118,7 +118,7 @@ class ReplayPolicy:
             return False
         if recording.instruction != context.instruction or place >= len(recording.steps):
             return False
-        seen = [*(turn.screenshot for turn in context.turns), context.observation.screenshot]
+        seen = [*(turn.screenshot for turn in context.turns), context.screenshot]
         return all(
             step.index == index and step.screen.digest == screen.digest
             for index, (step, screen) in enumerate(zip(recording.steps, seen, strict=False))

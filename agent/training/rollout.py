@@ -55,7 +55,7 @@ def rollout(
     for _ in range(steps):
         before = observation
         shown = show(before.screenshot) if show else before.screenshot
-        context = Context(instruction, Observation(shown, before.captured_at), turns)
+        context = Context(instruction, shown, turns)
         try:
             prediction = policy.predict(context)
         except ParseError as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ...actions.errors import ParseError
 from ...actions.geometry import Point
 from ...actions.schema import Click
-from ...perception.observation import Observation, Screenshot
+from ...perception.observation import Screenshot
 from ..local import LocalPolicy
 from ..policy import Context, Policy
 from .batches import Labelled
@@ -76,7 +76,7 @@ def clicked(policy: Policy, instruction: str, page: Labelled) -> Point | None:
     """Return where a policy clicks at first sight of a page."""
     policy.start()
     try:
-        prediction = policy.predict(Context(instruction, Observation(Screenshot(page.picture), 0.0)))
+        prediction = policy.predict(Context(instruction, Screenshot(page.picture)))
     except ParseError:
         return None
     actions = prediction.reply.actions

@@ -20,6 +20,7 @@ from pydantic import (
     model_serializer,
 )
 
+from ...actions.errors import Fault
 from ...actions.geometry import Point, Size
 from ...actions.schema import Action
 
@@ -37,9 +38,6 @@ EndReason = Literal[
     "interrupted",  # a person stopped it
     "error",  # something broke; the message says what
 ]
-
-Fault = Literal["environment", "policy", "recording", "usage"]
-"""Whose error it is; see ``actions/errors.py``."""
 
 Timings = dict[str, float]
 
@@ -235,7 +233,7 @@ class EndEvent(_Record):
         reward: the environment's own; None where it does not judge.
         steps: predictions made.
         message: the policy's answer, or what broke.
-        fault: who broke it, where ``end`` is ``error``; None for a recording older than version 3.
+        fault: whose error it was, where ``end`` is ``error``; None where that is not known.
         sha256: of all lines before this one, so that a change by hand is seen; empty for a recording of
             version 1, or one that somebody changed and stands by. The writer fills it in.
     """

@@ -24,7 +24,7 @@ from PIL import Image
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ...actions.errors import Stopped, TrajectoryError, UnknownKeyError
+from ...actions.errors import SaccadeError, Stopped, TrajectoryError, UnknownKeyError
 from ...perception.observation import Observation, Screenshot
 from .events import (
     ActionEvent,
@@ -146,6 +146,7 @@ class TrajectoryWriter:
                 reward=None,
                 steps=self._steps,
                 message=why,
+                fault=error.fault if isinstance(error, SaccadeError) else None,
                 time=time.time(),
             )
             with contextlib.suppress(TrajectoryError):

@@ -67,11 +67,11 @@ def _play(
     turns: list[Turn] = []
     steps = LATE if baseline is None else MIDDLE[-1]
     for step, screen in enumerate(islice(cycle(screens), steps), start=1):
-        context = Context(screens[0].instruction, screen.observation, turns)
+        context = Context(screens[0].instruction, screen.screenshot, turns)
         if baseline and step in MIDDLE:
             window = replace(context, turns=turns[-(IMAGES - 1) :])
             spent.setdefault(step, []).append(baseline.reply(policy.prompt(window)).step)
         reply = reply_of(policy, context)
         if not baseline:
             spent.setdefault(step, []).append(reply.step)
-        turns.append(Turn(screen.observation.screenshot, reply.text))
+        turns.append(Turn(screen.screenshot, reply.text))

@@ -18,7 +18,6 @@ from ...agent.policy import Context, Turn, UnreadableReply, Usage
 from ...agent.replay.expected import ExpectedReply
 from ...agent.replay.recording import recording
 from ...env.trajectory.trajectory import Trajectory
-from ...perception.observation import Observation
 from .screens import torch_threads
 
 
@@ -43,8 +42,7 @@ def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) 
     checkpoint = load_checkpoint(model or trajectory.start.policy)
     turns = [Turn(step.screen, step.raw) for step in made.steps]
     contexts = [
-        Context(made.instruction, Observation(step.screen, 0.0), tuple(turns[:index]))
-        for index, step in enumerate(made.steps)
+        Context(made.instruction, step.screen, tuple(turns[:index])) for index, step in enumerate(made.steps)
     ]
     ways: dict[str, list[tuple[float, int]]] = {"plain": [], "auto": [], "verified": []}
     with torch_threads(threads):

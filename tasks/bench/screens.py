@@ -46,7 +46,7 @@ def record_screens(count: int) -> list[Context]:
             with MiniWobEnvironment(task, chromium=chromium) as environment:
                 for seed in range(-(-(count - number) // len(TASKS))):
                     first = environment.reset(seed)
-                    screens[seed, number] = Context(environment.instruction or "", first)
+                    screens[seed, number] = Context(environment.instruction or "", first.screenshot)
     return [screens[key] for key in sorted(screens)]
 
 

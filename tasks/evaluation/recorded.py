@@ -14,10 +14,9 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from ... import __version__
-from ...actions.errors import DataError, EnvironmentFailure, ParseError
+from ...actions.errors import DataError, EnvironmentFailure, ParseError, PolicyFailure
 from ...actions.schema import Action, Scroll
 from ...agent.policy import Context, Policy, UnreadableReply, Usage, settings_of
-from ...perception.observation import Observation
 from ..models.source import PolicySource
 from ..suites.base import Answer, Sample, Suite, data_root
 from .folder import EvaluationConfig
@@ -191,13 +190,13 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> EpisodeRecord
     for screen in range(len(sample.screens)):
         shown = sample.screenshot(screen)
         try:
-            prediction = policy.predict(Context(sample.question, Observation(shown, time.time())))
+            prediction = policy.predict(Context(sample.question, shown))
         except ParseError as error:
             actions = ()
             reply = {"reply": error.raw, "error": "unreadable", "message": error.reason, "unreadable": 1}
             usages += [error.usage] if isinstance(error, UnreadableReply) else []
             break
-        except EnvironmentFailure as error:
+        except (EnvironmentFailure, PolicyFailure) as error:
             return _record(sample, error="policy", message=str(error))
         reply, actions = {"reply": prediction.raw}, prediction.reply.actions
         usages.append(prediction.usage)

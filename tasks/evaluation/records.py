@@ -155,8 +155,7 @@ def blame(folder: Path) -> tuple[ErrorKind, str] | None:
     trajectory = _load(folder)
     if trajectory is None or trajectory.end is None or trajectory.end.end != "error":
         return None
-    # A screen that was shown to the policy and never answered: it broke while deciding.
-    kind: ErrorKind = "policy" if trajectory.final is not None else "environment"
+    kind: ErrorKind = "policy" if trajectory.end.fault == "policy" else "environment"
     return kind, trajectory.end.message
 
 

@@ -15,7 +15,6 @@ from ...agent.policy import Context, Turn, UnreadableReply
 from ...agent.replay.expected import ExpectedReply, VerifyingPolicy
 from ...agent.replay.point_tolerance import farthest, same_but_points
 from ...agent.replay.recording import RecordedStep, Recording
-from ...perception.observation import Observation
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def compare(
     turns: list[Turn] = []
     found: list[OfflineComparison] = []
     for step in recording.steps:
-        context = Context(instruction, Observation(step.screen, 0.0), tuple(turns))
+        context = Context(instruction, step.screen, tuple(turns))
         found.append(_compare(policy, context, step, tolerance * max(step.screen.size)))
         tell(found[-1])
         turns.append(Turn(step.screen, step.raw or _spoken(policy, context, step)))

@@ -9,7 +9,6 @@ from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding.layout import ImageSegment, Segment, TextSegment
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
-from saccade.perception.observation import Observation
 
 CARD = ModelCard(dialect="uitars-1.0", max_images=2)
 
@@ -36,7 +35,7 @@ def test_a_prompt_word_by_word(checkpoint: Checkpoint, shoot: Any) -> None:
     shots = [shoot(number) for number in range(3)]
     marks = [f"[{shot.digest[:4]}]" for shot in shots]
     turns = [Turn(shots[0], "Action: wait()"), Turn(shots[1], "Eh?", "Write an action.")]
-    context = Context("buy", Observation(shots[2], 0.0), turns)
+    context = Context("buy", shots[2], turns)
     chat = ChatFormat("<|im_start|>system\nBe good.<|im_end|>\n", "<|im_start|>assistant\n<think>")
     assert written(checkpoint, builder(checkpoint, chat, max_images=3).build(context)) == (
         "<|im_start|>system\nBe good.<|im_end|>\n<|im_start|>user\nDo: buy<|im_end|>\n"
@@ -52,7 +51,7 @@ def test_a_prompt_word_by_word(checkpoint: Checkpoint, shoot: Any) -> None:
 def test_a_dropped_image_takes_its_message_and_leaves_the_reply(checkpoint: Checkpoint, shoot: Any) -> None:
     shots = [shoot(number) for number in range(3)]
     turns = [Turn(shots[0], "one"), Turn(shots[1], "two")]
-    context = Context("buy", Observation(shots[2], 0.0), turns)
+    context = Context("buy", shots[2], turns)
     assert written(checkpoint, builder(checkpoint).build(context)) == (
         "<|im_start|>user\nDo: buy<|im_end|>\n<|im_start|>assistant\none<|im_end|>\n"
         "<|im_start|>assistant\ntwo<|im_end|>\n"
@@ -63,7 +62,7 @@ def test_a_dropped_image_takes_its_message_and_leaves_the_reply(checkpoint: Chec
 
 def test_a_remembered_reply_keeps_its_tokens(checkpoint: Checkpoint, shoot: Any) -> None:
     prompts = builder(checkpoint)
-    context = Context("buy", Observation(shoot(0), 0.0), [Turn(shoot(0), "\ufffd")])
+    context = Context("buy", shoot(0), [Turn(shoot(0), "\ufffd")])
     prompts.remember(0, "\ufffd", [200, 201])
     assert TextSegment((200, 201)) in prompts.build(context)
     other = replace(context, turns=[Turn(shoot(0), "plain")])
@@ -75,5 +74,5 @@ def test_replies_that_read_alike_keep_their_own_tokens(checkpoint: Checkpoint, s
     turns = [Turn(shoot(0), "\ufffd"), Turn(shoot(0), "\ufffd")]
     prompts.remember(0, "\ufffd", [200])
     prompts.remember(1, "\ufffd", [201])
-    prompt = prompts.build(Context("buy", Observation(shoot(0), 0.0), turns))
+    prompt = prompts.build(Context("buy", shoot(0), turns))
     assert prompt.index(TextSegment((200,))) < prompt.index(TextSegment((201,)))

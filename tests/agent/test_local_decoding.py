@@ -33,7 +33,7 @@ def play(policy: LocalPolicy, shots: list[Screenshot]) -> list[str]:
     turns: list[Turn] = []
     for shot in shots:
         try:
-            raw = policy.predict(Context("Press it.", Observation(shot, 0.0), turns)).raw
+            raw = policy.predict(Context("Press it.", shot, turns)).raw
         except ParseError as error:
             raw = error.raw
         turns.append(Turn(shot, raw))
@@ -150,7 +150,7 @@ def test_a_draft_model_with_other_tokens_is_refused(checkpoint: Checkpoint, tmp_
 def test_an_unreadable_reply_carries_what_it_cost(checkpoint: Checkpoint, shoot: Any) -> None:
     policy = LocalPolicy(checkpoint)
     with pytest.raises(UnreadableReply) as caught:
-        policy.predict(Context("Press it.", Observation(shoot(0), 0.0)))
+        policy.predict(Context("Press it.", shoot(0)))
     assert caught.value.usage.reply_tokens > 0
     assert caught.value.usage.timings.keys() == {"encode", "prefill", "decode", "parse"}
     assert policy.last_usage == caught.value.usage
@@ -161,7 +161,7 @@ def test_a_broken_model_is_said_to_be_broken(tiny_directories: dict[Any, Path], 
     with torch.no_grad():
         broken.model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(UsageError, match=r"not numbers.*float32"):
-        LocalPolicy(broken).predict(Context("Press it.", Observation(shoot(0), 0.0)))
+        LocalPolicy(broken).predict(Context("Press it.", shoot(0)))
 
 
 def test_the_narrator_says_what_a_reply_took() -> None:
@@ -214,7 +214,7 @@ def test_a_screenshot_of_another_size_brings_its_own_grammar(tiny_directories: d
 
 def test_constrained_replies_can_all_be_parsed_and_are_the_same_with_drafts() -> None:
     noise = np.random.default_rng(3).integers(0, 256, (4, 210, 160, 3), dtype=np.uint8)
-    contexts = [Context(f"Click {n}.", Observation(Screenshot(s), 0.0)) for n, s in enumerate(noise)]
+    contexts = [Context(f"Click {n}.", Screenshot(s)) for n, s in enumerate(noise)]
 
     def replies(**options: Any) -> list[str | None]:
         policy = LocalPolicy("embedded", temperature=1.0, seed=5, **options)

@@ -15,7 +15,7 @@ from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.context import dropped_images
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Policy, Turn
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 
 class Listening:
@@ -45,7 +45,7 @@ class Deaf(Listening):
 
 
 def context(shot: Screenshot, turns: Sequence[Turn] = ()) -> Context:
-    return Context("Press it.", Observation(shot, 0.0), turns)
+    return Context("Press it.", shot, turns)
 
 
 def play(policy: LocalPolicy, shots: list[Screenshot]) -> list[str]:

@@ -1,14 +1,18 @@
 """The loop, with a real trajectory on disk and an environment in memory."""
 
+import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from saccade.actions.errors import EnvironmentFailure, ParseError, TrajectoryError
+from saccade.actions.errors import EnvironmentFailure, ParseError, PolicyFailure, TrajectoryError
+from saccade.actions.schema import Action
 from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
+from saccade.env.base import StepResult
 from saccade.env.memory import MemoryEnvironment, demo
 from saccade.env.trajectory.events import EndEvent, PredictionEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
@@ -152,7 +156,42 @@ def test_an_unknown_error_is_recorded_and_raised_again(run, tmp_path: Path) -> N
         run(Failing(ZeroDivisionError("by zero")))
     end = Trajectory.load(tmp_path / "run").end
     assert end is not None
-    assert (end.end, end.message) == ("error", "ZeroDivisionError: by zero")
+    assert (end.end, end.message, end.fault) == ("error", "ZeroDivisionError: by zero", "policy")
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [(EnvironmentFailure("the screen changed"), "environment"), (PolicyFailure("no server"), "policy")],
+)
+def test_an_error_says_whose_it_is_and_not_where_it_came_up(run, error: Exception, fault: str) -> None:
+    event, _ = run(Failing(error))
+    assert (event.end, event.fault) == ("error", fault)
+
+
+@pytest.mark.parametrize("error", [EnvironmentFailure("gone"), ZeroDivisionError("by zero")])
+def test_an_error_of_a_step_is_the_environments(
+    env: MemoryEnvironment, tmp_path: Path, error: Exception
+) -> None:
+    class Broken(MemoryEnvironment):
+        def step(self, action: Action) -> StepResult:
+            raise error
+
+    env.__class__ = Broken
+    first = env.reset(0)
+    with contextlib.suppress(ZeroDivisionError), TrajectoryWriter(tmp_path, START) as writer:
+        Agent(ScriptedPolicy(["Action: wait()"]), env).run("x", first, writer)
+    end = Trajectory.load(tmp_path).end
+    assert end is not None
+    assert (end.end, end.fault) == ("error", "environment")
+
+
+def test_a_policy_that_cannot_start_is_recorded_as_its_own_fault(run) -> None:
+    class Unstarted(ScriptedPolicy):
+        def start(self) -> None:
+            raise PolicyFailure("no server")
+
+    event, _ = run(Unstarted([]))
+    assert (event.end, event.fault, event.steps) == ("error", "policy", 0)
 
 
 def test_nothing_goes_on_unrecorded(env: MemoryEnvironment, tmp_path: Path) -> None:
@@ -175,5 +214,34 @@ def test_nothing_goes_on_unrecorded(env: MemoryEnvironment, tmp_path: Path) -> N
 def test_a_scripted_reply_that_cannot_be_read_raises_a_typed_error(env: MemoryEnvironment) -> None:
     policy = ScriptedPolicy(["nonsense"])
     with pytest.raises(ParseError) as error:
-        policy.predict(Context("x", env.reset(0)))
+        policy.predict(Context("x", env.reset(0).screenshot))
     assert error.value.raw == "nonsense"
+
+
+def test_a_policy_can_reach_neither_address_nor_times(tmp_path: Path) -> None:
+    """What is recorded of a screen and what a policy sees are two things; the second has pixels only."""
+    shown: list[Context] = []
+
+    class Curious(ScriptedPolicy):
+        def predict(self, context: Context) -> Prediction:
+            shown.append(context)
+            return super().predict(context)
+
+    env = demo()
+    first = replace(env.reset(0), url="https://secret.example/?token=1", timings={"settle": 0.123})
+    with TrajectoryWriter(tmp_path, START) as writer:
+        Agent(Curious(["Action: wait()", "Action: finished()"]), env).run("x", first, writer)
+    reachable = {name for context in shown for name in names_within(context)}
+    assert len(shown) == 2
+    assert reachable.isdisjoint({"url", "timings", "captured_at", "reward"})
+    assert {"instruction", "screenshot", "turns", "reply", "feedback", "pixels"} <= reachable
+    assert Trajectory.load(tmp_path).steps[0].observation.url == first.url
+
+
+def names_within(thing: object) -> set[str]:
+    """The names of all attributes that can be reached from the fields of a dataclass."""
+    if isinstance(thing, tuple | list):
+        return {name for each in thing for name in names_within(each)}
+    if not is_dataclass(thing):
+        return set()
+    return set(vars(thing)) | {name for value in vars(thing).values() for name in names_within(value)}

@@ -213,7 +213,7 @@ def test_after_a_pause_the_screen_is_looked_at_again(env, control, run) -> None:
     control.pause()
     threading.Timer(0.1, person).start()
     run(policy)
-    assert policy.seen[0].observation.screenshot.digest != first
+    assert policy.seen[0].screenshot.digest != first
 
 
 def test_the_time_a_person_takes_is_not_the_agents(control, run) -> None:
@@ -260,7 +260,7 @@ def test_an_answer_reaches_the_policy_and_the_trajectory(env, control, run, act,
     (event,) = trajectory.steps[0].actions
     assert (event.action.kind, event.error) == ("call_user", policy.seen[1].turns[0].feedback)
     assert told in (event.error or "")
-    assert policy.seen[1].observation.screenshot.digest != policy.seen[0].observation.screenshot.digest
+    assert policy.seen[1].screenshot.digest != policy.seen[0].screenshot.digest
     trajectory.check()
 
 

@@ -30,7 +30,7 @@ Shoot = Callable[..., Screenshot]
 
 def context(*screens: Screenshot, replies: tuple[str, ...] = ()) -> Context:
     turns = tuple(Turn(screen, reply) for screen, reply in zip(screens, replies, strict=False))
-    return Context("Press the button.", Observation(screens[-1], 0.0), turns)
+    return Context("Press the button.", screens[-1], turns)
 
 
 def forwards(policy: LocalPolicy) -> Callable[[], tuple[int, int]]:
@@ -190,7 +190,7 @@ def test_the_loop_offers_what_will_be_asked(tmp_path: Path) -> None:
     assert len(policy.ahead) == 2, "one look per prediction, after its last action"
     for guess, asked in zip(policy.ahead, policy.asked[1:], strict=True):
         assert guess.instruction == asked.instruction
-        assert guess.observation.screenshot.digest == asked.observation.screenshot.digest
+        assert guess.screenshot.digest == asked.screenshot.digest
         assert [turn.reply for turn in guess.turns] == [turn.reply for turn in asked.turns]
     assert world.show is None
 
@@ -211,5 +211,5 @@ def test_environments_that_can_look_early_say_so() -> None:
 
 def test_a_policy_that_does_not_read_ahead_is_left_alone() -> None:
     world = Glimpses()
-    with Prefetcher(ScriptedPolicy([]), world).after(Context("x", world.reset(0))):
+    with Prefetcher(ScriptedPolicy([]), world).after(Context("x", world.reset(0).screenshot)):
         assert world.show is None

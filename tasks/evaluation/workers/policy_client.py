@@ -14,10 +14,10 @@ from multiprocessing.connection import Client, Connection
 import numpy as np
 from pydantic import JsonValue
 
-from ....actions.errors import EnvironmentFailure, ParseError, UsageError
+from ....actions.errors import ParseError, PolicyFailure, UsageError
 from ....actions.geometry import Point
 from ....agent.policy import Context, PolicySettings, Prediction, Turn, UnreadableReply, Usage
-from ....perception.observation import Observation, Screenshot
+from ....perception.observation import Screenshot
 
 Shelf = dict["View", Screenshot]
 _LOST = (EOFError, ConnectionResetError, BrokenPipeError)
@@ -49,32 +49,29 @@ class Ask:
     Attributes:
         instruction: the task.
         view: the newest screen.
-        captured_at: when it was taken.
         turns: screen, reply and feedback of each.
         new: the screenshots that were not sent in this episode yet.
     """
 
     instruction: str
     view: View
-    captured_at: float
     turns: tuple[tuple[View, str, str | None], ...]
     new: Mapping[View, Screenshot]
 
     @classmethod
     def of(cls, context: Context, known: set[View]) -> Ask:
         """Pack a context for someone who knows some screenshots, and from now on all of it."""
-        seen = context.observation
-        shots = [*(turn.screenshot for turn in context.turns), seen.screenshot]
+        shots = [*(turn.screenshot for turn in context.turns), context.screenshot]
         new = {view: _bare(shot) for shot in shots if (view := View.of(shot)) not in known}
         known.update(new)
         turns = tuple((View.of(turn.screenshot), turn.reply, turn.feedback) for turn in context.turns)
-        return cls(context.instruction, View.of(seen.screenshot), seen.captured_at, turns, new)
+        return cls(context.instruction, View.of(context.screenshot), turns, new)
 
     def context(self, shelf: Shelf) -> Context:
         """Unpack it; ``shelf`` holds what was sent before, and takes what is new."""
         shelf.update(self.new)
         turns = tuple(Turn(shelf[view], reply, feedback) for view, reply, feedback in self.turns)
-        return Context(self.instruction, Observation(shelf[self.view], self.captured_at), turns)
+        return Context(self.instruction, shelf[self.view], turns)
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ class ServedPolicy:
 
     Raises:
         UsageError: the server's model cannot be used as asked for.
-        EnvironmentFailure: there is no server, nor will there be one.
+        PolicyFailure: there is no server, nor will there be one.
     """
 
     def __init__(self, address: str, key: bytes) -> None:
@@ -183,7 +180,7 @@ class ServedPolicy:
         Raises:
             UnreadableReply: the reply cannot be read.
             UsageError: the server's policy refuses, as it would in this process.
-            EnvironmentFailure: the server died, or its policy raised an error.
+            PolicyFailure: the server died, or its policy raised an error.
         """
         try:
             if self._connection is None:
@@ -192,7 +189,7 @@ class ServedPolicy:
             answer: Answer = self._connection.recv()
         except _LOST as error:
             self._hang_up()
-            raise EnvironmentFailure("the policy server died; start the episode again") from error
+            raise PolicyFailure("the policy server died; start the episode again") from error
         match answer:
             case Prediction():
                 return answer
@@ -201,13 +198,13 @@ class ServedPolicy:
             case Refused(message):
                 raise UsageError(message)
             case _:
-                raise EnvironmentFailure(answer.message if isinstance(answer, Broke) else repr(answer))
+                raise PolicyFailure(answer.message if isinstance(answer, Broke) else repr(answer))
 
     def _connect(self) -> Connection:
         try:
             connection = Client(self._address, "AF_UNIX", authkey=self._key)
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise EnvironmentFailure("the policy server is gone with its evaluation; run it again") from error
+            raise PolicyFailure("the policy server is gone with its evaluation; run it again") from error
         self._connection = connection
         hello: Answer = connection.recv()
         if not isinstance(hello, Hello):

@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, answer_challenge, deliver_cha
 from pathlib import Path
 from types import TracebackType
 
-from ....actions.errors import EnvironmentFailure, ParseError, SaccadeError
+from ....actions.errors import ParseError, PolicyFailure, SaccadeError
 from ....agent.policy import Policy, UnreadableReply, Usage, settings_of
 from ...models.source import Loaded, SupportsSharing
 from ...terminal.failure import explain
@@ -214,13 +214,13 @@ class SharedPolicy:
         """Start the server again if it died.
 
         Raises:
-            EnvironmentFailure: it keeps dying.
+            PolicyFailure: it keeps dying.
         """
         if self._process.is_alive():
             return
         self._deaths += 1
         if self._deaths >= SHORT_LIVED:
-            raise EnvironmentFailure(
+            raise PolicyFailure(
                 f"the policy server died {SHORT_LIVED} times before an episode was over (exit status "
                 f"{self._process.exitcode}); is there enough memory for the model?"
             )

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-from ....actions.errors import EnvironmentFailure, UsageError
+from ....actions.errors import EnvironmentFailure, PolicyFailure, UsageError
 from ....actions.extras import need_package
 from ...models.source import SupportsSharing
 from ..folder import EPISODES_NAME
@@ -90,7 +90,7 @@ class MachineActor:
             for key in keys:
                 self._pool.assign(key)
             return Report(list(self._pool.wait(seconds)), self._pool.idle)
-        except EnvironmentFailure as error:
+        except (EnvironmentFailure, PolicyFailure) as error:
             return Report([], 0, str(error))
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 RULES = GenerationLimits(frozenset({258}), frozenset(range(259, 320)), max_new_tokens=6)
 
@@ -40,7 +40,7 @@ class Episode:
         self.turns: list[Turn] = []
 
     def prompt(self, shot: Screenshot) -> list[Segment]:
-        return self.prompts.build(Context("Press it.", Observation(shot, 0.0), self.turns))
+        return self.prompts.build(Context("Press it.", shot, self.turns))
 
     def step(self, shot: Screenshot, feedback: str | None = None) -> Generation:
         generation = generate(self.session, self.prompt(shot), RULES)

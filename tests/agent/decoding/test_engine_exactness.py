@@ -28,7 +28,7 @@ from saccade.agent.decoding.tree import DraftSamples, DraftTree
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 LETTERS = (65, 66, 67)
 LENGTH = 3
@@ -152,7 +152,7 @@ class Episode:
 
     def step(self, shot: Screenshot) -> Generation:
         """Reply with and without memory and drafts; both must be the same, and so must their scores."""
-        context = Context("Press it.", Observation(shot, 0.0), self.turns)
+        context = Context("Press it.", shot, self.turns)
         prompt = self._prompts.build(context)
         again = fresh(self.checkpoint)
         with torch.inference_mode():
@@ -214,7 +214,7 @@ def test_memory_is_bounded_in_a_long_run(small: Checkpoint) -> None:
     tensors = []
     for number in range(200):
         shot = Screenshot(np.roll(noise, number, axis=1))
-        prediction = policy.predict(Context("Press it.", Observation(shot, 0.0), turns[-30:]))
+        prediction = policy.predict(Context("Press it.", shot, turns[-30:]))
         turns.append(Turn(shot, prediction.raw))
         session = policy._session
         assert session.length <= prediction.usage.prompt_tokens + prediction.usage.reply_tokens

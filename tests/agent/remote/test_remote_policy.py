@@ -16,7 +16,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from made_endpoint import Endpoint as Server
 from made_endpoint import embedded, pictures, scripted, serving
 from saccade.actions.dialects import Reply, dialect_names, get_dialect, resize_limits
-from saccade.actions.errors import EnvironmentFailure, MissingPartError, UnknownDialectError, UsageError
+from saccade.actions.errors import MissingPartError, PolicyFailure, UnknownDialectError, UsageError
 from saccade.actions.geometry import Point, ResizeLimits, Size, smart_resize
 from saccade.actions.schema import Click, Finished, Type
 from saccade.agent import embedded as embedded_package
@@ -27,7 +27,7 @@ from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.agent.remote.endpoint import Endpoint, EndpointFailure
 from saccade.agent.remote.policy import RemotePolicy
 from saccade.agent.replay.expected import ExpectedReply
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 CLICK = "Thought: there\nAction: click(start_box='(100,50)')"
 
@@ -46,7 +46,7 @@ def noise(number: int, size: Size = Size(640, 480)) -> Screenshot:
 
 
 def asked(*turns: Turn, shot: Screenshot | None = None) -> Context:
-    return Context("Save it", Observation(shot or noise(99), 0.0), turns)
+    return Context("Save it", shot or noise(99), turns)
 
 
 def patient(server: Server, waits: list[float] | None = None, **options: Any) -> Endpoint:
@@ -123,9 +123,7 @@ def test_a_server_that_shrinks_the_screenshots_is_noticed() -> None:
     with serving(scripted([CLICK]), owned_by="vllm") as server:
         policy(server).predict(asked(shot=noise(0, Size(1280, 800))))
         server.limits = ResizeLimits(28, 3136, 300 * 28 * 28)
-        with pytest.raises(
-            EnvironmentFailure, match=r"the screenshots alone are 1334: it shrinks.*max_pixels"
-        ):
+        with pytest.raises(PolicyFailure, match=r"the screenshots alone are 1334: it shrinks.*max_pixels"):
             policy(server).predict(asked(shot=noise(0, Size(1280, 800))))
         policy(server, "uitars-1.0").predict(asked(shot=noise(0, Size(1280, 800))))
 

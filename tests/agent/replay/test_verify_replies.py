@@ -22,14 +22,14 @@ from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn
 from saccade.agent.replay.expected import ExpectedReply, VerifyingPolicy
 from saccade.agent.replay.point_tolerance import coordinates, lenient_tokens
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 Shoot = Callable[..., Screenshot]
 
 
 def context(*screens: Screenshot, replies: tuple[str, ...] = ()) -> Context:
     turns = tuple(Turn(screen, reply) for screen, reply in zip(screens, replies, strict=False))
-    return Context("Press the button.", Observation(screens[-1], 0.0), turns)
+    return Context("Press the button.", screens[-1], turns)
 
 
 def raw(policy: LocalPolicy, asked: Context) -> str:

@@ -25,7 +25,7 @@ from saccade.agent.training.episodes import LONGEST, EpisodePages, silenced, spe
 from saccade.agent.training.questions import BLANK, FINISHED, LOADING, UNTHOUGHT, TaughtReply, click
 from saccade.agent.training.sheets import Picture, save_shard
 from saccade.agent.training.tokenizer import build_tokenizer
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 TOKENIZER = build_tokenizer()
 SIZE = (60, 80)
@@ -79,7 +79,7 @@ def test_an_episode_reads_as_the_runtime_prompts_it(stock: EpisodePages, turns: 
     )
     said = [turn.reply.text(80, 60) for turn in episode.turns]
     past = [Turn(screen, text) for screen, text in zip(screens[:-1], said[:-1], strict=True)]
-    prompt = builder.build(Context(episode.instruction, Observation(screens[-1], 0.0), past))
+    prompt = builder.build(Context(episode.instruction, screens[-1], past))
     laid = layout_prompt(prompt, Encoder(TOKENIZER).image_id)
     ids = [int(token) for token in laid.ids]
     assert batch.ids[0, : len(ids)].tolist() == ids

@@ -16,7 +16,7 @@ import pytest
 from made_evaluations import MadePolicy, MadeSuite, Told, table
 from made_served import served_evaluation
 from places import TESTS
-from saccade.actions.errors import EnvironmentFailure, MissingPartError, ParseError, UsageError
+from saccade.actions.errors import MissingPartError, ParseError, PolicyFailure, UsageError
 from saccade.agent.policy import Context, Policy, ScriptedPolicy, Turn
 from saccade.env.desktop.supervisor import descendants
 from saccade.env.memory import demo
@@ -86,7 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def context(seed: int, instruction: str = "Fill in the form") -> Context:
-    return Context(instruction, demo(shuffle=True).reset(seed))
+    return Context(instruction, demo(shuffle=True).reset(seed).screenshot)
 
 
 def said(policy: Policy, seed: int) -> str:
@@ -161,19 +161,18 @@ def test_the_model_is_loaded_once_for_all_workers(tmp_path: Path) -> None:
 def test_screens_travel_once_per_episode_and_arrive_whole() -> None:
     first, second = context(0), context(1)
     known: set[View] = set()
-    turn = Turn(first.observation.screenshot, "Action: wait()", "nothing happened")
+    turn = Turn(first.screenshot, "Action: wait()", "nothing happened")
     asks = [
         Ask.of(first, known),
-        Ask.of(Context("Fill in the form", second.observation, (turn,)), known),
-        Ask.of(Context("Fill in the form", first.observation, (turn, turn)), known),
+        Ask.of(Context("Fill in the form", second.screenshot, (turn,)), known),
+        Ask.of(Context("Fill in the form", first.screenshot, (turn, turn)), known),
     ]
     assert [len(ask.new) for ask in asks] == [1, 1, 0]
     shelf: dict[View, object] = {}
     got = [ask.context(shelf) for ask in asks]  # type: ignore[arg-type]
-    assert got[1].turns[0].screenshot.digest == first.observation.screenshot.digest
+    assert got[1].turns[0].screenshot.digest == first.screenshot.digest
     assert (got[1].turns[0].reply, got[1].turns[0].feedback) == (turn.reply, turn.feedback)
-    assert got[2].observation.screenshot.digest == first.observation.screenshot.digest
-    assert got[0].observation.url is None, "a policy never gets the address"
+    assert got[2].screenshot.digest == first.screenshot.digest
 
 
 def test_what_goes_wrong_in_the_server_goes_wrong_as_here(folder: Path) -> None:
@@ -186,7 +185,7 @@ def test_what_goes_wrong_in_the_server_goes_wrong_as_here(folder: Path) -> None:
         with pytest.raises(ParseError) as remote:
             there.predict(context(0))
         assert (remote.value.reason, remote.value.raw) == (local.value.reason, local.value.raw)
-    with pytest.raises(EnvironmentFailure, match="RuntimeError: no idea"):
+    with pytest.raises(PolicyFailure, match="RuntimeError: no idea"):
         there.predict(context(0, "confusing"))
     there.start()
     with pytest.raises(ParseError):
@@ -304,7 +303,7 @@ def test_a_server_that_dies_is_replaced_and_its_episodes_are_tried_again(tmp_pat
 
 
 def test_a_server_that_keeps_dying_ends_the_evaluation(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFailure, match=rf"died {SHORT_LIVED} times .*-9.*memory"):
+    with pytest.raises(PolicyFailure, match=rf"died {SHORT_LIVED} times .*-9.*memory"):
         evaluate(served_evaluation(tmp_path, "slow", kind="deadly", retries=9), Told())
     assert len(list((tmp_path / "marks").glob("loaded-*"))) == SHORT_LIVED
 

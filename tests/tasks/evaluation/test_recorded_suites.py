@@ -55,7 +55,7 @@ class Answering:
 
 
 def centre(context: Context) -> list[Action]:
-    width, height = context.observation.screenshot.size
+    width, height = context.screenshot.size
     return [Click(point=Point(width / 2, height / 2))]
 
 
@@ -238,7 +238,7 @@ def test_mind2web_shows_the_next_block_and_counts_what_the_files_leave_out(tmp_p
 
     def knowing(context: Context) -> list[Action]:
         if context.instruction.endswith("CLICK"):
-            shown = context.observation.screenshot
+            shown = context.screenshot
             if tuple(shown.pixels[22, 10]) == tuple(shown.pixels[0, 0]):  # drawn one further in each block
                 return [Type(text="08817, NJ", point=Point(60, 70))]
             return [Scroll(direction="down")]

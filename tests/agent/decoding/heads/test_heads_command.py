@@ -13,7 +13,7 @@ from saccade.agent.decoding.heads.checkpoint import METHODS, heads_directory
 from saccade.agent.decoding.heads.replies import ReplyStore
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 from saccade.tasks.commands.train_heads import FIRST_SEED, HeadsRequest, default_tasks, train_heads
 
 
@@ -49,7 +49,7 @@ def test_heads_are_trained_stored_and_used(request_for: HeadsRequest) -> None:
     assert second["directory"].endswith("heads/medusa")
     again = train_heads(replace(request_for, resume=True), said.append)
     assert again["accuracies"] == first["accuracies"]
-    screen = Observation(Screenshot(np.zeros((80, 90, 3), dtype=np.uint8)), 0.0)
+    screen = Screenshot(np.zeros((80, 90, 3), dtype=np.uint8))
     texts = set()
     for decoding in ("plain", "medusa+mtp"):
         try:

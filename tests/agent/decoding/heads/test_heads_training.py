@@ -27,7 +27,7 @@ from saccade.agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPl
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 
 RULES = GenerationLimits(frozenset({258}), BANNED, max_new_tokens=24)
 FREE = VerifyCost((1, 64), (1.0, 1.0))
@@ -202,7 +202,7 @@ def test_stored_replies_come_back(replies: list[RecordedReply], tmp_path: Path) 
 
 def test_a_teacher_keeps_what_it_wrote(target: Checkpoint, shoot: Callable[[int], Screenshot]) -> None:
     teacher = ReplyRecordingPolicy(target)
-    context = Context("Press the blue button.", Observation(shoot(1), 0.0))
+    context = Context("Press the blue button.", shoot(1))
     try:
         raw = teacher.predict(context).raw
     except Exception as error:
