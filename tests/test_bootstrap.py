@@ -155,7 +155,7 @@ def test_a_broken_environment_is_made_anew(house: House) -> None:
     python.symlink_to("/nowhere/python3")
     code, _, err = house.run("--help")
     assert code == 0
-    assert "making it anew" in err
+    assert "making a new one" in err
 
 
 def test_a_half_installed_package_is_dropped(house: House) -> None:

@@ -45,7 +45,7 @@ def take_screenshot(out: Path, display: str | None, monitor: int | None, region:
         UsageError: monitor, region or file cannot be had.
         MissingPartError: there is no such display.
     """
-    picture = _look(display, monitor, parse_region(region) if region else None)
+    picture = _grab(display, monitor, parse_region(region) if region else None)
     try:
         out.write_bytes(picture.png())
     except OSError as error:
@@ -65,7 +65,7 @@ def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None)
     control = Control()
     device = open_input(display, control)
     try:
-        picture = _look(display, monitor)
+        picture = _grab(display, monitor)
         for number, line in enumerate(lines, 1):
             if line.strip():
                 problem = _execute(line, device, control, picture.size, picture.screen_frame)
@@ -74,7 +74,7 @@ def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None)
         device.close()
 
 
-def _look(display: str | None, monitor: int | None, region: Region | None = None) -> Screenshot:
+def _grab(display: str | None, monitor: int | None, region: Region | None = None) -> Screenshot:
     camera = ScreenCamera(display, monitor, region)
     try:
         return camera.grab()
@@ -94,14 +94,14 @@ def _execute(line: bytes, device: InputDevice, control: Control, size: Size, fra
         if not inside(point, size):
             return f"({point.x:g}, {point.y:g}) is outside the screen of {size.width} x {size.height} pixels"
     try:
-        return _do(action, device, control, frame)
+        return _perform(action, device, control, frame)
     except (EnvironmentFailure, Stopped):
         raise
     except SaccadeError as error:
         return str(error)
 
 
-def _do(action: Action, device: InputDevice, control: Control, frame: Frame) -> str | None:
+def _perform(action: Action, device: InputDevice, control: Control, frame: Frame) -> str | None:
     if isinstance(action, Wait):
         control.wait(action.seconds)
     elif not perform(device, action, frame.to_frame):

@@ -1,4 +1,4 @@
-"""``saccade record``: what a person does, written down as the trajectory of a run."""
+"""``saccade record``: what the user does, as the trajectory of a run."""
 
 from __future__ import annotations
 
@@ -91,24 +91,8 @@ class Recorded:
         )
 
 
-class ActionTeller:
-    """A trajectory listener that prints each action as it is written.
-
-    Args:
-        narrator: prints.
-    """
-
-    def __init__(self, narrator: Narrator) -> None:
-        self._narrator = narrator
-
-    def __call__(self, event: Event) -> None:
-        """Print one event."""
-        if isinstance(event, ActionEvent):
-            self._narrator.note(f"step {event.step + 1:<4} {describe(event.action)}", "green")
-
-
 def record_and_print(request: RecordRequest, json_output: bool) -> int:
-    """Record and tell: progress for people, and with ``json_output`` one object as the last line."""
+    """Record; print progress, and with ``json_output`` one object as the last line of stdout."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
     recorded = record(request, narrator)
     narrator.note(f"recorded {recorded.end.steps} steps in {recorded.seconds:.1f} s", "bold green")
@@ -124,7 +108,7 @@ def record(request: RecordRequest, narrator: Narrator) -> Recorded:
 
     Raises:
         UsageError: the request cannot be met; nothing was recorded.
-        EnvironmentFailure: the screen cannot be looked at.
+        EnvironmentFailure: the screen cannot be captured.
         TrajectoryError: the folder cannot be written.
     """
     begun = time.monotonic()
@@ -185,6 +169,10 @@ def _say_how_to_end(narrator: Narrator, options: RecordOptions) -> None:
 
 
 def _writer(request: RecordRequest, narrator: Narrator) -> TrajectoryWriter:
+    def print_action(event: Event) -> None:
+        if isinstance(event, ActionEvent):
+            narrator.note(f"step {event.step + 1:<4} {describe(event.action)}", "green")
+
     start = StartEvent(
         saccade_version=__version__,
         instruction=request.task,
@@ -193,12 +181,12 @@ def _writer(request: RecordRequest, narrator: Narrator) -> TrajectoryWriter:
         environment_settings=EnvironmentSettings(url=request.url, app=request.app, redact=request.redact),
         time=time.time(),
     )
-    return TrajectoryWriter(request.out, start, [ActionTeller(narrator)])
+    return TrajectoryWriter(request.out, start, [print_action])
 
 
 @contextmanager
 def _screen(request: RecordRequest, narrator: Narrator) -> Iterator[tuple[str | None, Callable[[], bool]]]:
-    """The display to record, with the program on it, and what tells that the program has ended."""
+    """The display to record, with the program on it, and a check whether the program has ended."""
     if request.app is None:
         yield request.display, lambda: False
     elif request.display is None and sys.platform == "linux" and not os.environ.get("DISPLAY"):
@@ -211,19 +199,19 @@ def _screen(request: RecordRequest, narrator: Narrator) -> Iterator[tuple[str | 
 
 @contextmanager
 def _private_screen(app: str, narrator: Narrator) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """A display nobody sees, for scripts that act on it."""
+    """A private display, for scripts that act on it."""
     from ...env.desktop.private_display import PrivateDisplay
 
     with PrivateDisplay() as display:
         program = display.start(shlex.split(app))
         display.wait_for_window(program)
-        narrator.note(f"there is no screen here: {app} is on the private display {display.name}")
+        narrator.note(f"no screen is visible here: {app} runs on the private display {display.name}")
         yield display.name, lambda: display.ended(program)
 
 
 @contextmanager
 def _own_program(app: str, display: str | None) -> Iterator[Callable[[], bool]]:
-    """A program on a display that is there; it is ended with the recording."""
+    """A program on an existing display; it is ended with the recording."""
     environ = os.environ if display is None else {**os.environ, "DISPLAY": display}
     try:
         program = subprocess.Popen(shlex.split(app), env=environ, start_new_session=True)

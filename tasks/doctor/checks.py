@@ -1,4 +1,4 @@
-"""What ``saccade doctor`` looks at for any run: Python, packages, weights, a browser, room on the disk."""
+"""Checks of what every run needs: Python, packages, weights, a browser, room on the disk."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def packages() -> Iterator[Finding]:
 
 
 def torch() -> Iterator[Finding]:
-    """Which build of torch is here, and whether there is a GPU for it; read off its files."""
+    """Which build of torch is installed, and whether there is a GPU for it; torch is not imported."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
-        return  # told with the packages
+        return  # reported with the packages
     text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
     cuda = re.search(r"^cuda\b[^=\n]*= *'([^']+)'", text, re.M)
     device = _gpu()
@@ -175,7 +175,7 @@ def _requirement(distribution: str) -> str:
 
 
 def _gpu() -> str | None:
-    """The first GPU's name, as far as the driver tells without being asked."""
+    """The first GPU's name, as far as the driver's files tell."""
     for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         name = re.search(r"Model:\s*(.+)", information.read_text(encoding="utf-8", errors="replace"))
         return name[1].strip() if name else "an NVIDIA GPU"

@@ -1,7 +1,7 @@
-"""``saccade doctor``: what is there, what is missing, and the command that mends it.
+"""``saccade doctor``: what is installed, what is missing, and the command that fixes it.
 
-Each check is a function that returns findings; one that fails becomes a finding itself, so that nothing that
-is broken keeps the rest from being told.
+Each check is a function that returns findings. One that fails becomes a finding itself, so that the others
+are still reported.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ from .finding import Finding, State
 
 _STYLES: dict[State, str] = {"ok": "green", "missing": "bold red", "limited": "yellow"}
 PATIENCE = 2.0
-"""Seconds after which checks that hang (a display that does not answer, say) are given up."""
-
-
+"""Seconds until checks that hang, such as on a display that does not answer, are abandoned."""
 Check = Callable[[], Iterable[Finding]]
 
 
 def doctor_and_print(json_output: bool) -> int:
-    """Look, and tell: a table for people, or one line of JSON; returns the exit status."""
-    findings = look(all_checks())
+    """Run all checks and print a table, or one line of JSON; returns the exit status."""
+    findings = run_checks(all_checks())
     healthy = not any(finding.needed and finding.state == "missing" for finding in findings)
     if json_output:
         found = [dataclasses.asdict(finding) for finding in findings]
@@ -42,26 +40,25 @@ def doctor_and_print(json_output: bool) -> int:
 
 def all_checks() -> dict[str, Check]:
     """Every check by the part it looks at."""
-    from . import checks as doctor_checks
-    from . import screen as doctor_screen
+    from . import checks, screen
 
     return {
-        "Python": doctor_checks.python,
-        "packages": doctor_checks.packages,
-        "torch": doctor_checks.torch,
-        "weights": doctor_checks.weights,
-        "browser": doctor_checks.browser,
-        "disk": doctor_checks.disk,
-        "screen": doctor_screen.screen,
-        "accessibility": doctor_screen.accessibility,
-        "private desktop": doctor_screen.programs,
-        "sandbox": doctor_screen.sandbox,
-        "fonts": doctor_screen.fonts,
+        "Python": checks.python,
+        "packages": checks.packages,
+        "torch": checks.torch,
+        "weights": checks.weights,
+        "browser": checks.browser,
+        "disk": checks.disk,
+        "screen": screen.screen,
+        "accessibility": screen.accessibility,
+        "private desktop": screen.programs,
+        "sandbox": screen.sandbox,
+        "fonts": screen.fonts,
     }
 
 
-def look(checks: dict[str, Check], patience: float = PATIENCE) -> list[Finding]:
-    """Run all checks at once; one that breaks or hangs is told like any other finding.
+def run_checks(checks: dict[str, Check], patience: float = PATIENCE) -> list[Finding]:
+    """Run all checks at once; one that fails or hangs becomes a finding.
 
     Args:
         checks: by the part they look at.
@@ -69,7 +66,7 @@ def look(checks: dict[str, Check], patience: float = PATIENCE) -> list[Finding]:
     """
     answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
     for part, check in checks.items():
-        # Daemons: one that hangs keeps nobody from leaving.
+        # Daemons, so that one that hangs does not keep the program alive.
         threading.Thread(
             target=lambda *of: answers.put(_answer(*of)), args=(part, check), daemon=True
         ).start()
@@ -87,17 +84,14 @@ def _answer(part: str, check: Check) -> tuple[str, list[Finding]]:
     try:
         return part, list(check())
     except (Exception, SystemExit) as error:  # a broken package may raise anything on import
-        return part, [Finding(part, "limited", f"cannot be looked at: {type(error).__name__}: {error}")]
+        return part, [Finding(part, "limited", f"cannot be checked: {type(error).__name__}: {error}")]
 
 
 def _print(findings: list[Finding], healthy: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
-        console.print(
-            Text.assemble(
-                (f"{finding.state:8}", _STYLES[finding.state]), f"{finding.part:18}", finding.detail
-            )
-        )
+        state = (f"{finding.state:8}", _STYLES[finding.state])
+        console.print(Text.assemble(state, f"{finding.part:18}", finding.detail))
         if finding.fix is not None:
             console.print(Text.assemble(" " * 26, (finding.fix, "bold")))
     if healthy:

@@ -14,9 +14,9 @@ class Finding:
 
     Attributes:
         part: its name.
-        state: ``limited`` when it is there but not all of it works.
+        state: ``limited`` when it is installed but not all of it works.
         detail: what was found, or what is not possible without it.
-        fix: the command that mends it; None where none does or nothing needs mending.
+        fix: the command that fixes it; None where there is none, or nothing to fix.
         needed: whether a plain ``saccade run`` needs it.
     """
 

@@ -1,4 +1,4 @@
-"""What ``saccade doctor`` looks at for desktops: the screen one sits at, private ones, the sandbox, fonts."""
+"""Checks of what desktops need: the user's screen, private displays, the sandbox, fonts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PROGRAMS = {
         {"apt": "xvfb", "dnf": "xorg-x11-server-Xvfb", "pacman": "xorg-server-xvfb"},
     ),
     "openbox": ("private desktops", {"apt": "openbox"}),
-    "xclip": ("looking into the clipboard by hand", {"apt": "xclip"}),
+    "xclip": ("reading the clipboard in a shell", {"apt": "xclip"}),
 }
 EXTENSIONS = {
     "XTEST": "input cannot be injected",
-    "DAMAGE": "screens are compared instead of told when they rest",
+    "DAMAGE": "stable screens are found by comparing pictures, which is slower",
     "RECORD": "the stop chord and recording do not work",
 }
 CJK = ":lang=zh"
 
 
 def screen() -> Iterator[Finding]:
-    """The screen one sits at, and what can be done on it."""
+    """The user's screen, and what can be done on it."""
     if sys.platform in ("darwin", "win32"):
         system = {"darwin": "macOS", "win32": "Windows"}[sys.platform]
         detail = (
@@ -41,7 +41,7 @@ def screen() -> Iterator[Finding]:
     name = os.environ.get("DISPLAY")
     if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
         detail = (
-            "Wayland: its screen can be neither seen nor used; browsers and private desktops work "
+            "Wayland: its screen can be neither captured nor controlled; browsers and private desktops work "
             "(--env desktop --app PROGRAM). For this screen, log in to an X11 session"
         )
         yield Finding("screen", "limited", detail)
@@ -75,7 +75,7 @@ def _x_display(name: str) -> Iterator[Finding]:
 
 
 def accessibility() -> Iterator[Finding]:
-    """Whether programs of this screen tell a recording which of their fields are for passwords."""
+    """Whether recordings can find out which fields of a program are for passwords."""
     if sys.platform != "linux" or not os.environ.get("DISPLAY"):
         return
     from ...env.record.atspi import find_bus
@@ -90,7 +90,7 @@ def accessibility() -> Iterator[Finding]:
 
 
 def programs() -> Iterator[Finding]:
-    """The programs that private desktops are made of."""
+    """The programs that private desktops need."""
     if sys.platform != "linux":
         return
     for program, (purpose, packages) in PROGRAMS.items():
@@ -102,7 +102,7 @@ def programs() -> Iterator[Finding]:
 
 
 def sandbox() -> Iterator[Finding]:
-    """Whether bubblewrap is there and the system lets it work."""
+    """Whether bubblewrap is installed and the system lets it work."""
     if sys.platform != "linux":
         return
     program = shutil.which("bwrap")
@@ -120,7 +120,7 @@ def sandbox() -> Iterator[Finding]:
 
 
 def fonts() -> Iterator[Finding]:
-    """Fonts for Chinese, Japanese and Korean; text is typed right without them, but seen as boxes."""
+    """Fonts for Chinese, Japanese and Korean; without them, such text is drawn as boxes."""
     if sys.platform != "linux":
         return
     fix = install_command(apt="fonts-noto-cjk", dnf="google-noto-sans-cjk-fonts", pacman="noto-fonts-cjk")
@@ -135,5 +135,5 @@ def fonts() -> Iterator[Finding]:
         yield Finding("fonts", "ok", f"CJK: {found}")
     else:
         yield Finding(
-            "fonts", "limited", "none for Chinese, Japanese, Korean: such text is seen as boxes", fix
+            "fonts", "limited", "none for Chinese, Japanese, Korean: such text is drawn as boxes", fix
         )

@@ -1,4 +1,4 @@
-"""Which failures are the user's to mend, and the one line that says how."""
+"""Which failures the user can fix, and the one line that says how."""
 
 from __future__ import annotations
 

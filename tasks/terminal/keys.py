@@ -1,4 +1,4 @@
-"""Single keys in the terminal while a run goes on: pause, step, go on, stop; and answers to what it asks."""
+"""Single keys in the terminal during a run: pause, step, resume, stop; and answers to its questions."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from typing import Any, TextIO
 
 from ...env.control import Change, Control
 
-KEYS = "p pause, s step, r go on, q stop"
-_WHILE_PAUSED = "paused: s lets one step pass, r goes on, q stops"
-_WHILE_ASKED = "act on the screen, type an answer if there is one, and press Enter to go on"
+KEYS = "p pause, s step, r resume, q stop"
+_WHILE_PAUSED = "paused: s runs one step, r resumes, q stops"
+_WHILE_ASKED = "act on the screen, type an answer if you have one, and press Enter to continue"
 _POLL = 0.5
-"""Seconds after which a terminal that another program had meanwhile is looked at again."""
+"""Seconds between two checks whether the terminal, used by another program meanwhile, is free again."""
 
 
 @contextmanager
 def terminal_keys(
     control: Control, note: Callable[[str, str], None], stream: TextIO | None = None
 ) -> Iterator[None]:
-    """Tell what happens to the run, and let a person at the terminal hold it, while the block runs.
+    """Print changes of the run's state and read keys from the terminal, while the block runs.
 
-    Where ``stream`` is no terminal, or the program runs in its background, no key is read and nobody is taken
-    to be there.
+    Where ``stream`` is no terminal, or the program runs in its background, no key is read and the run counts
+    as unattended.
 
     Args:
-        control: what they hold it by.
+        control: of the run.
         note: prints a line in a style.
         stream: the terminal; by default the standard input.
     """
     stream = stream or sys.stdin
     keys = _TerminalKeys(control, stream.fileno()) if _usable(stream) else None
-    control.listen(lambda change, words: _tell(note, change, words, at_terminal=keys is not None))
+    control.listen(lambda change, words: _print(note, change, words, at_terminal=keys is not None))
     if keys is None:
         yield
         return
@@ -57,21 +57,21 @@ def _usable(stream: TextIO) -> bool:
 
 
 def _in_front(terminal: int) -> bool:
-    """Whether this program is in the terminal's foreground: another's terminal must be left alone."""
+    """Whether this program is in the terminal's foreground; else another program uses it."""
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     except OSError:
         return False
 
 
-def _tell(note: Callable[[str, str], None], change: Change, words: str, *, at_terminal: bool) -> None:
+def _print(note: Callable[[str, str], None], change: Change, words: str, *, at_terminal: bool) -> None:
     match change:
         case "paused":
             note(_WHILE_PAUSED if at_terminal else "paused", "bold yellow")
         case "stepping":
             note("one step", "yellow")
         case "resumed":
-            note("going on", "yellow")
+            note("resumed", "yellow")
         case "asked":
             note(f"the agent asks you: {words or '(without words)'}", "bold yellow")
             note(_WHILE_ASKED, "yellow")
@@ -83,7 +83,7 @@ class _TerminalKeys:
     """Reads a terminal key by key, and line by line while a question is open.
 
     Args:
-        control: what the keys hold.
+        control: of the run.
         terminal: its file descriptor.
     """
 
@@ -107,21 +107,21 @@ class _TerminalKeys:
     def reading(self) -> Iterator[None]:
         """Read keys while the block runs; the terminal is as before afterwards."""
         self._control.attended = True
-        self._control.listen(lambda change, words: self._look_up())
+        self._control.listen(lambda change, words: self._wake_reader())
         self._thread.start()
         try:
             yield
         finally:
             self._ended = True
-            self._look_up()
+            self._wake_reader()
             self._thread.join()
             self._set(key_by_key=False)
             os.close(self._wake)
             os.close(self._woken)
             self._wake = -1
 
-    def _look_up(self) -> None:
-        """Have the reading thread see what changed."""
+    def _wake_reader(self) -> None:
+        """Have the reading thread check what changed."""
         if self._wake >= 0:
             os.write(self._wake, b".")
 
@@ -158,7 +158,7 @@ class _TerminalKeys:
                 call()
 
     def _set(self, *, key_by_key: bool) -> None:
-        """Have the terminal give keys at once and unseen, or whole lines; Ctrl-C works in both."""
+        """Read single keys without echo, or whole lines; Ctrl-C works in both."""
         import termios
 
         if not _in_front(self._terminal):

@@ -1,13 +1,12 @@
-"""What a person sees in the terminal while a run goes on."""
+"""What is printed in the terminal during a run, and of a benchmark's result."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
-from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,12 +27,13 @@ class Narrator:
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
-        if isinstance(event, StartEvent):
-            self._start(event)
-        elif isinstance(event, PredictionEvent):
-            self._prediction(event)
-        elif isinstance(event, ActionEvent):
-            self._action(event)
+        match event:
+            case StartEvent():
+                self._start(event)
+            case PredictionEvent():
+                self._prediction(event)
+            case ActionEvent():
+                self._action(event)
 
     def note(self, message: str, style: str = "dim") -> None:
         """Print one line that is no event."""
@@ -65,7 +65,7 @@ class Narrator:
 
 
 def _decoding(usage: Usage) -> str:
-    """What a reply took, if a model of ours wrote it."""
+    """Tokens and forwards of a reply, if a local model wrote it."""
     if not usage.forwards:
         return ""
     drafted = f", {usage.accepted_tokens} drafted" if usage.accepted_tokens else ""
@@ -86,52 +86,40 @@ def _word(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
-def print_timings(result: Mapping[str, JsonValue], json_output: bool) -> None:
+def print_timings(result: Mapping[str, Any], json_output: bool) -> None:
     """A benchmark's result as a table, or as one line of JSON."""
-    if json_output:
-        sys.stdout.write(json.dumps(result) + "\n")
-        return
     table = Table("phase", "median ms", "p90 ms", title="one step without a model")
-    phases = result["phases"]
-    for phase, numbers in phases.items() if isinstance(phases, dict) else ():
-        if isinstance(numbers, dict):
-            table.add_row(phase, f"{numbers['median_ms']:.1f}", f"{numbers['p90_ms']:.1f}")
-    Console().print(table)
+    for phase, numbers in result["phases"].items():
+        table.add_row(phase, f"{numbers['median_ms']:.1f}", f"{numbers['p90_ms']:.1f}")
+    _print_result(result, json_output, table)
 
 
-def print_decoding(result: Mapping[str, JsonValue], json_output: bool) -> None:
+def print_decoding(result: Mapping[str, Any], json_output: bool) -> None:
     """The decoding benchmark as a table and a line on episodes, or as one line of JSON."""
-    if json_output:
-        sys.stdout.write(json.dumps(result) + "\n")
-        return
     columns = ("forwards_per_reply", "accepted_length", "decode_ms", "step_ms", "decode_ratio", "step_ratio")
-    title = f"{result['prompts']} prompts against {result['baseline']}"
-    table = Table(title=title)
+    table = Table(title=f"{result['prompts']} prompts against {result['baseline']}")
     table.add_column("method", no_wrap=True)
     for column in (*columns, "identical"):
         table.add_column(column.replace("_", " "))
-    methods = result["methods"]
-    for row in methods if isinstance(methods, list) else ():
-        if isinstance(row, dict):
-            table.add_row(
-                str(row["name"]), *(f"{row[column]:.2f}" for column in columns), str(row["identical"])
-            )
-    console = Console()
-    console.print(table)
-    if isinstance(numbers := result["episodes"], dict):
-        console.print("  ".join(f"{name} {value}" for name, value in numbers.items()))
+    for row in result["methods"]:
+        table.add_row(row["name"], *(f"{row[column]:.2f}" for column in columns), str(row["identical"]))
+    episodes = result["episodes"] or {}
+    _print_result(result, json_output, table, "  ".join(f"{key} {value}" for key, value in episodes.items()))
 
 
-def print_ways(result: Mapping[str, JsonValue], json_output: bool) -> None:
+def print_ways(result: Mapping[str, Any], json_output: bool) -> None:
     """The replay benchmark as a table, or as one line of JSON."""
-    if json_output:
-        sys.stdout.write(json.dumps(result) + "\n")
-        return
     table = Table(
         "way", "model ms per step", "forwards per step", "times verified", title=f"{result['steps']} steps"
     )
-    ways = result["ways"]
-    for way in ways if isinstance(ways, list) else ():
-        if isinstance(way, dict):
-            table.add_row(*(str(way[column]) for column in ("name", "model_ms", "forwards", "ratio")))
-    Console().print(table)
+    for way in result["ways"]:
+        table.add_row(*(str(way[column]) for column in ("name", "model_ms", "forwards", "ratio")))
+    _print_result(result, json_output, table)
+
+
+def _print_result(result: Mapping[str, Any], json_output: bool, *shown: Table | str) -> None:
+    if json_output:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    for each in filter(None, shown):
+        Console().print(each)

@@ -1,4 +1,4 @@
-"""The person at a run: their chords on the screens that it concerns."""
+"""Listens for the stop chord while a run acts."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ...env.x11.stop_keys import stop_keys
 
 
 def user_display() -> str | None:
-    """The X display that the person sits at; None where there is none, or no X."""
+    """The X display that the user sees; None without one."""
     return os.environ.get("DISPLAY") or None if sys.platform == "linux" else None
 
 
 @contextmanager
 def stop_chord_listener(control: Control, chords: Chords, environment: Environment) -> Iterator[None]:
-    """Listen while the block runs: on the display that the environment acts on, and where the person sits.
+    """Listen while the block runs: on the display that the environment acts on, and on the user's own.
 
-    Only on the display that is acted on do the corners count, and only there must listening be possible.
+    The pointer in a corner stops the run only on the display that is acted on. Only that one must be usable.
 
     Raises:
-        MissingPartError: that display cannot be listened to.
+        MissingPartError: keys on that display cannot be read.
     """
     acted_on: str | None = getattr(environment, "display", None)
     own = user_display()
-    with ExitStack() as heard:
+    with ExitStack() as listeners:
         if acted_on is not None:
-            heard.enter_context(stop_keys(control, acted_on, chords))
+            listeners.enter_context(stop_keys(control, acted_on, chords))
         if own is not None and own != acted_on:
             with suppress(MissingPartError):
-                heard.enter_context(stop_keys(control, own, chords, corners=False))
+                listeners.enter_context(stop_keys(control, own, chords, corners=False))
         yield

@@ -14,7 +14,7 @@ import pytest
 
 from places import SOURCE
 from saccade.tasks.doctor.checks import browser, disk
-from saccade.tasks.doctor.doctor import look
+from saccade.tasks.doctor.doctor import run_checks
 from saccade.tasks.doctor.finding import Finding
 from saccade.tasks.doctor.screen import screen
 
@@ -71,7 +71,7 @@ def test_a_broken_package_is_survived(tmp_path: Path) -> None:
     (tmp_path / "broken" / "Xlib" / "__init__.py").write_text("raise SystemExit('bad')")
     path = f"{tmp_path / 'broken'}{os.pathsep}{SOURCE}"
     status, parts = findings(tmp_path, PYTHONPATH=path, DISPLAY=":1")
-    assert (status, parts["screen"]["detail"]) == (0, "cannot be looked at: SystemExit: bad")
+    assert (status, parts["screen"]["detail"]) == (0, "cannot be checked: SystemExit: bad")
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def test_checks_that_break_or_hang_are_findings_too() -> None:
         held.wait(60)
         return []
 
-    told = look({"hangs": hanging, "broken": broken, "fine": lambda: [Finding("fine", "ok", "")]}, 0.3)
+    told = run_checks({"hangs": hanging, "broken": broken, "fine": lambda: [Finding("fine", "ok", "")]}, 0.3)
     held.set()
     assert [finding.part for finding in told] == ["hangs", "broken", "fine"]
     assert "no answer" in told[0].detail
-    assert told[1].detail == "cannot be looked at: ZeroDivisionError: by zero"
+    assert told[1].detail == "cannot be checked: ZeroDivisionError: by zero"

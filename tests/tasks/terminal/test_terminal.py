@@ -138,7 +138,7 @@ def test_keys_pause_step_resume_and_stop_and_the_terminal_is_put_back(terminal) 
     person.press("xyz")
     assert person.resting_clicks() == count + 2
     person.press("r")
-    person.read_until("going on")
+    person.read_until("resumed")
     person.press("q")
     assert "END interrupted stopped in the terminal" in person.read_until("END.*\n")
     assert person.process.wait(30) == 0
@@ -151,7 +151,7 @@ def test_keys_pause_step_resume_and_stop_and_the_terminal_is_put_back(terminal) 
 )
 def test_a_question_is_shown_and_answered_by_a_line(terminal, typed: str, told: str) -> None:
     person = terminal(QUESTION)
-    person.read_until("Enter to go on")
+    person.read_until("Enter to continue")
     assert "the agent asks you: Which one?" in person.shown
     for _ in range(100):
         if not person.key_by_key:
