@@ -1,4 +1,4 @@
-"""The right hands for a screen: XTEST on an X server, PyAutoGUI where there is none."""
+"""The input device of a screen: XTEST on an X server, PyAutoGUI elsewhere."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..input import InputDevice
 
 
 class ScreenInput(InputDevice, Protocol):
-    """Hands on a screen; they are closed when they are no longer needed."""
+    """An input device that has to be closed."""
 
     def close(self) -> None:
-        """Let go of everything, and put back what was borrowed."""
+        """Release everything, and restore what was changed."""
 
 
 def open_input(display: str | None, control: Control) -> ScreenInput:
-    """Hands on an X display, or on the screen the user sees.
+    """Open the input device of an X display, or of the user's own screen.
 
     Args:
         display: name of an X display; None is the user's own screen.
-        control: ends whatever the hands do.
+        control: a stop ends whatever the device does.
 
     Raises:
         MissingPartError: there is no such screen.

@@ -1,4 +1,4 @@
-"""An X display of one's own: a server nobody sees, a light window manager, and the programs on it.
+"""A private X display: an invisible X server, a light window manager, and the programs on it.
 
 Nothing of it outlives its owner, however that ends; see ``supervisor``. Displays are independent of each
 other and of the user's own screen, session bus and input methods; several may run in one process.
@@ -13,7 +13,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.geometry import Size
@@ -26,30 +25,20 @@ __all__ = ["PrivateDisplay", "Program", "no_such_program", "require_programs"]
 
 PACKAGES = {"Xvfb": "xvfb", "openbox": "openbox"}
 
-# A program started here must not find its way to the user's own screen, session bus or input method.
-_FOREIGN = (
-    "AT_SPI_BUS_ADDRESS",
-    "DBUS_STARTER_ADDRESS",
-    "DESKTOP_STARTUP_ID",
-    "GTK_IM_MODULE",
-    "QT_IM_MODULE",
-    "SESSION_MANAGER",
-    "WAYLAND_DISPLAY",
-    "WAYLAND_SOCKET",
-    "XAUTHORITY",
-    "XDG_ACTIVATION_TOKEN",
-    "XDG_CURRENT_DESKTOP",
-    "XDG_SESSION_ID",
-    "XMODIFIERS",
-)
+_FOREIGN = """
+    AT_SPI_BUS_ADDRESS DBUS_STARTER_ADDRESS DESKTOP_STARTUP_ID GTK_IM_MODULE QT_IM_MODULE SESSION_MANAGER
+    WAYLAND_DISPLAY WAYLAND_SOCKET XAUTHORITY XDG_ACTIVATION_TOKEN XDG_CURRENT_DESKTOP XDG_SESSION_ID
+    XMODIFIERS
+"""
+"""Variables that lead to the user's own screen, session bus and input method."""
 
 
 class PrivateDisplay:
-    """Starts a display; ``close`` (or the end of this process) ends it with everything on it.
+    """Starts a display; ``close`` (or the end of this process) ends it and everything on it.
 
     Args:
         size: of its screen, in pixels.
-        sandbox: the box its programs are locked in; None starts them as they are.
+        sandbox: of its programs; None starts them without one.
 
     Raises:
         MissingPartError: Xvfb or openbox is missing.
@@ -63,12 +52,8 @@ class PrivateDisplay:
         self._closed = False
         self._windows: Windows | None = None
         self._known: dict[Program, frozenset[int]] = {}
-        self._server = XServer(
-            [
-                *("Xvfb", "-screen", "0", f"{size.width}x{size.height}x24", "-dpi", "96", "-s", "0"),
-                *("-nolisten", "tcp", "-noreset"),
-            ]
-        )
+        screen = f"{size.width}x{size.height}x24"
+        self._server = XServer(f"Xvfb -screen 0 {screen} -dpi 96 -s 0 -nolisten tcp -noreset".split())
         try:
             self._windows = Windows(self.name)
             self._windows.only_for_this_user()
@@ -84,13 +69,13 @@ class PrivateDisplay:
 
     @property
     def running(self) -> bool:
-        """Whether its server is there."""
+        """Whether its server is running."""
         return not self._closed and self._server.running
 
     @property
     def environ(self) -> dict[str, str]:
-        """Environment variables for a program that shall appear on it."""
-        kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        """Environment variables for programs on it."""
+        kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN.split()}
         if not any("utf" in kept.get(name, "").lower() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
             kept |= {"LC_ALL": "C.UTF-8"}
         return kept | {
@@ -107,12 +92,12 @@ class PrivateDisplay:
     def start(
         self, command: Sequence[str], *, environ: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> Program:
-        """Start a program; it may still be without a window (``wait_for_window``).
+        """Start a program; does not wait for its window (see ``wait_for_window``).
 
         Args:
-            command: its words.
-            environ: variables on top of ``environ``; a sandbox shows harmless ones only.
-            folder: where it starts; by default here, and in a sandbox always its home.
+            command: program and arguments.
+            environ: variables on top of ``environ``; a sandbox shows only harmless ones.
+            folder: its working folder; by default ours, and in a sandbox always its home.
 
         Raises:
             UsageError: there is no such program.
@@ -142,7 +127,7 @@ class PrivateDisplay:
             The window's number.
 
         Raises:
-            EnvironmentFailure: the program ended without one, or none came within ``limit`` seconds.
+            EnvironmentFailure: the program ended without one, or the limit is over.
         """
         windows = self._open_windows()
         known, deadline = self._known[program], time.monotonic() + limit
@@ -167,10 +152,10 @@ class PrivateDisplay:
         return program.status is not None
 
     def end_programs(self) -> None:
-        """Kill every program, also what has cut itself loose, and wait until no window is left.
+        """Kill every program, daemons included, and wait until no window is left.
 
         Raises:
-            EnvironmentFailure: one does not go.
+            EnvironmentFailure: one does not end.
         """
         self._server.end_all(but=self._manager)
         deadline = time.monotonic() + PATIENCE
@@ -179,7 +164,7 @@ class PrivateDisplay:
         self._known.clear()
 
     def close(self) -> None:
-        """End everything on it, and wait until it is gone; may be called more than once."""
+        """End everything on it, and wait for that; may be called more than once."""
         if self._closed:
             return
         self._closed = True
@@ -190,13 +175,11 @@ class PrivateDisplay:
     def __enter__(self) -> PrivateDisplay:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _start_window_manager(self) -> Program:
-        """Start openbox, outside of any box, and wait until it manages the screen."""
+        """Start openbox, outside any sandbox, and wait until it manages the screen."""
         settings = self._server.folder / "openbox.xml"
         settings.write_text(openbox_settings(), encoding="utf-8")
         command = ["openbox", "--sm-disable", "--config-file", str(settings)]
@@ -209,11 +192,11 @@ class PrivateDisplay:
             self._wait(deadline, "the window manager does not start: it does not answer")
         return manager
 
-    def _wait(self, deadline: float, complaint: str) -> None:
-        """Until something on the display changed."""
+    def _wait(self, deadline: float, message: str) -> None:
+        """Wait until something on the display changes."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise EnvironmentFailure(complaint)
+            raise EnvironmentFailure(message)
         self._open_windows().wait_for_change(left, self._server.output)
         self._server.listen()
 
@@ -224,25 +207,25 @@ class PrivateDisplay:
 
 
 def require_programs(packages: Mapping[str, str]) -> None:
-    """Do nothing where all programs are there.
+    """Raise if programs are missing.
 
     Args:
-        packages: what package each program is in.
+        packages: the package of each program.
 
     Raises:
-        MissingPartError: the line that installs the missing ones.
+        MissingPartError: some are; the message says how to install them.
     """
     missing = [program for program in packages if shutil.which(program) is None]
     if missing:
         line = " ".join(packages[program] for program in missing)
         raise MissingPartError(
             f"a private desktop needs {' and '.join(missing)}; run `apt install {line}`, "
-            "or choose a screen that is there with --display"
+            "or choose an existing screen with --display"
         )
 
 
 def no_such_program(name: str) -> str:
-    """Words for a program that is not on the search path, with the nearest that are."""
+    """The message for a program that is not on the search path, with the nearest that are."""
     near = difflib.get_close_matches(name, sorted(set(_programs())), n=3)
     hint = f"nearest: {', '.join(near)}" if near else "install it, or give its path"
     return f"no program is called {name!r}; {hint}"

@@ -1,4 +1,4 @@
-"""A box for programs, by bubblewrap: no network, a read-only system, a home of their own, one X socket."""
+"""A sandbox for programs, by bubblewrap: no network, a read-only system, an own home, one X socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...actions.errors import MissingPartError, UsageError
 HOME = "/home/agent"
 _RUNTIME = "/run/user/agent"
 _SOCKETS = "/tmp/.X11-unix"
-_SYSTEM = [
+_SYSTEM = (
     "/usr",
     "/etc",
     "/opt",
@@ -24,35 +24,25 @@ _SYSTEM = [
     "/lib64",
     "/libx32",
     "/var/cache/fontconfig",
-]
-_SHOWN = frozenset(
-    [
-        "DISPLAY",
-        "LANG",
-        "LANGUAGE",
-        "PATH",
-        "TERM",
-        "TZ",
-        "XDG_SESSION_TYPE",
-        "DBUS_SESSION_BUS_ADDRESS",
-        "GDK_BACKEND",
-        "GSETTINGS_BACKEND",
-        "NO_AT_BRIDGE",
-        "QT_QPA_PLATFORM",
-    ]
 )
+_SHOWN_VARIABLES = """
+    DISPLAY LANG LANGUAGE PATH TERM TZ XDG_SESSION_TYPE
+    DBUS_SESSION_BUS_ADDRESS GDK_BACKEND GSETTINGS_BACKEND NO_AT_BRIDGE QT_QPA_PLATFORM
+"""
+_SHOWN = frozenset(_SHOWN_VARIABLES.split())
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """How programs are locked in.
+    """How programs are sandboxed.
 
     Inside there is no network and nothing of ``/home``, ``/root``, ``/tmp``, ``/run`` or ``/var``; the
-    system's programs and settings can be read. Of the environment's variables only harmless ones are shown.
+    system's programs and settings can be read. Only harmless environment variables are visible.
 
     Attributes:
-        home: the folder that programs see as their home, and keep what they write in; None is an empty one
-            in memory that is gone with the program.
+        home: the folder that programs see as their home and write to; None is an empty one in memory, which
+        is
+            deleted with the program.
 
     Raises:
         MissingPartError: bubblewrap is missing, or may not be used here.
@@ -66,10 +56,10 @@ class Sandbox:
             raise UsageError(f"the home of the sandbox, {self.home}, is not a folder; make it first")
         if shutil.which("bwrap") is None:
             raise MissingPartError("--sandbox strict needs bubblewrap; run `apt install bubblewrap`")
-        _try_out()
+        _check_usable()
 
     def wrap(self, command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-        """The words that start ``command`` in the box, on the display that ``environ`` names."""
+        """The command line that starts ``command`` in the sandbox, on the display that ``environ`` names."""
         return [
             *(
                 "bwrap",
@@ -111,8 +101,8 @@ def _variables(environ: Mapping[str, str]) -> Iterator[str]:
         yield from ("--setenv", name, value)
 
 
-def _try_out() -> None:
-    """Start nothing in a box: kernels and containers may forbid it."""
+def _check_usable() -> None:
+    """Start ``true`` in a sandbox: kernels and containers may forbid it."""
     box = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
     tried = subprocess.run(box, capture_output=True, text=True, check=False)
     if tried.returncode != 0:

@@ -3,7 +3,7 @@
 It runs as a process of its own (``python -ISs supervisor.py OWNER FOLDER SERVER...``, standard library only),
 since nothing inside the owner can outlive ``kill -9``. It is the owner's child, the parent of the X server
 and of every program, and a subreaper: programs that daemonise become its children again. The owner asks on
-standard input and is told on standard output, one JSON object per line::
+standard input and gets reports on standard output, one JSON object per line::
 
     > {"start": ["mousepad"], "environ": {"DISPLAY": ":7"}, "folder": "/", "log": "/tmp/x/program.log"}
     < {"started": 4711}        or {"failed": "mousepad: No such file or directory"}
@@ -32,8 +32,8 @@ from typing import Any
 
 SET_PARENT_DEATH_SIGNAL = 1
 SET_CHILD_SUBREAPER = 36
-PATIENCE = 1.0
-"""Seconds that the X server gets to end by itself."""
+END_TIMEOUT = 1.0
+"""Seconds that the X server has to end by itself."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -50,7 +50,7 @@ class Supervisor:
         self._folder = folder
         self._started: dict[int, subprocess.Popen[bytes]] = {}
         self._server: int | None = None
-        self._asked = b""
+        self._received = b""
         self._wake, waker = os.pipe()
         for end in (self._wake, waker):
             os.set_blocking(end, False)
@@ -73,31 +73,31 @@ class Supervisor:
             if owner in ready or (0 in ready and not self._listen()):
                 return
             if self._number in ready:
-                self._tell_number()
+                self._report_number()
                 watched.remove(self._number)
             self._reap()
 
     def finish(self) -> None:
-        """Leave nothing: no process, no lock, no socket, no folder."""
+        """Remove everything: processes, lock, socket and folder."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._kill_descendants()
         if self._server in self._started:
             os.kill(self._server, signal.SIGTERM)
-            if not self._gone(self._server, PATIENCE):
+            if not self._gone(self._server, END_TIMEOUT):
                 os.kill(self._server, signal.SIGKILL)
-                self._gone(self._server, PATIENCE)
+                self._gone(self._server, END_TIMEOUT)
         if self._server is not None:
-            self._tell_number()  # it may have been made and not been asked yet
+            self._report_number()  # it may have been made and not been asked yet
             remove_leftovers(self._server, self._display_number)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _listen(self) -> bool:
         """Do what the owner asks; False when it has closed its end."""
         data = os.read(0, 1 << 16)
-        *lines, self._asked = (self._asked + data).split(b"\n")
+        *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            wish = json.loads(line)
-            self._start(wish["start"], wish["environ"], wish["folder"], Path(wish["log"]))
+            request = json.loads(line)
+            self._start(request["start"], request["environ"], request["folder"], Path(request["log"]))
         return bool(data)
 
     def _start(
@@ -116,21 +116,21 @@ class Supervisor:
                     preexec_fn=_end_with_parent,  # safe: this process has one thread
                 )
         except OSError as error:
-            _tell(failed=f"{command[0]}: {error.strerror}")
+            _report(failed=f"{command[0]}: {error.strerror}")
             return False
         self._started[process.pid] = process
-        _tell(started=process.pid)
+        _report(started=process.pid)
         return True
 
-    def _tell_number(self) -> None:
+    def _report_number(self) -> None:
         with contextlib.suppress(BlockingIOError):
             number = os.read(self._number, 16)
             if number.strip():
                 self._display_number = int(number)
-                _tell(display=self._display_number)
+                _report(display=self._display_number)
 
     def _reap(self) -> None:
-        """Take leave of children that have ended, adopted ones among them."""
+        """Collect children that have ended, adopted ones included."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 512)
         with contextlib.suppress(ChildProcessError):
@@ -138,16 +138,16 @@ class Supervisor:
                 number, status = ended
                 if process := self._started.pop(number, None):
                     process.returncode = os.waitstatus_to_exitcode(status)
-                    _tell(ended=number, status=process.returncode)
+                    _report(ended=number, status=process.returncode)
 
     def _kill_descendants(self) -> None:
         """Kill everything but the server; again while there is something, as it may just be forking."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + END_TIMEOUT
         while time.monotonic() < deadline:
-            doomed = descendants(os.getpid(), {self._server})
-            if not doomed:
+            processes = descendants(os.getpid(), {self._server})
+            if not processes:
                 return
-            for process in doomed:
+            for process in processes:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(process, signal.SIGKILL)
             select.select([self._wake], [], [], 0.02)
@@ -207,7 +207,7 @@ def _end_with_parent() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def _tell(**message: Any) -> None:
+def _report(**message: Any) -> None:
     with contextlib.suppress(OSError):
         os.write(1, json.dumps(message).encode() + b"\n")
 

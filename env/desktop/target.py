@@ -1,4 +1,4 @@
-"""Where a desktop environment sits: at a private display that it furnishes, or at a screen that is there."""
+"""What a desktop environment acts on: a private display with its programs, or an existing screen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import Protocol
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.geometry import Size
@@ -20,48 +19,14 @@ OPEN_LIMIT = 15.0
 """Seconds that a program opened by an action may take to show its window."""
 
 
-class DesktopTarget(Protocol):
-    """A screen, and what programs run on it."""
-
-    @property
-    def display(self) -> str | None:
-        """The X display; None where the screen is not X11's."""
-
-    @property
-    def private(self) -> bool:
-        """Whether nobody else uses it."""
-
-    @property
-    def running(self) -> bool:
-        """Whether it is there."""
-
-    def restart(self) -> None:
-        """Make it anew after it was lost."""
-
-    def begin(self) -> None:
-        """Start an episode's programs afresh."""
-
-    def open_app(self, name: str) -> str | None:
-        """Start a program by name; why it cannot be."""
-
-    def emptiness(self) -> str | None:
-        """Why there is nothing to act on; None where there is something."""
-
-    def news(self) -> tuple[str, ...]:
-        """Which programs have ended since the last call, in words."""
-
-    def close(self) -> None:
-        """Release it; may be called more than once."""
-
-
 class ExistingDesktop:
-    """A screen that is there, left as it is.
+    """An existing screen, left as it is.
 
     Args:
-        display: an X display; None is the one the user sees.
+        display: an X display; None is the user's own screen.
 
     Raises:
-        MissingPartError: there is no screen, or one that lets nobody look or act.
+        MissingPartError: there is no screen, or it lets programs neither look nor act.
     """
 
     private = False
@@ -82,34 +47,34 @@ class ExistingDesktop:
         self.display = display
 
     def restart(self) -> None:
-        """It is not ours to start."""
+        """Do nothing: the screen is not ours."""
 
     def begin(self) -> None:
-        """It stays as it is."""
+        """Do nothing: the screen stays as it is."""
 
     def open_app(self, name: str) -> str | None:
-        """Refuse: what runs on a person's screen is theirs to say."""
+        """Refuse: the user decides what runs there."""
         return "this environment cannot execute open_app on a screen that is not private"
 
-    def emptiness(self) -> str | None:
-        """A person's screen is never empty."""
+    def why_empty(self) -> str | None:
+        """None: a person's screen is never empty."""
         return None
 
-    def news(self) -> tuple[str, ...]:
-        """None of its programs are ours."""
+    def new_notes(self) -> tuple[str, ...]:
+        """Nothing: none of its programs are ours."""
         return ()
 
     def close(self) -> None:
-        """It stays."""
+        """Do nothing: the screen stays."""
 
 
 class PrivateDesktop:
     """A private display, with one program started afresh for every episode.
 
     Args:
-        app: its command, as typed in a shell or in words; None starts nothing.
+        app: its command, as one string or in words; None starts nothing.
         size: of the screen, in pixels.
-        sandbox: the box its programs are locked in.
+        sandbox: of its programs.
         control: a stop ends the wait for a window.
 
     Raises:
@@ -128,38 +93,38 @@ class PrivateDesktop:
         self._sandbox = sandbox
         self._control = control
         self._started: list[Program] = []
-        self._told: list[Program] = []
+        self._noted: list[Program] = []
         self._display = PrivateDisplay(size, sandbox)
 
     @property
     def display(self) -> str:
-        """Its name."""
+        """Name of the display."""
         return self._display.name
 
     @property
     def running(self) -> bool:
-        """Whether its server is there."""
+        """Whether its server is running."""
         return self._display.running
 
     def restart(self) -> None:
-        """A display that was lost is replaced; its name may be another."""
+        """Replace a lost display; the new one may have another name."""
         self._display.close()
         self._display = PrivateDisplay(self._size, self._sandbox)
 
     def begin(self) -> None:
-        """End what the last episode left, and start the program.
+        """End the programs of the last episode, and start the program.
 
         Raises:
             EnvironmentFailure: it shows no window.
             Stopped: a person stopped the run meanwhile.
         """
         self._display.end_programs()
-        self._started, self._told = [], []
+        self._started, self._noted = [], []
         if self._app:
             self._start(self._app)
 
     def open_app(self, name: str) -> str | None:
-        """Start a program by its plain name, and wait for its window."""
+        """Start a program by its plain name, and wait for its window; returns why that failed, if so."""
         if "/" in name or shutil.which(name) is None:
             return no_such_program(name)
         try:
@@ -170,22 +135,22 @@ class PrivateDesktop:
             return str(error)
         return None
 
-    def emptiness(self) -> str | None:
-        """Every program has ended and no window is left: clicks and keys would go nowhere."""
+    def why_empty(self) -> str | None:
+        """Why clicks and keys would go nowhere: every program has ended and no window is left; else None."""
         ended = [program for program in self._started if self._display.ended(program)]
         if not ended or len(ended) < len(self._started) or self._display.windows():
             return None
         return f"{ended[-1].ending()}, and no window is left; open_app can start it again"
 
-    def news(self) -> tuple[str, ...]:
-        """Each ended program is told of once."""
+    def new_notes(self) -> tuple[str, ...]:
+        """Which programs have ended since the last call, in words."""
         ended = [program for program in self._started if self._display.ended(program)]
-        new = [program for program in ended if program not in self._told]
-        self._told += new
+        new = [program for program in ended if program not in self._noted]
+        self._noted += new
         return tuple(program.ending() for program in new)
 
     def close(self) -> None:
-        """End it with everything on it."""
+        """End the display with everything on it."""
         self._display.close()
 
     def _start(self, command: Sequence[str], limit: float = PATIENCE) -> None:
@@ -204,3 +169,6 @@ def _words(app: str | Sequence[str] | None) -> list[str]:
     if words and shutil.which(words[0]) is None:
         raise UsageError(no_such_program(words[0]))
     return words
+
+
+DesktopTarget = ExistingDesktop | PrivateDesktop

@@ -31,7 +31,7 @@ class Program:
     """A program that was started.
 
     Attributes:
-        command: its words.
+        command: program and arguments.
         number: its process number.
         status: its exit status once it has ended, negative for a signal; None while it runs.
         log: what it wrote.
@@ -44,11 +44,11 @@ class Program:
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Its short name."""
         return Path(self.command[0]).name
 
     def ending(self) -> str:
-        """How it ended, in words; after a failure with the last line it wrote."""
+        """How it ended, in words; after a failure with the last line of its output."""
         with contextlib.suppress(OSError):
             if self.status != 0 and (said := self.log.read_text(errors="replace").strip()):
                 return f"{self.name} has ended with status {self.status}: {said.splitlines()[-1]}"
@@ -59,7 +59,7 @@ class XServer:
     """An X server under a supervisor, and the programs started beside it; any thread may call.
 
     Args:
-        command: the X server's words; it is also told ``-displayfd``.
+        command: the X server with its arguments; ``-displayfd`` is added.
 
     Raises:
         EnvironmentFailure: it does not start.
@@ -71,11 +71,11 @@ class XServer:
         self._newest: Program | None = None
         self._failed = ""
         self._number: int | None = None
-        self._heard = b""
+        self._received = b""
         self.folder = Path(tempfile.gettempdir()) / f"saccade-display-{secrets.token_hex(8)}"
         self._process = self._supervise(command)
         try:
-            self._listen_until(lambda: self._number is not None)
+            self._wait_until(lambda: self._number is not None)
         except BaseException:
             self.close()
             raise
@@ -87,12 +87,12 @@ class XServer:
 
     @property
     def running(self) -> bool:
-        """Whether the server is there."""
+        """Whether the server is running."""
         return self.listen() and next(iter(self._programs.values())).status is None
 
     @property
     def output(self) -> int:
-        """A descriptor that can be read from when there is something to ``listen`` to."""
+        """A descriptor that can be read from when there are reports (``listen``)."""
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
@@ -104,15 +104,9 @@ class XServer:
         """
         with self._lock:
             log = self.folder / f"program-{len(self._programs)}.log"
-            wish = {
-                "start": list(command),
-                "environ": dict(environ),
-                "folder": str(folder),
-                "log": str(log),
-            }
             self._newest, self._failed = None, ""
-            self._ask(wish)
-            self._listen_until(lambda: self._newest is not None or bool(self._failed))
+            self._ask(start=list(command), environ=dict(environ), folder=str(folder), log=str(log))
+            self._wait_until(lambda: self._newest is not None or bool(self._failed))
             if self._newest is None:
                 raise EnvironmentFailure(f"cannot start {self._failed}")
             self._newest.command, self._newest.log = tuple(command), log
@@ -122,32 +116,32 @@ class XServer:
         """Kill every program with all that came of it, except the server and one more.
 
         Raises:
-            EnvironmentFailure: something does not go.
+            EnvironmentFailure: something does not end.
         """
         spared = {next(iter(self._programs)), but.number}
         deadline = time.monotonic() + PATIENCE
-        while doomed := supervisor.descendants(self._process.pid, spared):
-            for number in doomed:
+        while processes := supervisor.descendants(self._process.pid, spared):
+            for number in processes:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
             if time.monotonic() > deadline or not self.listen(0.01):
-                raise EnvironmentFailure(self._why_gone())
+                raise EnvironmentFailure(self._failure())
 
     def listen(self, seconds: float = 0.0) -> bool:
-        """Take note of what ended within a time; False when the server is gone."""
+        """Receive reports within a time; False when the server is gone."""
         with self._lock:
             if self._process.stdout is None or self._process.stdout.closed:
                 return False
             if not select.select([self.output], [], [], seconds)[0]:
                 return True
             data = os.read(self.output, 1 << 16)
-            *lines, self._heard = (self._heard + data).split(b"\n")
+            *lines, self._received = (self._received + data).split(b"\n")
             for line in lines:
                 self._note(json.loads(line))
             return bool(data)
 
     def close(self) -> None:
-        """End everything and wait until it is gone; may be called more than once."""
+        """End everything, and wait for that; may be called more than once."""
         with self._lock:
             for end in (self._process.stdin, self._process.stdout):
                 if end is not None:
@@ -167,19 +161,19 @@ class XServer:
             start_new_session=True,  # Ctrl-C in the terminal is for the owner
         )
 
-    def _ask(self, wish: Mapping[str, Any]) -> None:
+    def _ask(self, **request: Any) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(wish).encode() + b"\n")
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
         except (OSError, ValueError) as error:
-            raise EnvironmentFailure(self._why_gone()) from error
+            raise EnvironmentFailure(self._failure()) from error
 
-    def _listen_until(self, done: Callable[[], bool]) -> None:
+    def _wait_until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not done():
             left = deadline - time.monotonic()
             if left <= 0 or not self.listen(left):
-                raise EnvironmentFailure(self._why_gone())
+                raise EnvironmentFailure(self._failure())
 
     def _note(self, message: Mapping[str, Any]) -> None:
         match message:
@@ -194,7 +188,7 @@ class XServer:
             case {"failed": str(reason)}:
                 self._failed = reason
 
-    def _why_gone(self) -> str:
+    def _failure(self) -> str:
         server = next(iter(self._programs.values()), None)
         if self._number is not None:
             return f"the display {self.name} is gone; reset the environment to go on"

@@ -1,8 +1,8 @@
-"""What programs tell about their keyboard focus on the accessibility bus of a display (AT-SPI 2).
+"""What programs report about their keyboard focus on the accessibility bus of a display (AT-SPI 2).
 
 Every program of GTK or Qt is on that bus. It sends a signal when the focus moves within it, and answers which
-role a widget has; a field that hides what is typed has a role of its own. A program handles its questions in
-one line with the keys it gets, so an answer comes after the signals of everything before it.
+role a widget has; password fields have a role of their own. A program handles questions in one queue with its
+keys, so an answer comes after the signals of everything before it.
 
 See https://gitlab.gnome.org/GNOME/at-spi2-core, ``xml/`` for the interfaces, ``atspi/atspi-constants.h`` for
 roles and states.
@@ -16,7 +16,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any, NamedTuple
 
 from ...actions.errors import MissingPartError
@@ -28,8 +28,10 @@ _PREFIX = "org.a11y.atspi."
 _REGISTRY = _PREFIX + "Registry"
 _ROOT = "/org/a11y/atspi/accessible/root"
 _FOCUS_EVENT = "object:state-changed:focused"
-_START_PATIENCE = 5.0
+_START_TIMEOUT = 5.0
 _MOST_WIDGETS = 3000
+_LOST = (OSError, RuntimeError)
+"""What is raised when a bus is lost."""
 
 
 class Widget(NamedTuple):
@@ -44,6 +46,9 @@ class Widget(NamedTuple):
     path: str
 
 
+_BUS = Widget("org.a11y.Bus", "/org/a11y/bus")
+
+
 class NoAnswer(Exception):
     """A program did not answer in time."""
 
@@ -51,36 +56,34 @@ class NoAnswer(Exception):
 class FocusBus:
     """Follows the focus of all programs of one display; used by one thread at a time.
 
+    Its methods raise ``OSError`` or ``RuntimeError`` when the bus is lost.
+
     Args:
         display: such as ``:7``; None is the one that ``$DISPLAY`` names.
-
-    Attributes:
-        gone: what its methods raise when the bus is lost.
 
     Raises:
         MissingPartError: the display has no such bus.
     """
 
     def __init__(self, display: str | None) -> None:
-        self.gone = (OSError, RuntimeError)
-        self._status: _Status | None = None
+        self._opened = ExitStack()
         self._signals: deque[Any] = deque()
         self._focused: dict[str, str | None] = {}
-        self._told: dict[str, str | None] = {}
+        self._reported: dict[str, str | None] = {}
         self._passwords: set[Widget] = set()
         self._processes: dict[str, int] = {}
         try:
             address = _of_display(display)
-            session = _Session.open(address) if _is_own(display) else None
-            self._bus = _connect(address or (session.address if session else ""))
-            self._status = session.status if session else None
+            if _is_own(display):
+                address = self._switch_on(address) or address
+            self._bus = self._opened.enter_context(closing(_connect(address)))
             self._listen()
-        except (*self.gone, NoAnswer) as problem:
+        except (*_LOST, NoAnswer) as problem:
             self.close()
             raise MissingPartError(f"there is no accessibility bus: {problem}") from problem
 
     def fileno(self) -> int:
-        """What becomes readable when a focus moved."""
+        """What can be read from when a focus moved."""
         return int(self._bus.sock.fileno())
 
     def moves(self, deadline: float) -> list[bool]:
@@ -91,24 +94,24 @@ class FocusBus:
         found = []
         while (signal := self._next_signal()) is not None:
             widget, focused = _focus_of(signal)
-            if focused and self._told.get(widget.program) != widget.path:  # GTK 3 tells all twice
+            if focused and self._reported.get(widget.program) != widget.path:  # GTK 3 sends all twice
                 found.append(self._hides(widget, deadline))
             if focused or self._focused.get(widget.program) == widget.path:
                 self._focused[widget.program] = widget.path if focused else None
-            if focused or self._told.get(widget.program) == widget.path:
-                self._told[widget.program] = widget.path if focused else None
+            if focused or self._reported.get(widget.program) == widget.path:
+                self._reported[widget.program] = widget.path if focused else None
         return found
 
     def in_password_field(self, process: int | None, deadline: float, anew: bool = False) -> bool:
         """Whether the keys go to a password field, asked from whatever program gets them.
 
         Args:
-            process: number of that program; None if its window does not tell.
+            process: number of that program; None where its window has no such property.
             deadline: by ``time.monotonic``.
-            anew: whether another window has got the keys, so that what was known is in doubt.
+            anew: whether another window got the keys, so that what was known is in doubt.
 
         Raises:
-            NoAnswer: the program does not tell in time.
+            NoAnswer: the program does not answer in time.
         """
         programs = self._programs(process, deadline, anew)
         if programs:
@@ -122,13 +125,22 @@ class FocusBus:
         return process in self._processes.values()
 
     def close(self) -> None:
-        """Hang up, and leave the setting as it was found."""
-        if hasattr(self, "_bus"):
-            self._bus.close()
-        if self._status is not None:
-            with suppress(*self.gone, NoAnswer):
-                self._status.restore()
-            self._status = None
+        """Disconnect, and restore the session's switch."""
+        self._opened.close()
+
+    def _switch_on(self, expected: str) -> str:
+        """Make programs speak on the session's bus (Chromium and Qt 6 wait for that); returns its address.
+
+        Empty, with nothing changed, where the session has no bus, or another than expected.
+        """
+        with suppress(*_LOST, KeyError, ValueError, NoAnswer), ExitStack() as opened:
+            session = opened.enter_context(closing(_connect("SESSION")))
+            address = _call(session, _BUS, "org.a11y.Bus.GetAddress", _start_deadline())
+            if address and (not expected or address == expected):
+                opened.callback(_restore_enabled, session, _set_enabled(session, True))
+                self._opened.push(opened.pop_all())
+                return str(address)
+        return ""
 
     # ---------------------------------------------------------------- questions
 
@@ -139,7 +151,7 @@ class FocusBus:
         rule = MatchRule(type="signal", interface=_PREFIX + "Event.Object", member="StateChanged")
         rule.add_arg_condition(0, "focused")
         self._bus.filter(rule, queue=self._signals)
-        deadline = time.monotonic() + _START_PATIENCE
+        deadline = _start_deadline()
         _answer(self._bus, message_bus.AddMatch(rule), deadline)
         registry = Widget(_REGISTRY, "/org/a11y/atspi/registry")
         self._ask(registry, "Registry.RegisterEvent", deadline, "s", _FOCUS_EVENT)
@@ -237,7 +249,7 @@ class FocusBus:
 
 
 def find_bus(display: str | None) -> None:
-    """Do nothing where the display has an accessibility bus; no setting is changed.
+    """Check that the display has an accessibility bus; no setting is changed.
 
     Raises:
         MissingPartError: it has none.
@@ -245,72 +257,38 @@ def find_bus(display: str | None) -> None:
     try:
         address = _of_display(display)
         if not address and _is_own(display):
-            session = _connect("SESSION")
-            deadline = time.monotonic() + _START_PATIENCE
-            with closing(session):
-                address = _call(session, _BUS, "org.a11y.Bus.GetAddress", deadline) or ""
+            with closing(_connect("SESSION")) as session:
+                address = _call(session, _BUS, "org.a11y.Bus.GetAddress", _start_deadline()) or ""
         _connect(address).close()
-    except (OSError, RuntimeError, NoAnswer) as problem:
+    except (*_LOST, NoAnswer) as problem:
         raise MissingPartError(f"there is no accessibility bus: {problem}") from problem
 
 
-class _Status(NamedTuple):
-    """The switch that tells programs to speak on the bus; some (Chromium, Qt 6) wait for it."""
-
-    connection: Any
-    was: bool
-
-    def restore(self) -> None:
-        _set_enabled(self.connection, self.was)
-        self.connection.close()
+def _start_deadline() -> float:
+    return time.monotonic() + _START_TIMEOUT
 
 
-class _Session(NamedTuple):
-    """The session's answer to where the accessibility bus is."""
-
-    address: str
-    status: _Status
-
-    @classmethod
-    def open(cls, expected: str) -> _Session | None:
-        """Ask, and switch it on where it is the expected one; None where nobody answers."""
-        connection = None
-        try:
-            connection = _connect("SESSION")
-            deadline = time.monotonic() + _START_PATIENCE
-            address = _call(connection, _BUS, "org.a11y.Bus.GetAddress", deadline)
-            if address and (not expected or address == expected):
-                return cls(address, _Status(connection, _set_enabled(connection, True)))
-        except (OSError, RuntimeError, KeyError, ValueError, NoAnswer):
-            pass
-        if connection is not None:
-            connection.close()
-        return None
-
-
-_BUS = Widget("org.a11y.Bus", "/org/a11y/bus")
-
-
-def _set_enabled(connection: Any, enabled: bool) -> bool:
-    """Turn the switch; returns how it was."""
-    deadline = time.monotonic() + _START_PATIENCE
+def _set_enabled(session: Any, enabled: bool) -> bool:
+    """Set the session's switch; returns how it was."""
     about, properties = ("org.a11y.Status", "IsEnabled"), "org.freedesktop.DBus.Properties."
-    answer = _call(connection, _BUS, properties + "Get", deadline, "ss", *about)
+    answer = _call(session, _BUS, properties + "Get", _start_deadline(), "ss", *about)
     was = bool(answer and answer[1])
     if was != enabled:
-        _call(connection, _BUS, properties + "Set", deadline, "ssv", *about, ("b", enabled))
+        _call(session, _BUS, properties + "Set", _start_deadline(), "ssv", *about, ("b", enabled))
     return was
+
+
+def _restore_enabled(session: Any, was: bool) -> None:
+    with suppress(*_LOST, NoAnswer):
+        _set_enabled(session, was)
 
 
 def _of_display(display: str | None) -> str:
     """The address that a display itself names; empty where it names none."""
-    connection = open_display(display)
-    try:
+    with closing(open_display(display)) as connection:
         atom = connection.intern_atom("AT_SPI_BUS")
         found = connection.screen().root.get_property(atom, 0, 0, 1024)
         return bytes(found.value).decode(errors="replace") if found is not None else ""
-    finally:
-        connection.close()
 
 
 def _is_own(display: str | None) -> bool:
@@ -318,22 +296,15 @@ def _is_own(display: str | None) -> bool:
 
 
 def _connect(address: str) -> Any:
+    """Connect; an address nobody can use, and a refusal, are the same as no bus."""
     if not address:
         raise ConnectionError("neither the display nor the session names one")
-    from jeepney.io.blocking import open_dbus_connection
-
-    with _as_lost():
-        return open_dbus_connection(address)
-
-
-@contextmanager
-def _as_lost() -> Iterator[None]:
-    """An address nobody can use, and a refusal, are the same as nobody being there."""
     from jeepney.auth import AuthenticationError
+    from jeepney.io.blocking import open_dbus_connection
     from jeepney.wrappers import DBusErrorResponse
 
     try:
-        yield
+        return open_dbus_connection(address)
     except (AuthenticationError, DBusErrorResponse, KeyError, ValueError) as problem:
         raise ConnectionError(str(problem)) from problem
 

@@ -73,30 +73,23 @@ def _requests() -> dict[str, Any]:
     """The requests as classes; made on first use, since Xlib is not loaded before."""
     from Xlib.protocol import rq
 
-    class Use(rq.ReplyRequest):  # type: ignore[misc]
-        _request = rq.Struct(
-            rq.Card8("opcode"), rq.Opcode(0), rq.RequestLength(), rq.Card16("major"), rq.Card16("minor")
-        )
-        _reply = rq.Struct(
-            rq.ReplyCode(), rq.Bool("supported"), rq.Card16("sequence_number"), rq.ReplyLength(), rq.Pad(24)
-        )
+    def request(base: type, number: int, *fields: Any, reply: tuple[Any, ...] = ()) -> type:
+        head = (rq.Card8("opcode"), rq.Opcode(number), rq.RequestLength())
+        answer = (rq.ReplyCode(), rq.Card8("device"), rq.Card16("sequence_number"), rq.ReplyLength())
+        parts = {"_request": rq.Struct(*head, *fields), "_reply": rq.Struct(*answer, *reply)}
+        return type("XkbRequest", (base,), parts)
 
-    class Get(rq.ReplyRequest):  # type: ignore[misc]
-        _request = rq.Struct(
-            rq.Card8("opcode"), rq.Opcode(4), rq.RequestLength(), rq.Card16("device"), rq.Pad(2)
-        )
-        _reply = rq.Struct(
-            *(rq.ReplyCode(), rq.Card8("device"), rq.Card16("sequence_number"), rq.ReplyLength()),
-            *(rq.Card8("modifiers"), rq.Card8("base_modifiers"), rq.Card8("latched_modifiers")),
-            *(rq.Card8("locked_modifiers"), rq.Card8("layout"), rq.Card8("locked_layout"), rq.Pad(18)),
-        )
+    def bytes_named(*names: str) -> tuple[Any, ...]:
+        return tuple(rq.Card8(name) for name in names)
 
-    class Set(rq.Request):  # type: ignore[misc]
-        _request = rq.Struct(
-            *(rq.Card8("opcode"), rq.Opcode(5), rq.RequestLength(), rq.Card16("device")),
-            *(rq.Card8("affected_locks"), rq.Card8("locks"), rq.Card8("lock_layout"), rq.Card8("layout")),
-            *(rq.Card8("affected_latches"), rq.Pad(1), rq.Pad(1), rq.Card8("latch_layout")),
-            rq.Card16("latched_layout"),
-        )
-
-    return {"use": Use, "get": Get, "set": Set}
+    state = bytes_named(
+        *("modifiers", "base_modifiers", "latched_modifiers", "locked_modifiers", "layout", "locked_layout")
+    )
+    locks = bytes_named("affected_locks", "locks", "lock_layout", "layout", "affected_latches")
+    device, version = rq.Card16("device"), (rq.Card16("major"), rq.Card16("minor"))
+    latches = (rq.Pad(2), *bytes_named("latch_layout"), rq.Card16("latched_layout"))
+    return {
+        "use": request(rq.ReplyRequest, 0, *version, reply=(rq.Pad(24),)),
+        "get": request(rq.ReplyRequest, 4, device, rq.Pad(2), reply=(*state, rq.Pad(18))),
+        "set": request(rq.Request, 5, device, *locks, *latches),
+    }
