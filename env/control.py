@@ -35,16 +35,19 @@ class Control:
     Attributes:
         attended: whether a person can answer questions; set by whoever reads their answers.
         reserved: the person's chords, which the agent may not press; set by whoever watches for them.
+        reason: why the run was stopped; None while it was not.
+        pausing: whether a pause was requested within a step, whose remaining actions are then left out.
+        question: what waits for a person's answer; None without a question.
     """
 
     def __init__(self) -> None:
         self.attended = False
         self.reserved: tuple[Chord, ...] = ()
         self._changed = threading.Condition()
-        self._reason: str | None = None
+        self.reason: str | None = None
         self._allowed: int | None = None
-        self._pausing = False
-        self._question: str | None = None
+        self.pausing = False
+        self.question: str | None = None
         self._answer = ""
         self._interruptible: int | None = None
         self._listeners: list[Listener] = []
@@ -53,27 +56,12 @@ class Control:
     @property
     def stopped(self) -> bool:
         """Whether a stop was requested; it cannot be taken back."""
-        return self._reason is not None
-
-    @property
-    def reason(self) -> str | None:
-        """Why it was stopped."""
-        return self._reason
+        return self.reason is not None
 
     @property
     def paused(self) -> bool:
         """Whether the next step waits for a person."""
         return self._allowed == 0
-
-    @property
-    def pausing(self) -> bool:
-        """Whether a pause was requested within a step, whose remaining actions are then left out."""
-        return self._pausing
-
-    @property
-    def question(self) -> str | None:
-        """The question that waits for a person's answer; None without one."""
-        return self._question
 
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` at every change from now on, in the thread that makes it."""
@@ -82,9 +70,9 @@ class Control:
     def stop(self, reason: str) -> None:
         """Stop the run at once; the first reason is kept."""
         with self._changed:
-            if self._reason is not None:
+            if self.reason is not None:
                 return
-            self._reason = reason
+            self.reason = reason
             self._changed.notify_all()
             if self._interruptible is not None:
                 _interrupt(self._interruptible)
@@ -104,7 +92,7 @@ class Control:
 
     def toggle(self) -> None:
         """Pause, or resume when the run is paused or waits for an answer."""
-        if self.paused or self._question is not None:
+        if self.paused or self.question is not None:
             self.resume()
         else:
             self.pause()
@@ -113,7 +101,7 @@ class Control:
         """Answer the open question and resume."""
         with self._changed:
             self._answer = text
-            self._question = None
+            self.question = None
             self._changed.notify_all()
         self._notify("resumed", "")
 
@@ -138,8 +126,8 @@ class Control:
         Raises:
             Stopped: a stop was requested.
         """
-        if self._reason is not None:
-            raise Stopped(self._reason)
+        if self.reason is not None:
+            raise Stopped(self.reason)
 
     def wait(self, seconds: float) -> None:
         """Sleep; a stop ends it at once.
@@ -162,7 +150,7 @@ class Control:
             self._changed.wait_for(lambda: self.stopped or self._allowed != 0)
             if self._allowed:
                 self._allowed -= 1
-            self._pausing = False
+            self.pausing = False
         self.check()
         return was_paused
 
@@ -173,11 +161,11 @@ class Control:
             Stopped: a stop was requested.
         """
         with self._changed:
-            self._question, self._answer = question, ""
+            self.question, self._answer = question, ""
         self._notify("asked", question)
         with self._changed:
-            self._changed.wait_for(lambda: self.stopped or self._question is None)
-            self._question = None
+            self._changed.wait_for(lambda: self.stopped or self.question is None)
+            self.question = None
         self.check()
         return self._answer
 
@@ -230,9 +218,9 @@ class Control:
     def _allow(self, steps: int | None, change: Change) -> None:
         with self._changed:
             self._allowed = steps
-            self._pausing = steps == 0
+            self.pausing = steps == 0
             if steps != 0:
-                self._question = None
+                self.question = None
             self._changed.notify_all()
         self._notify(change, "")
 

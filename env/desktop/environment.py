@@ -70,7 +70,7 @@ class DesktopEnvironment:
         self._guard = ChordGuard()
         existing = display is not None or not private
         if existing and (app is not None or sandbox is not None):
-            raise UsageError("a program or a sandbox needs a private desktop; leave the display out")
+            raise UsageError("a program or a sandbox goes with a private desktop; leave the display out")
         self._target: DesktopTarget = (
             ExistingDesktop(display) if existing else PrivateDesktop(app, size, sandbox, self._control)
         )

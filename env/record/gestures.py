@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ...actions.geometry import Point
 from ...actions.schema import (
@@ -74,16 +75,13 @@ class PendingGesture:
         frame: the screen from just before its first event.
         began: time of its first event.
         last: time of its newest event.
+        timeout: seconds without a further event after which it is finished.
     """
 
+    timeout: ClassVar[float] = math.inf
     frame: Observation | None
     began: float
     last: float
-
-    @property
-    def timeout(self) -> float:
-        """Seconds without a further event after which it is finished."""
-        return math.inf
 
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
         """What it becomes."""
@@ -98,7 +96,7 @@ class TypedText(PendingGesture):
     text: str = ""
 
     @property
-    def timeout(self) -> float:
+    def timeout(self) -> float:  # type: ignore[override]
         """Shorter after Enter or Tab, where something else is likely to begin; secrets are never cut."""
         if self.secret:
             return math.inf
@@ -120,14 +118,10 @@ class Clicks(PendingGesture):
         again: whether other clicks there came right before, too long ago to be counted together.
     """
 
+    timeout = DOUBLE_CLICK_SECONDS
     point: Point
     count: int = 0
     again: bool = False
-
-    @property
-    def timeout(self) -> float:
-        """The double-click time."""
-        return DOUBLE_CLICK_SECONDS
 
     def continues_with(self, time: float, point: Point) -> bool:
         """Whether a press there and then is one more of these clicks."""
@@ -145,14 +139,10 @@ class Clicks(PendingGesture):
 class WheelTurns(PendingGesture):
     """The wheel turned one way at one place."""
 
+    timeout = _SCROLL_PAUSE
     point: Point
     direction: Direction
     clicks: int = 0
-
-    @property
-    def timeout(self) -> float:
-        """The time a finger takes to reach over the wheel again."""
-        return _SCROLL_PAUSE
 
     def continues_with(self, event: WheelInput) -> bool:
         """Whether a turn of the wheel belongs to it."""

@@ -84,7 +84,7 @@ class Merger:
         self._accent = ""
         self._pointer = Point(0.0, 0.0)
         self._clicked: Point | None = None
-        self._newest: tuple[Frame, float] | None = None
+        self._newest: tuple[Frame, float] = (None, 0.0)
         self._finished: list[Gesture] = []
         self.stopped = False
         self.unnamed = 0
@@ -112,22 +112,22 @@ class Merger:
                 if self._button is not None:
                     self._button.moved(event.point)
             case ButtonInput(down=True):
-                self._button_down(event, frame)
+                self._button_down(event)
             case ButtonInput():
-                self._button_up(event, frame)
+                self._button_up(event)
             case WheelInput():
-                self._wheel(event, frame)
+                self._wheel(event)
             case TextInput():
-                self._text(event, frame)
+                self._text(event)
             case KeyInput(down=True):
-                self._key_down(event, frame)
+                self._key_down(event)
             case KeyInput():
-                self._key_up(event, frame)
+                self._key_up(event)
             case ReleaseAllInput():
                 self._release_all()
             case ActionInput():
                 self._close()
-                self._emit(frame, event.time, event.action)
+                self._emit(event.action)
         return self._take_finished()
 
     def finish(self) -> list[Gesture]:
@@ -136,7 +136,7 @@ class Merger:
             self._record_button(self._button)
         self._close()
         for button in reversed(self._recorded_buttons):
-            self._emit_newest(MouseUp(point=self._pointer, button=button))
+            self._emit(MouseUp(point=self._pointer, button=button))
         self._recorded_buttons.clear()
         self._release_all()
         return self._take_finished()
@@ -148,7 +148,7 @@ class Merger:
 
     # ---------------------------------------------------------------- the mouse
 
-    def _button_down(self, event: ButtonInput, frame: Frame) -> None:
+    def _button_down(self, event: ButtonInput) -> None:
         self._pointer = event.point
         self._record_modifiers()
         if not (
@@ -158,20 +158,20 @@ class Merger:
             and self._pending.continues_with(event.time, event.point)
         ):
             self._close()
-        held = HeldButton(frame, event.time, event.time, event.button, event.point, event.point)
+        held = HeldButton(*self._begin(), event.button, event.point, event.point)
         if self._button is None and not self._recorded_buttons:
             self._button = held
             return
         self._interrupt()
         self._record_button(held)
 
-    def _button_up(self, event: ButtonInput, frame: Frame) -> None:
+    def _button_up(self, event: ButtonInput) -> None:
         self._pointer = event.point
         held = self._button
         if event.button in self._recorded_buttons:
             self._close()
             self._recorded_buttons.remove(event.button)
-            self._emit(frame, event.time, MouseUp(point=event.point, button=event.button))
+            self._emit(MouseUp(point=event.point, button=event.button))
         if held is None or held.button != event.button:
             return
         self._button = None
@@ -187,13 +187,13 @@ class Merger:
         self._pending.count += 1
         self._pending.last = held.began
 
-    def _wheel(self, event: WheelInput, frame: Frame) -> None:
+    def _wheel(self, event: WheelInput) -> None:
         self._pointer = event.point
         self._interrupt()
         self._record_modifiers()
         if not (isinstance(self._pending, WheelTurns) and self._pending.continues_with(event)):
             self._close()
-            self._pending = WheelTurns(frame, event.time, event.time, event.point, event.direction)
+            self._pending = WheelTurns(*self._begin(), event.point, event.direction)
         self._pending.clicks += event.clicks
         self._pending.last = event.time
 
@@ -205,16 +205,16 @@ class Merger:
             self._record_button(held)
 
     def _record_button(self, held: HeldButton) -> None:
-        self._emit(held.frame, held.began, *held.down())
+        self._emit_at(held.frame, held.began, *held.down())
         if held.strayed:
-            self._emit(held.frame, held.began, Move(point=self._pointer))
+            self._emit_at(held.frame, held.began, Move(point=self._pointer))
         self._recorded_buttons.append(held.button)
 
     # ---------------------------------------------------------------- the keyboard
 
-    def _key_down(self, event: KeyInput, frame: Frame) -> None:
+    def _key_down(self, event: KeyInput) -> None:
         if event.key in MODIFIERS:
-            self._modifier_down(event, frame)
+            self._modifier_down(event)
             return
         for modifier in self._modifiers.values():
             modifier.used = True
@@ -225,26 +225,26 @@ class Merger:
             self.unnamed += 1
             return
         self._interrupt()
-        self._release_recorded(frame, event.time)
+        self._release_recorded()
         held = tuple(dict.fromkeys(modifier.key for modifier in self._modifiers.values()))
         text = self._text_of(event, held)
         if event.dead:
             self._accent = compose_accent(self._accent, event.key) if self._accent else event.key
             if self._accent != event.key:
-                self._type(self._spelled(self._accent), event.secret, event.time, frame)
+                self._type(self._spelled(self._accent), event.secret)
         elif text:
-            self._type(self._spelled(text), event.secret, event.time, frame)
+            self._type(self._spelled(text), event.secret)
         elif held:
             self._accent = ""
-            self._shortcut(held, event, frame)
+            self._shortcut(held, event)
         elif event.secret and event.key == "backspace" and isinstance(self._pending, TypedText):
             self._pending.text = self._pending.text[:-1]
         else:
             self._accent = ""
             self._close()
-            self._emit(frame, event.time, Press(key=event.key))
+            self._emit(Press(key=event.key))
 
-    def _key_up(self, event: KeyInput, frame: Frame) -> None:
+    def _key_up(self, event: KeyInput) -> None:
         modifier = self._modifiers.pop(event.code, None)
         if modifier is None:
             return
@@ -253,17 +253,17 @@ class Merger:
         if modifier.recorded:
             self._interrupt()
             self._close()
-            self._emit(frame, event.time, KeyUp(key=modifier.key))
+            self._emit(KeyUp(key=modifier.key))
         elif not modifier.used:
             self._close()
-            self._emit(modifier.frame, modifier.time, Press(key=modifier.key))
+            self._emit_at(modifier.frame, modifier.time, Press(key=modifier.key))
 
-    def _modifier_down(self, event: KeyInput, frame: Frame) -> None:
+    def _modifier_down(self, event: KeyInput) -> None:
         if event.code in self._modifiers:
             return  # it repeats
         for modifier in self._modifiers.values():
             modifier.used = True
-        self._modifiers[event.code] = _Modifier(event.key, frame, event.time)
+        self._modifiers[event.code] = _Modifier(event.key, *self._newest)
         if self._button is not None or self._recorded_buttons:
             self._interrupt()
             self._record_modifiers()
@@ -286,24 +286,24 @@ class Merger:
         accent, self._accent = self._accent, ""
         return compose_accent(accent, character) if accent and accent != character else character
 
-    def _text(self, event: TextInput, frame: Frame) -> None:
+    def _text(self, event: TextInput) -> None:
         if isinstance(self._pending, Shortcut) and self._pending.pastes:
             self._pending = None
         self._interrupt()
-        self._type(event.text, event.secret, event.time, frame)
+        self._type(event.text, event.secret)
 
-    def _type(self, text: str, secret: str, time: float, frame: Frame) -> None:
+    def _type(self, text: str, secret: str) -> None:
         if not (isinstance(self._pending, TypedText) and self._pending.secret == secret):
             self._close()
-            self._pending = TypedText(frame, time, time, secret)
+            self._pending = TypedText(*self._begin(), secret)
         self._pending.text += text
-        self._pending.last = time
+        self._pending.last = self._newest[1]
 
-    def _shortcut(self, held: tuple[str, ...], event: KeyInput, frame: Frame) -> None:
+    def _shortcut(self, held: tuple[str, ...], event: KeyInput) -> None:
         key = event.key.lower() if len(event.key) == 1 and event.key.isascii() else event.key
         if not (isinstance(self._pending, Shortcut) and self._pending.continues_with(held)):
             self._close()
-            self._pending = Shortcut(frame, event.time, event.time, held)
+            self._pending = Shortcut(*self._begin(), held)
         self._pending.keys.append(key)
         self._pending.last = event.time
 
@@ -315,25 +315,25 @@ class Merger:
                 self._close()
                 later = later or modifier.used  # what is recorded after it has a later screen
                 if later:
-                    self._emit_newest(KeyDown(key=modifier.key))
+                    self._emit(KeyDown(key=modifier.key))
                 else:
-                    self._emit(modifier.frame, modifier.time, KeyDown(key=modifier.key))
+                    self._emit_at(modifier.frame, modifier.time, KeyDown(key=modifier.key))
                 modifier.used = modifier.recorded = True
 
-    def _release_recorded(self, frame: Frame, time: float) -> None:
+    def _release_recorded(self) -> None:
         """Keys are pressed again after the mouse was used: release the modifiers, which chords include."""
         for modifier in reversed(self._modifiers.values()):
             if modifier.recorded:
                 self._close()
                 modifier.recorded = False
-                self._emit(frame, time, KeyUp(key=modifier.key))
+                self._emit(KeyUp(key=modifier.key))
 
     def _release_all(self) -> None:
         """No key is held any more, though no release was seen."""
         self._close()
         for modifier in reversed(self._modifiers.values()):
             if modifier.recorded:
-                self._emit_newest(KeyUp(key=modifier.key))
+                self._emit(KeyUp(key=modifier.key))
         self._modifiers.clear()
 
     # ---------------------------------------------------------------- what is finished
@@ -352,17 +352,21 @@ class Merger:
             self._add(Gesture(actions, done.frame, done.began, done.last))
             self._clicked = done.point if isinstance(done, Clicks) else None
 
-    def _emit(self, frame: Frame, time: float, *actions: Action) -> None:
+    def _emit_at(self, frame: Frame, time: float, *actions: Action) -> None:
         self._add(Gesture(actions, frame, time, time))
 
     def _add(self, gesture: Gesture) -> None:
         self._finished.append(gesture)
         self._clicked = None
 
-    def _emit_newest(self, action: Action) -> None:
+    def _emit(self, action: Action) -> None:
         """Record an action that follows from the newest event."""
-        assert self._newest is not None  # something is held, so there was an event
-        self._emit(*self._newest, action)
+        self._emit_at(*self._newest, action)
+
+    def _begin(self) -> tuple[Frame, float, float]:
+        """How a gesture begins that begins with the newest event."""
+        frame, time = self._newest
+        return frame, time, time
 
     def _take_finished(self) -> list[Gesture]:
         done, self._finished = self._finished, []

@@ -49,8 +49,8 @@ class Recorder:
     """Marks, merges and writes events.
 
     Args:
-        trajectory: where to; its start is written.
-        options: see ``RecordOptions``.
+        trajectory: is written to, after its start.
+        options: how.
 
     Attributes:
         steps: how many were written.

@@ -17,11 +17,7 @@ _READ_TIMEOUT = 1.0
 
 
 class Clipboard:
-    """Offers contents, and remembers what other programs offered before.
-
-    Args:
-        connection: to the server.
-    """
+    """Offers contents, and remembers what other programs offered before."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -33,7 +33,7 @@ class Focus:
 
     Args:
         connection: to the server.
-        control: a stop ends every wait.
+        control: a stop ends every wait with ``Stopped``.
     """
 
     def __init__(self, connection: Connection, control: Control) -> None:
@@ -52,11 +52,7 @@ class Focus:
         return None if number == NOBODY else self._connection.window(number)
 
     def wait_for_window(self, seconds: float) -> None:
-        """Wait until a program's window gets the keys, where a window manager gives the focus.
-
-        Raises:
-            Stopped: a stop was requested.
-        """
+        """Wait until a program's window gets the keys, where a window manager gives the focus."""
         root, deadline = self._connection.root, time.monotonic() + seconds
         while self._connection.numbers(root, "_NET_SUPPORTING_WM_CHECK") and time.monotonic() < deadline:
             if self._connection.numbers(root, "_NET_ACTIVE_WINDOW") not in ((), (0,)):
@@ -77,7 +73,6 @@ class Focus:
         """Wait until the program with the focus has handled all events so far.
 
         Raises:
-            Stopped: a stop was requested.
             EnvironmentFailure: the program does not answer.
         """
         if not self.follow(_TIMEOUT, self._control.wait):
@@ -86,11 +81,7 @@ class Focus:
             )
 
     def keep_up(self) -> None:
-        """Wait until the program has handled all events so far, but for a second at most.
-
-        Raises:
-            Stopped: a stop was requested.
-        """
+        """Wait until the program has handled all events so far, but for a second at most."""
         self.follow(_SHORT_TIMEOUT, self._control.wait)
 
     def linger(self) -> None:

@@ -22,11 +22,7 @@ _BETWEEN_CLICKS = 0.01
 
 
 class X11Keyboard:
-    """``KeyboardDevice`` on an X server.
-
-    Args:
-        session: to the server.
-    """
+    """``KeyboardDevice`` on an X server."""
 
     def __init__(self, session: X11Session) -> None:
         self._session = session

@@ -52,9 +52,6 @@ class KeyStroke(NamedTuple):
 class KeyMap:
     """The keyboard map of one server.
 
-    Args:
-        connection: to the server.
-
     Attributes:
         modifiers: keycodes of all modifiers.
         shift: keycode of the shift key; 0 without one.
@@ -108,26 +105,14 @@ class KeyMap:
         """Keycodes that are lent to other symbols for now."""
         return set(self._lent)
 
-    def spares(self, besides: Iterable[int] = ()) -> list[int]:
-        """Keycodes without a meaning; where there are none, those of vendors' special keys.
-
-        Args:
-            besides: keycodes that are in use.
-        """
-        used = {*besides, *self.modifiers}
-        free = [code for code, row in self._rows.items() if code not in used and not any(row)]
-        return free or [
-            code
-            for code, row in self._rows.items()
-            if code not in used and all(symbol in _VENDOR for symbol in row if symbol)
-        ]
+    def spares(self) -> list[int]:
+        """Keycodes without a meaning; where there are none, those of vendors' special keys."""
+        rows = {code: row for code, row in self._rows.items() if code not in self.modifiers}
+        free = [code for code, row in rows.items() if not any(row)]
+        return free or [code for code, row in rows.items() if all(each in _VENDOR for each in row if each)]
 
     def lend(self, symbols: dict[int, int]) -> None:
-        """Give keycodes other symbols, on every level.
-
-        Args:
-            symbols: the keycode for each symbol.
-        """
+        """Give keycodes other symbols, on every level; ``symbols`` holds the keycode for each."""
         for symbol, code in symbols.items():
             self._lent.setdefault(code, self._rows[code])
             self._change(code, [symbol] * len(self._rows[code]))

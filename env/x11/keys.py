@@ -13,7 +13,6 @@ def press_key(session: X11Session, key: str) -> None:
 
     Raises:
         EnvironmentFailure: the map lacks the key and has no keycode to lend it.
-        Stopped: a stop was requested.
     """
     codes = _keycodes(session, (key,))[key]
     session.control.check()
@@ -22,11 +21,7 @@ def press_key(session: X11Session, key: str) -> None:
 
 
 def release_key(session: X11Session, key: str) -> None:
-    """Release a key, also one that is not held.
-
-    Raises:
-        Stopped: a stop was requested.
-    """
+    """Release a key, also one that is not held."""
     session.control.check()
     if key in session.held_keys:
         session.release_keys(key)
@@ -39,7 +34,6 @@ def press_chord(session: X11Session, keys: tuple[str, ...]) -> None:
 
     Raises:
         EnvironmentFailure: the map lacks a key and has no keycode to lend it.
-        Stopped: a stop was requested.
     """
     codes = _keycodes(session, keys)
     pressed = list(dict.fromkeys(code for key in keys for code in codes[key]))

@@ -74,7 +74,6 @@ def paste(session: X11Session, text: str) -> bool:
 
     Raises:
         EnvironmentFailure: the program does not answer.
-        Stopped: a stop was requested.
     """
     way = paste_of(session.focus.program())
     session.control.check()

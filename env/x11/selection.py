@@ -65,11 +65,7 @@ def contents_from_json(text: str) -> Contents:
 
 
 class SelectionReader:
-    """Asks the owner of a selection what it holds.
-
-    Args:
-        connection: to the server.
-    """
+    """Asks the owner of a selection what it holds."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,6 +1,7 @@
 """Input on one X display: one session owns the connection, what is held down, and the focus.
 
 The functions of ``keys``, ``text`` and ``paste`` work on a session; ``input`` makes them an ``InputDevice``.
+A stop ends each of them with ``Stopped``.
 """
 
 from __future__ import annotations
@@ -67,11 +68,7 @@ class X11Session(Connection):
             self.forget_events()
 
     def send(self, *events: InjectedEvent) -> None:
-        """Inject events, unless a stop was requested.
-
-        Raises:
-            Stopped: a stop was requested.
-        """
+        """Inject events, unless a stop was requested."""
         self.control.check()
         self.inject(events)
 

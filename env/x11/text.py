@@ -33,7 +33,6 @@ def type_text(session: X11Session, text: str) -> None:
     Raises:
         UsageError: the text holds half a surrogate pair, which is no character.
         EnvironmentFailure: the program does not take it.
-        Stopped: a stop was requested.
     """
     text = _with_line_feeds(text)
     session.focus.wait_for_window(_FIRST_FOCUS)
