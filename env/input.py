@@ -73,7 +73,7 @@ class InputDevice(Protocol):
     def drag(self, start: Point, end: Point) -> None:
         """Press at ``start``, move there in steps, release at ``end``."""
 
-    def hold(self, point: Point, seconds: float) -> None:
+    def long_press(self, point: Point, seconds: float) -> None:
         """Press the left button, keep it for a while, release it."""
 
     def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
@@ -115,7 +115,7 @@ def _use_mouse(device: InputDevice, action: Action, at: Callable[[Point], Point]
         case Scroll():
             device.scroll(at(action.point) if action.point else None, action.direction, action.amount)
         case LongPress():
-            device.hold(at(action.point), action.seconds)
+            device.long_press(at(action.point), action.seconds)
         case _:
             return False
     return True

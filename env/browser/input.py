@@ -77,7 +77,7 @@ class PageInput:
         finally:
             self.up(None, "left")
 
-    def hold(self, point: Point, seconds: float) -> None:
+    def long_press(self, point: Point, seconds: float) -> None:
         """Press the left button, keep it for a while, release it."""
         self.down(point, "left")
         try:

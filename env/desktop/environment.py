@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.geometry import Point, Size, clamp, inside
@@ -215,7 +216,12 @@ class DesktopEnvironment:
         if self._screen is None:
             display = self._target.display
             device = self._device or open_input(display, self._control)
-            self._screen = _Screen(display, device, *self._view, self._limits)
+            try:
+                camera = ScreenCamera(display, *self._view)
+            except BaseException:
+                device.close()
+                raise
+            self._screen = _Screen(device, camera, screen_settler(display, camera, self._limits))
         return self._screen
 
     def _drop_screen(self) -> None:
@@ -224,24 +230,12 @@ class DesktopEnvironment:
             screen.close()
 
 
-class _Screen:
-    """Camera, settler and input device of one screen."""
+class _Screen(NamedTuple):
+    """Input device, camera and settler of one screen."""
 
-    def __init__(
-        self,
-        display: str | None,
-        device: ScreenInput,
-        monitor: int | None,
-        region: Region | None,
-        limits: SettleLimits,
-    ) -> None:
-        self.device = device
-        try:
-            self.camera = ScreenCamera(display, monitor, region)
-        except BaseException:
-            device.close()
-            raise
-        self.settler: ScreenSettler = screen_settler(display, self.camera, limits)
+    device: ScreenInput
+    camera: ScreenCamera
+    settler: ScreenSettler
 
     @property
     def middle(self) -> Point:

@@ -1,7 +1,7 @@
-"""Mouse and keyboard by PyAutoGUI: the way in where there is no X server (macOS, Windows).
+"""Mouse and keyboard by PyAutoGUI, where there is no X server (macOS, Windows).
 
-PyAutoGUI drops characters and key names it does not know without a word; here such text is pasted and such
-keys are refused. It acts on one screen per process, the one the user sees.
+PyAutoGUI silently drops characters and key names that it does not know; here such text is pasted and such
+keys are refused. It acts on one screen per process, the user's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WHEEL: dict[Direction, tuple[str, int]] = {
     "right": ("hscroll", 1),
 }
 _WINDOWS_WHEEL_CLICK = 120
-# By keys goes what every layout has in one place; the rest is pasted.
+# Typed by keys: what every layout has in one place; the rest is pasted.
 _TYPED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789 \n\t")
 _PASTE_TIME = 0.3
 
@@ -84,7 +84,7 @@ class PyAutoGuiKeyboard:
         self._gui.keyDown(known)
 
     def up(self, name: str) -> None:
-        """Release a key; one that is not held is let go all the same, as a keyboard would."""
+        """Release a key; also one that is not held."""
         self._control.check()
         self._release(canonical_key(name))
 
@@ -112,7 +112,7 @@ class PyAutoGuiKeyboard:
             self._gui.press(self._name(canonical_key(character)))
 
     def release_all(self) -> None:
-        """Let go of everything that is held."""
+        """Release every key that is held."""
         for key in reversed(self.held):
             self._release(key)
 
@@ -122,7 +122,7 @@ class PyAutoGuiKeyboard:
         self._gui.keyUp(self._name(key))
 
     def _paste(self, text: str) -> None:
-        """By way of the clipboard, whose text is put back."""
+        """Paste by the clipboard, whose text is restored."""
         import pyperclip
 
         former = pyperclip.paste()
@@ -142,7 +142,7 @@ class PyAutoGuiKeyboard:
 
 
 class PyAutoGuiInput:
-    """``InputDevice`` on the screen the user sees; points are those of its input.
+    """``InputDevice`` on the user's own screen; points are those of its input.
 
     Args:
         control: asked before every event; a stop ends any method, with everything released.
@@ -155,12 +155,7 @@ class PyAutoGuiInput:
         self._gui = load_pyautogui()
         self._control = control
         self._held: set[Button] = set()
-        self._keyboard = PyAutoGuiKeyboard(self._gui, control)
-
-    @property
-    def keyboard(self) -> PyAutoGuiKeyboard:
-        """The keyboard."""
-        return self._keyboard
+        self.keyboard = PyAutoGuiKeyboard(self._gui, control)
 
     def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
         """Press and release a button, ``count`` times within the double-click time."""
@@ -171,23 +166,18 @@ class PyAutoGuiInput:
 
     def move(self, point: Point) -> None:
         """Move the pointer."""
-        x, y = math.floor(point.x), math.floor(point.y)
-        self._control.check()
-        self._control.announce_move(x, y)
-        self._gui.moveTo(x, y)
+        self._move(point)
 
     def down(self, point: Point | None, button: Button) -> None:
         """Press a button and hold it."""
-        if point is not None:
-            self.move(point)
+        self._move(point)
         self._control.check()
         self._held.add(button)
         self._gui.mouseDown(button=button)
 
     def up(self, point: Point | None, button: Button) -> None:
         """Release a button."""
-        if point is not None:
-            self.move(point)
+        self._move(point)
         self._control.check()
         self._release(button)
 
@@ -199,15 +189,14 @@ class PyAutoGuiInput:
                 self.move(point)
             self._control.wait(HOLD_TIME)
 
-    def hold(self, point: Point, seconds: float) -> None:
+    def long_press(self, point: Point, seconds: float) -> None:
         """Press the left button, keep it for a while, release it."""
         with self._pressed(point):
             self._control.wait(seconds)
 
     def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
         """Turn the wheel where the pointer is, or at ``point``."""
-        if point is not None:
-            self.move(point)
+        self._move(point)
         method, sign = _WHEEL[direction]
         unit = _WINDOWS_WHEEL_CLICK if sys.platform == "win32" else 1
         for _ in range(amount):
@@ -215,14 +204,21 @@ class PyAutoGuiInput:
             getattr(self._gui, method)(sign * unit)
 
     def release_all(self) -> None:
-        """Let go of every button and key that is held."""
+        """Release every button and key that is held."""
         for button in tuple(self._held):
             self._release(button)
-        self._keyboard.release_all()
+        self.keyboard.release_all()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self.release_all()
+
+    def _move(self, point: Point | None) -> None:
+        if point is not None:
+            x, y = math.floor(point.x), math.floor(point.y)
+            self._control.check()
+            self._control.announce_move(x, y)
+            self._gui.moveTo(x, y)
 
     @contextmanager
     def _pressed(self, point: Point) -> Iterator[None]:

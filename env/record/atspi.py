@@ -35,12 +35,7 @@ _LOST = (OSError, RuntimeError)
 
 
 class Widget(NamedTuple):
-    """A widget on the bus.
-
-    Attributes:
-        program: the name of its program there, which no other ever has.
-        path: its own name within the program.
-    """
+    """A widget on the bus: the unique name of its program, and its path within the program."""
 
     program: str
     path: str

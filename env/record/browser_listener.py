@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import resources
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -131,9 +130,7 @@ class BrowserListener:
     def __enter__(self) -> BrowserListener:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # ---------------------------------------------------------------- pages

@@ -45,15 +45,7 @@ _IN_TEXT = {"space": " ", "enter": "\n", "tab": "\t"}
 
 @dataclass
 class _Modifier:
-    """A modifier that is down.
-
-    Attributes:
-        key: its name.
-        frame: the screen from just before it went down.
-        time: when it went down.
-        used: whether anything else happened since.
-        recorded: whether it was recorded as a key that is held.
-    """
+    """A modifier that is down; ``used`` since for anything, or even ``recorded`` as a key that is held."""
 
     key: str
     frame: Frame

@@ -79,13 +79,7 @@ def marking_passwords(display: str | None, warn: Callable[[str], None]) -> Itera
 
 
 class _State(NamedTuple):
-    """Where the keys go.
-
-    Attributes:
-        window: number of the window that gets them.
-        hidden: whether to a password field, as far as is known.
-        certain: whether the program answered, and no other window got the keys meanwhile.
-    """
+    """Which window gets the keys, whether it is a password field, and whether its program confirmed that."""
 
     window: int
     hidden: bool

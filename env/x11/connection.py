@@ -21,14 +21,7 @@ NOBODY, POINTER = 0, 1
 
 
 class InjectedEvent(NamedTuple):
-    """One event to inject.
-
-    Attributes:
-        kind: ``KEY_DOWN`` and so on.
-        detail: keycode or button; 0 for a motion.
-        x: target of a motion, in pixels of the screen.
-        y: likewise.
-    """
+    """One event to inject: its kind, such as ``KEY_DOWN``; its keycode or button; the target of a motion."""
 
     kind: int
     detail: int

@@ -22,16 +22,7 @@ _EVENT = struct.Struct("=BB2xI12xhh4xHxx")
 
 
 class DeviceEvent(NamedTuple):
-    """A core input event (X protocol, appendix B).
-
-    Attributes:
-        kind: ``KEY_DOWN`` and so on, see ``connection``.
-        detail: keycode or button.
-        time: milliseconds of the server's clock.
-        x: place of the pointer on the screen.
-        y: likewise.
-        state: bits of the modifiers and buttons that were down before.
-    """
+    """A core input event (X protocol, appendix B); ``time`` is in the server's milliseconds."""
 
     kind: int
     detail: int
@@ -67,10 +58,10 @@ class EventStream:
 
         self._gone = (error.ConnectionClosedError, OSError)
         self._name = display or "(none named)"
-        self._purpose = purpose
-        self.display = open_display(display, f"so it cannot be listened to {purpose}")
+        self._so = f"so it cannot be listened to {purpose}"
+        self.display = open_display(display, self._so)
         try:
-            self._events = open_display(display, f"so it cannot be listened to {purpose}")
+            self._events = open_display(display, self._so)
         except MissingPartError:
             self.display.close()
             raise
@@ -79,9 +70,7 @@ class EventStream:
         self._thread: threading.Thread | None = None
         if not self.display.has_extension("RECORD"):
             self.close()
-            raise MissingPartError(
-                f"the display {self._name} has no RECORD extension, so it cannot be listened to {purpose}"
-            )
+            raise MissingPartError(f"the display {self._name} has no RECORD extension, {self._so}")
 
     def start(
         self, receive: Callable[[Any], None], kinds: tuple[int, int], requests: Requests = NO_REQUESTS
@@ -102,9 +91,7 @@ class EventStream:
         self._thread = threading.Thread(target=self._listen, args=(receive,), name=name, daemon=True)
         self._thread.start()
         if not self._started.wait(_TIMEOUT):
-            raise MissingPartError(
-                f"the display {self._name} reports nothing, so it cannot be listened to {self._purpose}"
-            )
+            raise MissingPartError(f"the display {self._name} reports nothing, {self._so}")
 
     def close(self) -> None:
         """Stop listening; there are no events once it returns. The display may be gone already."""

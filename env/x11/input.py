@@ -122,7 +122,7 @@ class X11Input:
                 self.session.focus.keep_up()  # a busy program must not lose the steps between
             self._control.wait(HOLD_TIME)
 
-    def hold(self, point: Point, seconds: float) -> None:
+    def long_press(self, point: Point, seconds: float) -> None:
         """Press the left button, keep it for a while, release it."""
         with self.session.using(), self._pressed(point):
             self._control.wait(seconds)

@@ -38,12 +38,7 @@ def typable(character: str) -> bool:
 
 
 class KeyStroke(NamedTuple):
-    """What to press for a symbol.
-
-    Attributes:
-        keycode: the key.
-        shift: whether shift must be held.
-    """
+    """What to press for a symbol: a key, and whether with shift."""
 
     keycode: int
     shift: bool

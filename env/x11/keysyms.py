@@ -86,12 +86,7 @@ LEVEL_SHIFTS = frozenset((0xFE03, 0xFF7E, 0xFE11))
 
 
 class KeysymMeaning(NamedTuple):
-    """What a keysym stands for.
-
-    Attributes:
-        key: a canonical name, a character, or empty.
-        dead: whether it is an accent for the next character.
-    """
+    """What a keysym stands for: a key's name or a character; if ``dead``, an accent for the next."""
 
     key: str
     dead: bool = False

@@ -16,12 +16,7 @@ _ALL_MODIFIERS = 0xFF
 
 
 class Locks(NamedTuple):
-    """What is switched on for all keys to come.
-
-    Attributes:
-        modifiers: bits of the modifiers that are locked.
-        layout: number of the layout that is locked.
-    """
+    """What is switched on for all keys to come: bits of the locked modifiers, number of the locked layout."""
 
     modifiers: int
     layout: int

@@ -21,13 +21,13 @@ _POLL = 0.02
 
 
 class Paste(NamedTuple):
-    """How a program is made to paste.
+    """How a program pastes.
 
     Attributes:
-        keys: the chord it listens to.
-        selection: what it then fetches.
-        fetches: how often it does so.
-        questions: how often it asks after that whether all is still there; if not, it pastes nothing.
+        keys: the chord for it.
+        selection: what the program then fetches.
+        fetches: how often.
+        questions: how often it asks afterwards whether the selection is unchanged; if not, it pastes nothing.
     """
 
     keys: tuple[str, ...]

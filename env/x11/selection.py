@@ -17,20 +17,15 @@ from typing import Any, NamedTuple
 from .connection import Connection
 
 TEXT_TARGETS = ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "TEXT", "STRING")
-_NOTIFY, _PROPERTY = 31, 28
-_DELETED = 1
-_PROPERTY_CHANGES = 1 << 22
+_NOTIFY, PROPERTY = 31, 28
+DELETED = 1
+PROPERTY_CHANGES = 1 << 22
 _META_TARGETS = frozenset(("TARGETS", "MULTIPLE", "TIMESTAMP", "SAVE_TARGETS", "DELETE", "INSERT_SELECTION"))
 _MOST_TARGETS = 24
 
 
 class Content(NamedTuple):
-    """What a selection holds for one target (its format, such as ``UTF8_STRING`` or ``image/png``).
-
-    Attributes:
-        kind: name of its type.
-        data: its bytes.
-    """
+    """What a selection holds for one target (format, such as ``UTF8_STRING``): its type's name and bytes."""
 
     kind: str
     data: bytes
@@ -69,7 +64,7 @@ class SelectionReader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._window = connection.root.create_window(0, 0, 1, 1, 0, 0, event_mask=_PROPERTY_CHANGES)
+        self._window = connection.root.create_window(0, 0, 1, 1, 0, 0, event_mask=PROPERTY_CHANGES)
         self._property = connection.atom("SACCADE_SELECTION")
 
     def read(self, selection: str, seconds: float) -> dict[str, Content]:
@@ -119,7 +114,7 @@ class SelectionReader:
 
     def _next_piece(self, deadline: float) -> Any:
         for event in self._events(deadline):
-            if event.type & 0x7F == _PROPERTY and event.atom == self._property and event.state != _DELETED:
+            if event.type & 0x7F == PROPERTY and event.atom == self._property and event.state != DELETED:
                 return self._take()
         return None
 

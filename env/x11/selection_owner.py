@@ -10,20 +10,14 @@ import threading
 from typing import Any, Literal
 
 from .connection import Connection
-from .selection import Content, Contents, contents_from_json
+from .selection import DELETED, PROPERTY, PROPERTY_CHANGES, Content, Contents, contents_from_json
 
-_REQUEST, _CLEAR, _PROPERTY = 30, 29, 28
-_DELETED = 1
-_PROPERTY_CHANGES = 1 << 22
+_REQUEST, _CLEAR = 30, 29
 _PIECE = 1 << 16
 
 
 class Offer:
-    """What a selection holds from now on, and who has asked for it.
-
-    Args:
-        contents: by target.
-    """
+    """What a selection holds from now on, by target, and who has asked for it."""
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
@@ -31,14 +25,14 @@ class Offer:
         self._answers: list[tuple[int, bool]] = []
 
     def note(self, requestor: int, *, whole: bool) -> None:
-        """A window was answered; ``whole``: it has got content, all of it."""
+        """Note that a window was answered; ``whole``: it has got all of a content."""
         with self._changed:
             self._answers.append((requestor, whole))
             self._changed.notify_all()
 
     @property
     def answers(self) -> tuple[tuple[int, bool], ...]:
-        """The windows that were answered, in order, and whether they got content, all of it."""
+        """The windows that were answered, in order, and whether each got all of a content."""
         with self._changed:
             return tuple(self._answers)
 
@@ -117,7 +111,7 @@ class SelectionOwner:
         kind = event.type & 0x7F
         if kind == _REQUEST:
             self._answer(event)
-        elif kind == _PROPERTY and event.state == _DELETED:
+        elif kind == PROPERTY and event.state == DELETED:
             self._send_piece(event.window, event.atom)
         elif kind == _CLEAR:
             self._offers.pop(event.atom, None)
@@ -155,7 +149,7 @@ class SelectionOwner:
         if len(content.data) <= _PIECE:
             requestor.change_property(where, atom(content.kind), 8, content.data)
             return "content"
-        requestor.change_attributes(event_mask=_PROPERTY_CHANGES)
+        requestor.change_attributes(event_mask=PROPERTY_CHANGES)
         self._sending[requestor.id, where] = (offer, content, 0)
         requestor.change_property(where, atom("INCR"), 32, [len(content.data)])
         return "something"

@@ -136,7 +136,7 @@ def test_every_key_arrives_and_is_let_go(display: PrivateDisplay) -> None:
     listener.connection.close()
 
 
-@pytest.mark.parametrize("work", ["drag", "hold", "move"])
+@pytest.mark.parametrize("work", ["drag", "long press", "move"])
 def test_a_stop_ends_the_pointers_work_and_lets_go(display: PrivateDisplay, work: str) -> None:
     """On the bare screen; over a window the server holds buttons back until the window manager agrees."""
     control = Control()
@@ -145,7 +145,7 @@ def test_a_stop_ends_the_pointers_work_and_lets_go(display: PrivateDisplay, work
     threading.Timer(0.05, control.stop, ("enough",)).start()
     works = {
         "drag": lambda: device.drag(Point(1000, 700), Point(1270, 20)),
-        "hold": lambda: device.hold(Point(1000, 700), 60),
+        "long press": lambda: device.long_press(Point(1000, 700), 60),
         "move": lambda: [device.move(Point(1000, 700)) for _ in range(1_000_000)],
     }
     with pytest.raises(Stopped):
