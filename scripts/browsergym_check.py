@@ -1,7 +1,7 @@
-"""Our agent in BrowserGym itself; ``browsergym_overhead.py check`` runs this with BrowserGym's Python.
+"""Checks our agent inside BrowserGym; ``browsergym_overhead.py check`` runs this with BrowserGym's Python.
 
-What is checked: BrowserGym's parser reads back every text; a page hears each action as it was meant; and
-BrowserGym's own experiment loop plays MiniWoB++ episodes with our agent, and is won, lost and given up.
+Checked are: BrowserGym's parser reads back every text; a page receives the events of each action; and
+BrowserGym's own experiment loop runs MiniWoB++ episodes with our agent that succeed, fail and are given up.
 """
 
 from __future__ import annotations
@@ -27,25 +27,8 @@ from saccade.agent.policy import ScriptedPolicy
 from saccade.tasks.adapters.browsergym_agent import BrowserGymAgent
 from saccade.tasks.adapters.coord import CoordWriter, farewell
 
-HARD = (
-    "'",
-    '"',
-    "\\",
-    "\n",
-    "\t",
-    "\r",
-    "\0",
-    "#",
-    "(",
-    ")",
-    "noop()",
-    "goto('x')",
-    " ",
-    "é",
-    "日",
-    "😀",
-    "\ud800",
-)
+HARD = (*"'\"\\\n\t\r\0#() é日😀\ud800", "noop()", "goto('x')")
+"""Pieces of text that are hard to quote."""
 PAGE = """<!DOCTYPE html><body style='margin:0;height:3000px;width:3000px'><textarea id=t
 style='position:absolute;left:10px;top:10px;width:300px;height:90px'></textarea><script>
 const heard = [];
@@ -83,10 +66,10 @@ TEXT = 'It\'s <b>"5 € \\ größer"</b>\n# {noop()} 日本語'
 
 
 def check_texts(count: int = 3000) -> None:
-    """BrowserGym's parser gives every text back."""
-    chance = random.Random(4)
+    """BrowserGym's parser reads back every text."""
+    rng = random.Random(4)
     for _ in range(count):
-        text = "".join(chance.choices(HARD, k=chance.randint(1, 12)))
+        text = "".join(rng.choices(HARD, k=rng.randint(1, 12)))
         calls = [*CoordWriter().write(Type(text=text), Size(9, 9)), farewell(Finished(answer=text))]
         read = highlevel_action_parser.parse_string("\n".join(calls), parse_all=True).as_list()
         assert read == [["keyboard_type", [text]], ["send_msg_to_user", [text]]], (text, read)
@@ -94,7 +77,7 @@ def check_texts(count: int = 3000) -> None:
 
 
 def check_actions() -> None:
-    """A page hears what was meant."""
+    """A page receives the events of each action."""
     agent, writer, size = BrowserGymAgent(ScriptedPolicy([])), CoordWriter(), Size(1280, 720)
     environment = gymnasium.make(
         "browsergym/openended",
@@ -124,7 +107,7 @@ def check_actions() -> None:
     written = environment.unwrapped.page.evaluate("t.value")
     assert written == TEXT, written
     environment.close()
-    print(f"{len(WANTED) + 1} actions are heard as they were meant")
+    print(f"{len(WANTED) + 1} actions arrive as the right events")
 
 
 @dataclass(frozen=True)
@@ -138,7 +121,7 @@ class ScriptedArgs:
         """Nothing to load."""
 
     def close(self) -> None:
-        """Nothing to forget."""
+        """Nothing to release."""
 
     def make_agent(self) -> BrowserGymAgent:
         """An agent for one episode."""
@@ -155,7 +138,7 @@ def button_of(seed: int) -> Point:
 
 
 def play(replies: tuple[str, ...], seed: int) -> dict[str, Any]:
-    """One episode of BrowserGym's own loop; what its summary says."""
+    """Run one episode of BrowserGym's own loop; returns its summary."""
     with tempfile.TemporaryDirectory() as folder:
         task = harness.EnvArgs("miniwob.click-test", task_seed=seed, max_steps=3)
         experiment = harness.ExpArgs(
@@ -168,7 +151,7 @@ def play(replies: tuple[str, ...], seed: int) -> dict[str, Any]:
 
 
 def check_episodes() -> None:
-    """Won by a click on the button; not won by a word; given up where nothing can be read."""
+    """A click on the button succeeds, an answer in words does not, and an unreadable reply gives up."""
     harness.count_tokens = len  # it would download a tokenizer to count words for its statistics
     harness.count_messages_token = len
     x, y = button_of(seed=3)

@@ -1,11 +1,11 @@
-"""BrowserGym beside Saccade on this machine: is our agent at home there, and what does a step cost in both?
+"""Compares BrowserGym with Saccade: our agent inside BrowserGym, and the time of a step in both.
 
     python scripts/browsergym_overhead.py check      # our agent in real BrowserGym episodes
     python scripts/browsergym_overhead.py overhead   # the same clicks on the same MiniWoB++ problems
 
-BrowserGym pins another Playwright than ours, so it gets a virtual environment of its own (``--venv``, 310 MB,
-made on first use), and each side runs in a process of its own that takes orders as JSON lines. Run this with
-the Python of Saccade's own environment. It needs a Chromium; BrowserGym's wish for its own is met by a link.
+BrowserGym pins another version of Playwright, so it gets a virtual environment of its own (``--venv``,
+310 MB, made on first use), and each side is a process that takes orders as JSON lines. Run this with
+Saccade's Python. It needs a Chromium; where BrowserGym expects its own, it gets a link to that one.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=TASKS, help="MiniWoB++ tasks")
     parser.add_argument("--episodes", type=int, default=3, help="per task")
     parser.add_argument("--steps", type=int, default=4, help="clicks per episode, if it lasts as long")
-    asked = parser.parse_args()
-    if asked.what in SIDES:
-        {"saccade": serve_saccade, "browsergym": serve_browsergym, "hurried": serve_hurried}[asked.what]()
+    arguments = parser.parse_args()
+    if arguments.what in SIDES:
+        serve(arguments.what)
         return
-    environ = prepare(asked.venv)
-    if asked.what == "check":
+    environ = prepare(arguments.venv)
+    if arguments.what == "check":
         code = HERE.with_name("browsergym_check.py")
-        sys.exit(subprocess.run([python_of(asked.venv), code], env=environ).returncode)
-    print(json.dumps(compare(asked, environ), indent=2))
+        sys.exit(subprocess.run([python_of(arguments.venv), code], env=environ).returncode)
+    print(json.dumps(compare(arguments, environ), indent=2))
 
 
 def prepare(venv: Path) -> dict[str, str]:
-    """Install BrowserGym unless it is there; the variables it is run with."""
+    """Install BrowserGym if it is missing; returns the environment variables for running it."""
     sys.path.insert(0, str(SOURCE))
     from saccade.env.browser.chromium import find_browser
     from saccade.env.browser.miniwob_pages import page_of
@@ -87,18 +87,18 @@ def python_of(venv: Path) -> Path:
 
 
 class Side:
-    """A process that takes orders."""
+    """A process that executes orders."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def ask(self, do: str, **order: object) -> dict[str, Any]:
-        """Give an order, wait for the answer."""
+    def send(self, do: str, **order: object) -> dict[str, Any]:
+        """Send an order and wait for the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps({"do": do, **order}), file=self._process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
+        reply: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return reply
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def side(python: str | Path, name: str, environ: dict[str, str]) -> Iterator[Sid
         process.stdin.close()
 
 
-def compare(asked: argparse.Namespace, environ: dict[str, str]) -> dict[str, Any]:
+def compare(arguments: argparse.Namespace, environ: dict[str, str]) -> dict[str, Any]:
     """The same clicks on the same problems, one step on each side in turn."""
     spent: dict[str, dict[str, list[float]]] = {name: {"step": [], "reset": []} for name in SIDES}
     spent["saccade"]["environment"] = []
@@ -122,19 +122,19 @@ def compare(asked: argparse.Namespace, environ: dict[str, str]) -> dict[str, Any
         ours = {**environ, "PLAYWRIGHT_BROWSERS_PATH": ""}
         sides = {"saccade": stack.enter_context(side(sys.executable, "saccade", ours))}
         for name in ("browsergym", "hurried"):
-            sides[name] = stack.enter_context(side(python_of(asked.venv), name, environ))
-        for task in asked.tasks:
-            for seed in range(asked.episodes):
+            sides[name] = stack.enter_context(side(python_of(arguments.venv), name, environ))
+        for task in arguments.tasks:
+            for seed in range(arguments.episodes):
                 goals = set()
                 for name, each in sides.items():
-                    answer = each.ask("reset", task=task, seed=seed)
+                    answer = each.send("reset", task=task, seed=seed)
                     spent[name]["reset"].append(answer["seconds"])
                     goals.add(answer["goal"])
                 same += len(goals) == 1
-                _steps(asked.steps, sides, spent, aim)
+                _steps(arguments.steps, sides, spent, aim)
                 loads.append(os.getloadavg()[0])
     return {
-        "tasks": list(asked.tasks),
+        "tasks": list(arguments.tasks),
         "episodes": len(loads) - 1,
         "episodes_with_one_goal_on_all_sides": same,
         "cores": os.cpu_count(),
@@ -153,7 +153,7 @@ def _steps(
 ) -> None:
     for _ in range(count):
         point = [aim.randrange(2, 158), aim.randrange(52, 208)]
-        answers = {name: each.ask("step", point=point) for name, each in sides.items()}
+        answers = {name: each.send("step", point=point) for name, each in sides.items()}
         for name, answer in answers.items():
             spent[name]["step"].append(answer["seconds"])
         spent["saccade"]["environment"].append(answers["saccade"]["environment"])
@@ -172,13 +172,12 @@ def _summary(seconds: Sequence[float]) -> dict[str, float]:
     return {**rounded, "count": len(seconds)}
 
 
-# ------------------------------------------------------------------------------- what runs on the sides
+# ------------------------------------------------------------------------------- the processes of the sides
 
 
 def orders() -> Iterator[dict[str, Any]]:
     """Orders from standard input, until it ends."""
-    for line in sys.stdin:
-        yield json.loads(line)
+    yield from map(json.loads, sys.stdin)
 
 
 def answer(**values: object) -> None:
@@ -186,17 +185,8 @@ def answer(**values: object) -> None:
     print(json.dumps(values), flush=True)
 
 
-def serve_browsergym() -> None:
-    """Take orders in BrowserGym as it is."""
-    _serve_browsergym({})
-
-
-def serve_hurried() -> None:
-    """Take orders in BrowserGym without the 0.5 s before each look and the 0.1 s behind each call."""
-    _serve_browsergym({"slow_mo": 0, "pre_observation_delay": 0.0})
-
-
-def _serve_browsergym(options: dict[str, Any]) -> None:
+def serve_browsergym(**options: object) -> None:
+    """Execute orders in BrowserGym."""
     import time
 
     import browsergym.miniwob  # noqa: F401  (registers its tasks)
@@ -222,18 +212,21 @@ def _serve_browsergym(options: dict[str, Any]) -> None:
             seen, _ = environment.reset(seed=order["seed"])
             answer(seconds=time.perf_counter() - begun, goal=seen["goal"])
             continue
-        x, y = (1.5 * part for part in order["point"])  # its pictures are enlarged, and so are its points
+        x, y = (1.5 * part for part in order["point"])  # its screenshots are enlarged, and so are its points
         _, _, terminated, truncated, _ = environment.step(f"mouse_click({x}, {y}, 'left')")
         answer(seconds=time.perf_counter() - begun, done=terminated or truncated)
     if environment is not None:
         environment.close()
 
 
-def serve_saccade() -> None:
-    """Take orders in the whole loop: parse a reply, act, settle, look, record."""
-    from saccade_side import serve
+def serve(name: str) -> None:
+    """Execute orders on one side."""
+    if name == "saccade":
+        from saccade_side import serve as serve_saccade
 
-    serve(orders(), answer)
+        serve_saccade(orders(), answer)
+    else:
+        serve_browsergym(**({"slow_mo": 0, "pre_observation_delay": 0.0} if name == "hurried" else {}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Saccade's side of ``browsergym_overhead.py``: the whole loop, with clicks that come from outside."""
+"""Saccade's side of ``browsergym_overhead.py``: the whole loop, with clicks from outside."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ ENDLESS = Limits(steps=10**6, seconds=1e9, repeats=10**6)
 Orders = Iterator[dict[str, Any]]
 
 
-class Timed:
-    """A MiniWoB++ task, and how long its last step took."""
+class TimedEnvironment:
+    """A MiniWoB++ task that measures how long its last step took."""
 
     def __init__(self, task: str, chromium: Chromium) -> None:
-        # BrowserGym leaves the page in its mode for training.
+        # BrowserGym leaves the page in training mode.
         self._inner = MiniWobEnvironment(task, mode="train", chromium=chromium)
         self.seconds = 0.0
 
     @property
     def instruction(self) -> str | None:
-        """What the page asks for."""
+        """The task in words."""
         return self._inner.instruction
 
     def reset(self, seed: int | None = None) -> Observation:
@@ -47,7 +47,7 @@ class Timed:
         return self._inner.reset(seed)
 
     def step(self, action: Action) -> StepResult:
-        """Execute one action, and note how long it took."""
+        """Execute one action and measure its time."""
         begun = time.perf_counter()
         result = self._inner.step(action)
         self.seconds = time.perf_counter() - begun
@@ -58,12 +58,12 @@ class Timed:
         self._inner.close()
 
 
-class Told:
-    """A policy that is told where to click; the time from one reply to the next question is the step's."""
+class OrderedPolicy:
+    """Clicks where the orders say; the time from one reply to the next ``predict`` is the step's."""
 
-    name = "told"
+    name = "orders"
 
-    def __init__(self, orders: Orders, answer: Callable[..., None], environment: Timed) -> None:
+    def __init__(self, orders: Orders, answer: Callable[..., None], environment: TimedEnvironment) -> None:
         self._orders, self._answer, self._environment = orders, answer, environment
         self._dialect = get_dialect("uitars-1.0")
         self._replied: float | None = None
@@ -103,14 +103,14 @@ def serve(orders: Orders, answer: Callable[..., None]) -> None:
                 task = order["task"]
                 if environment is not None:
                     environment.close()
-                environment = Timed(task, chromium)
+                environment = TimedEnvironment(task, chromium)
             assert environment is not None
             # BrowserGym draws the page's seed from the one it is given.
             seed = int(np.random.RandomState(order["seed"]).randint(0, 1_000_000))
             begun = time.perf_counter()
             first = environment.reset(seed)
             answer(seconds=time.perf_counter() - begun, goal=environment.instruction)
-            policy = Told(orders, answer, environment)
+            policy = OrderedPolicy(orders, answer, environment)
             run = Path(folder) / f"{task}-{order['seed']}"
             start = StartEvent(
                 saccade_version=__version__,

@@ -1,7 +1,7 @@
 """AgentNet's JSONL: one task on each line, its steps with code whose points are fractions of the screenshot.
 
 A step's image is the screen before its action. As in the published data, the last step is a ``terminate`` on
-the last screen; where ours made no such step, it is added and marked ``added``.
+the last screen; if our run has no such step, it is added and marked ``added``.
 
 Paper: OpenCUA (arXiv 2508.09123).
 """
@@ -14,26 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
 from ...actions.errors import TrajectoryError, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, ends_episode
 from ...env.trajectory.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, Trajectory
 from ...perception.observation import Observation
-from .base import (
-    ExportedRun,
-    ForeignRun,
-    ImportedScreen,
-    Note,
-    field,
-    json_lines,
-    located,
-    picture,
-    provenance,
-    refuse,
-    restored,
-)
+from . import base
+from .base import ExportedRun, ForeignRun, ImportedScreen, Note
 from .code import PyCode
 
 _FILE = "trajectories.jsonl"
@@ -42,7 +30,7 @@ _CODE = PyCode(relative=True, avoid_less_than=False)
 
 @dataclass(frozen=True)
 class AgentNet:
-    """A folder with one JSONL file for all runs and the pictures in ``images/``."""
+    """A folder with one JSONL file for all runs, and the screenshots in ``images/``."""
 
     name: str = "agentnet"
     suffix: str = "-agentnet"
@@ -58,7 +46,7 @@ class AgentNet:
         """See ``Format.read``."""
         file = source / _FILE if source.is_dir() else source
         folders = [folder for folder in (images, file.parent / "images", file.parent) if folder]
-        for where, task in json_lines(file):
+        for where, task in base.json_lines(file):
             yield _read(where, task, folders, note)
 
 
@@ -71,7 +59,7 @@ def _task(named: ExportedRun, images: Path, note: Note) -> dict[str, Any]:
         steps.append({"index": len(steps), "image": image, "value": {"code": code, "added": True}})
     judged = {} if run.end is None else {"task_completed": run.end.success}
     known = {"task_id": name, "instruction": run.start.instruction, **judged}
-    return {**known, "traj": steps, "saccade": provenance(run)}
+    return {**known, "traj": steps, "saccade": base.provenance(run)}
 
 
 def _ending(end: EndEvent) -> Sequence[Action]:
@@ -79,12 +67,14 @@ def _ending(end: EndEvent) -> Sequence[Action]:
 
 
 def _step(name: str, run: Trajectory, step: Step, images: Path, note: Note) -> dict[str, Any]:
-    said = step.prediction
-    errors = [event.error for event in step.actions if event.error] + [said.error if said else None]
+    prediction = step.prediction
+    errors = [event.error for event in step.actions if event.error] + [
+        prediction.error if prediction else None
+    ]
     value = {
         "code": _written(name, step.observation, [event.action for event in step.actions], note),
-        "thought": said.thought if said else "",
-        "response": said.raw if said else "",
+        "thought": prediction.thought if prediction else "",
+        "response": prediction.raw if prediction else "",
     }
     if error := "; ".join(text for text in errors if text):
         value["error"] = error
@@ -93,33 +83,27 @@ def _step(name: str, run: Trajectory, step: Step, images: Path, note: Note) -> d
 
 def _written(name: str, seen: ObservationEvent, actions: Sequence[Action], note: Note) -> str:
     try:
-        return _CODE.write(actions, seen.size, lambda text: note(f"{name}: step {seen.step}: {text}"))
+        return _CODE.write(actions, seen.size, lambda text: note(f"{name}: step {seen.step + 1}: {text}"))
     except UsageError as error:
-        raise refuse(name, seen.step, error) from error
+        raise base.refuse(name, seen.step, error) from error
 
 
 def _image(run: Trajectory, seen: ObservationEvent, images: Path) -> str:
     target = images / f"{seen.screenshot}.png"
     if not target.exists():
-        run.screenshot(seen)  # is what was recorded
+        run.screenshot(seen)  # checks the digest
         target.write_bytes(run.image_path(seen).read_bytes())
     return target.name
 
 
 def _read(where: str, task: dict[str, Any], folders: Sequence[Path], note: Note) -> ForeignRun:
-    name = field(where, task, "task_id", str)
-    instruction = field(where, task, "instruction", str)
-    traj = field(where, task, "traj", list)
-    start, end = restored(where, field(where, task, "saccade", dict, {}))
+    name = base.field(where, task, "task_id", str)
+    instruction = base.field(where, task, "instruction", str)
+    traj = base.field(where, task, "traj", list)
+    start, end = base.restored(where, base.field(where, task, "saccade", dict, {}))
     if start is None:
-        start = StartEvent(
-            saccade_version=__version__,
-            instruction=instruction,
-            environment="agentnet",
-            policy="unknown",
-            time=0.0,
-        )
-    completed = field(where, task, "task_completed", bool) if "task_completed" in task else None
+        start = base.imported_start("agentnet", instruction, 0.0)
+    completed = base.field(where, task, "task_completed", bool) if "task_completed" in task else None
     return ForeignRun(name, start, _events(where, traj, folders, note, start, end, completed))
 
 
@@ -132,23 +116,23 @@ def _events(
     end: EndEvent | None,
     completed: bool | None,
 ) -> Iterator[ImportedScreen | PredictionEvent | ActionEvent | EndEvent]:
-    """The format has no times: everything happens when the run starts."""
+    """The format has no times: every event gets the time of the start."""
     actions: tuple[Action, ...] = ()
     steps = 0
     for index, step in enumerate(traj):
         place = f"{where}: traj[{index}]"
         if not isinstance(step, dict):
             raise TrajectoryError(f"{place} is not an object")
-        if field(place, step, "index", int, index) != index:
+        if base.field(place, step, "index", int, index) != index:
             raise TrajectoryError(f"{place}: index is {step['index']}; the steps are out of order")
-        shown = picture(place, folders, field(place, step, "image", str))
+        shown = base.picture(place, folders, base.field(place, step, "image", str))
         yield ImportedScreen(index, Observation(shown, start.time))
-        value = field(place, step, "value", dict)
+        value = base.field(place, step, "value", dict)
         if value.get("added") is True and index == len(traj) - 1:
             break
-        steps, (said, done) = index + 1, _said(place, index, value, shown.size, note, start.time)
-        actions = said.actions
-        yield said
+        steps, (prediction, done) = index + 1, _prediction(place, index, value, shown.size, note, start.time)
+        actions = prediction.actions
+        yield prediction
         yield from done
     if end is not None:
         yield end
@@ -158,17 +142,17 @@ def _events(
         yield EndEvent.model_validate({"end": how, "success": judged, "steps": steps, "time": start.time})
 
 
-def _said(
+def _prediction(
     where: str, index: int, value: dict[str, Any], size: Size, note: Note, time: float
 ) -> tuple[PredictionEvent, list[ActionEvent]]:
-    code = field(where, value, "code", str)
-    error = field(where, value, "error", str, "") or None
-    with located(where):
+    code = base.field(where, value, "code", str)
+    error = base.field(where, value, "error", str, "") or None
+    with base.located(where):
         actions = _CODE.read(code, size, lambda text: note(f"{where}: {text}"))
-    said = PredictionEvent(
+    prediction = PredictionEvent(
         step=index,
-        raw=field(where, value, "response", str, code),
-        thought=field(where, value, "thought", str, ""),
+        raw=base.field(where, value, "response", str, code),
+        thought=base.field(where, value, "thought", str, ""),
         actions=actions,
         error=None if actions else error,
         time=time,
@@ -176,4 +160,4 @@ def _said(
     done = [ActionEvent(step=index, action=action, time=time) for action in actions]
     if done and error:
         done[-1] = ActionEvent(step=index, action=actions[-1], error=error, time=time)
-    return said, done
+    return prediction, done

@@ -1,4 +1,4 @@
-"""What the formats have in common: runs going out, runs coming in, and errors that say where."""
+"""What the formats share: exported runs, imported runs, and errors that name file and line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from PIL import Image
 from pydantic import ValidationError
 
+from ... import __version__
 from ...actions.dialects.reply_errors import InvalidReply
 from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
@@ -20,18 +21,18 @@ from ...env.trajectory.upgrade import upgrade
 from ...perception.observation import Observation, Screenshot
 
 Note = Callable[[str], None]
-"""Hears, in one line each, what a format cannot say exactly."""
+"""Called with a line for each thing that a format cannot express exactly."""
 
 
 class ExportedRun(NamedTuple):
-    """A run of ours and what it is called among the exported ones."""
+    """One of our runs, and its name in the export."""
 
     name: str
     run: Trajectory
 
 
 class ImportedScreen(NamedTuple):
-    """A screen on its way into a trajectory."""
+    """A screen to be written into a trajectory."""
 
     step: int
     observation: Observation
@@ -42,9 +43,9 @@ class ForeignRun:
     """A run read from another format.
 
     Attributes:
-        name: what it is called there.
+        name: its name in that format.
         start: its first event.
-        rest: everything behind, in order; made while it is read, so that one screen is in memory at a time.
+        rest: all other events, in order; a generator, so that only one screen is in memory at a time.
     """
 
     name: str
@@ -56,8 +57,8 @@ class Format(Protocol):
     """A format that runs can be written to and read from.
 
     Attributes:
-        name: what ``--to`` and ``--from`` call it.
-        suffix: what is put behind a run's folder to name the output.
+        name: its name in ``--to`` and ``--from``.
+        suffix: added to the name of a run's folder to name the output.
     """
 
     @property
@@ -69,11 +70,11 @@ class Format(Protocol):
         """Write the runs to a file or folder that does not exist yet.
 
         Raises:
-            UsageError: an action has no words in this format, or a run cannot be read.
+            UsageError: an action cannot be expressed in this format, or a run cannot be read.
         """
 
     def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
-        """Read every run of a file or folder; pictures are looked for in ``images`` too.
+        """Read every run of a file or folder; images are also searched for in ``images``.
 
         Raises:
             TrajectoryError: something cannot be read; the message names the file and the line.
@@ -82,10 +83,10 @@ class Format(Protocol):
 
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Name the file and line of whatever goes wrong inside.
+    """Raise errors as a ``TrajectoryError`` that names the file and line.
 
     Raises:
-        TrajectoryError: what was read is malformed.
+        TrajectoryError: the input is malformed.
     """
     try:
         yield
@@ -115,7 +116,7 @@ def json_object(where: str, text: bytes) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
-        TrajectoryError: it is something else.
+        TrajectoryError: it is not one.
     """
     try:
         found = json.loads(text)
@@ -127,10 +128,10 @@ def json_object(where: str, text: bytes) -> dict[str, Any]:
 
 
 def field(where: str, holder: Mapping[str, Any], name: str, kind: type, default: Any = None) -> Any:
-    """A field of a JSON object, checked; without a default it must be there.
+    """A field of a JSON object, checked; without a default it is required.
 
     Raises:
-        TrajectoryError: it is missing or of another kind.
+        TrajectoryError: it is missing or of another type.
     """
     value = holder.get(name)
     if value is None and default is not None:
@@ -145,21 +146,21 @@ _KINDS = {str: "a text", dict: "an object", list: "a list", int: "a whole number
 
 
 def picture(where: str, folders: Iterable[Path], name: str) -> Screenshot:
-    """A picture that a line names, from the first of the folders that holds it.
+    """The image that a line names, from the first folder that has it.
 
     Raises:
-        TrajectoryError: the name leads out of the folders, the file is missing or no picture.
+        TrajectoryError: the name leads out of the folders, or the file is missing or not an image.
     """
     if not name or Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-        raise TrajectoryError(f"{where}: {name!r} does not name a picture in the folder")
+        raise TrajectoryError(f"{where}: {name!r} does not name an image in the folder")
     file = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if file is None:
-        raise TrajectoryError(f"{where}: the picture {name} is missing; --images names the folder it is in")
+        raise TrajectoryError(f"{where}: the image {name} is missing; name its folder by --images")
     return decoded(f"{where}: {file}", file.read_bytes())
 
 
 def decoded(where: str, data: bytes) -> Screenshot:
-    """The pixels of a picture.
+    """The pixels of an image.
 
     Raises:
         TrajectoryError: it cannot be decoded.
@@ -167,17 +168,17 @@ def decoded(where: str, data: bytes) -> Screenshot:
     try:
         return Screenshot.from_png(data)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise TrajectoryError(f"{where}: not a picture: {error}") from error
+        raise TrajectoryError(f"{where}: not an image: {error}") from error
 
 
 def provenance(run: Trajectory) -> dict[str, Any]:
-    """What a format has no place for: our first and last event, as JSON values."""
+    """Our first and last event as JSON, for formats that have no fields for them."""
     ends = {"start": run.start, "end": run.end}
     return {name: event.model_dump(mode="json") for name, event in ends.items() if event is not None}
 
 
 def restored(where: str, known: Mapping[str, Any]) -> tuple[StartEvent | None, EndEvent | None]:
-    """The events that ``provenance`` wrote, where they are there.
+    """The events that ``provenance`` wrote, if there are any.
 
     Raises:
         NewerSchemaError: a newer version wrote them.
@@ -200,6 +201,17 @@ def _event(where: str, data: object, known: Mapping[str, Any], kind: type[Event]
     return event
 
 
+def imported_start(environment: str, instruction: str, time: float) -> StartEvent:
+    """The first event of a run that another program recorded."""
+    return StartEvent(
+        saccade_version=__version__,
+        instruction=instruction,
+        environment=environment,
+        policy="unknown",
+        time=time,
+    )
+
+
 def refuse(name: str, step: int, error: Exception) -> UsageError:
-    """An error about one step of a run that is being exported."""
-    return UsageError(f"{name}: step {step}: {error}")
+    """An error about one step (from 0) of a run that is being exported; users see steps from 1."""
+    return UsageError(f"{name}: step {step + 1}: {error}")

@@ -1,4 +1,4 @@
-"""``saccade export`` and ``saccade import``: whole folders of runs, all of it or nothing."""
+"""``saccade export`` and ``saccade import``: folders of runs; the output is complete or not written."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .base import ExportedRun, ForeignRun, ImportedScreen
 
 @dataclass
 class ConvertedRun:
-    """What an export or import made.
+    """The result of an export or import.
 
     Attributes:
         out: the file or folder.
         format: the format's name.
         runs: names of the runs, in order.
         steps: predictions in all of them.
-        notes: what could not be said exactly, once each, in order.
+        notes: what could not be expressed exactly, once each, in order.
     """
 
     out: str
@@ -36,7 +36,7 @@ class ConvertedRun:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Keep a note."""
+        """Add a note."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -57,12 +57,12 @@ def export_runs(path: Path, format_name: str, out: Path | None = None) -> Conver
     runs = find_runs(path)
     folder = (path.parent if path.is_file() else path).resolve()
     target = out or folder.with_name(folder.name + chosen.suffix)
-    outcome = ConvertedRun(str(target), chosen.name)
+    result = ConvertedRun(str(target), chosen.name)
     with atomic_output(target) as beside:
-        chosen.write(runs, beside, outcome.note)
-    outcome.runs = [named.name for named in runs]
-    outcome.steps = sum(len(named.run.steps) for named in runs)
-    return outcome
+        chosen.write(runs, beside, result.note)
+    result.runs = [named.name for named in runs]
+    result.steps = sum(len(named.run.steps) for named in runs)
+    return result
 
 
 def import_runs(source: Path, format_name: str, out: Path, images: Path | None = None) -> ConvertedRun:
@@ -75,18 +75,18 @@ def import_runs(source: Path, format_name: str, out: Path, images: Path | None =
     chosen = get_format(format_name)
     if not source.exists():
         raise TrajectoryError(f"{source}: No such file or directory")
-    outcome = ConvertedRun(str(out), chosen.name)
+    result = ConvertedRun(str(out), chosen.name)
     with atomic_output(out) as beside:
-        for run in chosen.read(source, images, outcome.note):
-            name = _free_name(run.name, outcome.runs)
-            outcome.runs.append(name)
-            outcome.steps += _write(run, beside / name)
-            _progress(len(outcome.runs))
-        if not outcome.runs:
+        for run in chosen.read(source, images, result.note):
+            name = _free_name(run.name, result.runs)
+            result.runs.append(name)
+            result.steps += _write(run, beside / name)
+            _progress(len(result.runs))
+        if not result.runs:
             raise TrajectoryError(f"{source}: holds no run")
-        if len(outcome.runs) == 1:
-            _lift(beside / outcome.runs[0], beside)
-    return outcome
+        if len(result.runs) == 1:
+            _lift(beside / result.runs[0], beside)
+    return result
 
 
 def find_runs(path: Path) -> list[ExportedRun]:
@@ -108,10 +108,10 @@ def find_runs(path: Path) -> list[ExportedRun]:
 
 @contextmanager
 def atomic_output(target: Path) -> Iterator[Path]:
-    """Where to write what then appears at ``target`` in one piece, or not at all.
+    """A path to write to that is then moved to ``target``; nothing is left there after an error.
 
     Raises:
-        UsageError: something is there already.
+        UsageError: ``target`` exists already.
     """
     _refuse_existing(target)
     try:
@@ -145,7 +145,7 @@ def _write(run: ForeignRun, directory: Path) -> int:
 
 
 def _free_name(name: str, taken: list[str]) -> str:
-    """A folder's name made of a run's; the same name again gets a number."""
+    """A folder name made of a run's name; a number makes it unique."""
     plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:100] or "run"
     number, free = 1, plain
     while free in taken:
@@ -155,7 +155,7 @@ def _free_name(name: str, taken: list[str]) -> str:
 
 
 def _lift(folder: Path, target: Path) -> None:
-    """Put a folder in the place of the one that holds it alone."""
+    """Replace a folder by its only subfolder."""
     spare = target.with_name(target.name + ".one")
     folder.rename(spare)
     target.rmdir()

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from ... import __version__
 from ...actions.errors import TrajectoryError, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, Wait, ends_episode
@@ -29,24 +28,11 @@ from ...env.trajectory.events import (
     EndReason,
     ObservationEvent,
     PredictionEvent,
-    StartEvent,
 )
 from ...env.trajectory.trajectory import Step
 from ...perception.observation import Observation, Screenshot
-from .base import (
-    ExportedRun,
-    ForeignRun,
-    ImportedScreen,
-    Note,
-    field,
-    json_lines,
-    json_object,
-    located,
-    picture,
-    provenance,
-    refuse,
-    restored,
-)
+from . import base
+from .base import ExportedRun, ForeignRun, ImportedScreen, Note
 from .code import PyCode
 
 _FILE = "traj.jsonl"
@@ -79,7 +65,7 @@ class OsWorld:
 
 
 class _Writer:
-    """One run on its way out."""
+    """Writes one run."""
 
     def __init__(self, named: ExportedRun, folder: Path, note: Note) -> None:
         self._name, self._run = named
@@ -89,21 +75,21 @@ class _Writer:
     def write(self) -> None:
         run, steps = self._run, self._run.steps
         self._folder.mkdir(parents=True)
-        looks = [*(step.observation for step in steps), run.final]
-        if looks[0] is not None:
-            self._picture(0, looks[0])
+        screens = [*(step.observation for step in steps), run.final]
+        if screens[0] is not None:
+            self._picture(0, screens[0])
         with (self._folder / _FILE).open("x", encoding="utf-8") as stream:
-            for step, after in zip(steps, looks[1:], strict=True):
+            for step, after in zip(steps, screens[1:], strict=True):
                 for line in self._lines(step, after):
                     stream.write(json.dumps(line) + "\n")
         if run.end is not None:
             result = run.end.reward if run.end.reward is not None else float(run.end.success)
             (self._folder / "result.txt").write_text(f"{result}\n", encoding="utf-8")
-        task = {"id": self._name, "instruction": run.start.instruction, "saccade": provenance(run)}
+        task = {"id": self._name, "instruction": run.start.instruction, "saccade": base.provenance(run)}
         (self._folder / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
 
     def _lines(self, step: Step, after: ObservationEvent | None) -> Iterator[dict[str, Any]]:
-        """The lines of one prediction: its code, and each word of OSWorld's own on a line for itself."""
+        """The lines of one prediction: its code, and DONE or FAIL on lines of their own."""
         groups: list[list[ActionEvent]] = [[]]
         for event in step.actions:
             alone = ends_episode(event.action)
@@ -148,13 +134,13 @@ class _Writer:
             return _CODE.write(
                 actions,
                 step.observation.size,
-                lambda text: self._note(f"{self._name}: step {step.index}: {text}"),
+                lambda text: self._note(f"{self._name}: step {step.index + 1}: {text}"),
             )
         except UsageError as error:
-            raise refuse(self._name, step.index, error) from error
+            raise base.refuse(self._name, step.index, error) from error
 
     def _picture(self, number: int, seen: ObservationEvent) -> str:
-        self._run.screenshot(seen)  # is what was recorded
+        self._run.screenshot(seen)  # checks the digest
         name = f"step_{number}_{_stamp(seen.time)}.png"
         (self._folder / name).write_bytes(self._run.image_path(seen).read_bytes())
         return name
@@ -175,31 +161,26 @@ Line = tuple[str, dict[str, Any]]
 
 
 def _read(file: Path, images: Path | None, note: Note) -> ForeignRun:
-    lines = list(json_lines(file))
+    lines = list(base.json_lines(file))
     if not lines:
         raise TrajectoryError(f"{file}:1: holds no step")
     task = file.with_name("task.json")
-    with located(str(task)):
-        known = json_object(str(task), task.read_bytes()) if task.is_file() else {}
-    start, end = restored(str(task), field(str(task), known, "saccade", dict, {}))
+    with base.located(str(task)):
+        known = base.json_object(str(task), task.read_bytes()) if task.is_file() else {}
+    start, end = base.restored(str(task), base.field(str(task), known, "saccade", dict, {}))
     where, first = lines[0]
     if start is None:
-        instruction = field(str(task), known, "instruction", str, "")
+        instruction = base.field(str(task), known, "instruction", str, "")
         if not instruction:
             note(f"{file.parent}: no instruction is known; put the task's JSON there as task.json")
-        start = StartEvent(
-            saccade_version=__version__,
-            instruction=instruction,
-            environment="osworld",
-            policy="unknown",
-            time=_seconds(where, field(where, first, "action_timestamp", str)),
-        )
+        time = _seconds(where, base.field(where, first, "action_timestamp", str))
+        start = base.imported_start("osworld", instruction, time)
     folders = [folder for folder in (file.parent, images) if folder]
     return ForeignRun(file.parent.name, start, _Reader(file, folders, note).events(lines, end))
 
 
 class _Reader:
-    """One run on its way in."""
+    """Reads one run."""
 
     def __init__(self, file: Path, folders: Sequence[Path], note: Note) -> None:
         self._file, self._folders, self._note = file, folders, note
@@ -231,62 +212,62 @@ class _Reader:
             yield ending
 
     def _first(self, lines: Sequence[Line]) -> tuple[Screenshot | None, float]:
-        """The screen before the first action; OSWorld itself keeps none."""
+        """The screen before the first action; OSWorld's own results have none."""
         where, line = lines[0]
-        when = _seconds(where, field(where, line, "action_timestamp", str))
+        when = _seconds(where, base.field(where, line, "action_timestamp", str))
         kept = sorted(self._file.parent.glob("step_0_*.png"))
         if kept:
             stamp = kept[0].stem.removeprefix("step_0_")
-            return picture(str(self._file.parent), self._folders, kept[0].name), _seconds(str(kept[0]), stamp)
+            return base.picture(str(self._file.parent), self._folders, kept[0].name), _seconds(
+                str(kept[0]), stamp
+            )
         after = self._after(lines[0])
         if after is None:
             return None, when
-        self._note(f"{self._file}: the screen before the first action was not kept; step 0 shows a grey one")
+        self._note(f"{self._file}: the screen before the first action was not kept; step 1 shows a grey one")
         return Screenshot(np.full_like(after.pixels, 128)), when
 
     def _after(self, line: Line) -> Screenshot | None:
         where, values = line
         name = values.get("screenshot_file")
-        return (
-            None
-            if name is None
-            else picture(where, self._folders, field(where, values, "screenshot_file", str))
-        )
+        if name is None:
+            return None
+        return base.picture(where, self._folders, base.field(where, values, "screenshot_file", str))
 
     def _step(
         self, index: int, lines: Sequence[Line], size: Size
     ) -> tuple[PredictionEvent, list[ActionEvent]]:
         done = [event for line in lines for event in self._done(index, line, size)]
         where, first = lines[0]
-        info = field(where, first, "info", dict, {})
-        error = field(where, info, "error", str, "") or None
+        info = base.field(where, first, "info", dict, {})
+        error = base.field(where, info, "error", str, "") or None
         response = first.get("response")
         return PredictionEvent(
             step=index,
             raw=response if isinstance(response, str) else json.dumps(response),
-            thought=field(where, info, "thought", str, ""),
+            thought=base.field(where, info, "thought", str, ""),
             actions=tuple(event.action for event in done),
             error=None if done else error,
-            time=_seconds(where, field(where, first, "action_timestamp", str)),
+            time=_seconds(where, base.field(where, first, "action_timestamp", str)),
         ), done
 
     def _done(self, index: int, line: Line, size: Size) -> list[ActionEvent]:
-        """What one line executed; its error, reward and end belong to its last action."""
+        """The actions of one line; its error, reward and end belong to the last one."""
         where, values = line
-        info = field(where, values, "info", dict, {})
-        answer = field(where, info, "answer", str, "")
+        info = base.field(where, values, "info", dict, {})
+        answer = base.field(where, info, "answer", str, "")
         action = values.get("action")
         action = action.get("action_type") if isinstance(action, dict) else action
         words = {"DONE": Finished(answer=answer), "FAIL": CallUser(message=answer), "WAIT": Wait()}
         if not isinstance(action, str):
             raise TrajectoryError(f"{where}: action is neither code nor one of {', '.join(words)}")
-        with located(where):
+        with base.located(where):
             actions = (words[action],) if action in words else _CODE.read(action, size, self._noted(where))
-            time = _seconds(where, field(where, values, "action_timestamp", str))
+            time = _seconds(where, base.field(where, values, "action_timestamp", str))
             events = [ActionEvent(step=index, action=made, time=time) for made in actions]
             if events:
                 ended = values.get("done") is True and not ends_episode(events[-1].action)
-                error = field(where, info, "error", str, "") or None
+                error = base.field(where, info, "error", str, "") or None
                 outcome = {"reward": values.get("reward") or 0.0, "terminated": ended, "error": error}
                 events[-1] = ActionEvent(step=index, action=actions[-1], time=time, **outcome)
         return events
@@ -295,11 +276,11 @@ class _Reader:
         return lambda text: self._note(f"{where}: {text}")
 
     def _end(self, steps: int, done: Sequence[ActionEvent], when: float) -> EndEvent | None:
-        """How it ended, as far as OSWorld says; None where it was cut off before its result."""
+        """How it ended, from ``result.txt``; None if there is no result."""
         file = self._file.with_name("result.txt")
         if not file.is_file():
             return None
-        with located(f"{file}:1"):
+        with base.located(f"{file}:1"):
             try:
                 reward = float(file.read_text(encoding="utf-8"))
             except ValueError:
@@ -317,5 +298,5 @@ def _reason(done: Sequence[ActionEvent]) -> EndReason:
 
 
 def _step_of(line: Line) -> int:
-    number: int = field(line[0], line[1], "step_num", int)
+    number: int = base.field(line[0], line[1], "step_num", int)
     return number

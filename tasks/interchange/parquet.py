@@ -89,8 +89,8 @@ class _Row:
         """The row's events; ``before`` is the line of the run's first event where this row has it not."""
         return parse_events(f"{self.where}: events", [*before, *self._lines])[len(before) :]
 
-    def look(self, seen: ObservationEvent) -> ImportedScreen:
-        """The screen that an event of this row names."""
+    def screen(self, seen: ObservationEvent) -> ImportedScreen:
+        """The screen of an event of this row."""
         data = self._values["screenshot_png"]
         if data is None:
             raise TrajectoryError(f"{self.where}: screenshot_png is missing")
@@ -105,7 +105,7 @@ def _items(rows: Sequence[_Row]) -> Iterator[Any]:
     for number, row in enumerate(rows):
         events = row.events((rows[0].first_line,) if number else ())
         for event in events if number else events[1:]:
-            yield row.look(event) if isinstance(event, ObservationEvent) else event
+            yield row.screen(event) if isinstance(event, ObservationEvent) else event
 
 
 def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -117,7 +117,7 @@ def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             missing = [name for name in wanted if name not in file.schema_arrow.names]
             if missing:
                 raise TrajectoryError(
-                    f"{source}: has no column {', '.join(missing)}; it holds no runs of ours"
+                    f"{source}: has no column {', '.join(missing)}; it was not exported by Saccade"
                 )
             for batch in file.iter_batches(batch_size=_BATCH, columns=wanted):
                 for row in batch.to_pylist():
@@ -128,7 +128,7 @@ def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _rows(named: ExportedRun) -> Iterator[tuple[Step | ObservationEvent | None, list[Event]]]:
-    """What each row is about, and its events; the end belongs to the last one, the start to the first."""
+    """The step or screen of each row and its events; the first row has the start, the last one the end."""
     run = named.run
     rows: list[tuple[Step | ObservationEvent | None, list[Event]]] = [
         (step, [step.observation, *([step.prediction] if step.prediction else []), *step.actions])
@@ -144,7 +144,7 @@ def _rows(named: ExportedRun) -> Iterator[tuple[Step | ObservationEvent | None, 
 def _complete(
     named: ExportedRun, row: tuple[Step | ObservationEvent | None, list[Event]], kinds: Mapping[str, str]
 ) -> dict[str, Any]:
-    """All columns of one row; None where it has nothing to say."""
+    """All columns of one row; None where there is no value."""
     about, events = row
     start, end = named.run.start, named.run.end
     step = about if isinstance(about, Step) else None
@@ -171,7 +171,7 @@ def _complete(
 def _seen(named: ExportedRun, seen: ObservationEvent | None) -> dict[str, Any]:
     if seen is None:
         return {}
-    named.run.screenshot(seen)  # is what was recorded
+    named.run.screenshot(seen)  # checks the digest
     return {
         "step": seen.step,
         "time": seen.time,

@@ -341,7 +341,7 @@ def test_what_has_no_call_is_spelled_out_and_noted(name: str, kind: str, tmp_pat
     action, spelled = SPELLED[kind]
     made_run(tmp_path / "run", [(action,)])
     made = export_runs(tmp_path / "run", name, tmp_path / "there")
-    assert [note for note in made.notes if note.startswith("run: step 0: ") and kind in note]
+    assert [note for note in made.notes if note.startswith("run: step 1: ") and kind in note]
     back = import_runs(Path(made.out), name, tmp_path / "back")
     assert actions_of(Trajectory.load(Path(back.out))) == [list(spelled)]
 
@@ -350,7 +350,7 @@ def test_what_has_no_call_is_spelled_out_and_noted(name: str, kind: str, tmp_pat
 @pytest.mark.parametrize("action", [OpenApp(name="xcalc"), PressHome(), Click(point=Point(5000, 1))])
 def test_what_cannot_be_said_is_refused_by_step(name: str, action: Action, tmp_path: Path) -> None:
     made_run(tmp_path / "run", [(Click(point=AT),), (action,)])
-    with pytest.raises(UsageError, match=r"^run: step 1: "):
+    with pytest.raises(UsageError, match=r"^run: step 2: "):
         export_runs(tmp_path / "run", name, tmp_path / "there")
     assert sorted(tmp_path.iterdir()) == [tmp_path / "run"]
 

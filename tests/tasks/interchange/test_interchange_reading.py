@@ -116,7 +116,7 @@ def test_agentnet_pictures_may_be_elsewhere(tmp_path: Path) -> None:
     file = agentnet(tmp_path / "data", "pyautogui.press('a')")
     (tmp_path / "pictures").mkdir()
     (tmp_path / "data" / "0.png").rename(tmp_path / "pictures" / "0.png")
-    with pytest.raises(TrajectoryError, match=r"0\.png is missing; --images names the folder"):
+    with pytest.raises(TrajectoryError, match=r"0\.png is missing; name its folder by --images"):
         import_runs(file, "agentnet", tmp_path / "in")
     assert import_runs(file, "agentnet", tmp_path / "in", tmp_path / "pictures").steps == 1
 
@@ -141,7 +141,7 @@ def test_a_published_osworld_result_is_read(tmp_path: Path) -> None:
     assert (run.end.end, run.end.success, run.end.reward) == ("finished", True, 1.0)
     first = run.screenshot(run.steps[0].observation)
     assert set(first.pixels.ravel().tolist()) == {128}
-    assert [("no instruction is known" in note, "step 0 shows a grey one" in note) for note in notes] == [
+    assert [("no instruction is known" in note, "step 1 shows a grey one" in note) for note in notes] == [
         (True, False),
         (False, True),
     ]
@@ -205,9 +205,9 @@ TASKS: dict[str, tuple[Change, str]] = {
     "no steps": (lambda task: task.pop("traj"), "traj is missing"),
     "reordered": (lambda task: task["traj"][0].update(index=3), "out of order"),
     "no image": (lambda task: task["traj"][0].pop("image"), "image is missing"),
-    "a way out": (lambda task: task["traj"][0].update(image="../0.png"), "does not name a picture"),
+    "a way out": (lambda task: task["traj"][0].update(image="../0.png"), "does not name an image"),
     "an absolute way out": (lambda task: task["traj"][0].update(image="/etc/passwd"), "does not name"),
-    "no picture": (lambda task: task["traj"][0].update(image="raw.jsonl"), "not a picture"),
+    "no picture": (lambda task: task["traj"][0].update(image="raw.jsonl"), "not an image"),
     "no code": (lambda task: task["traj"][0]["value"].pop("code"), "code is missing"),
     "someone else's": (lambda task: task.update(saccade={"start": 3}), "saccade: "),
     "no version": (lambda task: task.update(saccade={"start": {}}), "no schema_version"),
@@ -233,7 +233,7 @@ LINES: dict[str, tuple[dict[str, Any], str]] = {
     "no action": ({"action": None}, "action is neither code nor one of"),
     "no time": ({"action_timestamp": "noon"}, "action_timestamp is not"),
     "no picture": ({"screenshot_file": "missing.png"}, "missing.png is missing"),
-    "a way out": ({"screenshot_file": "../x.png"}, "does not name a picture"),
+    "a way out": ({"screenshot_file": "../x.png"}, "does not name an image"),
     "a reward of another kind": ({"reward": "much"}, "reward"),
     "info of another kind": ({"info": []}, "info is not an object"),
 }
@@ -331,7 +331,7 @@ def test_the_commands_say_what_they_made(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout.splitlines()[-1])
     assert (told["runs"], told["steps"], told["format"]) == (["run"], 1, "osworld")
-    assert told["notes"] == ["run: step 0: type with a point is written as a click and a text"]
+    assert told["notes"] == ["run: step 1: type with a point is written as a click and a text"]
     back = saccade("import", told["out"], "--from", "osworld", "--out", "in", cwd=tmp_path)
     assert (back.returncode, back.stdout) == (0, "in: 1 runs, 1 steps\n"), back.stderr
     again = saccade("import", told["out"], "--from", "osworld", "--out", "in", cwd=tmp_path)
