@@ -10,26 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...actions import schema
 from ...actions.errors import UsageError
 from ...actions.geometry import Point, Size
-from ...actions.schema import (
-    Action,
-    Click,
-    DoubleClick,
-    Drag,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MiddleClick,
-    MouseDown,
-    MouseUp,
-    Move,
-    Press,
-    RightClick,
-    Scroll,
-    Type,
-)
+from ...actions.schema import Action
 from .guest import pixel, refuse_outside, refused
 from .pyautogui_code import chord_names, key_names, text_pieces
 
@@ -54,24 +38,24 @@ def computer_13(action: Action, size: Size) -> list[Call]:
 
 def _mouse(action: Action, size: Size) -> list[Call]:
     match action:
-        case Move(point=point):
+        case schema.Move(point=point):
             return [_at("MOVE_TO", point, size)]
-        case Click(point=point):
+        case schema.Click(point=point):
             return [_at("CLICK", point, size, button="left")]
-        case MiddleClick(point=point):
+        case schema.MiddleClick(point=point):
             return [_at("CLICK", point, size, button="middle")]
-        case RightClick(point=point):
+        case schema.RightClick(point=point):
             return [_at("RIGHT_CLICK", point, size)]
-        case DoubleClick(point=point):
+        case schema.DoubleClick(point=point):
             return [_at("DOUBLE_CLICK", point, size)]
-        case Drag(start=start, end=end):
+        case schema.Drag(start=start, end=end):
             return [_at("MOVE_TO", start, size), _at("DRAG_TO", end, size)]
-        case LongPress(point=point):
+        case schema.LongPress(point=point):
             return [_at("MOVE_TO", point, size), _call("MOUSE_DOWN", button="left"), _release()]
-        case MouseDown(point=at, button=button) | MouseUp(point=at, button=button):
-            kind = "MOUSE_DOWN" if isinstance(action, MouseDown) else "MOUSE_UP"
+        case schema.MouseDown(point=at, button=button) | schema.MouseUp(point=at, button=button):
+            kind = "MOUSE_DOWN" if isinstance(action, schema.MouseDown) else "MOUSE_UP"
             return [*_moved(at, size), _call(kind, button=button)]
-        case Scroll(direction=direction, point=at, amount=amount):
+        case schema.Scroll(direction=direction, point=at, amount=amount):
             across, up = _SIGNS[direction]
             return [*_moved(at, size), _call("SCROLL", dx=across * amount, dy=up * amount)]
     return []
@@ -79,19 +63,19 @@ def _mouse(action: Action, size: Size) -> list[Call]:
 
 def _keyboard(action: Action, size: Size) -> list[Call]:
     match action:
-        case Type(text=text, point=at):
+        case schema.Type(text=text, point=at):
             clicked = [] if at is None else [_at("CLICK", at, size, button="left")]
             return clicked + _typed(text)
-        case Press(key=key) if key in _UNQUOTABLE:
+        case schema.Press(key=key) if key in _UNQUOTABLE:
             return [_call("TYPING", text=key)]
-        case Press(key=key):
+        case schema.Press(key=key):
             names = key_names(key)
             return [_call("PRESS", key=names[0]) if len(names) == 1 else _call("HOTKEY", keys=list(names))]
-        case Hotkey(keys=keys):
+        case schema.Hotkey(keys=keys):
             return [_call("HOTKEY", keys=[_quotable(name) for name in chord_names(keys)])]
-        case KeyDown(key=key):
+        case schema.KeyDown(key=key):
             return [_call("KEY_DOWN", key=_quotable(name)) for name in key_names(key)]
-        case KeyUp(key=key):
+        case schema.KeyUp(key=key):
             return [_call("KEY_UP", key=_quotable(name)) for name in reversed(key_names(key))]
     raise refused(action)
 

@@ -8,33 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...actions import schema
 from ...actions.dialects.strings import format_number
 from ...actions.errors import UsageError
 from ...actions.geometry import Point, Size, clamp
-from ...actions.schema import (
-    Action,
-    CallUser,
-    Click,
-    DoubleClick,
-    Drag,
-    Finished,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MiddleClick,
-    MouseDown,
-    MouseUp,
-    Move,
-    Navigate,
-    NavigateBack,
-    Press,
-    PressBack,
-    RightClick,
-    Scroll,
-    Type,
-    Wait,
-)
+from ...actions.schema import Action
 from ...env.browser.addresses import complete_address, refused_address
 from ...env.browser.keyboard import playwright_key
 from .guest import refuse_outside, refused
@@ -68,37 +46,37 @@ class CoordWriter:
         calls = self._mouse(action, size) or _keyboard(action) or _page(action)
         if not calls:
             raise refused(action)
-        end = action.end if isinstance(action, Drag) else getattr(action, "point", None)
+        end = action.end if isinstance(action, schema.Drag) else getattr(action, "point", None)
         self._pointer = end or self._pointer
         return calls
 
     def _mouse(self, action: Action, size: Size) -> list[str]:
         """Calls for an action of the mouse, or one that begins with a click; none for any other."""
         match action:
-            case Click(point=point):
+            case schema.Click(point=point):
                 return [_at("mouse_click", size, point, button="left")]
-            case RightClick(point=point):
+            case schema.RightClick(point=point):
                 return [_at("mouse_click", size, point, button="right")]
-            case MiddleClick(point=point):
+            case schema.MiddleClick(point=point):
                 return [_at("mouse_click", size, point, button="middle")]
-            case DoubleClick(point=point):
+            case schema.DoubleClick(point=point):
                 return [_at("mouse_dblclick", size, point, button="left")]
-            case Move(point=point):
+            case schema.Move(point=point):
                 return [_at("mouse_move", size, point)]
-            case Drag(start=start, end=end):
+            case schema.Drag(start=start, end=end):
                 return [_at("mouse_drag_and_drop", size, start, end)]
-            case MouseDown(point=point, button=button):
+            case schema.MouseDown(point=point, button=button):
                 return [_at("mouse_down", size, self._where(point, size), button=button)]
-            case MouseUp(point=point, button=button):
+            case schema.MouseUp(point=point, button=button):
                 return [_at("mouse_up", size, self._where(point, size), button=button)]
-            case LongPress(point=point, seconds=seconds):
+            case schema.LongPress(point=point, seconds=seconds):
                 held = [_at("mouse_down", size, point, button="left"), _rest(seconds)]
                 return [*held, _at("mouse_up", size, point, button="left")]
-            case Scroll(direction=direction, point=point, amount=amount):
+            case schema.Scroll(direction=direction, point=point, amount=amount):
                 x, y = clamp(self._where(point, size), size)
                 across, down = (sign * amount * _WHEEL_CLICK for sign in _SIGNS[direction])
                 return [f"scroll_at({int(x)}, {int(y)}, {across}, {down})"]
-            case Type(point=Point() as point, text=text):
+            case schema.Type(point=Point() as point, text=text):
                 return [_at("mouse_click", size, point, button="left"), *_typed(text)]
         return []
 
@@ -106,9 +84,9 @@ class CoordWriter:
         return point or self._pointer or Point(size.width / 2, size.height / 2)
 
 
-def farewell(action: Finished | CallUser) -> str:
+def farewell(action: schema.Finished | schema.CallUser) -> str:
     """The call that ends an episode: an answer to the user, or why the task cannot be done."""
-    if isinstance(action, Finished):
+    if isinstance(action, schema.Finished):
         return f"send_msg_to_user({literal(action.answer or 'Done.')})"
     return f"report_infeasible({literal(action.message or 'This needs a person.')})"
 
@@ -120,29 +98,29 @@ def literal(text: str) -> str:
 
 def _keyboard(action: Action) -> list[str]:
     match action:
-        case Type(text=text):
+        case schema.Type(text=text):
             return _typed(text)
-        case Hotkey(keys=keys):
+        case schema.Hotkey(keys=keys):
             return [f"keyboard_press({literal('+'.join(map(_key, keys)))})"]
-        case Press(key=key):
+        case schema.Press(key=key):
             return [f"keyboard_press({literal(_key(key))})"]
-        case KeyDown(key=key):
+        case schema.KeyDown(key=key):
             return [f"keyboard_down({literal(_key(key))})"]
-        case KeyUp(key=key):
+        case schema.KeyUp(key=key):
             return [f"keyboard_up({literal(_key(key))})"]
-        case Wait(seconds=seconds):
+        case schema.Wait(seconds=seconds):
             return [_rest(seconds)]
     return []
 
 
 def _page(action: Action) -> list[str]:
     match action:
-        case Navigate(url=address):
+        case schema.Navigate(url=address):
             url = complete_address(address)
             if problem := refused_address(url, allow_file=False):
                 raise UsageError(problem)
             return [f"goto({literal(url)})"]
-        case NavigateBack() | PressBack():
+        case schema.NavigateBack() | schema.PressBack():
             return ["go_back()"]
     return []
 

@@ -12,29 +12,14 @@ lacks and every key that X has no code for, and drags in one jump, which drops n
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from ...actions import schema
+from ...actions.dialects.pyautogui_code import code_of
 from ...actions.errors import UsageError
 from ...actions.geometry import Point, Size
 from ...actions.keys import NAMED_KEYS
-from ...actions.schema import (
-    Action,
-    Click,
-    DoubleClick,
-    Drag,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MiddleClick,
-    MouseDown,
-    MouseUp,
-    Move,
-    Press,
-    RightClick,
-    Scroll,
-    Type,
-    Wait,
-)
+from ...actions.schema import Action
 from ...env.drag_path import drag_path
 from .guest import pixel, refuse_outside, refused
 
@@ -46,6 +31,7 @@ _PASTE = 0.5
 """Seconds that a program gets to fetch what is pasted, before anything else comes."""
 # pyperclip returns before its helper owns the clipboard: on a busy machine the text before would be pasted.
 _COPIED = "next((0 for _ in range(100) if pyperclip.paste() == text or time.sleep(0.1)), 0)"
+_RELEASE = "pyautogui.mouseUp(button='left')"
 _NAMES = {"meta": "win", "menu": "apps"}
 _LACKING = frozenset((*(f"f{n}" for n in range(13, 25)), "volumeup", "volumedown", "volumemute"))
 _TYPED = frozenset(map(chr, range(0x20, 0x7F))) | {"\t", "\n"}
@@ -107,69 +93,60 @@ def pyautogui_code(action: Action, size: Size) -> str:
         UsageError: a point is off the screenshot, or this cannot be done; the message is for the policy.
     """
     refuse_outside(action, size)
-    return "; ".join(_mouse(action, size) or _keyboard(action, size))
+
+    def at(point: Point) -> str:
+        x, y = pixel(point, size)
+        return f"{x}, {y}"
+
+    return "; ".join(_keyboard(action, at) or _mouse(action, at))
 
 
-def _mouse(action: Action, size: Size) -> list[str]:
-    """Statements for an action of the mouse; none for any other."""
+def _mouse(action: Action, at: Callable[[Point], str]) -> list[str]:
     match action:
-        case Move(point=point):
-            return [_move(point, size)]
-        case Click(point=point):
-            return [f"pyautogui.click({_at(point, size)})"]
-        case DoubleClick(point=point):
-            return [f"pyautogui.doubleClick({_at(point, size)}, interval={_NEXT_CLICK})"]
-        case RightClick(point=point):
-            return [f"pyautogui.rightClick({_at(point, size)})"]
-        case MiddleClick(point=point):
-            return [f"pyautogui.middleClick({_at(point, size)})"]
-        case Drag(start=start, end=end):
-            way = [_move(point, size) for point in drag_path(start, end)]
-            return [_move(start, size), _button("mouseDown"), *way, _button("mouseUp")]
-        case LongPress(point=point, seconds=seconds):
-            held = f"time.sleep({min(seconds, LONGEST):g})"
-            return [_move(point, size), _button("mouseDown"), held, _button("mouseUp")]
-        case MouseDown(point=at, button=button) | MouseUp(point=at, button=button):
-            moved = [] if at is None else [_move(at, size)]
-            return [*moved, _button("mouseDown" if isinstance(action, MouseDown) else "mouseUp", button)]
-        case Scroll(direction=direction, point=at, amount=amount):
-            name = "scroll" if direction in ("up", "down") else "hscroll"
-            clicks = amount if direction in ("up", "right") else -amount
-            return [f"pyautogui.{name}({clicks}{'' if at is None else f', {_at(at, size)}'})"]
+        case schema.DoubleClick(point=point):
+            return [f"pyautogui.doubleClick({at(point)}, interval={_NEXT_CLICK})"]
+        case schema.Drag(start=start, end=end):
+            way = [f"pyautogui.moveTo({at(point)})" for point in drag_path(start, end)]
+            return [f"pyautogui.mouseDown({at(start)}, button='left')", *way, _RELEASE]
+        case schema.LongPress(point=point, seconds=seconds):
+            return [f"pyautogui.mouseDown({at(point)}, button='left')", _sleep(seconds), _RELEASE]
+    code = code_of(action, at)
+    if code is None:
+        raise refused(action)
+    return [code]
+
+
+def _keyboard(action: Action, at: Callable[[Point], str]) -> list[str]:
+    """Statements for an action of the keyboard or a wait; none for any other."""
+    match action:
+        case schema.Type(text=text, point=point):
+            clicked = [] if point is None else [f"pyautogui.click({at(point)})"]
+            return clicked + _typed(text)
+        case schema.Hotkey(keys=keys):
+            return [_chord(chord_names(keys))]
+        case schema.Press(key=key):
+            return [_chord(key_names(key))]
+        case schema.KeyDown(key=key):
+            return [f"pyautogui.keyDown({literal(name)})" for name in key_names(key)]
+        case schema.KeyUp(key=key):
+            return [f"pyautogui.keyUp({literal(name)})" for name in reversed(key_names(key))]
+        case schema.Wait(seconds=seconds):
+            return [_sleep(seconds)]
     return []
 
 
-def _keyboard(action: Action, size: Size) -> list[str]:
-    match action:
-        case Type(text=text, point=at):
-            clicked = [] if at is None else [f"pyautogui.click({_at(at, size)})"]
-            return clicked + _typed(text)
-        case Hotkey(keys=keys):
-            return [_chord(chord_names(keys))]
-        case Press(key=key):
-            return [_chord(key_names(key))]
-        case KeyDown(key=key):
-            return [f"pyautogui.keyDown({literal(name)})" for name in key_names(key)]
-        case KeyUp(key=key):
-            return [f"pyautogui.keyUp({literal(name)})" for name in reversed(key_names(key))]
-        case Wait(seconds=seconds):
-            return [f"time.sleep({min(seconds, LONGEST):g})"]
-    raise refused(action)
-
-
 def _chord(names: tuple[str, ...]) -> str:
-    if len(names) == 1:
-        return f"pyautogui.press({literal(names[0])})"
-    return f"pyautogui.hotkey({', '.join(map(literal, names))})"
+    call = "press" if len(names) == 1 else "hotkey"
+    return f"pyautogui.{call}({', '.join(map(literal, names))})"
 
 
 def _typed(text: str) -> list[str]:
-    """Statements that bring a text into whatever has the focus."""
+    """Statements that type a text into whatever has the focus."""
     done: list[str] = []
     for piece, pasted in text_pieces(text):
         if pasted:
             done += ["import pyperclip", f"text = {literal(piece)}", "pyperclip.copy(text)", _COPIED]
-            done += [_chord(("ctrl", "v")), f"time.sleep({_PASTE})"]
+            done += [_chord(("ctrl", "v")), _sleep(_PASTE)]
             continue
         for index, part in enumerate(piece.split("<")):
             done += [_chord(key_names("<"))] if index else []
@@ -177,14 +154,5 @@ def _typed(text: str) -> list[str]:
     return done or ["pass"]
 
 
-def _move(point: Point, size: Size) -> str:
-    return f"pyautogui.moveTo({_at(point, size)})"
-
-
-def _button(name: str, button: str = "left") -> str:
-    return f"pyautogui.{name}(button={literal(button)})"
-
-
-def _at(point: Point, size: Size) -> str:
-    x, y = pixel(point, size)
-    return f"{x}, {y}"
+def _sleep(seconds: float) -> str:
+    return f"time.sleep({min(seconds, LONGEST):g})"
