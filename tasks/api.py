@@ -1,4 +1,4 @@
-"""What ``import saccade`` offers beyond its classes: run, replay and evaluate in one call each.
+"""The calls of the public API: run a task, in an event loop too, and replay a recording.
 
 Nothing here prints, reads ``sys.argv`` or installs a signal handler. See ``docs/api.md``.
 """

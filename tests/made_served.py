@@ -14,7 +14,7 @@ from saccade.actions.errors import UsageError
 from saccade.agent.policy import Context, Prediction
 from saccade.tasks.evaluation.console import EvalProgress
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
-from saccade.tasks.models.source import Loaded
+from saccade.tasks.models.source import LoadedModel
 
 
 class DeadlyPolicy(MadePolicy):
@@ -49,11 +49,11 @@ class MadeShareable:
     def open(self) -> MadePolicy:
         return self.load().open()
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedModel:
         (self.marks / f"loaded-{os.getpid()}").touch()
         if self.kind == "missing":
             raise UsageError("the made model is missing; make it")
-        return Loaded(self._maker(), 2)
+        return LoadedModel(self._maker(), 2)
 
     def _maker(self) -> Callable[[], MadePolicy]:
         def make() -> MadePolicy:

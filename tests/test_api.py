@@ -18,6 +18,8 @@ from places import ROOT, SOURCE
 from saccade.agent.policy import Context, Prediction
 from saccade.env.trajectory.events import Event
 from saccade.tasks.commands.run import RunRequest
+from saccade.tasks.evaluation.records import EpisodeRecord
+from saccade.tasks.models.source import ScriptedSource
 
 TASK = "Click button ONE."
 WORLD = "miniwob:click-test-2"
@@ -201,6 +203,32 @@ def test_a_run_is_repeated(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
         saccade.replay(recording, mode="exact", update=True)
     with pytest.raises(saccade.TrajectoryError, match="cannot be read"):
         saccade.replay(tmp_path / "c")
+
+
+# ---------------------------------------------------------------- evaluate
+
+
+def test_an_evaluation_of_one_task(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    records: list[EpisodeRecord] = []
+    source = ScriptedSource(("Action: wait()",))
+    folder = tmp_path / "e"
+    result = saccade.evaluate(
+        "miniwob", model=source, tasks=["click-test"], seeds=[3], out=folder, on_record=records.append
+    )
+    assert isinstance(result, saccade.EvaluationResult)
+    assert (result.folder, result.summary.success, result.summary.episodes) == (folder, 0.0, 1)
+    assert list(result.records) == records
+    assert [(record.task, record.seed, record.end) for record in records] == [("click-test", 3, "finished")]
+    assert (folder / "index.html").exists()
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(saccade.UsageError, match="already holds an evaluation"):
+        saccade.evaluate("miniwob", model=source, tasks=["click-test"], seeds=[3], out=folder)
+    again = saccade.evaluate(
+        "miniwob", model=source, tasks=["click-test"], seeds=[3], out=folder, resume=True
+    )
+    assert again.records == result.records
+    with pytest.raises(saccade.UnknownTaskError, match="nosuch"):
+        saccade.evaluate("nosuch")
 
 
 # ---------------------------------------------------------------- arun

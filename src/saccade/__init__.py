@@ -17,8 +17,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # type checkers take it for true; typing would cost half of this import
 if TYPE_CHECKING:
     from .actions.errors import DataError, EnvironmentFailure, MissingPartError, NewerSchemaError
-    from .actions.errors import ParseError, PolicyError, PolicyFailure, SaccadeError, Stopped
-    from .actions.errors import TrajectoryError, UnknownActionError
+    from .actions.errors import ParseError, SaccadeError, Stopped, TrajectoryError, UnknownActionError
     from .actions.errors import UnknownDialectError, UnknownKeyError, UnknownTaskError, UsageError
     from .actions.geometry import Point, Size
     from .actions.schema import Action, CallUser, Click, DoubleClick, Drag, Finished, Hotkey, KeyDown, KeyUp
@@ -31,26 +30,27 @@ if TYPE_CHECKING:
     from .env.registry import DesktopOptions, make_environment
     from .env.trajectory.trajectory import Trajectory
     from .tasks.api import arun, replay, run
+    from .tasks.api_evaluate import EvaluationResult, evaluate
     from .tasks.episode import RunResult, run_episode
     from .tasks.replay.replay import ReplayResult
     from .tasks.replay.environment import ReplayOverrides
     from .tasks.models.load import load_policy
 
 __all__ = [
-    "load_policy", "ReplayOverrides", "ReplayResult", "RunResult", "run_episode", "run", "arun", "replay",
-    "Trajectory", "DesktopOptions", "make_environment", "Control", "Policy", "ScriptedPolicy", "Agent",
-    "Limits", "Action", "CallUser", "Click", "DoubleClick", "Drag", "Finished", "Hotkey", "KeyDown",
-    "KeyUp", "LongPress", "MiddleClick", "MouseDown", "MouseUp", "Move", "Navigate", "NavigateBack",
-    "OpenApp", "Press", "PressBack", "PressHome", "RightClick", "Scroll", "Type", "Wait", "Point", "Size",
-    "SaccadeError", "PolicyError", "ParseError", "UnknownActionError", "PolicyFailure", "UsageError",
-    "UnknownKeyError", "UnknownDialectError", "UnknownTaskError", "MissingPartError", "DataError",
-    "TrajectoryError", "NewerSchemaError", "EnvironmentFailure", "Stopped",
+    "load_policy", "ReplayOverrides", "ReplayResult", "RunResult", "run_episode", "evaluate",
+    "EvaluationResult", "run", "arun", "replay", "Trajectory", "DesktopOptions", "make_environment",
+    "Control", "Policy", "ScriptedPolicy", "Agent", "Limits", "Action", "CallUser", "Click", "DoubleClick",
+    "Drag", "Finished", "Hotkey", "KeyDown", "KeyUp", "LongPress", "MiddleClick", "MouseDown", "MouseUp",
+    "Move", "Navigate", "NavigateBack", "OpenApp", "Press", "PressBack", "PressHome", "RightClick",
+    "Scroll", "Type", "Wait", "Point", "Size", "SaccadeError", "ParseError", "UnknownActionError",
+    "UsageError", "UnknownKeyError", "UnknownDialectError", "UnknownTaskError", "MissingPartError",
+    "DataError", "TrajectoryError", "NewerSchemaError", "EnvironmentFailure", "Stopped",
 ]
 # fmt: on
 
 _HOMES = {
     "actions.errors": (
-        "SaccadeError PolicyError ParseError UnknownActionError PolicyFailure UsageError UnknownKeyError "
+        "SaccadeError ParseError UnknownActionError UsageError UnknownKeyError "
         "UnknownDialectError UnknownTaskError MissingPartError DataError TrajectoryError "
         "NewerSchemaError EnvironmentFailure Stopped"
     ),
@@ -67,6 +67,7 @@ _HOMES = {
     "env.registry": "DesktopOptions make_environment",
     "env.trajectory.trajectory": "Trajectory",
     "tasks.api": "run arun replay",
+    "tasks.api_evaluate": "evaluate EvaluationResult",
     "tasks.episode": "RunResult run_episode",
     "tasks.replay.replay": "ReplayResult",
     "tasks.replay.environment": "ReplayOverrides",

@@ -98,12 +98,12 @@ def _eval(
     """
     from ..commands.eval import EvalRequest, eval_and_print
     from ..evaluation.price import parse_price
-    from ..models.remote_source import source_of
+    from ..models.source import policy_source
     from ..suites.catalog import is_recorded
 
     _refuse_options(context, suite, is_recorded(suite))
     paid = None if price is None else parse_price(price)
-    source = source_of(model, dialect, decoding, constrained, acceptance)
+    source = policy_source(model, dialect, decoding, constrained, acceptance)
     request = EvalRequest(
         suite=suite,
         subset=subset,

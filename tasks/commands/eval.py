@@ -20,8 +20,7 @@ from ..evaluation.page import PAGE_NAME
 from ..evaluation.price import Price
 from ..evaluation.recorded import RecordedEvaluation
 from ..evaluation.results import write_results
-from ..models.remote_source import RemoteSource
-from ..models.source import LocalSource, PolicySource
+from ..models.source import LocalSource, PolicySource, RemoteSource
 from ..suites.base import data_root
 from ..suites.catalog import is_recorded
 from ..suites.interactive import SupportsSelection

@@ -167,6 +167,25 @@ class Watcher(Protocol):
         """Time went by; which episodes are running, and for how many seconds."""
 
 
+class SilentWatcher:
+    """A watcher that does nothing; a base for one that waits for some of its calls."""
+
+    def begin(self, total: int, records: Sequence[EpisodeRecord]) -> None:
+        """See ``Watcher``, as for all that follow."""
+
+    def finished(self, record: EpisodeRecord) -> None:
+        """One more has a record."""
+
+    def failed(self, failure: EpisodeFailed, again: bool) -> None:
+        """An attempt broke."""
+
+    def left_out(self, reason: str) -> None:
+        """Something cannot be used."""
+
+    def tick(self, running: Mapping[Key, float]) -> None:
+        """Time went by."""
+
+
 def evaluate(evaluation: EvaluationPlan, watcher: Watcher, *, resume: bool = False) -> EvaluationPace:
     """Run all episodes that have no result yet; ``folder.read_evaluation`` reads what came of them.
 

@@ -22,7 +22,7 @@ SUMMARY_NAME = "summary.json"
 CSV_NAME = "summary.csv"
 
 
-def write_results(root: Path, price: Price | None = None) -> Summary:
+def write_results(root: Path, price: Price | None = None, *, quiet: bool = False) -> Summary:
     """Write ``summary.json``, ``summary.csv``, ``index.html`` and the reports from the records on disk.
 
     Raises:
@@ -32,14 +32,14 @@ def write_results(root: Path, price: Price | None = None) -> Summary:
     summary = summarise(config, records, price)
     if config.samples is None:
         write_records(root, records)
-        write_reports(record.key.folder(root) for record in records)
+        write_reports((record.key.folder(root) for record in records), quiet=quiet)
     write_file(root / SUMMARY_NAME, summary.model_dump_json(indent=1) + "\n")
     write_file(root / CSV_NAME, as_csv(records))
     write_page(root, summary, records)
     return summary
 
 
-def write_reports(folders: Iterable[Path]) -> None:
+def write_reports(folders: Iterable[Path], *, quiet: bool = False) -> None:
     """Write the reports of episodes that have none, or one older than their trajectory.
 
     An episode that was cut off before its first line has nothing to report.
@@ -49,6 +49,7 @@ def write_reports(folders: Iterable[Path]) -> None:
     """
     stale = [folder for folder in folders if (folder / FILE_NAME).is_file() and is_stale(folder)]
     console = Console(stderr=True)
-    for folder in track(stale, "reports", console=console, transient=True, disable=not console.is_terminal):
+    silent = quiet or not console.is_terminal
+    for folder in track(stale, "reports", console=console, transient=True, disable=silent):
         with contextlib.suppress(TrajectoryError):
             write_report(Trajectory.load(folder))

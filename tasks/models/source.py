@@ -10,12 +10,15 @@ from typing import Protocol, runtime_checkable
 from pydantic import JsonValue
 
 from ...agent.policy import Policy, ScriptedPolicy
+from ...agent.remote.policy import RemotePolicy
+from .load import SMALL_MODEL, is_remote, refuse_decoding
+from .size import has_gpu, parameters
 
 
 class PolicySource(Protocol):
     """Opens a worker's policy in that worker's process; it is pickled to get there.
 
-    An implementation may load weights, or connect to a server that serves all workers (``policy_wire``).
+    An implementation may load weights, or connect to a server that serves all workers (``policy_client``).
     """
 
     @property
@@ -31,7 +34,7 @@ class PolicySource(Protocol):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """Weights in memory.
 
     Attributes:
@@ -50,7 +53,7 @@ class SupportsSharing(PolicySource, Protocol):
     def worth_sharing(self) -> bool:
         """Whether several workers of a machine should."""
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedModel:
         """Load the weights once.
 
         Raises:
@@ -89,16 +92,13 @@ class LocalSource:
 
     def worth_sharing(self) -> bool:
         """Large models are, and all on a GPU; small ones decide faster without asking another process."""
-        from .load import SMALL_MODEL
-        from .size import has_gpu, parameters
-
         return parameters(self.model) > SMALL_MODEL or has_gpu()
 
     def open(self) -> Policy:
         """Load the checkpoint, to be run by one thread."""
         return self.load().open()
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedModel:
         """Load the checkpoint; each policy is run by one thread, on a GPU one at a time."""
         import torch
 
@@ -119,7 +119,7 @@ class LocalSource:
                 acceptance=self.acceptance,
             )
 
-        return Loaded(open_policy, turns)
+        return LoadedModel(open_policy, turns)
 
 
 @dataclass(frozen=True)
@@ -162,3 +162,43 @@ class ScriptedSource:
     def open(self) -> Policy:
         """Read them from the start."""
         return ScriptedPolicy(self.replies, self.dialect)
+
+
+@dataclass(frozen=True)
+class RemoteSource:
+    """A model on a server, which every worker asks for itself; greedy.
+
+    Attributes:
+        model: ``openai:URL#NAME``.
+        dialect: by default known by the model's name.
+    """
+
+    model: str
+    dialect: str | None = None
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """Its fields."""
+        return {"model": self.model, "dialect": self.dialect}
+
+    def open(self) -> RemotePolicy:
+        """Find the server; see ``RemotePolicy``."""
+        return RemotePolicy(self.model, self.dialect)
+
+
+def policy_source(
+    model: str,
+    dialect: str | None = None,
+    decoding: str = "auto",
+    constrained: bool = False,
+    acceptance: str = "exact",
+) -> PolicySource:
+    """The source of a model's policy; arguments as for ``load_policy``.
+
+    Raises:
+        UsageError: a server is asked to decode in a way that only models here can.
+    """
+    if not is_remote(model):
+        return LocalSource(model, dialect, decoding, constrained, acceptance)
+    refuse_decoding(model, decoding, constrained, acceptance)
+    return RemoteSource(model, dialect)

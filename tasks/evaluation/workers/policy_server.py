@@ -24,7 +24,7 @@ from types import TracebackType
 
 from ....actions.errors import ParseError, PolicyFailure, SaccadeError
 from ....agent.policy import Policy, UnreadableReply, Usage, settings_of
-from ...models.source import Loaded, SupportsSharing
+from ...models.source import LoadedModel, SupportsSharing
 from ...terminal.failure import explain
 from .policy_client import Answer, Ask, Broke, Hello, Refused, Request, ServedSource, Shelf, Unreadable
 from .process import socket_folder, tie_to_parent
@@ -86,7 +86,7 @@ class PolicyServer:
         self._key = key
         self._opening = threading.Lock()
         self._refusal: str | None = None
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedModel | None = None
         self._turns = FairQueue(1)
         self._sessions: set[Connection] = set()
 

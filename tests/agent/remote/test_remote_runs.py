@@ -30,7 +30,7 @@ from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
 from saccade.tasks.evaluation.folder import read_evaluation
 from saccade.tasks.evaluation.summary import summarise
 from saccade.tasks.models.load import load_policy
-from saccade.tasks.models.remote_source import RemoteSource, source_of
+from saccade.tasks.models.source import RemoteSource, policy_source
 
 
 def saccade(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -149,11 +149,11 @@ def test_what_only_a_local_model_can_do_is_refused(server: Server) -> None:
         {"decoding": "auto", "constrained": False, "acceptance": "typical"},
     ):
         with pytest.raises(UsageError, match="--acceptance are for models that run here"):
-            source_of(server.address, None, **options)
+            policy_source(server.address, None, **options)
         with pytest.raises(UsageError, match="decodes on its server"):
             load_policy(server.address, **options)
     assert server.asked == []
-    assert source_of(server.address, "uitars-1.0", "plain", False) == RemoteSource(
+    assert policy_source(server.address, "uitars-1.0", "plain", False) == RemoteSource(
         server.address, "uitars-1.0"
     )
 

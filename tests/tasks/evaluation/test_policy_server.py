@@ -26,7 +26,7 @@ from saccade.tasks.evaluation.workers.policy_client import Ask, ServedPolicy, Vi
 from saccade.tasks.evaluation.workers.policy_server import SHORT_LIVED, FairQueue, PolicyServer
 from saccade.tasks.evaluation.workers.pool import Pool
 from saccade.tasks.evaluation.workers.worker import WorkerSetup
-from saccade.tasks.models.source import Loaded, LocalSource, ScriptedSource
+from saccade.tasks.models.source import LoadedModel, LocalSource, ScriptedSource
 
 KEY = b"secret"
 PATIENCE = 120
@@ -75,8 +75,8 @@ class InHand:
         self.asked: dict[str, object] = {}
         self._make, self._turns = make, turns
 
-    def load(self) -> Loaded:
-        return Loaded(self._make, self._turns)  # type: ignore[operator]
+    def load(self) -> LoadedModel:
+        return LoadedModel(self._make, self._turns)  # type: ignore[operator]
 
 
 @pytest.fixture
