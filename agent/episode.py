@@ -120,9 +120,9 @@ class Episode:
         self.trajectory.append(ActionEvent.model_validate(event))
         self.last = action
         if result is not None:
-            self.looked(result)
+            self.update(result)
 
-    def looked(self, result: StepResult) -> None:
+    def update(self, result: StepResult) -> None:
         """Take the newest screen, and what it was worth."""
         self.observation = result.observation
         self.reward += result.reward

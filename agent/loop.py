@@ -44,8 +44,8 @@ class Agent:
         self._limits = limits or Limits()
         self._clock = clock
         self._control = control or Control()
-        self._hold = PauseGate(self._control, environment)
-        self._overlap = Prefetcher(policy, environment)
+        self._pause = PauseGate(self._control, environment)
+        self._prefetcher = Prefetcher(policy, environment)
 
     def run(self, instruction: str, first: Observation, trajectory: TrajectoryWriter) -> EndEvent:
         """Work on ``instruction`` from the first observation on; returns how it ended.
@@ -87,7 +87,7 @@ class Agent:
             EnvironmentFailure: the environment broke.
             PolicyFailure: the policy gives no reply.
         """
-        self._hold.gate(episode)
+        self._pause.gate(episode)
         self._limits.check_budget(episode.steps, self._clock() - episode.started)
         before = episode.observation.screenshot
         episode.observe()
@@ -126,11 +126,11 @@ class Agent:
                 episode.acted(action)
                 raise Interruption("finished", action.answer)
             if isinstance(action, CallUser):
-                return self._hold.hand_over(episode, action)
-            if (refused := self._hold.refuse(episode, action)) is not None:
+                return self._pause.hand_over(episode, action)
+            if (refused := self._pause.refuse(episode, action)) is not None:
                 return refused
-            overlap = contextlib.nullcontext() if left else self._overlap.after(episode.context)
-            with self._hold.acting(episode, action), overlap:
+            prefetch = contextlib.nullcontext() if left else self._prefetcher.after(episode.context)
+            with self._pause.acting(episode, action), prefetch:
                 result = self._environment.step(action)
             episode.acted(action, result)
             check_result(result)

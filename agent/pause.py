@@ -43,7 +43,7 @@ class PauseGate:
             held = self._control.gate()
         if held:
             result = self._environment.step(_LOOK)
-            episode.looked(result)
+            episode.update(result)
             check_result(result)
 
     def refuse(self, episode: Episode, action: Action) -> str | None:

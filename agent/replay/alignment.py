@@ -1,4 +1,4 @@
-"""Which step of a recording comes next, once the run has left it."""
+"""Aligns a run with its recording: which recorded step comes next after the run diverged."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from PIL import Image
 from ...perception.observation import Screenshot
 
 _THUMB = 64
+"""Side of the images that are compared, in pixels."""
 _WINDOW = 3
+"""Most steps that may come next."""
 
 
 class Alignment:
-    """A window of recorded steps that may come next: one while all agree, more after the run strayed.
+    """A window of recorded steps that may come next: one while all agree, more after the run diverged.
 
-    An answer of the model's own may have replaced the step that was expected or come before it, so after it
-    both the same step and the next may follow; after many in a row the oldest is given up.
+    A reply of the model's own may reindex the expected step or come before it, so that either the same step
+    or the next one follows. After several in a row the oldest step leaves the window.
 
     Args:
-        screens: of the recorded steps and, last, the end.
+        screens: of the recorded steps and, last, of the end.
     """
 
     def __init__(self, screens: Sequence[Screenshot | None]) -> None:
@@ -30,39 +32,39 @@ class Alignment:
 
     @property
     def end(self) -> int:
-        """The place of the end: how many steps there are."""
+        """The index of the end: the number of steps."""
         return len(self._screens) - 1
 
-    def places(self, live: Screenshot) -> list[int]:
-        """What may come next, the likeliest by its screen first; ``end`` for the end.
+    def candidates(self, live: Screenshot) -> list[int]:
+        """The steps that may come next, the most similar screen first; ``end`` for the end.
 
-        Where the run has strayed, a recorded screen that comes up again, to the pixel, says where it is.
+        After the run diverged, a recorded screen that is equal to the live one decides alone.
         """
         window = range(self._low, self._high + 1)
         if len(window) > 1:
             rest = range(self._low, len(self._screens))
-            again = [place for place in rest if difference(self._screens[place], live) == 0.0]
-            if again:
-                return again[:1]
-        return sorted(window, key=lambda place: difference(self._screens[place], live))
+            equal = [index for index in rest if difference(self._screens[index], live) == 0.0]
+            if equal:
+                return equal[:1]
+        return sorted(window, key=lambda index: difference(self._screens[index], live))
 
-    def nearby(self) -> range:
-        """All places that the model's own answer may turn out to be."""
+    def window(self) -> range:
+        """The steps that a reply of the model's own may correspond to."""
         return range(self._low, min(self._low + _WINDOW, self.end))
 
-    def passed(self, place: int) -> None:
-        """A recorded step was done; after the run strayed, perhaps only one that looks like it."""
-        self._low = place + 1
+    def advance(self, index: int) -> None:
+        """Note that a recorded step was repeated."""
+        self._low = index + 1
         self._high = max(self._high, self._low)
 
-    def strayed(self) -> None:
-        """Something else was done."""
+    def diverge(self) -> None:
+        """Note that something else was done."""
         self._high = min(self._high + 1, self.end)
         self._low = max(self._low, self._high - _WINDOW)
 
 
 def difference(recorded: Screenshot | None, live: Screenshot) -> float:
-    """How far apart two screens look: the mean difference of small grey pictures, 0 to 255."""
+    """The mean difference of two screens as small grey images, 0 to 255; infinite if the sizes differ."""
     if recorded is None or recorded.size != live.size:
         return math.inf
     if recorded.digest == live.digest:

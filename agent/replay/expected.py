@@ -1,4 +1,4 @@
-"""Replies that somebody expects, and what it means that a policy can say whether it would give them."""
+"""Expected replies, and the contract of a policy that can verify them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _PROBES: tuple[Action, ...] = (Click(point=Point(0, 0)), Type(text="a"), Press(k
 
 @dataclass(frozen=True)
 class ExpectedReply:
-    """A reply that somebody expects.
+    """A reply that a recording expects.
 
     Attributes:
         raw: its text.
-        unasked: where in it, from one character up to another, the model is not asked: an empty thought, or
-            a secret that it cannot know.
+        unverified: ``(start, end)`` of the characters that the model need not agree with: an empty thought,
+            or a secret that it cannot know.
     """
 
     raw: str
-    unasked: tuple[tuple[int, int], ...] = ()
+    unverified: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a policy thinks of expected replies.
+    """The result of verifying expected replies.
 
     Attributes:
-        index: the first of them that it agrees with; None if none.
-        prediction: that one; None if none.
-        usage: what it cost to find out.
+        index: of the first reply that the policy agrees with; None if there is none.
+        prediction: that reply; None if there is none.
+        usage: what the verification cost.
     """
 
     index: int | None
@@ -47,48 +47,48 @@ class Verification:
 
 @runtime_checkable
 class VerifyingPolicy(Policy, Protocol):
-    """A policy that can check replies more cheaply than it can write one."""
+    """A policy that can verify a reply at a lower cost than writing one."""
 
     @property
     def tolerance(self) -> float:
-        """How far a point may be off along an axis and still count as the same place.
+        """The largest distance along an axis at which two points count as the same.
 
-        A share of the screenshot's longer side, measured for the model; 0 where it was not.
+        It is a share of the screenshot's longer side, measured for the model; 0 where it was not measured.
         """
 
     @property
     def fingerprint(self) -> str | None:
-        """What its answers follow from besides the context; None if they are drawn at random.
+        """Hash of all that determines its replies besides the context; None if they are drawn at random.
 
-        Equal fingerprints give equal answers to equal contexts.
+        Equal fingerprints give equal replies to equal contexts.
         """
 
     def verify(
         self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
     ) -> Verification:
-        """Say which of some replies it would give itself.
+        """Find the first of some replies that it would give itself.
 
         Args:
-            context: what ``predict`` would be asked.
-            expected: the replies; the first that it agrees with is taken.
-            tolerance: how far points may be off along an axis, in pixels of the newest screenshot.
+            context: as for ``predict``.
+            expected: the replies, in order of preference.
+            tolerance: the largest distance of points along an axis, in pixels of the newest screenshot.
         """
 
     def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
-        """The reply that does these actions and gives no thought.
+        """Write actions as a reply without a thought.
 
         Raises:
-            UsageError: its dialect has no words for them.
+            UsageError: its dialect cannot express them.
         """
 
 
 def without_thought(
     dialect: Dialect, actions: Sequence[Action], screenshot: Size, resized: Size
 ) -> ExpectedReply:
-    """The reply that does some actions; it is not asked about what all kinds of action begin with.
+    """Write actions as a reply; the beginning that replies with any action share is not verified.
 
     Raises:
-        UsageError: the dialect has no words for them.
+        UsageError: the dialect cannot express them.
     """
     raw = dialect.render(Reply("", tuple(actions)), screenshot, resized)
     beginnings = [raw]

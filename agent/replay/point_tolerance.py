@@ -1,7 +1,7 @@
-"""Where a reply may differ and still mean the same: the digits of its points.
+"""The tokens of a reply that may differ within the point tolerance: the digits of its coordinates.
 
-Which numbers of a reply are coordinates is not guessed from its syntax: a number is changed by one, the reply
-is read again, and if nothing but points moved, it is a coordinate; how far they moved is what one is worth.
+Which numbers are coordinates is not guessed from the syntax: a number is changed by one and the reply is
+parsed again. If only points moved, it is a coordinate; the distance they moved is its pixels per unit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def same_but_points(left: Sequence[Action], right: Sequence[Action]) -> bool:
-    """Whether actions are equal once their points are left out."""
+    """Whether actions are equal but for their points."""
     bare = [
         [action.model_dump(exclude={"point", "start", "end"}) for action in each] for each in (left, right)
     ]
@@ -27,7 +27,7 @@ def same_but_points(left: Sequence[Action], right: Sequence[Action]) -> bool:
 
 
 def farthest(left: Sequence[Action], right: Sequence[Action]) -> float:
-    """The largest distance along an axis, in pixels, between points that correspond."""
+    """The largest distance along an axis between corresponding points, in pixels."""
     return max(
         (
             max(abs(a.x - b.x), abs(a.y - b.y))
@@ -39,14 +39,17 @@ def farthest(left: Sequence[Action], right: Sequence[Action]) -> float:
 
 
 def coordinates(raw: str, read: Read) -> dict[int, float]:
-    """Which numbers of a reply are coordinates, by their place among its numbers, and pixels per unit.
+    """Find the numbers of a reply that are coordinates.
 
     Args:
         raw: the reply.
-        read: what it means for one screenshot.
+        read: parses it for one screenshot.
+
+    Returns:
+        Pixels per unit, by index among the reply's numbers.
 
     Raises:
-        ParseError: the reply cannot be read.
+        ParseError: the reply cannot be parsed.
     """
     actions = read(raw).actions
     found: dict[int, float] = {}
@@ -62,19 +65,19 @@ def coordinates(raw: str, read: Read) -> dict[int, float]:
     return found
 
 
-def lenient_tokens(
+def tolerated_tokens(
     tokens: Sequence[str], numbers: Mapping[int, float], digits: Mapping[int, str], pixels: float
 ) -> dict[int, frozenset[int]]:
-    """Which other tokens mean nearly the same place, by position in a reply.
+    """The tokens that stand for nearly the same point, by position in a reply.
 
-    A number may be one token or several; what a token of it is worth follows from the digits behind it. A
-    coordinate whose number of digits differs counts as different.
+    A number may be one token or several; the value of a token follows from the digits after it. A coordinate
+    with another number of digits counts as different.
 
     Args:
         tokens: the reply's tokens as text.
-        numbers: its coordinates, as ``coordinates`` finds them.
-        digits: all tokens of the vocabulary that are digits only.
-        pixels: how far a point may be off along an axis.
+        numbers: its coordinates, from ``coordinates``.
+        digits: all tokens of the vocabulary that consist of digits.
+        pixels: the largest distance along an axis.
     """
     found: dict[int, frozenset[int]] = {}
     for index, places in enumerate(_runs(tokens)):
@@ -95,7 +98,7 @@ def lenient_tokens(
 
 
 def _runs(tokens: Sequence[str]) -> list[list[int]]:
-    """Positions of tokens that together are one number, number by number."""
+    """Positions of the tokens of each number."""
     runs: list[list[int]] = []
     for place, text in enumerate(tokens):
         if not (text.isascii() and text.isdigit()):

@@ -1,4 +1,4 @@
-"""A recorded run as what may happen again: its steps, without what went wrong on the way to them."""
+"""A recorded run as steps to repeat, without the replies that could not be read."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ...env.trajectory.trajectory import FILE_NAME, Step, Trajectory
 from ...perception.observation import Screenshot
 
 MARK = re.compile(r"\{\{([A-Za-z][\w-]*)\}\}")
-"""``{{name}}`` in a recorded text stands for something that is said when it is repeated."""
+"""``{{name}}`` in a recorded text is a variable, filled in when it is repeated."""
 
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """One step to be done again.
+    """One step to repeat.
 
     Attributes:
         index: of the step in the recording.
-        raw: what the policy replied; empty for a person's.
-        thought: its reasoning, if it gave any.
-        actions: what was done, in pixels of the recorded screenshot.
-        screen: what was looked at.
+        raw: the policy's reply; empty for a person's step.
+        thought: the policy's reasoning, if it gave any.
+        actions: the actions, in pixels of the recorded screenshot.
+        screen: the recorded screenshot.
     """
 
     index: int
@@ -36,14 +36,14 @@ class RecordedStep:
 
 @dataclass(frozen=True)
 class Recording:
-    """A whole run that may happen again.
+    """A complete run to repeat.
 
     Attributes:
-        steps: in order; replies that could not be read are left out, and ends that no policy spoke of.
-        last: the screen it ended with; None where the last step ended it.
-        says_done: whether its last step says that the job is done, or hands over; else it is done after it.
+        steps: in order, without replies that could not be read and without a person's last, ending step.
+        last: the last screen; None where the last step ended the run.
+        says_done: whether the last step finishes the task or hands over to a person.
         instruction: the task.
-        fingerprint: of the policy that made it, if its answers follow from what it saw (``VerifyingPolicy``).
+        fingerprint: of the policy that made it (``VerifyingPolicy.fingerprint``).
     """
 
     steps: tuple[RecordedStep, ...]
@@ -54,16 +54,15 @@ class Recording:
 
 
 def recording(trajectory: Trajectory) -> Recording:
-    """Read and check a whole recording.
+    """Read and check a recording.
 
     Raises:
-        TrajectoryError: it was cut off, or its parts do not fit together; nothing may be executed that
-            somebody changed without meaning what it says.
+        TrajectoryError: it was cut off, changed by hand, or its parts do not fit together.
     """
     if trajectory.end is None:
         raise _bad(trajectory, "was cut off (it has no end); record it again")
     if trajectory.end.steps != sum(step.prediction is not None for step in trajectory.steps):
-        raise _bad(trajectory, f"says that it has {trajectory.end.steps} steps, which it has not")
+        raise _bad(trajectory, f"says that it has {trajectory.end.steps} steps, but does not hold as many")
     read = [found for step in trajectory.steps if (found := _step(trajectory, step)) is not None]
     steps = tuple(step for step in read if step.raw or not all(map(ends_episode, step.actions)))
     trajectory.check_seal()
@@ -87,7 +86,7 @@ def _step(trajectory: Trajectory, step: Step) -> RecordedStep | None:
         return None
     done = tuple(event.action for event in step.actions)
     if done != prediction.actions[: len(done)]:
-        raise _bad(trajectory, f"did in step {step.index} something else than was decided")
+        raise _bad(trajectory, f"did something else in step {step.index + 1} than was predicted")
     for action in prediction.actions:
         _check_points(trajectory, step.index, action, step.observation.size)
     return RecordedStep(step.index, prediction.raw, prediction.thought, prediction.actions, screen)
@@ -96,7 +95,7 @@ def _step(trajectory: Trajectory, step: Step) -> RecordedStep | None:
 def _check_points(trajectory: Trajectory, index: int, action: Action, size: Size) -> None:
     for point in points(action):
         if not (0 <= point.x <= size.width and 0 <= point.y <= size.height):
-            raise _bad(trajectory, f"has a point of step {index} outside its screenshot")
+            raise _bad(trajectory, f"has a point of step {index + 1} outside its screenshot")
 
 
 def _bad(trajectory: Trajectory, what: str) -> TrajectoryError:

@@ -1,4 +1,4 @@
-"""Expected replies in a checkpoint's own tokens, and what of them is not asked of the model."""
+"""Expected replies as a checkpoint's tokens, and which of them need not match."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ...actions.errors import ParseError
 from ..checkpoints.processor import Tokenizer
 from ..decoding.verify_replies import ExpectedTokens
 from .expected import ExpectedReply
-from .point_tolerance import Read, coordinates, lenient_tokens
+from .point_tolerance import Read, coordinates, tolerated_tokens
 
 
 class ReplyTokens:
-    """Spells expected replies.
+    """Tokenizes expected replies.
 
     Args:
         tokenizer: the checkpoint's.
@@ -25,23 +25,23 @@ class ReplyTokens:
         self._stop = stop
 
     def spell(self, expected: ExpectedReply, read: Read, tolerance: float) -> ExpectedTokens:
-        """A reply as tokens, and where others will do.
+        """Tokenize a reply, with the tokens that are accepted instead.
 
         Args:
             expected: the reply.
-            read: what a reply means for the newest screenshot.
-            tolerance: how far points may be off along an axis, in pixels.
+            read: parses a reply for the newest screenshot.
+            tolerance: the largest distance of points along an axis, in pixels.
         """
         ids: list[int] = []
-        unasked: set[int] = set()
+        unverified: set[int] = set()
         for piece, asked in _pieces(expected):
             tokens = self._encode(piece)
-            unasked |= set() if asked else set(range(len(ids), len(ids) + len(tokens)))
+            unverified |= set() if asked else set(range(len(ids), len(ids) + len(tokens)))
             ids += tokens
-        lenient = self._lenient(expected.raw, ids, read, tolerance) if tolerance > 0 else {}
-        return ExpectedTokens((*ids, self._stop), frozenset(unasked), lenient)
+        lenient = self._tolerated(expected.raw, ids, read, tolerance) if tolerance > 0 else {}
+        return ExpectedTokens((*ids, self._stop), frozenset(unverified), lenient)
 
-    def _lenient(
+    def _tolerated(
         self, raw: str, ids: Sequence[int], read: Read, tolerance: float
     ) -> dict[int, frozenset[int]]:
         try:
@@ -49,7 +49,7 @@ class ReplyTokens:
         except ParseError:
             return {}
         texts = [self._tokenizer.decode([token]) for token in ids]
-        return lenient_tokens(texts, numbers, self._digits, tolerance)
+        return tolerated_tokens(texts, numbers, self._digits, tolerance)
 
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False) if text else []
@@ -61,9 +61,9 @@ class ReplyTokens:
 
 
 def _pieces(expected: ExpectedReply) -> Iterator[tuple[str, bool]]:
-    """A reply cut where asking begins and ends, and whether each piece is asked about."""
+    """The pieces of a reply, and whether each is verified."""
     begin = 0
-    for start, end in expected.unasked:
+    for start, end in expected.unverified:
         yield expected.raw[begin:start], True
         yield expected.raw[start:end], False
         begin = end

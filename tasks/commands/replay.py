@@ -59,10 +59,10 @@ def _tell(done: ReplayResult, narrator: Narrator) -> None:
     verdict, style = ("SUCCESS", "bold green") if done.success else ("FAILURE", "bold red")
     message = f" ({done.end.message})" if done.end.message else ""
     narrator.note(f"{verdict}  {done.end.end}{message} after {done.end.steps} steps", style)
-    if done.looked:
-        forwards = sum(look.forwards for look in done.looked)
+    if done.steps:
+        forwards = sum(step.forwards for step in done.steps)
         narrator.note(
-            f"healed      {', '.join(map(str, done.healed)) or 'nothing'}; "
+            f"healed      {', '.join(str(step + 1) for step in done.healed) or 'nothing'}; "
             f"{forwards} forwards, {done.model_seconds:.2f} s of the model"
         )
     if done.updated is not None:
@@ -87,10 +87,10 @@ def _offline(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrato
 def _tell_step(each: OfflineComparison, narrator: Narrator) -> None:
     was = "; ".join(map(describe, each.recorded))
     if each.agrees:
-        narrator.note(f"step {each.step:<3} same       {was}", "green")
+        narrator.note(f"step {each.step + 1:<3} same       {was}", "green")
         return
     now = each.error or "; ".join(map(describe, each.now))
-    narrator.note(f"step {each.step:<3} different  {was}  ->  {now}", "yellow")
+    narrator.note(f"step {each.step + 1:<3} different  {was}  ->  {now}", "yellow")
 
 
 def _offline_json(found: Sequence[OfflineComparison]) -> str:

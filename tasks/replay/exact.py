@@ -1,4 +1,4 @@
-"""``replay --exact``: the recorded actions again, each once the screen is as it was recorded. No model."""
+"""``replay --exact``: the recorded actions, each executed once the screen matches the recording. No model."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ...perception.redact import redacted as redact
 from ...perception.screen import Region
 from ...perception.settle import same_but_caret
 
-LOOK_AGAIN = Wait(seconds=0.1)
+_SCREENSHOT = Wait(seconds=0.1)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Where a live screen is not as recorded.
+    """Where a live screen differs from the recorded one.
 
     Attributes:
-        step: of the recording, from 0; its number of steps for the screen after the last one.
-        recorded: what was expected.
-        live: what was seen.
-        box: left, top, right and bottom of what differs, in pixels; None where the sizes differ.
+        step: index among the recorded steps; their number for the screen after the last one.
+        recorded: the expected screen.
+        live: the screen that was seen.
+        box: left, top, right and bottom of the difference, in pixels; None where the sizes differ.
     """
 
     step: int
@@ -42,13 +42,15 @@ class Drift:
     def __str__(self) -> str:
         if self.box is None:
             sizes = [f"{shot.size.width} x {shot.size.height}" for shot in (self.live, self.recorded)]
-            return f"step {self.step}: the screen has {sizes[0]} pixels, the recording {sizes[1]}"
+            return f"step {self.step + 1}: the screen has {sizes[0]} pixels, the recording {sizes[1]}"
         left, top, right, bottom = self.box
-        return f"step {self.step}: the screen is not as recorded from ({left}, {top}) to ({right}, {bottom})"
+        return (
+            f"step {self.step + 1}: the screen is not as recorded from ({left}, {top}) to ({right}, {bottom})"
+        )
 
 
-def drift(step: int, recorded: Screenshot, live: Screenshot) -> Drift | None:
-    """What separates two screens; None if nothing but perhaps a blinking caret does."""
+def find_drift(step: int, recorded: Screenshot, live: Screenshot) -> Drift | None:
+    """Compare two screens; None if they are equal but for a blinking caret."""
     if same_but_caret(recorded.pixels, live.pixels):
         return None
     if recorded.size != live.size:
@@ -59,23 +61,26 @@ def drift(step: int, recorded: Screenshot, live: Screenshot) -> Drift | None:
     return Drift(step, recorded, live, box)
 
 
-class Drifted(EnvironmentFailure):
-    """Raised when the screen does not become what was recorded; nothing further is executed."""
+class DriftError(EnvironmentFailure):
+    """Raised when the screen does not come to match the recording; nothing further is executed."""
 
     def __init__(self, drift: Drift) -> None:
         super().__init__(str(drift))
         self.drift = drift
 
 
-class AsRecorded(EnvironmentWrapper):
-    """An environment that gives each screen the time to become the recorded one.
+class AwaitRecordedScreens(EnvironmentWrapper):
+    """Waits after each step until the screen matches the recording.
 
     Args:
-        environment: what is really acted in.
-        recording: what it should look like.
+        environment: executes the actions.
+        recording: holds the screens to wait for.
         redacted: regions that are black in the recording.
         patience: seconds to wait for a screen.
         clock: monotonic seconds.
+
+    Attributes:
+        drift: how the newest screen differs; None where it matches.
     """
 
     def __init__(
@@ -91,7 +96,7 @@ class AsRecorded(EnvironmentWrapper):
         self._redacted = redacted
         self._patience = patience
         self._clock = clock
-        self._place = self._left = 0
+        self._index = self._left = 0
         self.drift: Drift | None = None
 
     def reset(self, seed: int | None = None) -> Observation:
@@ -100,41 +105,41 @@ class AsRecorded(EnvironmentWrapper):
         return self._await(0, StepResult(observation)).observation
 
     def step(self, action: Action) -> StepResult:
-        """Execute an action; after the last one of a step, wait for what the next step was recorded on."""
+        """Execute an action; after the last one of a step, wait for the next recorded screen."""
         result = self._environment.step(action)
         self._left -= 1
         if self._left > 0 and result.error is None:
             return result
-        return self._await(self._place + 1, result)
+        return self._await(self._index + 1, result)
 
-    def _await(self, place: int, result: StepResult) -> StepResult:
-        """Look again and again until the screen is as recorded; ``drift`` says if it does not become so."""
+    def _await(self, index: int, result: StepResult) -> StepResult:
+        """Take screenshots until one matches the recording or ``patience`` is over."""
         steps = self._recording.steps
-        self._place = place
-        self._left = len(steps[place].actions) if place < len(steps) else 0
-        recorded = steps[place].screen if place < len(steps) else self._recording.last
+        self._index = index
+        self._left = len(steps[index].actions) if index < len(steps) else 0
+        recorded = steps[index].screen if index < len(steps) else self._recording.last
         deadline = self._clock() + self._patience
         while recorded is not None and not result.terminated and not result.truncated:
             live = redact(result.observation.screenshot, self._redacted)
-            self.drift = drift(place, recorded, live)
+            self.drift = find_drift(index, recorded, live)
             if self.drift is None or self._clock() >= deadline:
                 break
-            result = replace(self._environment.step(LOOK_AGAIN), error=result.error)
+            result = replace(self._environment.step(_SCREENSHOT), error=result.error)
         return result
 
 
 class ExactPolicy:
-    """Says what was recorded, in order, as long as the screens are as recorded.
+    """Replies with the recorded steps, in order, as long as the screens match.
 
     Args:
-        recording: what to say.
-        world: where it is said.
+        recording: the steps.
+        environment: tells whether the screen matches.
     """
 
-    def __init__(self, recording: Recording, world: AsRecorded) -> None:
+    def __init__(self, recording: Recording, environment: AwaitRecordedScreens) -> None:
         self._recording = recording
-        self._world = world
-        self._place = 0
+        self._environment = environment
+        self._index = 0
 
     @property
     def name(self) -> str:
@@ -143,18 +148,18 @@ class ExactPolicy:
 
     def start(self) -> None:
         """Begin again with the first step."""
-        self._place = 0
+        self._index = 0
 
     def predict(self, context: Context) -> Prediction:
-        """The next recorded step; at the end, that it is done.
+        """Reply with the next recorded step, and after the last one that the task is finished.
 
         Raises:
-            Drifted: the screen is not what it was recorded on.
+            DriftError: the screen does not match.
         """
-        if self._world.drift is not None:
-            raise Drifted(self._world.drift)
+        if self._environment.drift is not None:
+            raise DriftError(self._environment.drift)
         steps = self._recording.steps
-        if self._place == len(steps):
+        if self._index == len(steps):
             return Prediction(Reply("", (Finished(answer="the recording is at its end"),)), "")
-        step, self._place = steps[self._place], self._place + 1
+        step, self._index = steps[self._index], self._index + 1
         return Prediction(Reply(step.thought, step.actions), step.raw)

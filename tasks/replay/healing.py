@@ -1,4 +1,4 @@
-"""Healed recordings: what a verified replay did instead, as a new version beside the old one."""
+"""Healed recordings: a verified replay becomes a new version beside the recording it repeated."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..terminal.narrator import describe
 DIFF_NAME = "healed.json"
 
 
-def keep_healed(recording: Path, replay: Path, looked: tuple[ReplayStep, ...]) -> Path:
-    """Make a replay's run the next version of its recording; nothing is overwritten.
+def keep_healed(recording: Path, replay: Path, steps: tuple[ReplayStep, ...]) -> Path:
+    """Copy a replay's run as the next version of its recording; nothing is overwritten.
 
     Args:
         recording: the recording's folder, such as ``login`` or ``login.v2``.
         replay: the replay's folder.
-        looked: how each of its steps came about.
+        steps: the outcome of each of its steps.
 
     Returns:
         The new version's folder, such as ``login.v3``; ``healed.json`` in it says what changed.
@@ -38,7 +38,7 @@ def keep_healed(recording: Path, replay: Path, looked: tuple[ReplayStep, ...]) -
         part.mkdir()
         shutil.copytree(replay / "screenshots", part / "screenshots")
         shutil.copyfile(replay / FILE_NAME, part / FILE_NAME)
-        changes = difference(Trajectory.load(folder), Trajectory.load(replay), looked)
+        changes = difference(Trajectory.load(folder), Trajectory.load(replay), steps)
         text = json.dumps({"was": folder.name, "changes": changes}, indent=1, ensure_ascii=False)
         (part / DIFF_NAME).write_text(text + "\n", encoding="utf-8")
         part.rename(target)
@@ -51,21 +51,21 @@ def keep_healed(recording: Path, replay: Path, looked: tuple[ReplayStep, ...]) -
 
 
 def difference(
-    recording: Trajectory, replay: Trajectory, looked: tuple[ReplayStep, ...]
+    recording: Trajectory, replay: Trajectory, steps: tuple[ReplayStep, ...]
 ) -> list[dict[str, object]]:
-    """Each healed step: what was recorded where, and what was done instead."""
+    """List the healed steps: the recorded actions and those that replaced them."""
     recorded = {step.index: step for step in recording.steps}
     changes: list[dict[str, object]] = []
-    for look in looked:
-        if look.outcome != "own":
+    for step in steps:
+        if step.outcome != "own":
             continue
-        was = recorded.get(look.recorded) if look.recorded is not None else None
+        was = recorded.get(step.recorded) if step.recorded is not None else None
         before = was.prediction.actions if was and was.prediction else ()
-        now = replay.steps[look.step].prediction
+        now = replay.steps[step.step].prediction
         changes.append(
             {
-                "step": look.step,
-                "recorded_step": look.recorded,
+                "step": step.step,
+                "recorded_step": step.recorded,
                 "was": [describe(action) for action in before],
                 "now": [describe(action) for action in now.actions] if now else [],
             }

@@ -12,15 +12,16 @@ from typing import Literal
 
 from ...actions.errors import UsageError
 from ...agent.limits import Limits
+from ...agent.policy import Policy
 from ...agent.replay.policy import ReplayPolicy, ReplayStep
 from ...agent.replay.recording import Recording, recording
 from ...env.base import Environment
 from ...env.chords import Chords
 from ...env.control import Control
-from ...env.trajectory.events import EndEvent, Event, PredictionEvent
+from ...env.trajectory.events import EndEvent
 from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory
 from ...env.wrappers import FillInSecrets
-from ..episode import Replayed, run_episode
+from ..episode import Replayed, RunResult, run_episode
 from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
@@ -28,7 +29,7 @@ from ..terminal.folders import RUNS, run_folder
 from ..terminal.parse import parse_region
 from ..terminal.stop_chords import stop_chord_listener
 from .environment import ReplayOverrides
-from .exact import AsRecorded, Drift, ExactPolicy
+from .exact import AwaitRecordedScreens, Drift, ExactPolicy
 from .healing import keep_healed
 from .variables import Substitution, refuse_marks, secret_names, secrets, substituted
 
@@ -62,36 +63,24 @@ class PreparedReplay:
     secrets: dict[str, str]
 
 
-@dataclass
-class ReplayCost:
-    """A trajectory listener that adds up what the model took."""
-
-    seconds: float = 0.0
-
-    def __call__(self, event: Event) -> None:
-        """Note one event."""
-        if isinstance(event, PredictionEvent):
-            self.seconds += sum(event.usage.timings.values())
-
-
 @dataclass(frozen=True)
 class ReplayResult:
     """What a replay left behind.
 
     Attributes:
-        mode: how it was done.
-        end: how it ended.
-        looked: how each step came about, of a verified replay.
-        model_seconds: spent by the model.
-        drift: where an exact replay left the recording.
-        directory: its own run.
-        report: its report.
-        updated: the healed recording, if one was asked for.
+        mode: ``verify`` or ``exact``.
+        end: the last event of its own run.
+        steps: the outcome of each step of a verified replay.
+        model_seconds: time spent by the model.
+        drift: where the screen of an exact replay stopped matching the recording.
+        directory: the folder of its own run.
+        report: the HTML report.
+        updated: the healed recording, where one was written.
     """
 
     mode: Mode
     end: EndEvent
-    looked: Sequence[ReplayStep]
+    steps: Sequence[ReplayStep]
     model_seconds: float
     drift: Drift | None
     directory: Path
@@ -106,7 +95,7 @@ class ReplayResult:
     @property
     def healed(self) -> list[int]:
         """Steps at which the model's own answer replaced the recorded one."""
-        return [look.step for look in self.looked if look.outcome == "own"]
+        return [step.step for step in self.steps if step.outcome == "own"]
 
     @property
     def exit_status(self) -> int:
@@ -126,10 +115,10 @@ class ReplayResult:
                 "end": self.end.end,
                 "message": self.end.message,
                 "steps": self.end.steps,
-                "known": sum(look.outcome == "known" for look in self.looked),
-                "agreed": sum(look.outcome in ("agreed", "near") for look in self.looked),
+                "known": sum(step.outcome == "known" for step in self.steps),
+                "agreed": sum(step.outcome in ("agreed", "near") for step in self.steps),
                 "healed": self.healed,
-                "forwards": sum(look.forwards for look in self.looked),
+                "forwards": sum(step.forwards for step in self.steps),
                 "model_ms": round(self.model_seconds * 1000, 1),
                 "stopped_at": stopped,
                 "drift": list(self.drift.box) if self.drift and self.drift.box else None,
@@ -192,7 +181,7 @@ def replay(
         model = (model or load_model(request, prepared.trajectory)) if verify else None
         result = _replay_in(directory, request, prepared, model, control, listeners)
     if request.update and result.success and result.healed:
-        healed = keep_healed(request.directory, result.directory, tuple(result.looked))
+        healed = keep_healed(request.directory, result.directory, tuple(result.steps))
         return replace(result, updated=healed)
     return result
 
@@ -206,47 +195,32 @@ def _replay_in(
     listeners: Iterable[Listener],
 ) -> ReplayResult:
     place = request.place.of(prepared.trajectory, control, directory / "downloads")
-    costs = ReplayCost()
-    with contextlib.closing(FillInSecrets(place, prepared.secrets)) as world:
-        player = _player(request, prepared, world, model)
-        with stop_chord_listener(control, Chords(), place):
-            end = _episode(request, prepared, player, directory, [*listeners, costs], control)
+    with (
+        contextlib.closing(FillInSecrets(place, prepared.secrets)) as world,
+        stop_chord_listener(control, Chords(), place),
+    ):
+        if model is not None:
+            verifier = ReplayPolicy(model, prepared.recording, request.tolerance)
+            result = _episode(request, prepared, verifier, world, directory, listeners, control)
+            steps, drift = tuple(verifier.outcomes), None
+        else:
+            regions = prepared.trajectory.start.environment_settings.redact or ()
+            redacted = [parse_region(text) for text in regions]
+            exact = AwaitRecordedScreens(world, prepared.recording, redacted, request.patience)
+            policy = ExactPolicy(prepared.recording, exact)
+            result = _episode(request, prepared, policy, exact, directory, listeners, control)
+            steps, drift = (), exact.drift
     record = {
         "recording": str(request.directory.resolve()),
         "mode": request.mode,
-        "looked": [asdict(look) for look in player.looked],
-        "drift": _drift_record(player.drift, directory),
+        "steps": [asdict(step) for step in steps],
+        "drift": _drift_record(drift, directory),
     }
     (directory / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    report = write_report(Trajectory.load(directory))
-    return ReplayResult(request.mode, end, player.looked, costs.seconds, player.drift, directory, report)
-
-
-@dataclass(frozen=True)
-class _Player:
-    """Who repeats, and where."""
-
-    policy: ReplayPolicy | ExactPolicy
-    world: Environment | AsRecorded
-
-    @property
-    def looked(self) -> tuple[ReplayStep, ...]:
-        return tuple(self.policy.looked) if isinstance(self.policy, ReplayPolicy) else ()
-
-    @property
-    def drift(self) -> Drift | None:
-        return self.world.drift if isinstance(self.world, AsRecorded) else None
-
-
-def _player(
-    request: ReplayRequest, prepared: PreparedReplay, world: Environment, model: ModelPolicy | None
-) -> _Player:
-    if model is not None:
-        return _Player(ReplayPolicy(model, prepared.recording, request.tolerance), world)
-    regions = prepared.trajectory.start.environment_settings.redact or ()
-    redacted = [parse_region(text) for text in regions]
-    exact = AsRecorded(world, prepared.recording, redacted, request.patience)
-    return _Player(ExactPolicy(prepared.recording, exact), exact)
+    predictions = [step.prediction for step in result.trajectory.steps if step.prediction]
+    seconds = sum(sum(prediction.usage.timings.values()) for prediction in predictions)
+    report = write_report(result.trajectory)
+    return ReplayResult(request.mode, result.end, steps, seconds, drift, directory, report)
 
 
 def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | None:
@@ -283,15 +257,16 @@ def load_model(request: ReplayRequest, trajectory: Trajectory) -> ModelPolicy:
 def _episode(
     request: ReplayRequest,
     prepared: PreparedReplay,
-    player: _Player,
+    policy: Policy,
+    environment: Environment,
     directory: Path,
-    listeners: Sequence[Listener],
+    listeners: Iterable[Listener],
     control: Control,
-) -> EndEvent:
+) -> RunResult:
     recorded = prepared.trajectory.start
     return run_episode(
-        player.policy,
-        player.world,
+        policy,
+        environment,
         prepared.instruction,
         directory,
         name=recorded.environment,
@@ -305,4 +280,4 @@ def _episode(
         replayed=Replayed(str(request.directory), request.mode),
         own_task_first=request.place.changed,
         report=False,
-    ).end
+    )

@@ -116,7 +116,7 @@ def _recording(path: Path) -> tuple[Trajectory | None, str]:
 
 
 def _verified(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[StepPair, ...]:
-    records = {each.step: each for each in record.looked}
+    records = {each.step: each for each in record.steps}
     found = [records.get(step.index) for step in replay.steps]
     return tuple(_paired(each.outcome, recording, each.recorded) if each else StepPair("") for each in found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from ...actions.errors import TrajectoryError
 from ...agent.replay.policy import StepOutcome
@@ -18,7 +18,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class LookRecord(_Part):
+class StepRecord(_Part):
     """The outcome of one step of a verified replay."""
 
     step: int
@@ -48,12 +48,12 @@ class ReplayRecord(_Part):
 
     Attributes:
         recording: its folder or file, absolute.
-        looked: the outcome of each step of a verified replay.
+        steps: the outcome of each step of a verified replay.
     """
 
     recording: str
     mode: Literal["verify", "exact"]
-    looked: tuple[LookRecord, ...] = ()
+    steps: tuple[StepRecord, ...] = Field((), validation_alias=AliasChoices("steps", "looked"))
     drift: DriftRecord | None = None
 
 

@@ -90,10 +90,10 @@ class Seer:
         self.own -= 1
         for index, each in enumerate(expected):
             said = each.raw
-            for begin, end in each.unasked:
+            for begin, end in each.unverified:
                 said = would.raw[:begin] + said[begin:end] + said[end:]
             same = said.partition("Action:")[2] == would.raw.partition("Action:")[2]
-            if same and (each.unasked or said == would.raw):
+            if same and (each.unverified or said == would.raw):
                 return Verification(index, Prediction(DIALECT.parse(each.raw, SIZE), each.raw), Usage())
         return Verification(None, None, Usage())
 
@@ -138,35 +138,35 @@ def repeat(recorded: Recording, tmp_path: Path) -> Replay:
 
 
 def outcomes(policy: ReplayPolicy) -> list[tuple[str, int | None]]:
-    return [(look.outcome, look.recorded) for look in policy.looked]
+    return [(step.outcome, step.recorded) for step in policy.outcomes]
 
 
 def test_what_has_not_changed_costs_one_forward_a_step(repeat: Replay) -> None:
     end, policy, seer, _ = repeat(pages())
     assert (end.end, end.success, end.steps) == ("terminated", True, PAGES)
     assert outcomes(policy) == [("agreed", step) for step in range(PAGES)]
-    assert [look.forwards for look in policy.looked] == [1] * PAGES
+    assert [step.forwards for step in policy.outcomes] == [1] * PAGES
     assert (seer.own, seer.asked) == (0, [1] * PAGES)
 
 
 def test_what_the_same_model_saw_the_same_way_is_known(recorded: Recording, repeat: Replay) -> None:
     sealed = replace(recorded, fingerprint="seer")
     end, policy, seer, _ = repeat(pages(), sealed)
-    assert (end.success, {look.outcome for look in policy.looked}) == (True, {"known"})
+    assert (end.success, {step.outcome for step in policy.outcomes}) == (True, {"known"})
     assert (seer.own, seer.asked) == (0, [])
     end, policy, seer, _ = repeat(pages(dialog=2), sealed)
     assert [outcome for outcome, _ in outcomes(policy)] == ["known", "known", "own", *["agreed"] * 4]
     assert end.success
     end, policy, seer, _ = repeat(pages(), replace(recorded, fingerprint="another"))
-    assert {look.outcome for look in policy.looked} == {"agreed"}
+    assert {step.outcome for step in policy.outcomes} == {"agreed"}
     other = replace(sealed, instruction="Do something else.")
-    assert {look.outcome for look in repeat(pages(), other)[1].looked} == {"agreed"}
+    assert {step.outcome for step in repeat(pages(), other)[1].outcomes} == {"agreed"}
 
 
 def test_moved_buttons_are_healed_step_by_step(repeat: Replay) -> None:
     end, policy, _, _ = repeat(pages(shift=40))
     assert (end.success, end.steps) == (True, PAGES)
-    assert {look.outcome for look in policy.looked} == {"own"}
+    assert {step.outcome for step in policy.outcomes} == {"own"}
 
 
 def test_a_page_more_is_done_and_the_recording_found_again(repeat: Replay) -> None:
@@ -186,9 +186,9 @@ def test_a_page_less_is_skipped(repeat: Replay) -> None:
 
 def test_within_the_tolerance_a_point_counts_as_the_same(repeat: Replay) -> None:
     _, policy, _, _ = repeat(pages(), tolerance=0.02, jitter=4.0)
-    assert {look.outcome for look in policy.looked} == {"near"}
+    assert {step.outcome for step in policy.outcomes} == {"near"}
     _, policy, _, _ = repeat(pages(), tolerance=0.005, jitter=4.0)
-    assert {look.outcome for look in policy.looked} == {"own"}
+    assert {step.outcome for step in policy.outcomes} == {"own"}
 
 
 @pytest.mark.parametrize(
@@ -220,11 +220,11 @@ def test_waiting_is_no_step_of_the_way() -> None:
     world = pages()
     screens = [world.reset(0).screenshot, None]
     alignment = Alignment(screens)
-    alignment.strayed()
-    assert alignment.places(pages(shift=9).reset(0).screenshot) == [0, 1]
-    assert alignment.places(screens[0]) == [0], "a screen that comes up again says where the run is"  # type: ignore[arg-type]
-    alignment.passed(0)
-    assert alignment.places(screens[0]) == [1]  # type: ignore[arg-type]
+    alignment.diverge()
+    assert alignment.candidates(pages(shift=9).reset(0).screenshot) == [0, 1]
+    assert alignment.candidates(screens[0]) == [0], "a screen that comes up again says where the run is"  # type: ignore[arg-type]
+    alignment.advance(0)
+    assert alignment.candidates(screens[0]) == [1]  # type: ignore[arg-type]
     assert alignment.end == 1
 
 
@@ -259,7 +259,7 @@ def test_a_recording_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     refused([*lines[:4], *lines[7:]], "out of order|steps")
     refused([lines[0], *lines[4:7], *lines[1:4], *lines[7:]], "out of order")
     text = lines[3].replace(b'"kind":"click","point":[', b'"kind":"click","point":[1')
-    refused([*lines[:3], text, *lines[4:]], "something else than was decided")
+    refused([*lines[:3], text, *lines[4:]], "something else in step 1 than was predicted")
     picture = next((folder / "screenshots").iterdir())
     data = picture.read_bytes()
     picture.unlink()

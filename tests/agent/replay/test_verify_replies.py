@@ -21,7 +21,7 @@ from saccade.agent.decoding.verify_replies import ExpectedTokens, verify_replies
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn
 from saccade.agent.replay.expected import ExpectedReply, VerifyingPolicy
-from saccade.agent.replay.point_tolerance import coordinates, lenient_tokens
+from saccade.agent.replay.point_tolerance import coordinates, tolerated_tokens
 from saccade.perception.observation import Screenshot
 
 Shoot = Callable[..., Screenshot]
@@ -125,7 +125,7 @@ def test_numbers_that_move_points_are_coordinates() -> None:
 def test_lenient_tokens_are_those_near_by(value: int, other: int, pixels: int, single: bool) -> None:
     texts = [str(value)] if single else list(str(value))
     digits = {number: str(number) for number in range(1000 if single else 10)}
-    found = lenient_tokens(["x", *texts], {0: 1.0}, digits, pixels)
+    found = tolerated_tokens(["x", *texts], {0: 1.0}, digits, pixels)
     if single:
         assert (other in found[1]) == (abs(value - other) <= pixels)
         return
@@ -143,6 +143,6 @@ def test_a_reply_of_actions_only_asks_what_kind_and_where(policy: LocalPolicy, s
         Drag(start=Point(1, 1), end=Point(9, 9)),
     ):
         expected = policy.expect(asked, [action])
-        ((begin, end),) = expected.unasked
+        ((begin, end),) = expected.unverified
         assert expected.raw[begin:end] == "Thought: \nAction: "
         assert expected.raw[end:].startswith(action.kind)

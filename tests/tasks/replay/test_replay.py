@@ -105,7 +105,7 @@ def test_a_run_of_the_embedded_policy_is_repeated_verified_and_compared(command:
     assert verified["model_ms"] > 0
     assert Path(verified["report"]).is_file()
     record = json.loads(Path(verified["trajectory"]).with_name(RECORD_NAME).read_text(encoding="utf-8"))
-    assert [look["outcome"] for look in record["looked"]] == ["agreed"]
+    assert [look["outcome"] for look in record["steps"]] == ["agreed"]
     exact = command("replay", "made", "--exact")
     assert (exact["success"], exact["forwards"], exact["stopped_at"], exact["exit"]) == (True, 0, None, 0)
     offline = command("replay", "made", "--offline")
@@ -131,7 +131,7 @@ def test_another_layout_is_healed_and_kept_beside_the_old_one(command: Command) 
     assert len(recording(Trajectory.load(Path("made.v2"))).steps) == 1
     stopped = command("replay", "made", "--seed", 4, "--exact", "--patience", 0)
     assert (stopped["success"], stopped["stopped_at"], stopped["exit"]) == (False, 0, 1)
-    assert "step 0: the screen is not as recorded" in stopped["message"]
+    assert "step 1: the screen is not as recorded" in stopped["message"]
     left, top, right, bottom = stopped["drift"]
     assert 0 <= left < right <= 160
     assert 0 <= top < bottom <= 210

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page
 
 from made_runs import EPOCH, end_event, executed, observation, prediction, start_event
+from places import TESTS
 from saccade.actions.errors import TrajectoryError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Finished, Type
@@ -75,7 +76,7 @@ def write_run(
 
 
 def keep_record(replay: Path, recording: Path, **rest: Any) -> None:
-    record = {"recording": str(recording.resolve()), "mode": "verify", "looked": [], "drift": None, **rest}
+    record = {"recording": str(recording.resolve()), "mode": "verify", "steps": [], "drift": None, **rest}
     (replay / RECORD_NAME).write_text(json.dumps(record), encoding="utf-8")
 
 
@@ -92,8 +93,8 @@ def verified(tmp_path: Path) -> Trajectory:
         ["a", "b", "c", "d, moved", "e", "e"],
         [HERE, HERE, HERE, THERE, Finished(answer="done")],
     )
-    looked = [ReplayStep(step, step if step < 4 else None, how, 1) for step, how in enumerate(OUTCOMES)]
-    keep_record(replay.directory, recording.directory, looked=[asdict(look) for look in looked])
+    steps = [ReplayStep(step, step if step < 4 else None, how, 1) for step, how in enumerate(OUTCOMES)]
+    keep_record(replay.directory, recording.directory, steps=[asdict(step) for step in steps])
     return replay
 
 
@@ -262,7 +263,7 @@ def test_what_a_recording_says_is_never_run(tmp_path: Path, opened: Any) -> None
     made = tmp_path / "<img src=x onerror=alert(3)>"
     recording = write_run(made, [evil, "b"], [Type(text=evil, point=Point(5, 5))])
     replay = write_run(tmp_path / "again", ["a", "b"], [HERE])
-    keep_record(replay.directory, recording.directory, looked=[asdict(ReplayStep(0, 0, "own", 1))])
+    keep_record(replay.directory, recording.directory, steps=[asdict(ReplayStep(0, 0, "own", 1))])
     page = opened(write_report(replay))
     assert evil in page.inner_text("#recorded-caption")
     assert made.name in page.inner_text("#facts")
@@ -325,3 +326,9 @@ def test_a_real_exact_replay_shows_its_drift(
     assert shown(page, "#recorded-stage") == first.screenshot.digest
     assert shown(page, "#stage") == done.drift.live.digest
     assert page.locator("#stage .differs rect.ink").count() == 1
+
+
+def test_the_record_of_an_older_replay_is_read() -> None:
+    record = read_record(TESTS / "env" / "trajectory" / "golden" / "v2" / "replayed")
+    assert record is not None
+    assert [step.outcome for step in record.steps] == ["own"] * 6
