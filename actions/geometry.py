@@ -74,7 +74,7 @@ class Frame:
         return Point(self.origin.x + point.x * self.scale_x, self.origin.y + point.y * self.scale_y)
 
     def to_pixels(self, point: Point) -> Point:
-        """This frame to screenshot pixels, to a millionth: what is left of 960 must not become pixel 959."""
+        """This frame to screenshot pixels, rounded to a millionth: 959.9999999 must not become pixel 959."""
         x, y = (point.x - self.origin.x) / self.scale_x, (point.y - self.origin.y) / self.scale_y
         return Point(round(x, 6), round(y, 6))
 

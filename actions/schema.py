@@ -1,7 +1,7 @@
 r"""The ``Action`` union: everything an agent can do, as data.
 
 Every point is in pixels of the screenshot the policy saw (see ``geometry``). Serialised, an action is a
-flat JSON object told apart by ``kind``, a point a list ``[x, y]``::
+flat JSON object with its ``kind``, and a point is a list ``[x, y]``::
 
     {"kind": "click", "point": [384.0, 324.0]}
     {"kind": "drag", "start": [10.0, 10.0], "end": [200.0, 10.0]}
@@ -239,5 +239,5 @@ def points(action: Action) -> tuple[Point, ...]:
 
 
 def ends_episode(action: Action) -> bool:
-    """Whether the action gives the episode up: nothing after it is executed."""
+    """Whether the action ends the episode: nothing after it is executed."""
     return isinstance(action, Finished | CallUser)

@@ -161,7 +161,7 @@ Builder = Callable[[Arguments], Action | tuple[Action, ...]]
 
 
 def build(call: Call, builders: Mapping[str, Builder], space: Space) -> tuple[Action, ...]:
-    """The actions that a call stands for.
+    """The actions of a call.
 
     Raises:
         InvalidReply: the name is unknown, or an argument is missing, unreadable or not used.

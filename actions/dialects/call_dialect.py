@@ -38,15 +38,15 @@ class CallDialect(ABC):
 
     @abstractmethod
     def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
-        """The actions that a call stands for."""
+        """The actions of a call."""
 
     @abstractmethod
     def _write(self, action: Action, space: Space) -> Sequence[str]:
-        """The calls that stand for an action."""
+        """The calls of an action, as text."""
 
     @abstractmethod
     def _join(self, thought: str, calls: Sequence[str]) -> str:
-        """The whole reply."""
+        """The reply with a thought and written calls."""
 
     def space(self, screenshot: Size, resized: Size | None = None) -> Space:
         """The frame it answers in."""

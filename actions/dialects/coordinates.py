@@ -1,4 +1,4 @@
-"""Reads the many ways in which models write a point or a box."""
+"""Parses the many ways in which models write a point or a box."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def before_spaces(text: str, position: int) -> int:
 
 
 def _end_of_quotes(text: str, position: int) -> int:
-    """Behind a quote and those that a model doubled."""
+    """The position behind a quote, or behind up to three that a model doubled."""
     stop = position + 3
     while position < min(len(text), stop) and text[position] in QUOTES:
         position += 1

@@ -1,4 +1,4 @@
-"""Reads tool calls written as JSON, in the shapes that servers and checkpoints give them."""
+"""Parses tool calls written as JSON, in the shapes that servers and checkpoints use."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LABELS = frozenset(("id", "type", "index"))
 
 
 def read_tool_calls(text: str) -> ParsedCalls:
-    """Every JSON tool call of a reply, whether it stands in ``<tool_call>`` tags or alone in a line.
+    """Every JSON tool call of a reply, in ``<tool_call>`` tags or on a line of its own.
 
     Raises:
-        InvalidReply: there is none, or a part of the reply cannot be read.
+        InvalidReply: the reply holds no call, or a part of it cannot be read.
     """
     first = _OPENING.search(text) or _LINE.search(text)
     if first is None:
@@ -62,7 +62,7 @@ def _decode(text: str, position: int = 0) -> tuple[object, int]:
 def _decode_all(text: str) -> object:
     value, end = _decode(text)
     if end < len(text):
-        raise InvalidReply(f"{excerpt(text[end:])} stands behind the arguments of a tool call")
+        raise InvalidReply(f"{excerpt(text[end:])} follows the arguments of a tool call")
     return value
 
 

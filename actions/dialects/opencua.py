@@ -1,7 +1,7 @@
-"""The dialect of OpenCUA: thought, action and a piece of ``pyautogui`` code, which is read and never run.
+"""The dialect of OpenCUA: thought, action and a piece of ``pyautogui`` code, which is parsed and never run.
 
-Points are pixels of the image resized as Qwen2.5-VL does it. A ``moveTo`` with a ``dragTo`` behind it is one
-drag. ``computer.triple_click`` is refused: no action stands for it.
+Points are pixels of the image resized as for Qwen2.5-VL. A ``moveTo`` and a ``dragTo`` after it are one drag.
+``computer.triple_click`` is refused: there is no such action.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _split_code(text: str) -> tuple[str, str]:
         raise InvalidReply("the reply holds more than one piece of code")
     if fences:
         if _LINE.search(text[fences[0].end() :]):
-            raise InvalidReply("a call stands outside of the code")
+            raise InvalidReply("a call is outside of the code")
         code = textwrap.dedent(fences[0][1].rstrip().removesuffix("```"))
         return text[: fences[0].start()], _LONE_RETURN.sub(r"\\r", code)
     line = _LINE.search(text)
@@ -84,7 +84,7 @@ def _split_code(text: str) -> tuple[str, str]:
 
 
 def _thought_of(prose: str) -> str:
-    """The thought section where there is one, all prose otherwise."""
+    """The thought section; all prose if there is none."""
     header = _THOUGHT.search(prose)
     if header is None:
         return _HEADER.sub("", prose).strip()

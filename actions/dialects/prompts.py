@@ -1,7 +1,7 @@
 """The first user message of UI-TARS models: one scaffold, one list of action lines per generation.
 
 The calls in the action space are a published interface: checkpoints were trained on these names and
-arguments, so they must stay as they are, letter by letter. The words around them are ours.
+arguments, so they must not change by a letter. The text around them is ours.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ OMNI = ("open_computer() # Show the computer's screen before the first action.",
 
 
 def scaffold(space: tuple[str, ...], instruction: str, notes: tuple[str, ...], form: str) -> str:
-    """The whole first message around a list of action lines."""
+    """The first user message with a list of action lines."""
     sections = (
         _ROLE,
         f"## Output Format\n```\n{form}\n```",

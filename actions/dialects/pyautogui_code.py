@@ -1,4 +1,4 @@
-"""``pyautogui`` code as calls and actions, in both directions; code is read as data and never run."""
+"""``pyautogui`` code to actions and back; code is parsed as data and never run."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ _FUNCTIONS: Mapping[str, tuple[str, Builder]] = {
 
 
 def actions_of(call: Call, space: Space) -> tuple[Action, ...]:
-    """The actions that a call stands for.
+    """The actions of a call.
 
     Raises:
         InvalidReply: the function is unknown, or an argument is missing, unreadable or not used.
@@ -166,10 +166,10 @@ _KEYS = {"meta": "win", "menu": "apps"}
 
 
 def code_of(action: Action, at: Callable[[Point], str]) -> str | None:
-    """The code of an action that is one call, two for a drag; None where pyautogui has no such call.
+    """The code of an action: one call, two for a drag; None for ``type`` and for what pyautogui cannot do.
 
     Args:
-        action: what to write; of texts there is more than one way to write them, so ``type`` is not one.
+        action: what to write.
         at: writes a point as arguments.
     """
     match action:

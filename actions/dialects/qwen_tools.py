@@ -1,7 +1,7 @@
 """The tool-call dialects of Qwen-VL: JSON in ``<tool_call>`` tags, one ``computer_use`` function.
 
 Qwen2.5-VL answers in pixels of its resized image, Qwen3-VL in 0 to 1000. ``qwen-vl-toolcall`` is Qwen3-VL's.
-The tool drags from where the pointer is: a ``mouse_move`` with a ``left_click_drag`` behind it is one drag.
+The tool drags from the pointer: a ``mouse_move`` and a ``left_click_drag`` behind it are one drag.
 """
 
 from __future__ import annotations

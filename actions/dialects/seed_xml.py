@@ -1,9 +1,8 @@
 """The tool-call dialects of Seed 1.6 to 1.8 and UI-TARS-2.
 
-Three names, one reader: ``seed-xml`` writes plain tags, ``seed-sp`` the same tags with the suffix that makes
-them special tokens, ``seed-toolcall`` JSON function calls. Typed text stands in the tags as it is, without
-escapes; only a literal backslash-n at its very end means Enter, because that is what the models' tool
-description teaches.
+``seed-xml`` writes plain tags, ``seed-sp`` the same tags with the suffix that makes them special tokens, and
+``seed-toolcall`` JSON function calls; each reads all three. Typed text is in the tags without escapes; only a
+literal backslash-n at its end means Enter, as the models' tool description says.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def read_xml_calls(text: str) -> ParsedCalls:
     """Every ``<function=…>`` of a reply, in order.
 
     Raises:
-        InvalidReply: there is none, or a part of the reply cannot be read.
+        InvalidReply: the reply holds no call, or a part of it cannot be read.
     """
     first = _FIRST.search(text)
     if first is None:
@@ -174,7 +173,7 @@ class SeedDialect(CallDialect):
 
 
 def _writable(key: str, value: str) -> str:
-    """A value as it stands between its tags.
+    """A value as it is written between its tags.
 
     Raises:
         UsageError: reading it would give another value.

@@ -1,10 +1,10 @@
-r"""Reads quoted text out of calls: escapes, inner quotes, missing quotes.
+r"""Parses quoted text in calls: escapes, inner quotes, missing quotes.
 
 Typed text must be exact, so a string is read only where one reading is possible:
 
 * ``\'``, ``\"``, ``\\``, ``\n`` and ``\t`` are escapes, any other backslash is itself;
 * an inner quote that is not escaped stays text where it cannot be the end (``It's``);
-* everything else is a ``InvalidReply`` that asks for escapes, never a guess.
+* everything else is an ``InvalidReply`` that asks for escapes, never a guess.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class String(NamedTuple):
 
 
 def unescape(body: str) -> str:
-    """What a quoted body stands for."""
+    """The text of a quoted string's body."""
     return _ESCAPE.sub(lambda escape: _ESCAPES[escape[0]], body)
 
 
 def quote(text: str) -> str:
-    """A text as a quoted string that ``read_text`` reads back exactly."""
+    """A text as a quoted string, which ``read_text`` reads back exactly."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\t", "\\t")
     return f"'{escaped}'"
 
@@ -64,7 +64,7 @@ def format_number(value: float) -> str:
 
 
 class Lookahead:
-    """What may follow a call, for telling a closing quote from one inside a text.
+    """Looks at what follows a position, to tell a closing quote from one inside a text.
 
     Args:
         text: the reply, ending where its last action may end.
@@ -156,7 +156,7 @@ class _InnerQuotes:
         self._odd = False
 
     def add(self, position: int) -> None:
-        """Take one for text; an apostrophe between letters is no sign of anything."""
+        """Count a quote as text; an apostrophe between letters cannot open or close a quotation."""
         text = self._text
         if _ASSIGNED.search(text, max(self._start, position - 40), position):
             raise InvalidReply(
@@ -168,7 +168,7 @@ class _InnerQuotes:
             self._odd = not self._odd
 
     def check(self, end: int) -> None:
-        """Refuse a text in which an opened quote is not closed: its true end is not certain."""
+        """Refuse a text with an unclosed inner quotation: its end is not certain."""
         text = self._text
         wrapped = self.count > 1 and text[self._start] == text[end - 1] == text[end]
         if self._odd or wrapped:

@@ -1,8 +1,8 @@
-"""Reads ``name(argument='value', ...)`` calls out of a reply, tolerant of form and strict about meaning.
+"""Parses ``name(argument='value', ...)`` calls in a reply, tolerant of form and strict about meaning.
 
-Forms that are read: one or more ``Action:`` labels, none, full-width and lower-case ones, code fences,
+Accepted forms: one or more ``Action:`` labels, none, full-width and lower-case ones, code fences,
 special tokens, wrapper tags, several calls, prose behind the last, a missing parenthesis or quote.
-Anything that could be read in two ways, or not at all, is a ``InvalidReply``.
+Anything that could be read in two ways, or not at all, is an ``InvalidReply``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class CallParser:
 
     Args:
         names: action names, in lower case.
-        positional: the argument that an unnamed value stands for, by action.
-        bare: actions that a line may name without parentheses.
+        positional: the argument that a value without a name is, by action.
+        bare: actions that need no parentheses.
     """
 
     _CALL = re.compile(r"([A-Za-z_][\w.]*)[ \t]*\(")
@@ -60,7 +60,7 @@ class CallParser:
         """Every call of a reply, in order.
 
         Raises:
-            InvalidReply: there is none, or a part of the reply cannot be read.
+            InvalidReply: the reply holds no call, or a part of it cannot be read.
         """
         start, inline = self._first_action(text)
         ahead = Lookahead(text, self.beginning, self._known)
@@ -81,11 +81,11 @@ class CallParser:
             prose.append(text[position:stop])
             position = stop
         if not calls or labelled:
-            raise InvalidReply("an action is announced and none follows")
+            raise InvalidReply("a label announces an action, but none follows")
         return ParsedCalls.of(calls, (self._TAGS.sub("", part) for part in prose))
 
     def _first_action(self, text: str) -> tuple[int, bool]:
-        """Where the first action begins, and whether its label stands inside a line."""
+        """Where the first action begins, and whether its label is inside a line."""
         last_label = 0
         for label in self._label_line.finditer(text):
             if self._is_action(text, label.end()):
@@ -103,14 +103,14 @@ class CallParser:
         raise InvalidReply("no action is found; end the reply with a line such as Action: wait()")
 
     def _is_action(self, text: str, position: int) -> bool:
-        """Whether a label is followed by what is meant to be an action, rather than by prose."""
+        """Whether a label is followed by an action rather than by prose."""
         position = self._skip_junk(text, position)
         line_end = text.find("\n", position)
         line = text[position : line_end if line_end >= 0 else len(text)]
         return bool(set("(=<{[") & set(line)) or self._bare.match(text, position) is not None
 
     def _step(self, ahead: Lookahead, position: int, expected: bool) -> tuple[Call, int] | None:
-        """The action at a position and where it ends; None where there is only prose."""
+        """The action at a position and where it ends; None for prose."""
         text = ahead.text
         if text[max(0, position - 8) : position].lower() == "<answer>" and self._is_answer(text, position):
             closing = text.find("</answer>", position)
@@ -161,7 +161,7 @@ class CallParser:
 
     @staticmethod
     def _value(ahead: Lookahead, key: str, position: int) -> tuple[object, int, bool]:
-        """A value, where it ends, and whether no part of it can be missing."""
+        """A value, where it ends, and whether it is complete."""
         if key in COORDINATE_ARGUMENTS:
             numbers = scan(ahead.text, position)
             if not numbers.values:
@@ -172,7 +172,7 @@ class CallParser:
         return string.value, string.end, ahead.text[string.end - 1 : string.end] in QUOTES
 
     def _skip_junk(self, text: str, position: int) -> int:
-        """Behind separators, fences, special tokens and wrapper tags."""
+        """The position behind separators, fences, special tokens and wrapper tags."""
         while (junk := self._JUNK.match(text, position)) is not None:
             position = junk.end()
             if junk[0].lower() == "<answer>" and self._is_answer(text, position):
@@ -190,7 +190,7 @@ class CallParser:
         return anchor.start() if anchor else len(text)
 
     def _check_prose(self, prose: str, expected: bool) -> None:
-        """Refuse prose where an action belongs, and prose that hides one."""
+        """Refuse prose where an action is expected, and prose that holds a call."""
         if expected:
             raise InvalidReply(f"{excerpt(prose)} is not an action")
         if self._known.search(prose) or re.search(r"['\"][ \t]*\)", prose):

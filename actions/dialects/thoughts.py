@@ -1,4 +1,4 @@
-"""Splits what a model thinks from what it does, and knows the marks that belong to neither."""
+"""Splits a reply into thought and actions, without special tokens and other marks."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def split_thought(raw: str, beginning: re.Pattern[str]) -> Split:
         beginning: where an action may begin; a thought that only ends must end before that.
 
     Raises:
-        InvalidReply: a thought was begun and never ended, so nothing says what is thought and what is done.
+        InvalidReply: a thought is never closed.
     """
     thoughts: list[str] = []
     position = _skip_leading(raw, 0)
     while (opening := _OPENING.match(raw, position)) is not None:
         closing = _CLOSING.search(raw, opening.end())
         if closing is None:
-            raise InvalidReply("the thought is begun and never ended; no action follows it")
+            raise InvalidReply("the thought is never closed, so no action follows it")
         thoughts.append(raw[opening.end() : closing.start()].strip())
         position = _skip_leading(raw, closing.end())
     if not thoughts and (tail := _CLOSING.search(raw, position)) is not None:
@@ -66,7 +66,7 @@ def join_thoughts(*parts: str) -> str:
 
 
 def escape_markup(thought: str) -> str:
-    """A thought no part of which could be taken for an action when it is read again."""
+    """A thought, changed so that no part of it can be parsed as an action."""
     return _LABEL_LINE.sub(lambda label: f"> {label[0]}", _MARKUP.sub("< ", thought))
 
 

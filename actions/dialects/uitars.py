@@ -37,7 +37,7 @@ class TextDialect(CallDialect):
         kinds: the kinds of action that it can write.
         tagged: whether points are ``<point>x y</point>`` rather than ``start_box='(x,y)'``.
         swipes: whether a drag is written as a scroll from one point to another.
-        wrapped: whether thought and actions stand in tags of their own.
+        wrapped: whether thought and actions are in tags.
         notes: further notes for its prompt.
     """
 

@@ -80,7 +80,7 @@ POSITIONAL: Mapping[str, str] = {
     "open_app": "app_name",
     "wait": "time",
 }
-"""The argument that an unnamed value stands for."""
+"""The argument that a value without a name is."""
 
 _CALLS = {
     "click": "click point",
@@ -152,5 +152,5 @@ def chord_text(keys: tuple[str, ...]) -> str:
     """
     text = " ".join("plus" if key == "+" and len(keys) > 1 else key for key in keys)
     if parse_chord(text) != keys:
-        raise UsageError(f"no text stands for the keys {', '.join(keys)}")
+        raise UsageError(f"no text can express the keys {', '.join(keys)}")
     return text

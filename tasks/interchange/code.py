@@ -38,15 +38,15 @@ class PyCode:
     avoid_less_than: bool
 
     def write(self, actions: Sequence[Action], size: Size, note: Note) -> str:
-        """Code that stands for the actions.
+        """The code of actions.
 
         Raises:
-            UsageError: no code stands for one of them, or a point is off the screenshot.
+            UsageError: one of them cannot be written, or a point is off the screenshot.
         """
         return "\n".join(self._line(action, size, note) for action in actions)
 
     def read(self, code: str, size: Size, note: Note) -> tuple[Action, ...]:
-        """The actions that a piece of code stands for.
+        """The actions of a piece of code.
 
         Raises:
             InvalidReply: something in it is no call of pyautogui with plain values.

@@ -16,7 +16,7 @@ from .getters import GETTERS
 from .metrics import METRICS, PACKAGES
 from .metrics.sheets import RULES
 from .setup_steps import OPENERS, STEPS, actions_of, programs_of, pyautogui_code
-from .task import Setting, Spec, Task
+from .task import SetupStep, Spec, Task
 
 # A reason is "kind: detail"; reasons are counted by kind.
 ACCOUNT = "needs an account"
@@ -71,7 +71,7 @@ def kind_of(reason: str) -> str:
 
 
 def _step_needs(task: Task, cache: Cache) -> Iterator[str]:
-    for step in task.settings:
+    for step in task.steps:
         match step.type:
             case "download":
                 for file in step.parameters["files"]:
@@ -89,7 +89,7 @@ def _step_needs(task: Task, cache: Cache) -> Iterator[str]:
                 yield from _command_needs(step)
 
 
-def _command_needs(step: Setting) -> Iterator[str]:
+def _command_needs(step: SetupStep) -> Iterator[str]:
     command = step.parameters.get("command", "")
     if (code := pyautogui_code(command)) is not None:
         try:
@@ -144,7 +144,7 @@ def _getter_needs(task: Task, getter: Spec, cache: Cache) -> Iterator[str]:
 
 def _program_needs(task: Task) -> Iterator[str]:
     programs = [_APPS[app] for app in task.related_apps if app in _APPS]
-    for step in task.settings:
+    for step in task.steps:
         command = step.parameters.get("command", "")
         if step.type == "launch":
             programs.append(programs_of(command, bool(step.parameters.get("shell"))).rpartition("/")[2])

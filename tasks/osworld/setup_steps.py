@@ -16,7 +16,7 @@ from ...actions.errors import DataError, EnvironmentFailure
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, Wait
 from ..interchange.code import PyCode
-from .task import Setting
+from .task import SetupStep
 from .task_environment import TaskEnvironment
 from .windows import Window, activate, close, windows_of
 
@@ -38,7 +38,7 @@ OPENERS: Mapping[str, Sequence[str]] = {
 }
 
 
-def set_up(env: TaskEnvironment, steps: Sequence[Setting]) -> None:
+def set_up(env: TaskEnvironment, steps: Sequence[SetupStep]) -> None:
     """Execute steps in order.
 
     Raises:

@@ -1,7 +1,7 @@
 """A task in OSWorld's JSON, and the variables that our own tasks draw from a seed.
 
-Published fields that say nothing about the task (``trajectory``, ``proxy``, ...) are read over. One field is
-ours: ``variables`` names values that the seed decides, and ``{NAME}`` stands for them anywhere in the task::
+Published fields that do not describe the task (``trajectory``, ``proxy``, ...) are ignored. One field is
+ours: ``variables`` names values that are drawn from the seed; ``{NAME}`` in the task is replaced by them::
 
     "variables": {"WORD": {"choose": ["ant", "bee"]}, "A": {"between": [10, 99]}, "B": {"sum": ["A", "A"]}}
 """
@@ -33,7 +33,7 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Setting(_Data):
+class SetupStep(_Data):
     """One step of preparing a task.
 
     Attributes:
@@ -46,11 +46,11 @@ class Setting(_Data):
 
 
 class Evaluator(_Data):
-    """How a task is judged: each metric compares a result with what is expected.
+    """How a task is scored: each metric compares a result with what is expected.
 
     Attributes:
         func: names of the metrics; a list goes with lists below, in which None fills a gap.
-        conj: whether all must hold, or one.
+        conj: whether all metrics must hold (``and``), or one (``or``).
         postconfig: steps before the results are fetched.
     """
 
@@ -59,7 +59,7 @@ class Evaluator(_Data):
     result: Spec | list[Spec | None] | None = None
     expected: Spec | list[Spec | None] | None = None
     options: Spec | list[Spec | None] | None = None
-    postconfig: list[Setting] = Field(default_factory=list)
+    postconfig: list[SetupStep] = Field(default_factory=list)
 
     @property
     def metrics(self) -> list[tuple[str, Spec | None, Spec | None, Spec]]:
@@ -83,26 +83,26 @@ class Task(_Data):
     instruction: str
     snapshot: str = ""
     source: str | list[str] = ""
-    config: list[Setting] = Field(default_factory=list)
+    config: list[SetupStep] = Field(default_factory=list)
     related_apps: list[str] = Field(default_factory=list)
     evaluator: Evaluator
     variables: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @property
-    def settings(self) -> list[Setting]:
-        """All steps, those before the judging too."""
+    def steps(self) -> list[SetupStep]:
+        """All set-up steps, including those before scoring."""
         return [*self.config, *self.evaluator.postconfig]
 
     @property
     def infeasible(self) -> bool:
-        """Whether the right thing to do is to say that it cannot be done."""
+        """Whether the right answer is that the task cannot be done."""
         return self.evaluator.func == "infeasible"
 
     def seeded(self, seed: int | None) -> Task:
-        """The task as a seed has it.
+        """The task with its variables drawn from a seed.
 
         Raises:
-            DataError: a variable is defined by something unknown.
+            DataError: a variable's definition is unknown.
         """
         if not self.variables:
             return self
@@ -110,7 +110,7 @@ class Task(_Data):
         return Task.model_validate(fill(self.model_dump(exclude={"variables"}), values))
 
     def on_screen(self, size: Size) -> Task:
-        """The task with what its commands say of the screen and the password filled in."""
+        """The task with the screen's size and the password filled in."""
         marks = {
             "CLIENT_PASSWORD": PASSWORD,
             "SCREEN_WIDTH_HALF": str(size.width // 2),
@@ -160,7 +160,7 @@ def _draw(variables: Mapping[str, dict[str, Any]], chance: random.Random, task: 
     for name, rule in variables.items():
         match rule:
             case {"choose": list(choices)}:
-                # Never what an earlier variable has: a word to be replaced differs from its replacement.
+                # Never the value of an earlier variable: a word to replace differs from its replacement.
                 values[name] = chance.choice([text for text in choices if text not in values.values()])
             case {"between": [int(low), int(high)]}:
                 values[name] = str(chance.randint(low, high))
@@ -169,5 +169,5 @@ def _draw(variables: Mapping[str, dict[str, Any]], chance: random.Random, task: 
             case {"product": list(names)}:
                 values[name] = str(math.prod(int(values[each]) for each in names))
             case _:
-                raise DataError(f"{task}: no variable is made by {json.dumps(rule)}")
+                raise DataError(f"{task}: unknown variable definition {json.dumps(rule)}")
     return values

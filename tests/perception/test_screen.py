@@ -125,3 +125,13 @@ def in_turns(one: Callable[[], object], other: Callable[[], object], *, rounds: 
             call()
             times.append(time.perf_counter() - begun)
     return min(seconds[0]), min(seconds[1])
+
+
+def test_regions_know_their_edges_their_union_and_what_they_share() -> None:
+    one, other = Region(10, 20, 30, 40), Region(39, 59, 5, 5)
+    assert (one.right, one.bottom, str(one)) == (40, 60, "30 x 40 at 10, 20")
+    assert one.overlaps(other)
+    assert other.overlaps(one)
+    assert one.union(other) == Region(10, 20, 34, 44)
+    assert not one.overlaps(Region(40, 20, 5, 5)), "a region ends before its right edge"
+    assert not one.overlaps(Region(10, 60, 5, 5))

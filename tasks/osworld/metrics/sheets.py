@@ -1,6 +1,6 @@
 """Metrics that compare spreadsheets.
 
-Of ``compare_table`` all rules but ``style``, ``sparkline`` and ``pivot_table``: those three need
+All rules of ``compare_table`` but ``style``, ``sparkline`` and ``pivot_table``: those three need
 a formula engine, or compare what only one program writes.
 """
 
@@ -20,10 +20,10 @@ Rule = Mapping[str, Any]
 
 
 class WorkbookPair:
-    """A result, and what is expected where there is something.
+    """A result, and the expected spreadsheet if there is one.
 
     Args:
-        result: the spreadsheet that was left behind.
+        result: the spreadsheet that the agent left.
         expected: the one to compare it with.
     """
 
@@ -32,10 +32,10 @@ class WorkbookPair:
 
     @property
     def expected(self) -> Workbook:
-        """What is expected.
+        """The expected spreadsheet.
 
         Raises:
-            ValueError: nothing is.
+            ValueError: there is none.
         """
         if self._expected is None:
             raise ValueError("the rule compares with an expected spreadsheet, and there is none")
@@ -74,7 +74,7 @@ def compare_table(result: str | None, expected: str | None = None, *, rules: Seq
             book = stack.enter_context(closing(Workbook(result)))
         except MissingPartError:
             raise
-        except Exception:  # whatever readers find wrong with what is no spreadsheet
+        except Exception:  # readers raise many kinds of errors for what is not a spreadsheet
             return 0.0
         wanted = None if expected is None else stack.enter_context(closing(Workbook(expected)))
         pair = WorkbookPair(book, wanted)
@@ -120,8 +120,8 @@ def _fuzzy(pair: WorkbookPair, rule: Rule) -> bool:
 
 def _cells(ranges: Sequence[str]) -> Iterator[str]:
     letter = need_package("openpyxl.utils").get_column_letter
-    for held in need_package("openpyxl.worksheet.cell_range").MultiCellRange(ranges):
-        yield from (f"{letter(column)}{row}" for row, column in held.cells)
+    for cells in need_package("openpyxl.worksheet.cell_range").MultiCellRange(ranges):
+        yield from (f"{letter(column)}{row}" for row, column in cells.cells)
 
 
 def _plain(value: Any, rule: Rule) -> str:
@@ -213,7 +213,7 @@ RULES: Mapping[str, Callable[[WorkbookPair, Rule], bool]] = {
     "data_validation": _validation,
     "check_cell": _cell,
 }
-"""What each type of rule asks."""
+"""The check of each type of rule."""
 
 
 def compare_conference_city_in_order(result: str, expected: Mapping[str, Any]) -> float:

@@ -37,7 +37,7 @@ def compare_text_file(
 
 
 def diff_text_file(result: str, expect: str) -> float:
-    """How much alike the lines are (Ratcliff and Obershelp's ratio)."""
+    """Similarity of the lines (Ratcliff and Obershelp's ratio)."""
     lines = [_read(path).splitlines() for path in (result, expect)]
     return difflib.SequenceMatcher(a=lines[0], b=lines[1]).ratio()
 
@@ -48,7 +48,7 @@ def compare_config(actual: str, rules: Rules) -> float:
 
 
 def compare_result_files(result: str, expected: str) -> float:
-    """The same text at the core; a number may stand in more words, or differ by less than 0.0001."""
+    """The same text without outer blanks; a number may be part of a text, or differ by less than 0.0001."""
     actual, wanted = (_read(path).strip() for path in (result, expected))
     try:
         number = float(wanted)
@@ -58,7 +58,7 @@ def compare_result_files(result: str, expected: str) -> float:
 
 
 def compare_python_pure_text(result: str, expected: str) -> float:
-    """The same program, but for empty lines, blanks at ends of lines, tabs, and head lines for tools."""
+    """The same program, except for empty lines, trailing blanks, tabs, and the shebang and encoding lines."""
     try:
         return float(_program(_read(result)) == _program(_read(expected)))
     except (OSError, UnicodeDecodeError):
@@ -74,7 +74,7 @@ def _program(text: str) -> list[str]:
 
 
 def file_contains(result: str, rules: Rules) -> float:
-    """Holds every text of ``expected``."""
+    """Contains every text of ``expected``."""
     try:
         text = _read(result)
     except (OSError, UnicodeDecodeError):
@@ -83,7 +83,7 @@ def file_contains(result: str, rules: Rules) -> float:
 
 
 def check_line_number(result: str, rules: Rules) -> float:
-    """As many lines hold a time of day as ``expected`` says."""
+    """The number of lines with a time of day is ``expected``."""
     if not Path(result).is_file():
         return 0.0
     found = sum(_CLOCK.search(line) is not None for line in _read(result).splitlines())
@@ -177,7 +177,7 @@ def check_json_settings(result: str, rules: Rules) -> float:
 
 
 def check_json_keybindings(result: str, rules: Rules) -> float:
-    """A JSON list, which may stand below one line of comment, holds ``expected``."""
+    """A JSON list, possibly below one line of comment, contains ``expected``."""
     text = _read(result)
     for attempt in (text, text.partition("\n")[2]):
         try:
@@ -195,6 +195,6 @@ def is_included_all_json_objects(gold: str, result: str) -> float:
 
 
 def run_sqlite3(result: str, rules: Rules) -> float:
-    """What the query ``sql`` gives for a database, which it cannot change; a first value of NULL is 0."""
+    """The first value of the query ``sql`` on a read-only database; NULL is 0."""
     with closing(sqlite3.connect(f"{Path(result).as_uri()}?mode=ro", uri=True)) as connection:
         return float(connection.execute(rules["sql"]).fetchone()[0] or 0)

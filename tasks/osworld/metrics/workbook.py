@@ -1,4 +1,4 @@
-"""What a spreadsheet file holds: as tables, as cells with styles, as XML, and as printed CSV."""
+"""The content of a spreadsheet file: tables, cells with styles, XML, and exported CSV."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 class Workbook:
-    """One ``.xlsx`` file, opened the way that a rule needs it.
+    """One ``.xlsx`` file.
 
     Args:
         path: of the file.
 
     Raises:
         MissingPartError: the extra ``osworld`` is not installed.
-        Exception: it is no spreadsheet.
+        Exception: it is not a spreadsheet.
     """
 
     def __init__(self, path: str) -> None:
@@ -30,17 +30,17 @@ class Workbook:
         self.names: list[str] = list(self._tables.sheet_names)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._tables.close()
 
     def table(self, name: str) -> Any:
-        """A sheet's values as a data frame; None where there is no such sheet."""
+        """A sheet's values as a data frame; None if there is no such sheet."""
         return (
             need_package("pandas").read_excel(self._tables, sheet_name=name) if name in self.names else None
         )
 
     def sheet(self, name: str) -> Any:
-        """A sheet with its styles; None where there is no such sheet."""
+        """A sheet with its styles; None if there is no such sheet."""
         return self.cells[name] if name in self.cells.sheetnames else None
 
     def printed(self, name: str) -> list[str] | None:
@@ -59,10 +59,7 @@ class Workbook:
         return lines
 
     def value(self, name: str, coordinate: str) -> Any:
-        """What a cell holds, as the file says: a float, a text, or None.
-
-        Of a formula it is the value that the program computed last.
-        """
+        """The value of a cell: a float, a text, or None; of a formula, the last computed value."""
         try:
             with zipfile.ZipFile(self.path) as archive:
                 cell = _cell(archive, name, coordinate)
@@ -87,22 +84,22 @@ def _cell(archive: zipfile.ZipFile, name: str, coordinate: str) -> Any:
 
 
 def _value(archive: zipfile.ZipFile, cell: Any) -> Any:
-    held = cell.findtext(f"{_MAIN}v")
+    found = cell.findtext(f"{_MAIN}v")
     match cell.get("t", "n"):
         case "n":
-            return None if held is None else float(held)
+            return None if found is None else float(found)
         case "s":
             shared = _xml(archive, "xl/sharedStrings.xml").findall(f"{_MAIN}si")
-            return "".join(text.text or "" for text in shared[int(held or "")].iter(f"{_MAIN}t"))
+            return "".join(text.text or "" for text in shared[int(found or "")].iter(f"{_MAIN}t"))
         case "inlineStr":
             return cell.findtext(f"{_MAIN}is/{_MAIN}t")
         case "str" | "e":
-            return held
+            return found
     return None
 
 
 def style(name: str, cell: Any) -> Any:
-    """One property of how a cell looks; of most only where it holds something.
+    """One style property of a cell; most are None for an empty cell.
 
     Raises:
         NotImplementedError: there is no such property.
@@ -133,7 +130,7 @@ _STYLES: Mapping[str, Any] = {
 
 
 def charts(sheet: Any, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """What is asked of each chart, by the ranges that it draws."""
+    """The wanted properties of each chart, by the ranges that it draws."""
     found = {}
     for chart in sheet._charts:
         series = ";".join(f"{_range(each.val)},{_range(each.cat)}" for each in chart.series)
@@ -178,18 +175,18 @@ _CHART: Mapping[str, Any] = {
 
 
 def dimensions(sheet: Any, kind: str, wanted: set[str]) -> dict[Any, dict[str, Any]]:
-    """What is asked of each row or column (``kind``) that has properties."""
-    held = getattr(sheet, f"{kind}_dimensions")
-    return {number: {name: getattr(each, name) for name in wanted} for number, each in held.items()}
+    """The wanted properties of each row or column (``kind``) that has some."""
+    found = getattr(sheet, f"{kind}_dimensions")
+    return {number: {name: getattr(each, name) for name in wanted} for number, each in found.items()}
 
 
 def filters(sheet: Any) -> dict[str, Any]:
     """The automatic filter: its range, its columns and its order."""
-    held = sheet.auto_filter
-    columns = sorted((_column(each) for each in held.filterColumn), key=lambda each: each["column"])
-    order = held.sortState
+    found = sheet.auto_filter
+    columns = sorted((_column(each) for each in found.filterColumn), key=lambda each: each["column"])
+    order = found.sortState
     return {
-        "ref": held.ref,
+        "ref": found.ref,
         "columns": columns,
         "order": None
         if order is None
@@ -198,12 +195,12 @@ def filters(sheet: Any) -> dict[str, Any]:
     }
 
 
-def _column(held: Any) -> dict[str, Any]:
-    custom = held.customFilters
+def _column(found: Any) -> dict[str, Any]:
+    custom = found.customFilters
     return {
-        "column": held.colId,
-        "buttons": (held.hiddenButton, held.showButton),
-        "values": None if held.filters is None else (held.filters.blank, set(held.filters.filter)),
+        "column": found.colId,
+        "buttons": (found.hiddenButton, found.showButton),
+        "values": None if found.filters is None else (found.filters.blank, set(found.filters.filter)),
         "rules": None
         if custom is None
         else (custom._and, {(e.operator, e.val) for e in custom.customFilter}),

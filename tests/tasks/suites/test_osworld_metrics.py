@@ -80,3 +80,8 @@ def test_a_missing_package_names_the_line_that_installs_it(monkeypatch: pytest.M
     monkeypatch.undo()
     assert set(PACKAGES) < set(METRICS)
     assert all(extras.has_package(package) for packages in PACKAGES.values() for package in packages)
+
+
+@pytest.mark.parametrize("name", ["compare_text_file", "check_list", "compare_docx_files", "check_tabstops"])
+def test_a_missing_result_scores_nothing(name: str) -> None:
+    assert METRICS[name](None, {"expect": []}) == 0.0
