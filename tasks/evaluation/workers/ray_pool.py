@@ -13,7 +13,6 @@ import importlib
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -66,8 +65,6 @@ class MachineActor:
     """
 
     def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None) -> None:
-        # Spawned processes import the program that spawned them, and Ray's is of no use to workers.
-        sys.modules["__main__"].__file__ = None
         self._open = contextlib.ExitStack()
         self._pool: Pool | None = None
         self._unusable: str | None = None

@@ -114,7 +114,7 @@ def test_ctrl_c_ends_the_cluster_and_the_browsers(folder: Path) -> None:
     assert any("raylet" in program(number) for number in started)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out) == (130, b""), err.decode()
+    assert (process.returncode, json.loads(out)["error"]["kind"]) == (130, "stopped"), err.decode()
     assert "--resume" in err.decode()
     assert "Traceback" not in err.decode()
     assert left_behind(folder, started) == []
