@@ -15,14 +15,10 @@ import typer
 
 
 def _declare(make: Callable[..., Any], heading: str, *words: str, env: str = "", **settings: Any) -> Any:
-    """An option or argument of typer's.
+    """An option or argument of typer's, under a heading.
 
-    Args:
-        make: ``typer.Option`` or ``typer.Argument``.
-        heading: where it stands in ``--help``.
-        words: spellings that begin with ``--``, then the help, then what the value is called.
-        env: the environment variable, without ``SACCADE_``.
-        settings: as for typer.
+    ``words`` are spellings that begin with ``--``, then the help, then what the value is called; ``env`` is
+    the environment variable without ``SACCADE_``.
     """
     spellings = [word for word in words if word.startswith("--")]
     help_, metavar, *_ = [*(word for word in words if not word.startswith("--")), None]
@@ -62,13 +58,11 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-_DISPLAY_HELP = "X display, such as :7; by default the one you see."
-
 Url = Annotated[str | None, WHERE("The page to start on.", "URL")]
 Env = Annotated[
     str | None, WHERE("Where to act: browser, desktop or miniwob:TASK.", "ENV", autocompletion=_environments)
 ]
-Display = Annotated[str | None, WHERE(_DISPLAY_HELP, ":N")]
+Display = Annotated[str | None, WHERE("X display, such as :7; by default the one you see.", ":N")]
 Monitor = Annotated[int | None, WHERE("Number of the monitor; by default the primary.", "N", min=1)]
 Headed = Annotated[bool, WHERE("--headed", "Show the browser.", env="HEADED")]
 Viewport = Annotated[

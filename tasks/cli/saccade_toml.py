@@ -34,8 +34,8 @@ class SaccadeToml(BaseModel):
     model: str | None = None
     dialect: str | None = None
     decoding: str | None = None
-    constrained: bool | None = None
     acceptance: str | None = None
+    constrained: bool | None = None
     temperature: float | None = None
     viewport: str | None = None
     headed: bool | None = None
