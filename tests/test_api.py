@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import re
 import signal
 import subprocess
 import sys
@@ -307,3 +308,12 @@ def test_run_has_the_defaults_of_the_command_line() -> None:
     known = {name: found.default for name, found in inspect.signature(saccade.run).parameters.items()}
     for name in ("model", "seed", "max_steps", "max_seconds", "headed", "allow_file", "har", "yes"):
         assert known[name] == getattr(request, name)
+
+
+def test_the_page_explains_every_name() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = [
+        row.split("|")[1] for row in page.partition("## Every name")[2].splitlines() if row.startswith("| `")
+    ]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(saccade.__all__)

@@ -200,14 +200,15 @@ class Trajectory:
     end: EndEvent | None
 
     @classmethod
-    def load(cls, path: Path) -> Trajectory:
+    def load(cls, path: str | Path) -> Trajectory:
         """Read a run's folder or its ``trajectory.jsonl``.
 
         Raises:
             NewerSchemaError: a newer version wrote it.
             TrajectoryError: it is missing, or a line other than a torn last one cannot be read.
         """
-        file = path / FILE_NAME if path.is_dir() else path
+        file = Path(path)
+        file = file / FILE_NAME if file.is_dir() else file
         events = read_events(file)
         if not events or not isinstance(events[0], StartEvent):
             raise TrajectoryError(f"{file}:1: the first event must be 'start'")

@@ -17,8 +17,9 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # type checkers take it for true; typing would cost half of this import
 if TYPE_CHECKING:
     from .actions.errors import DataError, EnvironmentFailure, MissingPartError, NewerSchemaError
-    from .actions.errors import ParseError, SaccadeError, Stopped, TrajectoryError, UnknownActionError
-    from .actions.errors import UnknownDialectError, UnknownKeyError, UnknownTaskError, UsageError
+    from .actions.errors import ParseError, PolicyError, PolicyFailure, SaccadeError, Stopped
+    from .actions.errors import TrajectoryError, UnknownActionError, UnknownDialectError, UnknownKeyError
+    from .actions.errors import UnknownTaskError, UsageError
     from .actions.geometry import Point, Size
     from .actions.schema import Action, CallUser, Click, DoubleClick, Drag, Finished, Hotkey, KeyDown, KeyUp
     from .actions.schema import LongPress, MiddleClick, MouseDown, MouseUp, Move, Navigate, NavigateBack
@@ -42,17 +43,18 @@ __all__ = [
     "Control", "Policy", "ScriptedPolicy", "Agent", "Limits", "Action", "CallUser", "Click", "DoubleClick",
     "Drag", "Finished", "Hotkey", "KeyDown", "KeyUp", "LongPress", "MiddleClick", "MouseDown", "MouseUp",
     "Move", "Navigate", "NavigateBack", "OpenApp", "Press", "PressBack", "PressHome", "RightClick",
-    "Scroll", "Type", "Wait", "Point", "Size", "SaccadeError", "ParseError", "UnknownActionError",
-    "UsageError", "UnknownKeyError", "UnknownDialectError", "UnknownTaskError", "MissingPartError",
-    "DataError", "TrajectoryError", "NewerSchemaError", "EnvironmentFailure", "Stopped",
+    "Scroll", "Type", "Wait", "Point", "Size", "SaccadeError", "PolicyError", "ParseError",
+    "UnknownActionError", "PolicyFailure", "UsageError", "UnknownKeyError", "UnknownDialectError",
+    "UnknownTaskError", "MissingPartError", "DataError", "TrajectoryError", "NewerSchemaError",
+    "EnvironmentFailure", "Stopped",
 ]
 # fmt: on
 
 _HOMES = {
     "actions.errors": (
-        "SaccadeError ParseError UnknownActionError UsageError UnknownKeyError "
-        "UnknownDialectError UnknownTaskError MissingPartError DataError TrajectoryError "
-        "NewerSchemaError EnvironmentFailure Stopped"
+        "SaccadeError PolicyError ParseError UnknownActionError PolicyFailure UsageError "
+        "UnknownKeyError UnknownDialectError UnknownTaskError MissingPartError DataError "
+        "TrajectoryError NewerSchemaError EnvironmentFailure Stopped"
     ),
     "actions.geometry": "Point Size",
     "actions.schema": (
