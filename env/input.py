@@ -5,27 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ..actions import schema
 from ..actions.geometry import Point
-from ..actions.schema import (
-    Action,
-    Button,
-    Click,
-    Direction,
-    DoubleClick,
-    Drag,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MiddleClick,
-    MouseDown,
-    MouseUp,
-    Move,
-    Press,
-    RightClick,
-    Scroll,
-    Type,
-)
+from ..actions.schema import Action, Button, Direction
 
 
 class KeyboardDevice(Protocol):
@@ -96,25 +78,25 @@ def perform(device: InputDevice, action: Action, at: Callable[[Point], Point]) -
 
 def _use_mouse(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     match action:
-        case Click():
+        case schema.Click():
             device.click(at(action.point))
-        case DoubleClick():
+        case schema.DoubleClick():
             device.click(at(action.point), count=2)
-        case RightClick():
+        case schema.RightClick():
             device.click(at(action.point), "right")
-        case MiddleClick():
+        case schema.MiddleClick():
             device.click(at(action.point), "middle")
-        case Move():
+        case schema.Move():
             device.move(at(action.point))
-        case Drag():
+        case schema.Drag():
             device.drag(at(action.start), at(action.end))
-        case MouseDown():
+        case schema.MouseDown():
             device.down(at(action.point) if action.point else None, action.button)
-        case MouseUp():
+        case schema.MouseUp():
             device.up(at(action.point) if action.point else None, action.button)
-        case Scroll():
+        case schema.Scroll():
             device.scroll(at(action.point) if action.point else None, action.direction, action.amount)
-        case LongPress():
+        case schema.LongPress():
             device.long_press(at(action.point), action.seconds)
         case _:
             return False
@@ -123,17 +105,17 @@ def _use_mouse(device: InputDevice, action: Action, at: Callable[[Point], Point]
 
 def _use_keyboard(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     match action:
-        case Type():
+        case schema.Type():
             if action.point is not None:
                 device.click(at(action.point))
             device.keyboard.type(action.text)
-        case Hotkey():
+        case schema.Hotkey():
             device.keyboard.chord(action.keys)
-        case Press():
+        case schema.Press():
             device.keyboard.chord((action.key,))
-        case KeyDown():
+        case schema.KeyDown():
             device.keyboard.down(action.key)
-        case KeyUp():
+        case schema.KeyUp():
             device.keyboard.up(action.key)
         case _:
             return False

@@ -11,22 +11,10 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page, Route
 
+from ...actions import schema
 from ...actions.errors import EnvironmentFailure, Stopped
 from ...actions.geometry import Point, Size, clamp, inside
-from ...actions.schema import (
-    Action,
-    LongPress,
-    Navigate,
-    NavigateBack,
-    OpenApp,
-    Press,
-    PressBack,
-    PressHome,
-    Type,
-    Wait,
-    ends_episode,
-    points,
-)
+from ...actions.schema import Action, ends_episode, points
 from ...perception.observation import Observation, Screenshot
 from ...perception.page_settle import WATCH_SCRIPT, Busy, PageLimits, PageSettler, PageState
 from ...perception.settle import Clock, Sleep, pause, sleep_in
@@ -71,7 +59,7 @@ class SessionOptions:
     downloads: Path | None = None
     allow_file: bool = False
     single_page: bool = False
-    refused: tuple[type[Action], ...] = (OpenApp, PressHome)
+    refused: tuple[type[Action], ...] = (schema.OpenApp, schema.PressHome)
     dialogs: DialogRule = "accept"
     limits: PageLimits = field(default_factory=PageLimits)
     patience: float = 60.0
@@ -183,7 +171,7 @@ class BrowserSession:
                 error = self._refusal(action) or self._act(action)
             acted = self._options.clock()
             with self._options.control.interrupting():
-                observation = self.observe(typed=isinstance(action, Type | Press))
+                observation = self.observe(typed=isinstance(action, schema.Type | schema.Press))
         except Stopped:
             with suppress(EnvironmentFailure):
                 self.release()
@@ -293,11 +281,11 @@ class BrowserSession:
                 raise
             return None  # the action closed its own tab, before it was over
         match action:
-            case Wait():
+            case schema.Wait():
                 pause(action.seconds, self._tab_options().sleep)
-            case Navigate():
+            case schema.Navigate():
                 return self._goto(action.url)
-            case NavigateBack() | PressBack():
+            case schema.NavigateBack() | schema.PressBack():
                 return self._back(tab)
             case _:
                 return f"this environment cannot execute {action.kind}"
@@ -333,4 +321,4 @@ class BrowserSession:
 
 
 def _own_time(action: Action) -> float:
-    return action.seconds if isinstance(action, Wait | LongPress) else 0.0
+    return action.seconds if isinstance(action, schema.Wait | schema.LongPress) else 0.0

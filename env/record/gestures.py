@@ -8,28 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ...actions import schema
 from ...actions.geometry import Point
-from ...actions.schema import (
-    Action,
-    Button,
-    Click,
-    Direction,
-    DoubleClick,
-    Drag,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    LongPress,
-    MiddleClick,
-    MouseDown,
-    MouseUp,
-    Move,
-    Press,
-    RightClick,
-    Scroll,
-    Type,
-    Wait,
-)
+from ...actions.schema import Action, Button, Direction
 from ...perception.observation import Observation
 from ..input_events import WheelInput
 
@@ -105,7 +86,7 @@ class TypedText(PendingGesture):
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
         """One ``type``; of a secret only what stands for it."""
         text = conceal(self.secret, self.text) if self.secret and self.text else self.text
-        return (Type(text=text),) if text else ()
+        return (schema.Type(text=text),) if text else ()
 
 
 @dataclass
@@ -130,9 +111,9 @@ class Clicks(PendingGesture):
 
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
         """A triple click is a double click and a click; a wait keeps fast replays from joining gestures."""
-        wait = (Wait(seconds=DOUBLE_CLICK_SECONDS),) * self.again
-        doubles = (DoubleClick(point=self.point),) * (self.count // 2)
-        return (*wait, *doubles, *(Click(point=self.point),) * (self.count % 2))
+        wait = (schema.Wait(seconds=DOUBLE_CLICK_SECONDS),) * self.again
+        doubles = (schema.DoubleClick(point=self.point),) * (self.count // 2)
+        return (*wait, *doubles, *(schema.Click(point=self.point),) * (self.count % 2))
 
 
 @dataclass
@@ -151,7 +132,7 @@ class WheelTurns(PendingGesture):
 
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
         """One ``scroll``."""
-        return (Scroll(direction=self.direction, point=self.point, amount=self.clicks),)
+        return (schema.Scroll(direction=self.direction, point=self.point, amount=self.clicks),)
 
 
 @dataclass
@@ -174,11 +155,11 @@ class Shortcut(PendingGesture):
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
         """A ``hotkey``, or the modifiers held around several keys."""
         if len(self.keys) == 1:
-            return (Hotkey(keys=(*self.modifiers, *self.keys)),)
+            return (schema.Hotkey(keys=(*self.modifiers, *self.keys)),)
         return (
-            *(KeyDown(key=key) for key in self.modifiers),
-            *(Press(key=key) for key in self.keys),
-            *(KeyUp(key=key) for key in reversed(self.modifiers)),
+            *(schema.KeyDown(key=key) for key in self.modifiers),
+            *(schema.Press(key=key) for key in self.keys),
+            *(schema.KeyUp(key=key) for key in reversed(self.modifiers)),
         )
 
 
@@ -214,17 +195,21 @@ class HeldButton(PendingGesture):
         """The actions of a press that was no click of the left button."""
         if math.dist(point, self.point) > CLICK_RADIUS:
             if self.button == "left":
-                return (Drag(start=self.point, end=point),)
-            return (*self.down(), MouseUp(point=point, button=self.button))
+                return (schema.Drag(start=self.point, end=point),)
+            return (*self.down(), schema.MouseUp(point=point, button=self.button))
         if self.strayed:
-            return (*self.down(), Move(point=self.farthest), MouseUp(point=point, button=self.button))
+            return (
+                *self.down(),
+                schema.Move(point=self.farthest),
+                schema.MouseUp(point=point, button=self.button),
+            )
         if self.button != "left":
-            return ((RightClick if self.button == "right" else MiddleClick)(point=self.point),)
-        return (LongPress(point=self.point, seconds=min(round(time - self.began, 2), 60.0)),)
+            return ((schema.RightClick if self.button == "right" else schema.MiddleClick)(point=self.point),)
+        return (schema.LongPress(point=self.point, seconds=min(round(time - self.began, 2), 60.0)),)
 
     def down(self) -> tuple[Action, ...]:
         """The press as an action of its own."""
-        return (MouseDown(point=self.point, button=self.button),)
+        return (schema.MouseDown(point=self.point, button=self.button),)
 
 
 _ACCENTS_ALONE = dict(zip("\u0300\u0301\u0302\u0303\u0308\u0327", "`'^~\"¸", strict=True))

@@ -21,22 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...actions import schema
 from ...actions.geometry import Point, Size
-from ...actions.schema import (
-    Action,
-    CallUser,
-    Click,
-    Drag,
-    Finished,
-    LongPress,
-    NavigateBack,
-    OpenApp,
-    PressBack,
-    PressHome,
-    Scroll,
-    Type,
-    Wait,
-)
+from ...actions.schema import Action
 from .base import Answer, Sample, Score, Suite
 from .rows import DataRow, Fault, read_rows
 from .rules import BoundingBox, distance, relative, scrolled
@@ -122,19 +109,19 @@ def said(actions: Sequence[Action]) -> tuple[str, dict[str, Any], Point | None]:
     A click right before typing says where; without one, typed text has no point. A swipe is a scroll.
     """
     match actions:
-        case [Click(point=point), Type(text=text), *_]:
+        case [schema.Click(point=point), schema.Type(text=text), *_]:
             return "type_text", {"text": text}, point
-        case [Type(text=text, point=point), *_]:
+        case [schema.Type(text=text, point=point), *_]:
             return "type_text", {"text": text}, point
-        case [Click(point=point), *_]:
+        case [schema.Click(point=point), *_]:
             return "click", {}, point
-        case [LongPress(point=point), *_]:
+        case [schema.LongPress(point=point), *_]:
             return "long_press", {}, point
-        case [Scroll(direction=direction), *_]:
+        case [schema.Scroll(direction=direction), *_]:
             return "scroll", {"direction": direction}, None
-        case [Drag() as drag, *_]:
+        case [schema.Drag() as drag, *_]:
             return "scroll", {"direction": scrolled(drag)}, None
-        case [OpenApp(name=name), *_]:
+        case [schema.OpenApp(name=name), *_]:
             return "open_app", {"app_name": name}, None
         case [first, *_]:
             return (*_plain(first), None)
@@ -143,15 +130,15 @@ def said(actions: Sequence[Action]) -> tuple[str, dict[str, Any], Point | None]:
 
 def _plain(action: Action) -> tuple[str, dict[str, Any]]:
     match action:
-        case Finished():
+        case schema.Finished():
             return "status", {"goal_status": "successful"}
-        case CallUser():
+        case schema.CallUser():
             return "status", {"goal_status": "infeasible"}
-        case PressBack() | NavigateBack():
+        case schema.PressBack() | schema.NavigateBack():
             return "navigate_back", {}
-        case PressHome():
+        case schema.PressHome():
             return "navigate_home", {}
-        case Wait():
+        case schema.Wait():
             return "wait", {}
     return action.kind, {}
 

@@ -17,21 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...actions import schema
 from ...actions.errors import DataError
 from ...actions.geometry import Point
-from ...actions.schema import (
-    Action,
-    CallUser,
-    Click,
-    Drag,
-    Finished,
-    LongPress,
-    NavigateBack,
-    PressBack,
-    PressHome,
-    Scroll,
-    Type,
-)
+from ...actions.schema import Action
 from .base import Answer, Sample, Score, Suite
 from .rows import DataRow, Fault, read_object
 from .rules import OPPOSITE, BoundingBox, distance, finger, relative, similarity
@@ -132,28 +121,28 @@ def said(answer: Answer) -> OdysseyStep:
         return OdysseyStep(kind, relative(point, answer.size, 1000))
 
     match answer.actions:
-        case [Click(point=point), *_]:
+        case [schema.Click(point=point), *_]:
             return pointed("CLICK", point)
-        case [LongPress(point=point), *_]:
+        case [schema.LongPress(point=point), *_]:
             return pointed("LONG_PRESS", point)
-        case [Scroll(direction=direction), *_]:
+        case [schema.Scroll(direction=direction), *_]:
             return OdysseyStep("SCROLL", text=OPPOSITE[direction].upper())
-        case [Drag(start=start, end=end), *_]:
+        case [schema.Drag(start=start, end=end), *_]:
             return OdysseyStep("SCROLL", text=finger(start, end).upper())
-        case [Type(text=text), *_]:
+        case [schema.Type(text=text), *_]:
             return OdysseyStep("TYPE", text=text)
     return OdysseyStep(_plain(answer.actions))
 
 
 def _plain(actions: Sequence[Action]) -> str:
     match actions:
-        case [Finished(), *_]:
+        case [schema.Finished(), *_]:
             return "COMPLETE"
-        case [CallUser(), *_]:
+        case [schema.CallUser(), *_]:
             return "IMPOSSIBLE"
-        case [PressHome(), *_]:
+        case [schema.PressHome(), *_]:
             return "PRESS_HOME"
-        case [PressBack() | NavigateBack(), *_]:
+        case [schema.PressBack() | schema.NavigateBack(), *_]:
             return "PRESS_BACK"
     return actions[0].kind if actions else ""
 
