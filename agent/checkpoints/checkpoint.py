@@ -1,4 +1,4 @@
-"""From a directory or a hub id to a loaded Qwen-VL model and all that must be known about it."""
+"""Loads a Qwen-VL checkpoint from a directory or the hub, with its tokenizer, image processor and card."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _SMALL = 1_000_000_000
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model ready to decide.
+    """A loaded model.
 
     Attributes:
         model: the network, in evaluation mode.
         tokenizer: its tokenizer.
-        image_spec: how screenshots are resized and cut for it.
+        image_spec: how screenshots are resized and cut into patches.
         card: its dialect and prompt style.
         family: its architecture.
-        name: what to call it in records.
+        name: its name in records.
         chat: what its chat template adds around the messages.
     """
 
@@ -62,11 +62,11 @@ def load_checkpoint(
         model: a directory, a hub id such as ``ByteDance-Seed/UI-TARS-1.5-7B``, or ``embedded``.
         device: a torch device; ``auto`` takes the GPU if there is one.
         dtype: a torch dtype's name; ``auto`` is float32 for small models on a CPU, else bfloat16.
-        attention: which attention implementation of transformers to use.
+        attention: an attention implementation of transformers.
 
     Raises:
         MissingPartError: the checkpoint, a part of it or transformers is missing.
-        UsageError: it is of another architecture, or a file in it is not as it should be.
+        UsageError: its architecture is not supported, or a file in it is invalid.
     """
     directory = locate(model)
     config, family = _read_config(directory)
@@ -81,10 +81,10 @@ def load_checkpoint(
 
 
 def locate(model: str | Path, download: Callable[[str], Path] | None = None) -> Path:
-    """The directory of a checkpoint: itself, the embedded one's, or where the hub's files are kept.
+    """The directory of a checkpoint: as given, of the embedded policy, or of a download from the hub.
 
     Raises:
-        MissingPartError: there is no such directory, or the hub cannot be reached and has not been before.
+        MissingPartError: there is no such directory, or it cannot be downloaded.
     """
     if model == EMBEDDED:
         directory = Path(__file__).parent.parent / "embedded" / "weights"

@@ -1,4 +1,4 @@
-"""Telling models apart without reading all of their weights."""
+"""Tells models apart without reading all of their weights."""
 
 from __future__ import annotations
 
@@ -14,16 +14,12 @@ _SAMPLES = 64
 
 
 @torch.inference_mode()
-def fingerprint(model: PreTrainedModel, said: str) -> str:
-    """A hash of a model's weights, some of each tensor, and of what else its answers follow from.
+def fingerprint(model: PreTrainedModel, settings: str) -> str:
+    """A hash of some weights of each tensor and of ``settings``, such as prompt and limits.
 
-    Training changes every tensor, if only a little, so a few numbers of each tell two models apart.
-
-    Args:
-        model: whose weights.
-        said: the rest, such as prompt and limits.
+    Training changes every tensor at least a little, so a few numbers of each tell two models apart.
     """
-    found = hashlib.sha256(said.encode())
+    found = hashlib.sha256(settings.encode())
     for name, weights in sorted(model.state_dict().items()):
         found.update(f"{name} {tuple(weights.shape)} {weights.dtype}".encode())
         flat = weights.reshape(-1)

@@ -1,4 +1,4 @@
-"""The card next to a checkpoint's weights: which dialect it speaks and how it is prompted."""
+"""The model card next to a checkpoint's weights: its dialect and how it is prompted."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _DIALECTS: dict[Family, str] = {
 
 
 class ModelCard(BaseModel):
-    """What Saccade must know about a checkpoint that its configuration does not say.
+    """Facts about a checkpoint that its configuration does not hold.
 
     Attributes:
-        dialect: the name of the dialect it was trained to speak.
+        dialect: the name of the dialect it was trained on.
         prompt: ``standard`` begins with the dialect's own prompt, ``instruction-only`` with the bare task.
-        max_images: never more screenshots than this in its context.
-        forgets: whether a screenshot that is left out takes its reply with it.
-        viewport: the screen size it was trained on, as a hint; None for any.
-        max_new_tokens: a reply is cut off here.
-        tolerance: how far a point may be off along an axis and still mean the same, as a share of the
-            screenshot's longer side; 0 for a model that it was not measured for (docs/replay.md).
+        max_images: maximum number of screenshots in its context.
+        forgets: whether the reply to a dropped screenshot is dropped too.
+        viewport: the screen size it was trained on; None for any.
+        max_new_tokens: replies are cut off here.
+        tolerance: how far a point may be off along an axis and still count as the same, as a share of the
+            screenshot's longer side; 0 if it was not measured (docs/replay.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,15 +49,13 @@ class ModelCard(BaseModel):
 
 
 def read_card(directory: Path, family: Family, name: str) -> ModelCard:
-    """The checkpoint's card; what is not in it, or all of it, by family and name.
+    """The checkpoint's card, with defaults by family and name.
 
     Raises:
-        UsageError: the file is not JSON or has keys or values that no card has.
+        UsageError: the file is not JSON, or has unknown keys or invalid values.
     """
-    given = {}
     path = directory / CARD_FILE
-    if path.is_file():
-        given = read_json(path)
+    given = read_json(path) if path.is_file() else {}
     try:
         return ModelCard.model_validate({"dialect": _default_dialect(family, name)} | given)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The small files next to a checkpoint's weights: image processor, tokenizer, chat template."""
+"""The files next to a checkpoint's weights: image processor, tokenizer, chat template."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Tokenizer(Protocol):
 
 
 def read_image_spec(directory: Path, family: Family, config: PreTrainedConfig) -> ImageSpec:
-    """How images are prepared: ``preprocessor_config.json``, else what the family publishes.
+    """How images are prepared: from ``preprocessor_config.json``, else the published values of the family.
 
     Raises:
         UsageError: the file is broken or does not fit the vision tower.
@@ -83,7 +83,7 @@ def _channels(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def read_tokenizer(directory: Path, config: PreTrainedConfig) -> Tokenizer:
-    """The checkpoint's tokenizer; one of single bytes, with a warning, where it was saved without.
+    """The checkpoint's tokenizer; without tokenizer files, one of single bytes, with a warning.
 
     Raises:
         UsageError: its files are broken, or there are none and the vocabulary is too small for bytes.
@@ -119,7 +119,7 @@ def _special_ids(config: PreTrainedConfig) -> dict[str, int]:
 
 
 def read_template(directory: Path, tokenizer: Tokenizer) -> str | None:
-    """The chat template, wherever this generation of checkpoints keeps it; None where there is none."""
+    """The chat template, from any of the places where checkpoints store it; None if there is none."""
     template = getattr(tokenizer, "chat_template", None)
     if template is None and (path := directory / "chat_template.jinja").is_file():
         template = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Tiny random Qwen-VL checkpoints: the fake behind the seam between policy and weights."""
+"""Tiny random Qwen-VL checkpoints, for examples and tests."""
 
 from __future__ import annotations
 
@@ -29,16 +29,13 @@ _TEXT = {
 
 
 def tiny_checkpoint(family: Family, directory: str | Path, *, seed: int = 0, **card: Any) -> Path:
-    """Save a random model of a family with some ten thousand weights; every seed gives the same one again.
+    """Save a random model with some ten thousand weights; returns the directory.
 
     Args:
-        family: which architecture.
-        directory: where to save it; made if need be.
-        seed: of its weights.
-        **card: what to write into its card; no card without.
-
-    Returns:
-        The directory.
+        family: the architecture.
+        directory: created if needed.
+        seed: of the weights; the same seed gives the same model.
+        **card: content of the model card; none for no card.
     """
     import torch
 
@@ -58,20 +55,19 @@ def tiny_checkpoint(family: Family, directory: str | Path, *, seed: int = 0, **c
 
 
 def _model(family: Family) -> PreTrainedModel:
-    """A model whose initial weights are large enough for its logits to depend on everything it sees."""
+    """A model with initial weights so large that its logits depend on all of its input."""
     import transformers
 
     ids = {name: _IDS[f"<|{token}|>"] for name, token in _TOKEN_NAMES.items()}
-    make_config, make_model = _CLASSES[family]
-    config: PreTrainedConfig = getattr(transformers, make_config)(
+    config: PreTrainedConfig = getattr(transformers, f"{_CLASSES[family]}Config")(
         text_config=_TEXT | _TEXT_EXTRA[family] | {"initializer_range": 0.2},
         vision_config=_VISION[family] | {"initializer_range": 0.2},
         initializer_range=0.2,
         tie_word_embeddings=False,
         **ids,
     )
-    model: PreTrainedModel = getattr(transformers, make_model)(config).eval()
-    return model
+    model_class = getattr(transformers, f"{_CLASSES[family]}ForConditionalGeneration")
+    return cast("PreTrainedModel", model_class(config).eval())
 
 
 _TOKEN_NAMES = {
@@ -81,46 +77,19 @@ _TOKEN_NAMES = {
     "vision_end_token_id": "vision_end",
 }
 _MROPE = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+_MROPE_3 = _MROPE | {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
 _TEXT_EXTRA: dict[Family, dict[str, Any]] = {
     "qwen2_vl": {"rope_parameters": _MROPE},
     "qwen2_5_vl": {"rope_parameters": _MROPE},
-    "qwen3_vl": {
-        "rope_parameters": _MROPE | {"mrope_section": [2, 1, 1], "mrope_interleaved": True},
-        "head_dim": 8,
-    },
+    "qwen3_vl": {"rope_parameters": _MROPE_3, "head_dim": 8},
 }
+_TOWER = {"depth": 2, "hidden_size": 32, "num_heads": 4}
+_TOWER_OUT = {"out_hidden_size": 32, "intermediate_size": 64}
 _VISION: dict[Family, dict[str, Any]] = {
-    "qwen2_vl": {
-        "depth": 2,
-        "embed_dim": 32,
-        "hidden_size": 32,
-        "num_heads": 4,
-        "mlp_ratio": 2,
-        "patch_size": 14,
-    },
-    "qwen2_5_vl": {
-        "depth": 2,
-        "hidden_size": 32,
-        "out_hidden_size": 32,
-        "intermediate_size": 64,
-        "num_heads": 4,
-        "patch_size": 14,
-        "window_size": 56,
-        "fullatt_block_indexes": [1],
-    },
-    "qwen3_vl": {
-        "depth": 3,
-        "hidden_size": 32,
-        "out_hidden_size": 32,
-        "intermediate_size": 64,
-        "num_heads": 4,
-        "patch_size": 16,
-        "num_position_embeddings": 64,
-        "deepstack_visual_indexes": [0, 1],
-    },
+    "qwen2_vl": _TOWER | {"embed_dim": 32, "mlp_ratio": 2, "patch_size": 14},
+    "qwen2_5_vl": _TOWER | _TOWER_OUT | {"patch_size": 14, "window_size": 56, "fullatt_block_indexes": [1]},
+    "qwen3_vl": _TOWER
+    | _TOWER_OUT
+    | {"depth": 3, "patch_size": 16, "num_position_embeddings": 64, "deepstack_visual_indexes": [0, 1]},
 }
-_CLASSES: dict[Family, tuple[str, str]] = {
-    "qwen2_vl": ("Qwen2VLConfig", "Qwen2VLForConditionalGeneration"),
-    "qwen2_5_vl": ("Qwen2_5_VLConfig", "Qwen2_5_VLForConditionalGeneration"),
-    "qwen3_vl": ("Qwen3VLConfig", "Qwen3VLForConditionalGeneration"),
-}
+_CLASSES: dict[Family, str] = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}

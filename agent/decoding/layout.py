@@ -109,3 +109,9 @@ def image_positions(start: int, image: ImageSegment) -> Positions:
     """Positions of an image's tokens, row by row."""
     rows, columns = np.divmod(np.arange(len(image), dtype=np.int64), image.columns)
     return start + np.stack([np.zeros_like(rows), rows, columns])
+
+
+def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """The number of first tokens that two sequences share."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(left), len(right)))

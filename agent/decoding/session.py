@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...perception.resize import ImageSpec, to_patches
-from .layout import PromptLayout, Segment, layout_prompt, text_positions
+from .layout import PromptLayout, Segment, common_prefix, layout_prompt, text_positions
 from .network import Network
 from .tree import DraftTree
 from .vision import Features, FeatureStore
@@ -76,7 +76,7 @@ class Session:
     def encode(self, prompt: Sequence[Segment]) -> None:
         """Encode the screenshots that ``prefill`` of this prompt needs."""
         layout = layout_prompt(prompt, self.network.image_token)
-        self._encode(layout, _common_prefix(self._keys, self._key(layout)))
+        self._encode(layout, common_prefix(self._keys, self._key(layout)))
 
     def prefill(self, prompt: Sequence[Segment], tree: DraftTree | None = None) -> Prefill:
         """Read a prompt, reusing what is cached of it.
@@ -95,7 +95,7 @@ class Session:
             raise ValueError("an empty prompt has no next token")
         keys = self._key(layout)
         # The last token is always computed: the reply begins from its state.
-        kept = min(_common_prefix(self._keys, keys), len(keys) - 1)
+        kept = min(common_prefix(self._keys, keys), len(keys) - 1)
         started = time.perf_counter()
         encoded = self._encode(layout, kept)
         self._synchronize()
@@ -240,12 +240,6 @@ class Session:
     def _synchronize(self) -> None:
         if self.network.device.type == "cuda":
             torch.cuda.synchronize(self.network.device)
-
-
-def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    return next(
-        (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
-    )
 
 
 def _prompt_mask(count: int, tree: DraftTree) -> NDArray[np.bool_]:

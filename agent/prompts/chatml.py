@@ -1,4 +1,4 @@
-"""ChatML, the conversation format of all Qwen-VL models, and what a checkpoint's template adds to it."""
+"""ChatML, the conversation format of all Qwen-VL models, and additions of a checkpoint's template."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PICTURE_AFTER = "<|vision_end|><|im_end|>\n"
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """What surrounds the messages.
+    """Text around the messages.
 
     Attributes:
-        preamble: what comes before the first message, such as a default system message.
-        opening: what the model's reply follows.
+        preamble: before the first message, such as a default system message.
+        opening: before the model's reply.
     """
 
     preamble: str = ""
@@ -36,9 +36,9 @@ def message(role: Role, text: str) -> str:
 
 
 def chat_format(template: str | None) -> ChatFormat:
-    """Preamble and opening of a checkpoint's chat template; plain ChatML where it has none.
+    """Preamble and opening of a checkpoint's chat template; those of plain ChatML if it has none.
 
-    A template that writes the messages themselves in another way is not followed: a warning is logged.
+    A template that formats the messages differently is not used, and a warning is logged.
     """
     if template is None:
         return ChatFormat()

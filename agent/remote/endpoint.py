@@ -1,4 +1,4 @@
-"""A server that speaks OpenAI's chat completions: its address, patience with it, what its failures mean."""
+"""A client of a server with OpenAI's chat completions API: address, retries, and errors."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ PREFIX: Final = "openai:"
 KEYS: Final = ("SACCADE_API_KEY", "OPENAI_API_KEY")
 _FORM = f"{PREFIX}http://host:8000/v1#NAME"
 _CONNECTING = 10.0
-"""Seconds in which a server that is there takes a connection."""
+"""Seconds for a connection."""
 _LONGEST_WAIT = 60.0
-"""Seconds between two tries, whatever the server asks for."""
+"""Maximum seconds between two tries, whatever the server asks for."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
 class Address(NamedTuple):
-    """Where a server is, and which of its models is meant; None where it has but one."""
+    """The URL of a server and the name of the model; None if the server has only one."""
 
     url: str
     model: str | None
@@ -44,7 +44,7 @@ class Address(NamedTuple):
         """Read ``openai:URL#NAME``.
 
         Raises:
-            UsageError: it is something else, or holds a password, which would end up in records.
+            UsageError: it is invalid, or contains a password, which would be recorded.
         """
         url, _, model = text.removeprefix(PREFIX).partition("#")
         try:
@@ -60,12 +60,12 @@ class Address(NamedTuple):
 
 
 class EndpointFailure(PolicyFailure):
-    """Raised when the server does not answer, or answers something else than it was asked for.
+    """Raised when the server does not answer, or its answer is invalid.
 
     Attributes:
-        status: of its answer; None without one.
-        passing: whether it may be over in a moment.
-        after: seconds in which the server wants to be asked again; None where it does not say.
+        status: HTTP status; None without an answer.
+        passing: whether a retry may help.
+        after: seconds after which the server asks for a retry; None if it does not say.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class EndpointFailure(PolicyFailure):
 
 
 class ServedModels(BaseModel):
-    """A model as the server lists it.
+    """A model in the server's list.
 
     Attributes:
-        id: what it is called in requests.
-        owned_by: which program serves it, such as ``vllm``.
-        root: its directory or hub id, where the server says so.
+        id: its name in requests.
+        owned_by: the serving program, such as ``vllm``.
+        root: its directory or hub id, if the server states it.
     """
 
     id: str
@@ -109,32 +109,32 @@ class _Tokens(BaseModel):
 
 
 class Completion(BaseModel):
-    """What of a chat completion is used."""
+    """The used part of a chat completion."""
 
     choices: list[_Choice] = Field(min_length=1)
     usage: _Tokens | None = None
 
     @property
     def text(self) -> str:
-        """The reply; empty for one without words."""
+        """The reply; may be empty."""
         return self.choices[0].message.content or ""
 
 
 class Endpoint:
-    """Asks a server, patiently.
+    """Sends requests with retries.
 
-    A refused connection, a time-out, an answer that is none (429, 5xx, no JSON, cut off) is asked for again,
-    after a while that doubles; other refusals are final. Time is kept here and not by the HTTP client, whose
-    time-outs a server escapes that sends a byte now and then.
+    Refused connections, timeouts and invalid answers (429, 5xx, no JSON, cut off) are retried after a delay
+    that doubles; other refusals are final. The timeout is enforced here, because that of the HTTP client
+    starts again with every byte.
 
     Args:
         address: ``openai:URL#NAME``.
         timeout: seconds for one try.
-        tries: how often one question is asked at most.
-        wait: lets seconds pass between tries; a stop must break into it.
+        tries: maximum number of tries.
+        wait: waits some seconds between tries; a stop must interrupt it.
 
     Raises:
-        UsageError: the address is none.
+        UsageError: the address is invalid.
         MissingPartError: the package ``openai`` is missing.
     """
 
@@ -155,22 +155,15 @@ class Endpoint:
         self._openai = need_package("openai")
 
     def models(self) -> list[ServedModels]:
-        """What it serves.
-
-        Raises:
-            EndpointFailure: it does not say.
-        """
+        """The models that it serves; raises ``EndpointFailure``."""
         return self._ask(_Models, lambda client: client.models.with_raw_response.list()).data
 
     def complete(self, request: Mapping[str, Any], extra: Mapping[str, Any]) -> Completion:
-        """A chat completion.
+        """A chat completion; raises ``EndpointFailure``.
 
         Args:
             request: arguments of ``chat.completions.create``.
-            extra: fields that only this server knows.
-
-        Raises:
-            EndpointFailure: it gives none.
+            extra: fields that are not part of OpenAI's API.
         """
         return self._ask(
             Completion,
@@ -191,13 +184,13 @@ class Endpoint:
         raise AssertionError("the last try returns or raises")
 
     def _once(self, ask: Callable[[], str]) -> str:
-        """One try, in a thread of its own, so that it can be left behind."""
+        """One try, in a separate thread that can be abandoned."""
         answer: Future[str] = Future()
 
         def work() -> None:
             try:
                 answer.set_result(ask())
-            except BaseException as error:  # whatever it is, it is for the one who asked
+            except BaseException as error:  # re-raised in the calling thread
                 answer.set_exception(error)
 
         threading.Thread(target=work, name="asking a server", daemon=True).start()
@@ -223,7 +216,7 @@ class Endpoint:
         return self._client
 
     def _hang_up(self) -> None:
-        """Leave a try behind; it ends with the next byte, or the next time-out, of its connection."""
+        """Abandon a try; it ends with the next byte or timeout of its connection."""
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -245,23 +238,19 @@ class Endpoint:
         return EndpointFailure(message, status=status, passing=passing, after=wanted)
 
     def _plain(self, message: str) -> str:
-        """The message without the key, should the server have repeated it."""
+        """The message without the key, in case the server repeated it."""
         return message if self._key == "none" else message.replace(self._key, "(the key)")
 
 
 def _naps(seconds: float, over: Callable[[float], bool]) -> None:
-    """Wait until it is over or so long, in naps: a stop that comes just as one begins is heard at its end."""
+    """Wait in short naps, so that a stop that arrives as one begins takes effect at its end."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and not over(min(left, 0.5)):
         pass
 
 
 def _read(kind: type[Body], text: str) -> Body:
-    """An answer as what was asked for.
-
-    Raises:
-        EndpointFailure: it is something else.
-    """
+    """Parse an answer; raises ``EndpointFailure`` if it is invalid."""
     try:
         return kind.model_validate(json.loads(text))
     except ValidationError as error:
@@ -273,7 +262,7 @@ def _read(kind: type[Body], text: str) -> Body:
 
 
 def _gist(body: object, text: str) -> str:
-    """What an error's body says: its ``message``, wherever that is, or its text."""
+    """The message in an error's body, or its text."""
     while isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body.get("error") or ""
     return _clip(body if isinstance(body, str) and body else text)
@@ -285,17 +274,17 @@ def _clip(text: str) -> str:
 
 
 def _pause(attempt: int, wanted: float | None) -> float:
-    """Seconds before the next try: half a second, doubled each time, or what is asked for."""
+    """Seconds before the next try: 0.5, doubled each time, or what the server asks for."""
     if wanted is not None:
         return min(wanted, _LONGEST_WAIT)
     return min(0.5 * 2.0 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.75, 1.25)
 
 
 def choose(models: Sequence[ServedModels], wanted: str | None, url: str) -> ServedModels:
-    """The model that is meant.
+    """The model of this name, or the only one.
 
     Raises:
-        UsageError: the server has none of this name, or several and none was named.
+        UsageError: there is no such model, or several and none was named.
     """
     names = ", ".join(model.id for model in models) or "nothing"
     found = [model for model in models if wanted in (None, model.id)]

@@ -1,4 +1,4 @@
-"""A conversation as OpenAI's chat completions take it, so that each request begins like the last one."""
+"""A conversation as messages of OpenAI's chat completions; each request begins like the previous one."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ Json = dict[str, Any]
 
 
 class Messages:
-    """Writes one episode's messages.
+    """Builds one episode's messages.
 
-    A server finds what it has computed before by the beginning of a request, so a screenshot is encoded once
-    and repeated letter by letter.
+    A server's prefix cache needs identical text, so each screenshot is encoded only once.
 
     Args:
-        task: the text of the first message, from the instruction.
-        card: how many images, and what goes with those that are left out.
-        limits: screenshots are resized within these before they are sent, so that the server, which does
-            the same, leaves them as they are and points are in pixels of what was sent; None sends them as
-            they are.
+        task: makes the first message from the instruction.
+        card: maximum number of images, and whether replies to dropped ones are dropped.
+        limits: screenshots are resized within these before they are sent, as the server would do. So the
+            server leaves them unchanged, and points are in pixels of the sent image; None for no resizing.
     """
 
     def __init__(self, task: Callable[[str], str], card: ModelCard, limits: ResizeLimits | None) -> None:
@@ -42,33 +40,30 @@ class Messages:
         """All messages, the newest screenshot last.
 
         Raises:
-            ValueError: a screenshot's sides are beyond a ratio of 200.
+            ValueError: the aspect ratio of a screenshot is above 200.
         """
         messages: list[Json] = [{"role": "user", "content": self._task(context.instruction)}]
         before, self._pictures = self._pictures, {}
         for said in conversation(context, self._card):
-            content: str | list[Json]
-            if isinstance(said.content, Screenshot):
-                content = [self._picture(said.content, before)]
-            else:
-                content = said.content
-            messages.append({"role": said.role, "content": content})
+            content = said.content
+            parts = [self._image(content, before)] if isinstance(content, Screenshot) else content
+            messages.append({"role": said.role, "content": parts})
         return messages
 
     def size(self, screenshot: Screenshot) -> Size:
-        """In which size a screenshot is sent."""
+        """The size in which a screenshot is sent."""
         return smart_resize(screenshot.size, self._limits) if self._limits else screenshot.size
 
     def tokens(self, context: Context) -> int:
-        """How many visual tokens the screenshots of a request are at least; 0 where the size is left open."""
+        """The minimum number of image tokens of a request; 0 if screenshots are not resized."""
         if self._limits is None:
             return 0
         shown = [said.content for said in conversation(context, self._card)]
         sizes = [self.size(content) for content in shown if isinstance(content, Screenshot)]
         return sum(size.width * size.height for size in sizes) // self._limits.factor**2
 
-    def _picture(self, screenshot: Screenshot, before: Mapping[str, Json]) -> Json:
-        """A screenshot's part of a message, written anew only if the last request did not hold it."""
+    def _image(self, screenshot: Screenshot, before: Mapping[str, Json]) -> Json:
+        """A screenshot's part of a message, reused from the previous request if possible."""
         name = screenshot.digest
         if name not in self._pictures:
             self._pictures[name] = before.get(name) or _encoded(screenshot, self.size(screenshot))

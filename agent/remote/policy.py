@@ -1,4 +1,4 @@
-"""The policy that asks a server: vLLM, SGLang, or any other that speaks OpenAI's chat completions."""
+"""The policy that runs on a server: vLLM, SGLang, or any other with OpenAI's chat completions API."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .endpoint import PREFIX, Completion, Endpoint, EndpointFailure, ServedModel
 from .messages import Messages
 
 LONGEST_REPLY: Final = 1024
-"""Tokens after which a reply is cut off; a guard only, since the server knows the end of a turn."""
+"""Tokens after which a reply is cut off; a safeguard, since the server stops at the end of a turn."""
 _EXACT = ("vllm", "sglang")
-"""Programs that count tokens exactly and may be asked to keep special ones, such as those around a box."""
+"""Servers that count tokens exactly and can keep special tokens, such as those around a box."""
 _NO_LIST = (404, 405, 501)
 _FAMILIES = (
     (r"doubao-?1[.-]?5", "doubao-1.5"),
@@ -34,22 +34,22 @@ _FAMILIES = (
     (r"qwen-?2[.-]?5-?vl", "qwen2.5-vl-toolcall"),
     (r"qwen-?3-?vl", "qwen3-vl-toolcall"),
 )
-"""Names of models by which their dialect is known, the more special first."""
+"""Patterns of model names and their dialects; the first match counts."""
 
 
 class RemotePolicy:
-    """Decides by asking a server; the conversation is sent anew at each step and begins like the last one.
+    """Requests replies from a server; each request holds the whole conversation.
 
     Args:
-        endpoint: whom to ask, or its address, ``openai:URL#NAME``.
-        dialect: the dialect or its name; by default known by the name of the model or of its weights.
-        temperature: 0 always takes the likeliest token.
+        endpoint: the server, or its address, ``openai:URL#NAME``.
+        dialect: the dialect or its name; by default recognized by the name of the model or its weights.
+        temperature: 0 is greedy decoding.
         top_p: draw only from the likeliest tokens that together reach this probability.
-        seed: replies are drawn from it and the number of the step, by servers that can.
-        card: what is known of the model besides; by default what UI-TARS was trained with, and its dialect.
+        seed: of sampling, together with the number of the step, for servers that support it.
+        card: further facts about the model; by default those of UI-TARS.
 
     Raises:
-        UsageError: the server does not answer, refuses, or has no such model; or no dialect is known.
+        UsageError: the server does not answer, refuses, or lacks the model; or the dialect is unknown.
         MissingPartError: the package ``openai`` is missing.
     """
 
@@ -66,7 +66,7 @@ class RemotePolicy:
         if temperature < 0 or not 0 < top_p <= 1:
             raise UsageError(f"temperature {temperature:g} and top_p {top_p:g} draw nothing")
         self._endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
-        if isinstance(dialect, str):  # before anybody is asked
+        if isinstance(dialect, str):  # before any request
             dialect = get_dialect(dialect)
         self._served = _find(self._endpoint)
         self._dialect = dialect or get_dialect(card.dialect if card else _dialect_of(self._served))
@@ -94,12 +94,12 @@ class RemotePolicy:
 
     @property
     def decoding(self) -> tuple[str, ...]:
-        """None: how replies are drafted is the server's affair."""
+        """None: the server decides how it decodes."""
         return ()
 
     @property
     def served(self) -> str | None:
-        """The directory or hub id of its weights, where the server says so."""
+        """The directory or hub id of its weights, if the server states it."""
         return self._served.root
 
     @property
@@ -110,12 +110,12 @@ class RemotePolicy:
 
     @property
     def fingerprint(self) -> None:
-        """Unknown: a server may serve other weights under the same name."""
+        """None: a server may serve other weights under the same name."""
         return None
 
     @property
     def tolerance(self) -> float:
-        """The card's: how far its points scatter, as a share of the screenshot's longer side."""
+        """The card's tolerance for points, as a share of the screenshot's longer side."""
         return self._card.tolerance
 
     def start(self) -> None:
@@ -125,11 +125,11 @@ class RemotePolicy:
         self._known: tuple[Context, Prediction | UnreadableReply] | None = None
 
     def predict(self, context: Context) -> Prediction:
-        """Send the conversation and read the reply.
+        """Send the conversation and parse the reply.
 
         Raises:
-            UnreadableReply: the reply cannot be read; the error carries the reply and what it cost.
-            EndpointFailure: the server gives none, after several tries.
+            UnreadableReply: the reply cannot be parsed; the error carries it and what it cost.
+            EndpointFailure: the server gave no reply after several tries.
             UsageError: the screenshot is too narrow or too low for the model.
         """
         known, self._known = self._known, None
@@ -151,13 +151,12 @@ class RemotePolicy:
     def verify(
         self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
     ) -> Verification:
-        """Say which of some replies does what it would do itself; see ``VerifyingPolicy``.
+        """Say which of some replies has the same actions as its own; see ``VerifyingPolicy``.
 
-        A server only writes: it is asked as by ``predict``, and where it agrees with none, the next
-        ``predict`` has its answer already.
+        A server cannot verify, so it writes a reply, which the next ``predict`` returns if none agrees.
 
         Raises:
-            EndpointFailure: the server gives no reply, after several tries.
+            EndpointFailure: the server gave no reply after several tries.
         """
         try:
             own = self.predict(context)
@@ -175,10 +174,10 @@ class RemotePolicy:
         return Verification(None, None, own.usage)
 
     def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
-        """The reply that does these actions and gives no thought.
+        """The reply with these actions and no thought.
 
         Raises:
-            UsageError: its dialect has no words for them.
+            UsageError: the dialect cannot express them.
         """
         return without_thought(self._dialect, actions, *self._sizes(context))
 
@@ -200,7 +199,7 @@ class RemotePolicy:
         return self._endpoint.complete(request, {"skip_special_tokens": False} if self._exact else {})
 
     def _check_size(self, context: Context, usage: Usage) -> None:
-        """See that the server did not shrink the screenshots: its points would be in another frame."""
+        """Check that the server did not shrink the screenshots, which would shift its points."""
         least = self._messages.tokens(context)
         if self._exact and 0 < usage.prompt_tokens < least:
             raise PolicyFailure(
@@ -212,13 +211,13 @@ class RemotePolicy:
         return self._dialect.parse(raw, *self._sizes(context))
 
     def _sizes(self, context: Context) -> tuple[Size, Size]:
-        """The newest screenshot's size, and the one the model sees."""
+        """The newest screenshot's size, and the size that the model sees."""
         screenshot = context.screenshot
         return screenshot.size, self._messages.size(screenshot)
 
 
 def _find(endpoint: Endpoint) -> ServedModels:
-    """The model that is meant, as the server lists it; as it was named where the server has no list."""
+    """The model in the server's list, or as named if the server has no list."""
     url, wanted = endpoint.address
     try:
         models = endpoint.models()
@@ -235,7 +234,7 @@ def _dialect_of(served: ServedModels) -> str:
         for pattern, dialect in _FAMILIES:
             if re.search(pattern, plain):
                 return dialect
-    raise UsageError(f"which language {served.id} speaks is not known by its name; say --dialect NAME")
+    raise UsageError(f"the dialect of {served.id} cannot be recognized by its name; pass --dialect NAME")
 
 
 def _usage(completion: Completion, seconds: float) -> Usage:
@@ -248,12 +247,12 @@ def _usage(completion: Completion, seconds: float) -> Usage:
 
 
 def _paid(usage: Usage) -> Usage:
-    """The same without its time, which was told already."""
+    """The same without timings, which were recorded already."""
     return usage.model_copy(update={"timings": {}})
 
 
 def _same(own: Sequence[Action], recorded: Sequence[Action], tolerance: float) -> bool:
-    """Whether actions do the same, points up to some pixels; a secret's text is not asked of the model."""
+    """Whether actions are the same, with a tolerance for points; the text of secrets is not compared."""
     seen = [_blind(mine, theirs) for mine, theirs in zip(own, recorded, strict=False)]
     return (
         len(own) == len(recorded)
@@ -263,7 +262,7 @@ def _same(own: Sequence[Action], recorded: Sequence[Action], tolerance: float) -
 
 
 def _blind(own: Action, recorded: Action) -> Action:
-    """The model's action with the marks of the recorded text, where the rest of the text is the same."""
+    """The model's action with the placeholders of the recorded text, if the rest of the text is the same."""
     if not (isinstance(own, Type) and isinstance(recorded, Type) and MARK.search(recorded.text)):
         return own
     around = MARK.sub("\0", recorded.text).split("\0")

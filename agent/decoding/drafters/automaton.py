@@ -1,21 +1,18 @@
-"""An index of all substrings of a growing text: a suffix automaton that knows where and how often.
+"""A suffix automaton: an index of all substrings of a growing text, with their last positions and counts.
 
-Built online (Blumer et al. 1985). A state stands for all substrings that end at the same positions; it holds
-the most recent of these positions and their number, exact for substrings up to a given length.
+Built online (Blumer et al. 1985). A state stands for all substrings that end at the same positions. Positions
+and counts are exact for substrings up to a given length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 
 class SuffixAutomaton:
-    """Substrings of one text; negative tokens are walls that no match and no continuation crosses.
-
-    Args:
-        longest: positions and counts are kept for substrings up to this length; matches end there.
-    """
+    """Indexes substrings of up to ``longest`` tokens; no match or continuation crosses a negative token."""
 
     def __init__(self, longest: int) -> None:
         self.longest = longest
@@ -29,11 +26,11 @@ class SuffixAutomaton:
         self._tail = (0, 0)
 
     def append(self, token: int) -> None:
-        """Extend the text; constant time but for ``longest``, averaged over the text."""
+        """Extend the text; amortized O(longest)."""
         self.text.append(token)
         self._grow(token)
-        # The longest suffix whose positions are kept; the chain of links from it holds all shorter ones.
-        # What follows a match of full length is to be counted, too.
+        # The longest suffix whose positions are kept, one longer than matches, so that what follows a match
+        # of full length is counted too; the chain of suffix links from it holds all shorter ones.
         self._tail = self._step(*self.settle(*self._tail), token, self.longest + 1)
         state, position = self._tail[0], len(self.text) - 1
         while state > 0:
@@ -42,7 +39,7 @@ class SuffixAutomaton:
             state = self._link[state]
 
     def step(self, state: int, length: int, token: int) -> tuple[int, int]:
-        """The longest suffix, up to ``longest``, of a substring and a token that is a substring as well."""
+        """The longest suffix of a substring plus a token that is a substring too, up to ``longest``."""
         return self._step(state, length, token, self.longest)
 
     def _step(self, state: int, length: int, token: int, longest: int) -> tuple[int, int]:
@@ -54,26 +51,21 @@ class SuffixAutomaton:
         return self.settle(state, min(length, longest))
 
     def settle(self, state: int, length: int) -> tuple[int, int]:
-        """The state of the suffix of this length, which may have split off since."""
+        """The state of the suffix of this length, which may have been split off since."""
         while state and self._length[self._link[state]] >= length:
             state = self._link[state]
         return state, length
 
     def end(self, state: int) -> int:
-        """The last position at which the state's substrings end."""
+        """The last position where the state's substrings end."""
         return self._end[state]
 
     def continuation(self, position: int, count: int) -> Sequence[int]:
-        """Text from a position on, up to a wall."""
-        text: list[int] = []
-        for token in self.text[position : position + count]:
-            if token < 0:
-                break
-            text.append(token)
-        return text
+        """The text from a position on, up to a negative token."""
+        return list(takewhile(lambda token: token >= 0, self.text[position : position + count]))
 
     def followers(self, state: int, length: int) -> list[tuple[int, int, int]]:
-        """Tokens that follow a substring: how often, the last position of each, and the token."""
+        """Tokens that follow a substring, most frequent first: count, last position, token."""
         found = []
         for token, target in self._next[state].items():
             if token >= 0:
@@ -91,7 +83,7 @@ class SuffixAutomaton:
         self._last = new
 
     def _target(self, state: int, token: int) -> int:
-        """The state of a state's longest substring and a token, split off from longer ones."""
+        """The state of a state's longest substring plus a token; split off from longer ones if needed."""
         target = self._next[state][token]
         if self._length[target] == self._length[state] + 1:
             return target
@@ -115,14 +107,7 @@ class SuffixAutomaton:
 
 @dataclass(frozen=True)
 class Match:
-    """The longest suffix of the text so far that occurs before.
-
-    Attributes:
-        length: tokens that agree.
-        automaton: where it was found.
-        state: its state there.
-        end: the most recent position before now at which it ends.
-    """
+    """The longest suffix of the text that occurred before: its length, state and last earlier position."""
 
     length: int
     automaton: SuffixAutomaton
@@ -130,15 +115,15 @@ class Match:
     end: int
 
     def continuation(self, count: int, first: int | None = None) -> Sequence[int]:
-        """What followed the last time that anything did, or the last time that ``first`` did."""
+        """What followed the last time, or the last time that ``first`` followed."""
         if first is None and (text := self.automaton.continuation(self.end + 1, count)):
             return text
-        # The last time may have been the end of a text.
+        # The last occurrence may be at the end of a text.
         ends = [end for _, end, token in self._followers() if first in (None, token)]
         return self.automaton.continuation(max(ends), count) if ends else []
 
     def followers(self) -> list[tuple[int, int]]:
-        """What ever followed: tokens and how often, the most frequent first."""
+        """All tokens that ever followed, with their counts, most frequent first."""
         return [(token, count) for count, _, token in self._followers()]
 
     def _followers(self) -> list[tuple[int, int, int]]:
@@ -146,18 +131,15 @@ class Match:
 
 
 class SuffixIndex:
-    """A suffix automaton with bounded memory: a young generation that grows and an old one that is frozen.
+    """A suffix automaton with bounded memory: a young generation grows, an old one is frozen.
 
-    When the young one is full it becomes the old one, and what was old is forgotten.
-
-    Args:
-        capacity: tokens of one generation.
-        longest: longer matches count as this long.
+    When the young one holds ``capacity`` tokens it becomes the old one, and the old one is dropped. Matches
+    are capped at ``longest`` tokens.
     """
 
     def __init__(self, capacity: int, longest: int) -> None:
         if capacity < 1 or longest < 1:
-            raise ValueError("a suffix index needs room for a token and matches of at least one")
+            raise ValueError("a suffix index needs a capacity and a match length of at least one token")
         self._capacity = capacity
         self._longest = longest
         self._walls = 0
@@ -171,11 +153,11 @@ class SuffixIndex:
 
     @property
     def texts(self) -> tuple[Sequence[int], Sequence[int]]:
-        """What is remembered, the old generation and the young one, with walls as negative tokens."""
+        """The old and the young generation, with negative tokens between texts."""
         return self._old.text, self._young.text
 
     def append(self, token: int) -> None:
-        """Go on with the text."""
+        """Extend the current text."""
         if len(self._young.text) >= self._capacity:
             self._old, self._young = self._young, SuffixAutomaton(self._longest)
             self._in_old, self._in_young = self._in_young, (0, 0)
@@ -187,7 +169,7 @@ class SuffixIndex:
         self._in_young = self._young.settle(state, length)
 
     def cut(self) -> None:
-        """Let a new text begin."""
+        """Begin a new text."""
         text = self._young.text
         if text and text[-1] >= 0:
             self._walls += 1
@@ -195,7 +177,7 @@ class SuffixIndex:
         self._in_old = self._in_young = (0, 0)
 
     def match(self) -> Match | None:
-        """The longest suffix of the text so far that occurs before; of equal ones the most recent."""
+        """The longest suffix of the current text that occurred before; the most recent one of equals."""
         (state, length), (old_state, old_length) = self._in_young, self._in_old
         if max(length, old_length) == 0:
             return None

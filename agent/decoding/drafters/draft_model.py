@@ -1,7 +1,6 @@
 """Drafts with a smaller model that sees the same conversation (Leviathan et al. 2023, arXiv 2211.17192).
 
-Unlike transformers' assistants it is shown the screenshots too; one that cannot see them drafts little that a
-GUI agent would say.
+Unlike transformers' assistant models it sees the screenshots too, without which few drafts would be right.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from ....actions.errors import UsageError
 from ....actions.geometry import Size
 from ....perception.resize import ImageSpec
 from ..draft import DraftState
-from ..layout import ImageSegment, Segment, TextSegment
+from ..layout import ImageSegment, Segment, TextSegment, common_prefix
 from ..network import Network
 from ..sampling import distribution, sample
 from ..session import Session
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class DraftModel:
-    """A second model with a session of its own; it drafts a chain, token by token.
+    """A second model with its own session; it drafts a chain, token by token.
 
     Args:
         network: the draft model.
         spec: how screenshots are cut for it.
-        vocabulary: number of the target's scores.
-        depth: longest chain.
+        vocabulary: number of the target's logits.
+        depth: maximum length of the chain.
         surest: the chain ends where its probability falls below this.
     """
 
@@ -50,38 +49,36 @@ class DraftModel:
         self._surest = surest
         self._session = Session(network, spec)
         self._prompt: list[Segment] | None = None
-        # A prompt that it has not read: while nobody asks for drafts, none is read at all.
+        # A prompt that is not read yet; it is read when a draft is asked for.
         self._ahead: list[Segment] | None = None
-        # Committed tokens that it has not read, drafted ones that it has, and drafted ones that it has not.
+        # Committed tokens not read yet, drafted tokens read, and drafted tokens not read yet.
         self._pending: list[int] = []
         self._drafted: list[int] = []
         self._unread: list[int] = []
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
-        """Take over the prompt with its screenshots, as this model's own image processor cuts them."""
+        """Take the prompt's screenshots, cut by this model's own image processor."""
         self._prompt = [
             ImageSegment.of(segment.screenshot, self._spec) if isinstance(segment, ImageSegment) else segment
             for segment in prompt
         ]
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
-        """A prompt to read when drafts are asked for; only its text if ``prepare`` showed no screenshots."""
+        """Note the prompt for when a draft is asked for; without ``prepare`` only its token ids."""
         self._ahead = self._prompt or [TextSegment(tuple(prompt))]
         self._prompt = None
         self._pending, self._drafted, self._unread = [], [], []
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """Keep what it drafted as far as it came true."""
-        agreed = 0
-        while agreed < min(len(ids), len(self._drafted)) and ids[agreed] == self._drafted[agreed]:
-            agreed += 1
-        self._session.rewind(len(self._drafted) - agreed)
-        self._pending += ids[agreed:]
+        """Keep the accepted part of the draft in the cache."""
+        accepted = common_prefix(ids, self._drafted)
+        self._session.rewind(len(self._drafted) - accepted)
+        self._pending += ids[accepted:]
         self._drafted = []
 
     @torch.inference_mode()
     def propose(self, state: DraftState, budget: int) -> DraftTree:
-        """A chain of its likeliest tokens, or above temperature 0 of tokens drawn from its distribution."""
+        """A chain of the likeliest tokens; above temperature 0, of tokens drawn from its distribution."""
         tree, node, value = state.tree(), 0, 1.0
         for _ in range(min(self._depth, budget)):
             token, sure, following = self._follow(tree, node, state)
@@ -106,11 +103,10 @@ class DraftModel:
         return token, float(q[token]), tree.draw(node, draws, float(q[token]), self.name)[0]
 
     def _read(self) -> Probabilities:
-        """Read what it has not read yet; the scores of what follows, as many as the target has."""
+        """Read all that is not read yet; returns the next token's logits, as many as the target has."""
         if self._ahead is not None:
             self._hidden = self._session.prefill(self._ahead).hidden
             self._ahead = None
-        # Before a reply has begun there is nothing to read.
         if new := [*self._pending, *self._unread]:
             self._hidden = self._session.extend(new)[-1]
         self._drafted += self._unread
@@ -125,14 +121,14 @@ def load_draft_model(path: str, target: TargetModel) -> DraftModel:
 
     Raises:
         MissingPartError: there is no checkpoint.
-        UsageError: its tokens are not those of the target.
+        UsageError: its tokenizer is another one than the target's.
     """
     from ...checkpoints.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path, device=str(target.network.device))
     if checkpoint.tokenizer.get_vocab() != target.checkpoint.tokenizer.get_vocab():
         raise UsageError(
-            f"{path} cannot draft for {target.checkpoint.name}: it has other tokens; use a checkpoint with "
-            "the same tokenizer"
+            f"{path} cannot draft for {target.checkpoint.name}: it has another tokenizer; use a checkpoint "
+            "with the same one"
         )
     return DraftModel(Network(checkpoint.model), checkpoint.image_spec, target.network.vocabulary)

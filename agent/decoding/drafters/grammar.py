@@ -1,7 +1,6 @@
 """Drafts what the action grammar forces: ``click(start_box='(`` takes one forward instead of eight.
 
-Forced text is proposed like any other draft and never pasted into the reply, because which tokens spell it
-is the model's choice.
+Forced text is verified like any other draft, because the model decides which tokens spell it.
 """
 
 from __future__ import annotations
@@ -18,14 +17,12 @@ if TYPE_CHECKING:
 
 
 class GrammarDrafter:
-    """Follows the reply with a grammar; once a reply leaves the grammar, it has nothing more to say.
-
-    Decoding need not be constrained by the grammar for this.
+    """Follows the reply in a grammar, also in unconstrained decoding; stops where a reply leaves the grammar.
 
     Args:
         constraint: the grammar of replies.
-        confidence: how sure it is that a forced token comes.
-        ending: how sure it is that a reply ends where it may.
+        confidence: in forced tokens.
+        ending: confidence that a reply ends where it may.
     """
 
     name = "grammar"
@@ -43,11 +40,11 @@ class GrammarDrafter:
         self._inside = True
 
     def constrain(self, constraint: GrammarConstraint) -> None:
-        """Use another grammar from the next reply on, such as that of a screenshot of another size."""
+        """Use another grammar from the next reply on."""
         self._constraint = constraint
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """Follow what was committed, as far as it is in the grammar."""
+        """Follow committed tokens as far as the grammar allows them."""
         for token in ids:
             if self._inside and self._state.accepts([token]) == 1:
                 self._state.advance(token)
@@ -55,7 +52,7 @@ class GrammarDrafter:
                 self._inside = False
 
     def propose(self, state: DraftState, budget: int) -> DraftTree:
-        """What the grammar forces after the root, and the end of the reply where it may end."""
+        """The forced tokens after the root, and the end of the reply where it may end."""
         tree = state.tree()
         if not self._inside or budget < 1:
             return tree

@@ -1,7 +1,7 @@
 """Several heads on the target's last state, each for a token further ahead (Medusa, arXiv 2401.10774).
 
-The state that predicted the root is all they see: head 0 guesses the token after the root, head 1 the one
-after that, each without knowing what the others guess. So their best guesses are combined to a tree.
+From the state that predicted the root, head 0 guesses the token after the root, head 1 the one after that. No
+head knows the others' guesses, so their best guesses are combined into a tree.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..tree import DraftTree
 from .output import DraftOutput
 
 RANKS = 10
-"""Guesses per head that may be in a tree."""
+"""Maximum number of guesses per head."""
 LEAST = 0.02
 """Nodes less likely than this to be accepted are not drafted."""
 
 
 class ResBlock(nn.Module):
-    """x + SiLU(Wx); W begins as zero, so that an untrained block changes nothing."""
+    """x + SiLU(Wx); W starts as zero, so that an untrained block is the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -34,48 +34,46 @@ class ResBlock(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, states: Tensor) -> Tensor:
-        """States of any shape ... x hidden size to as many."""
+        """Transform states (... x hidden size)."""
         return states + functional.silu(self.linear(states))
 
 
 class MedusaHeads(nn.Module):
-    """The heads: a residual block each, and an output layer of its own or the target's.
+    """The heads: one residual block each, and an output layer.
 
     Args:
         width: hidden size.
-        heads: how many.
-        own: outputs of each head's own output layer; 0 for the target's, shared by all, as pays for large
-            vocabularies.
+        heads: number of heads.
+        own: outputs of each head's own output layer; 0 to share the target's, for large vocabularies.
     """
 
     def __init__(self, width: int, heads: int = 4, own: int = 0) -> None:
         super().__init__()
-        # Not [block] * heads, which would be one block.
         self.blocks = nn.ModuleList([ResBlock(width) for _ in range(heads)])
         self.outputs = nn.ModuleList([nn.Linear(width, own, bias=False) for _ in range(heads if own else 0)])
 
     def begin(self, output: DraftOutput) -> None:
-        """Begin as copies of the target's output layer."""
+        """Initialize the output layers as copies of the target's."""
         with torch.no_grad():
             for layer in self.outputs:
                 layer.weight.copy_(output.rows)  # type: ignore[operator]
 
     def score(self, head: int, states: Tensor, output: DraftOutput) -> Tensor:
-        """One head's scores of states, ... x hidden size: ... x draft vocabulary."""
+        """One head's logits (... x draft vocabulary) of states (... x hidden size)."""
         lifted = self.blocks[head](states)
         scores: Tensor = self.outputs[head](lifted) if len(self.outputs) else output.score(lifted)
         return scores
 
     def unroll(self, states: Tensor, embeddings: Tensor, output: DraftOutput) -> list[Tensor]:
-        """Scores for training.
+        """Logits for training.
 
         Args:
-            states: replies x tokens x hidden size; the ones that predicted each token.
+            states: replies x tokens x hidden size; those that predicted the tokens.
             embeddings: of the tokens; not used.
-            output: the target's.
+            output: the target's output layer.
 
         Returns:
-            Per head k: replies x (tokens - 1 - k) x draft vocabulary, of the tokens from k + 1 on.
+            Per head k: replies x (tokens - 1 - k) x draft vocabulary, for the tokens from k + 1 on.
         """
         length = states.shape[1]
         return [
@@ -87,15 +85,15 @@ class MedusaHeads(nn.Module):
 def best_neighbours(
     values: Sequence[Sequence[float]], budget: int, least: float = 0.0
 ) -> list[tuple[int, ...]]:
-    """The paths of the tree that has the most value, best first.
+    """The paths of the tree with the highest total probability, best first.
 
-    From a path that is in the tree, its next sibling and its first child may be taken; as values fall along
-    both moves, taking the best neighbour each time is optimal.
+    From each path in the tree its next sibling and its first child can be added. Values fall along both
+    moves, so adding the best one each time is optimal.
 
     Args:
-        values: depths x ranks; how likely each guess is, the likeliest first.
-        budget: how many paths.
-        least: paths of less value are left out.
+        values: depths x ranks; probability of each guess, the likeliest first.
+        budget: maximum number of paths.
+        least: minimum probability of a path.
 
     Returns:
         Ranks from the root down, such as (0, 2); parents come before their children.
@@ -121,13 +119,13 @@ def best_neighbours(
 class MedusaDrafter:
     """Drafts trees of the heads' best guesses.
 
-    How likely a guess comes true is estimated twice: by how often the head's guess of that rank did when it
-    was measured, and by the probability that it gives it now. The tree is built from their geometric mean.
+    The probability of a guess is estimated as the geometric mean of the measured accuracy of its head and
+    rank, and the probability that the head gives it now.
 
     Args:
-        heads: trained.
-        output: the target's.
-        accuracies: heads x ranks; how often each head's guess of a rank came true.
+        heads: trained heads.
+        output: the target's output layer.
+        accuracies: heads x ranks; measured accuracy of each guess.
     """
 
     name = "medusa"
@@ -141,14 +139,14 @@ class MedusaDrafter:
         self._accuracies = [[math.sqrt(value) for value in row[:ranks]] for row in accuracies]
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
-        """It keeps nothing between rounds."""
+        """Nothing to do: no state is kept between rounds."""
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """It keeps nothing between rounds."""
+        """Nothing to do: no state is kept between rounds."""
 
     @torch.inference_mode()
     def propose(self, state: DraftState, budget: int) -> DraftTree:
-        """The tree worth most that ``budget`` nodes make; none without the target's state."""
+        """The best tree of ``budget`` nodes; none without the target's state."""
         tree = state.tree()
         if state.hidden is None or budget < 1:
             return tree

@@ -1,11 +1,11 @@
-"""One more block that reads the target's state with the token it led to (MTP, DeepSeek-V3, 2412.19437).
+"""Multi-token prediction: one more block on the target's state and the token that it predicted.
 
-h' = M[RMSNorm(h); RMSNorm(Emb(next token))] goes through one transformer block with keys and values of its
-own, a norm, and the target's output layer. For the tokens after the first its own h' stands in for the
-target's state; so that such chains hold, it is trained on them (EAGLE-3's training-time test, 2503.01840).
+h' = M[RMSNorm(h); RMSNorm(Emb(next token))] goes through one transformer block with its own KV cache, a norm,
+and the target's output layer (DeepSeek-V3, arXiv 2412.19437). For later tokens its own h' replaces the
+target's state; it is trained on such chains (training-time test of EAGLE-3, arXiv 2503.01840).
 
-It attends to the reply alone: the target's state knows the prompt already, its states at the prompt are not
-there when a cached prompt is reused, and a block that never reads the prompt begins a reply at no cost.
+It attends to the reply only: the target's state contains the prompt, and where a cached prompt is reused, its
+states do not exist.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .output import DraftOutput
 
 @dataclass(frozen=True)
 class MtpShape:
-    """The numbers that set the module's size; those of the target's own blocks."""
+    """The module's size: that of the target's blocks."""
 
     width: int
     heads: int
@@ -45,7 +45,7 @@ class MtpShape:
 
 
 class MtpCache:
-    """Keys and values of the pairs that were read: key heads x pairs x head width."""
+    """The KV cache: key heads x pairs x head width."""
 
     def __init__(self) -> None:
         self.keys: Tensor | None = None
@@ -55,7 +55,7 @@ class MtpCache:
         return 0 if self.keys is None else self.keys.shape[-2]
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Grow by new pairs; returns all keys and values."""
+        """Append new pairs; returns all keys and values."""
         if self.keys is None or self.values is None:
             self.keys, self.values = keys, values
         else:
@@ -64,13 +64,13 @@ class MtpCache:
         return self.keys, self.values
 
     def crop(self, length: int) -> None:
-        """Forget what was read after the first ``length`` pairs."""
+        """Drop all but the first ``length`` pairs."""
         if self.keys is not None and self.values is not None and length < len(self):
             self.keys, self.values = self.keys[..., :length, :], self.values[..., :length, :]
 
 
 class Norm(nn.Module):
-    """RMSNorm in few operations: a drafted token takes one small forward, whose time is their number."""
+    """RMSNorm in few operations, whose number determines the time of such a small forward."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -78,14 +78,14 @@ class Norm(nn.Module):
         self._root = math.sqrt(width)
 
     def forward(self, states: Tensor) -> Tensor:
-        """States of any shape ... x width to as many."""
+        """Normalize states (... x width)."""
         length = torch.linalg.vector_norm(states, dim=-1, keepdim=True, dtype=torch.float32)
         scaled: Tensor = states * (self._root / (length + 1e-6)).to(states.dtype) * self.weight
         return scaled
 
 
 class MtpModule(nn.Module):
-    """The module. A pair is a token and the state that predicted it; positions count the reply's pairs."""
+    """The block. A pair is a token and the state that predicted it; positions count the reply's pairs."""
 
     def __init__(self, shape: MtpShape) -> None:
         super().__init__()
@@ -103,20 +103,15 @@ class MtpModule(nn.Module):
         self.norm = Norm(width)
 
     def begin(self, final_norm: Tensor) -> None:
-        """Begin with the scale of the target's final norm, whose output layer is used."""
+        """Initialize the norm from the target's final norm."""
         with torch.no_grad():
             self.norm.weight.copy_(final_norm)
 
     def read(self, states: Tensor, embeddings: Tensor, cache: MtpCache) -> Tensor:
-        """Read pairs after those in the cache, which grows by them.
-
-        Args:
-            states: pairs x hidden size.
-            embeddings: pairs x hidden size.
-            cache: what was read before.
+        """Read new pairs: their states and token embeddings, each pairs x hidden size.
 
         Returns:
-            Pairs x hidden size; each in place of the target's state after the pair's token.
+            Pairs x hidden size; replacements of the target's states after the pairs' tokens.
         """
         count, past = len(states), len(cache)
         merged = self._merge(states, embeddings)
@@ -164,7 +159,7 @@ class MtpModule(nn.Module):
         return merged
 
     def _project(self, merged: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values: ... x heads x pairs x head width, the first two turned by position."""
+        """Queries, keys (both with rotary positions) and values: ... x heads x pairs x head width."""
         shape = self.shape
         heads = self.project(self.attention_norm(merged)).unflatten(-1, (-1, shape.head_width))
         heads = heads.transpose(-2, -3)
@@ -195,7 +190,7 @@ def turn(heads: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
 
 
 def chain_mask(length: int, step: int) -> Tensor:
-    """What tokens of a training step see: tokens x ((step + 1) x tokens), keys of step 0 first."""
+    """The attention mask of a training step: tokens x ((step + 1) x tokens), keys of step 0 first."""
     row, column = torch.arange(length)[:, None], torch.arange(length)[None]
     blocks = [column <= row - step]
     blocks += [column == row - step + past for past in range(1, step + 1)]
@@ -206,10 +201,10 @@ class MtpDrafter:
     """Drafts the module's likeliest chain, with its second choices as leaves.
 
     Args:
-        module: trained.
-        output: the target's.
-        embed: the target's embeddings of tokens, tokens x hidden size.
-        depth: longest chain.
+        module: the trained module.
+        output: the target's output layer.
+        embed: the target's token embeddings, tokens x hidden size.
+        depth: maximum length of the chain.
         branches: choices per token.
         surest: the chain ends where its probability falls below this.
     """
@@ -235,7 +230,7 @@ class MtpDrafter:
         self.start(())
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
-        """Forget the last reply; the prompt is not read."""
+        """Begin a new reply; the prompt is not read."""
         self._cache = MtpCache()
         self._known = 0
         self._state: Tensor | None = None
@@ -244,14 +239,14 @@ class MtpDrafter:
         self._blind = False
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """Note committed tokens; they are read when a draft is wanted."""
+        """Note committed tokens; they are read when a draft is asked for."""
         self._blind = self._blind or hidden is None
         if hidden is not None and not self._blind:
             self._ids += ids
             self._hidden.append(hidden)
 
     def _catch_up(self) -> None:
-        """Read committed tokens with the target's true states, in place of what was drafted."""
+        """Read committed tokens with the target's states, in place of drafted ones."""
         self._cache.crop(self._known)
         if self._ids and not self._blind:
             states = torch.cat(self._hidden).to(self._dtype)
@@ -262,7 +257,7 @@ class MtpDrafter:
 
     @torch.inference_mode()
     def propose(self, state: DraftState, budget: int) -> DraftTree:
-        """The likeliest chain; none where a round's states were missing."""
+        """The likeliest chain; none if states were missing in some round."""
         self._catch_up()
         tree, node, value = state.tree(), 0, 1.0
         drafted = None if self._blind else self._state
@@ -282,7 +277,7 @@ class MtpDrafter:
     def _follow(
         self, tree: DraftTree, node: int, value: float, drafted: Tensor, state: DraftState, budget: int
     ) -> tuple[int | None, float]:
-        """Let the likeliest tokens follow a node; returns the node of the likeliest, and how likely it is."""
+        """Add the likeliest tokens after a node; returns the likeliest one's node and its probability."""
         scores = self._output.score(drafted)
         best = self._output.probabilities(scores, state.banned, state.temperature).topk(self._branches)
         tokens, chances = self._output.tokens(best.indices[None])[0], best.values.tolist()

@@ -1,4 +1,4 @@
-"""What learned heads draft from: the target's vocabulary, or for a large one the part that replies use."""
+"""The vocabulary that trained heads draft from: the target's, or the most used part of a large one."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 LARGEST: Final = 32768
-"""Vocabularies up to this size are drafted from as a whole."""
+"""Vocabularies up to this size are used as a whole."""
 PART: Final = 8192
-"""How many tokens of a larger vocabulary are drafted from."""
+"""Size of the draft vocabulary for larger ones."""
 
 
 class DraftOutput:
-    """The target's own output layer over its draft vocabulary.
+    """The target's output layer, restricted to the draft vocabulary.
 
-    A score for each of 152k tokens costs a fourth of a small target's forward; replies use few of them
-    (EAGLE-3, arXiv 2503.01840, drafts from a part, too).
+    Scoring all of 152k tokens would cost a fourth of a small target's forward, and replies use few of them
+    (EAGLE-3, arXiv 2503.01840, drafts from a part too).
 
     Args:
         weight: vocabulary x hidden size; the target's output layer.
-        ids: the draft vocabulary as ids of the target, rising; None for all.
+        ids: rising ids of the draft vocabulary; None for all.
     """
 
     def __init__(self, weight: Tensor, ids: Tensor | None = None) -> None:
@@ -43,11 +43,11 @@ class DraftOutput:
         return other
 
     def score(self, states: Tensor) -> Tensor:
-        """Scores of ... x hidden size states: ... x draft vocabulary."""
+        """Logits (... x draft vocabulary) of states (... x hidden size)."""
         return states @ self.rows.T
 
     def places(self, tokens: Tensor) -> Tensor:
-        """Where tokens stand in the draft vocabulary; -1 for those that are not in it."""
+        """Indices of tokens in the draft vocabulary; -1 for tokens not in it."""
         if self.ids is None:
             return tokens
         if self._places is None:
@@ -56,14 +56,14 @@ class DraftOutput:
         return self._places[tokens]
 
     def tokens(self, places: Tensor) -> list[list[int]]:
-        """The ids of places in the draft vocabulary, rows x columns."""
+        """The ids of indices in the draft vocabulary, rows x columns."""
         ids: list[list[int]] = (places if self.ids is None else self.ids[places]).tolist()
         return ids
 
     def probabilities(self, scores: Tensor, banned: Collection[int], temperature: float = 0.0) -> Tensor:
-        """From scores, ... x draft vocabulary, to probabilities in float32; banned tokens have none.
+        """Probabilities (float32) from logits (... x draft vocabulary), without banned tokens.
 
-        At temperature 0 they say how likely a token is the target's likeliest, for which those at 1 stand in.
+        At temperature 0 those of temperature 1 are used as the chance to be the target's likeliest token.
         """
         scores = scores.float() / (temperature or 1.0)
         if banned:
@@ -81,11 +81,7 @@ class DraftOutput:
 def draft_vocabulary(
     replies: Sequence[Sequence[int]], vocabulary: int, size: int = PART, largest: int = LARGEST
 ) -> Tensor | None:
-    """Which tokens to draft from: all of a small vocabulary, else those that replies use most.
-
-    Returns:
-        Rising ids; None for all.
-    """
+    """The rising ids of the tokens that replies use most; None (all) for a small vocabulary."""
     if vocabulary <= largest:
         return None
     counts = torch.zeros(vocabulary, dtype=torch.long)

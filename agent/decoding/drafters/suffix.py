@@ -1,6 +1,6 @@
-"""Drafts what followed the last time the same tokens were written (SuffixDecoding, arXiv 2411.04975).
+"""Drafts what followed the same tokens the last time (SuffixDecoding, arXiv 2411.04975).
 
-An agent repeats itself: it copies the instruction into text fields, scrolls again, clicks the next row.
+Agents repeat themselves: they copy the instruction into text fields, scroll again, click the next row.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ..draft import DraftState
+from ..layout import common_prefix
 from ..tree import DraftTree
 from .automaton import Match, SuffixIndex
 
@@ -17,17 +18,14 @@ if TYPE_CHECKING:
 
 
 class SuffixDrafter:
-    """Looks up the longest suffix of the conversation that was seen before, and how it went on.
-
-    It knows this run's prompts and replies as they come, and what ``add`` gives it, such as the replies of
-    earlier runs.
+    """Looks up the longest suffix of the conversation that occurred before, and how it continued.
 
     Args:
-        capacity: how many tokens to remember at least; up to twice as many, the oldest go first.
+        capacity: tokens to remember; up to twice as many, the oldest are dropped first.
         longest: longer matches count as this long.
         shortest: shorter matches are not proposed.
-        branches: how many different next tokens to propose at most.
-        unknown: ids that text is split at: pictures' tokens.
+        branches: maximum number of different next tokens to propose.
+        unknown: ids that separate texts: image tokens.
     """
 
     name = "suffix"
@@ -48,33 +46,29 @@ class SuffixDrafter:
         self._instruction: tuple[int, ...] = ()
 
     def add(self, ids: Sequence[int]) -> None:
-        """Remember a text on its own, such as a reply of an earlier run."""
+        """Remember a separate text, such as a reply of an earlier run."""
         self._index.cut()
         self._extend(ids)
         self._index.cut()
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
-        """Read what is new in the prompt; what it shares with the conversation so far is known."""
+        """Read what is new in the prompt after the prefix that it shares with the conversation so far."""
         if instruction and tuple(instruction) != self._instruction:
             self._instruction = tuple(instruction)
             self.add(instruction)
-        shared = 0
-        for old, new in zip(self._seen, prompt, strict=False):
-            if old != new:
-                break
-            shared += 1
+        shared = common_prefix(self._seen, prompt)
         if shared < len(self._seen):
             self._index.cut()
         self._extend(prompt[shared:])
         self._seen = list(prompt)
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """Read what was committed."""
+        """Read committed tokens."""
         self._extend(ids)
         self._seen += ids
 
     def propose(self, state: DraftState, budget: int) -> DraftTree:
-        """What followed the longest match most recently, then what else followed it, by how often."""
+        """What followed the longest match last, then what else followed it, most frequent first."""
         tree = state.tree()
         match = self._index.match()
         if match is None or match.length < self._shortest:
@@ -95,7 +89,7 @@ class SuffixDrafter:
                 self._chain(tree, 0, text, match.length, left * count / total)
 
     def _chain(self, tree: DraftTree, parent: int, text: Sequence[int], length: int, first: float) -> None:
-        """Add a continuation; each token that comes true makes the match longer and the next one surer."""
+        """Add a continuation; the confidence rises with the length of the match."""
         sure = [(length + i) / (length + i + 2) for i in range(len(text))]
         if sure and first < 1:
             sure[0] = first
