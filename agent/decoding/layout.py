@@ -94,7 +94,7 @@ def layout_prompt(prompt: Sequence[Segment], image_token: int) -> PromptLayout:
         else:
             images.append(PlacedImage(segment, len(ids)))
             ids += [image_token] * len(segment)
-            blocks.append(image_positions(position, segment))
+            blocks.append(image_positions(position, segment.rows, segment.columns))
             position += max(segment.rows, segment.columns)
     joined = np.concatenate(blocks, axis=1) if blocks else np.zeros((3, 0), dtype=np.int64)
     return PromptLayout(tuple(ids), joined, position, tuple(images))
@@ -105,10 +105,10 @@ def text_positions(start: int, count: int) -> Positions:
     return np.tile(np.arange(start, start + count, dtype=np.int64), (3, 1))
 
 
-def image_positions(start: int, image: ImageSegment) -> Positions:
+def image_positions(start: int, rows: int, columns: int) -> Positions:
     """Positions of an image's tokens, row by row."""
-    rows, columns = np.divmod(np.arange(len(image), dtype=np.int64), image.columns)
-    return start + np.stack([np.zeros_like(rows), rows, columns])
+    row, column = np.divmod(np.arange(rows * columns, dtype=np.int64), columns)
+    return start + np.stack([np.zeros_like(row), row, column])
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

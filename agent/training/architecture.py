@@ -61,7 +61,7 @@ class Shape:
 
 
 def build_config(tokenizer: PreTrainedTokenizerFast, shape: Shape | None = None) -> Qwen3VLConfig:
-    """Return the model's configuration."""
+    """The model's configuration."""
     shape = shape or Shape()
     vocab = tokenizer.get_vocab()
     head = shape.width // shape.heads
@@ -107,7 +107,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast, shape: Shape | None = None)
 def build_model(
     tokenizer: PreTrainedTokenizerFast, shape: Shape | None = None
 ) -> Qwen3VLForConditionalGeneration:
-    """Return a model with starting weights: loud 2-D positions, numbers that lie near their neighbours."""
+    """A model with starting weights: loud 2-D positions, numbers that lie near their neighbours."""
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer, shape))
     visual: Any = model.model.visual
     side = visual.num_grid_per_side
@@ -125,7 +125,7 @@ def build_model(
 
 
 def waves_of(values: Tensor, width: int, lowest: float, highest: float) -> Tensor:
-    """Return sines and cosines of ``values`` (0-1) at frequencies from ``lowest`` to ``highest`` cycles."""
+    """Sines and cosines of ``values`` (0-1) at frequencies from ``lowest`` to ``highest`` cycles."""
     count = width // 2
     steps = torch.arange(count, device=values.device) / max(1, count - 1)
     frequencies = lowest * (highest / lowest) ** steps
@@ -134,13 +134,13 @@ def waves_of(values: Tensor, width: int, lowest: float, highest: float) -> Tenso
 
 
 def number_waves(values: Tensor) -> Tensor:
-    """Return the slower of the waves that number embeddings start with, for values from 0 to 1."""
+    """The slower of the waves that number embeddings start with, for values from 0 to 1."""
     highest = LOWEST * (HIGHEST / LOWEST) ** (COARSE / (COUNT - 1))
     return waves_of(values, 2 * (COARSE + 1), LOWEST, highest)
 
 
 def grid_waves(side: int, width: int) -> Tensor:
-    """Return 2-D sinusoids for a square grid, row by row."""
+    """2-D sinusoids for a square grid, row by row."""
     line = waves_of((torch.arange(side) + 0.5) / side, width // 2, 0.5, side / 4)
     rows = line[:, None, :].expand(side, side, -1)
     columns = line[None, :, :].expand(side, side, -1)
@@ -166,7 +166,7 @@ def save_checkpoint(
 
 
 def preprocessor(spec: ImageSpec) -> dict[str, Any]:
-    """Return what ``preprocessor_config.json`` says about images."""
+    """What ``preprocessor_config.json`` says about images."""
     return {
         "image_processor_type": "Qwen2VLImageProcessorFast",
         "patch_size": spec.patch_size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,11 +17,11 @@ from transformers import PreTrainedTokenizerFast
 
 from ...perception.observation import Screenshot
 from ...perception.resize import ImageSpec, to_patches
+from ..decoding.layout import image_positions, text_positions
 from ..prompts.chatml import PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
 from .architecture import IMAGE_SPEC
-from .dom import DomElement, PageRecord
 from .questions import UNTHOUGHT, TaughtReply
-from .sheets import Picture
+from .rendering import DomElement, PageRecord, Picture
 
 CHARS_PER_PATCH = 2
 IGNORED = -100
@@ -76,7 +76,7 @@ class Batch:
     inside: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """Return the batch on another device."""
+        """The batch on another device."""
         moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
         return replace(self, **moved)
 
@@ -110,12 +110,12 @@ class Shards:
         return sum(map(len, self.records))
 
     def page(self, place: Place) -> Labelled:
-        """Return one page."""
+        """One page."""
         shard, index = place
         return Labelled(np.array(self.arrays[shard][index]), self.records[shard][index])
 
     def draw(self, rng: random.Random, count: int) -> list[Labelled]:
-        """Return random pages of one size."""
+        """Random pages of one size."""
         sizes = list(self.by_size.values())
         places, totals = rng.choices(sizes, weights=[totals[-1] for _, totals in sizes])[0]
         return [self.page(place) for place in rng.choices(places, cum_weights=totals, k=count)]
@@ -135,17 +135,17 @@ class Encoder:
 
     @property
     def letter_count(self) -> int:
-        """Return how many classes the character loss knows; 0 is "no character"."""
+        """How many classes the character loss knows; 0 is "no character"."""
         return len(self.letters) + 2
 
     def encode(self, pages: Sequence[Labelled], conversations: Sequence[Conversation]) -> Batch:
-        """Return the batch for conversations over pages of one size."""
+        """The batch for conversations over pages of one size."""
         cut = [to_patches(Screenshot(np.ascontiguousarray(p.picture)), self.spec) for p in pages]
         grid = (cut[0].grid[1], cut[0].grid[2])
         elements = [self.element_labels(p, grid) for p in pages]
         rows = [self._sequence(c, pages, grid) for c in conversations]
         length = max((len(row.ids) for row in rows), default=0)
-        places = [_positions(row.ids, self.image_id, self._tokens(grid), length) for row in rows]
+        places = [row.padded_positions(length) for row in rows]
         return Batch(
             patches=torch.from_numpy(np.stack([p.values for p in cut])),
             grid=grid,
@@ -193,7 +193,7 @@ class Encoder:
         return self._merge_order(roles)[:, 0], self._merge_order(centres)
 
     def _merge_order(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """Return a grid of labels as rows, in the order in which patches are merged into visual tokens."""
+        """A grid of labels as rows, in the order in which patches are merged into visual tokens."""
         merge, (height, width, depth) = self.spec.merge_size, labels.shape
         tiles = labels.reshape(height // merge, merge, width // merge, merge, depth).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(tiles).reshape(-1, depth)
@@ -203,7 +203,7 @@ class Encoder:
 
     def _sequence(self, conversation: Conversation, pages: Sequence[Labelled], grid: tuple[int, int]) -> _Row:
         rows, columns = self._tokens(grid)
-        row = _Row([], [], [], [], [])
+        row = _Row()
         row.add(self._ids(message("user", conversation.instruction)), learn=False)
         height, width = pages[0].picture.shape[:2]
         for turn in conversation.turns:
@@ -211,7 +211,7 @@ class Encoder:
             if turn.picture is not None:
                 row.add(self._ids(PICTURE_BEFORE), learn=False)
                 start = len(row.ids)
-                row.add([self.image_id] * (rows * columns), learn=False)
+                row.add([self.image_id] * (rows * columns), learn=False, image=(rows, columns))
                 row.add(self._ids(PICTURE_AFTER), learn=False)
             row.add(self._ids(ChatFormat.opening), learn=False)
             reply, text = turn.reply, turn.reply.text(width, height)
@@ -236,15 +236,26 @@ class Encoder:
 
 @dataclass
 class _Row:
-    ids: list[int]
-    labels: list[int]
-    queries: list[tuple[int, int]]
-    targets: list[int]
-    inside: list[NDArray[np.float32]]
+    """One conversation: tokens, what is learned of them, and their 3-D positions (multimodal RoPE)."""
 
-    def add(self, ids: list[int], learn: bool) -> None:
+    ids: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    positions: list[NDArray[np.int64]] = field(default_factory=list)
+    next_position: int = 0
+    queries: list[tuple[int, int]] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    inside: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def add(self, ids: list[int], learn: bool, image: tuple[int, int] | None = None) -> None:
         self.ids += ids
         self.labels += ids if learn else [IGNORED] * len(ids)
+        start = self.next_position
+        self.positions.append(image_positions(start, *image) if image else text_positions(start, len(ids)))
+        self.next_position += max(image) if image else len(ids)
+
+    def padded_positions(self, length: int) -> Tensor:
+        padding = text_positions(self.next_position, length - len(self.ids))
+        return torch.from_numpy(np.concatenate([*self.positions, padding], axis=1))
 
 
 def _area(element: DomElement) -> float:
@@ -266,27 +277,8 @@ def _pad(rows: list[list[int]], length: int, value: int) -> Tensor:
     return torch.tensor([row + [value] * (length - len(row)) for row in rows])
 
 
-def _positions(ids: list[int], image_id: int, tokens: tuple[int, int], length: int) -> Tensor:
-    """Return the 3-D positions of Qwen3-VL's ``get_rope_index``, without its loops."""
-    rows, columns = tokens
-    count, parts, at, now = rows * columns, [], 0, 0
-    while at < len(ids):
-        if ids[at] == image_id:
-            block = np.stack(
-                [np.zeros(count), np.repeat(range(rows), columns), np.tile(range(columns), rows)]
-            )
-            parts.append(block + now)
-            at, now = at + count, now + max(rows, columns)
-        else:
-            end = ids.index(image_id, at) if image_id in ids[at:] else len(ids)
-            parts.append(np.tile(np.arange(end - at) + now, (3, 1)))
-            at, now = end, now + end - at
-    parts.append(np.tile(np.arange(length - len(ids)) + now, (3, 1)))
-    return torch.from_numpy(np.concatenate(parts, axis=1).astype(np.int64))
-
-
 def blank_like(page: Labelled, rng: random.Random) -> Labelled:
-    """Return an empty picture of a page's size: black, white, grey or any one colour."""
+    """An empty picture of a page's size: black, white, grey or any one colour."""
     grey = rng.choice((0, 255, 255, rng.randrange(256)))
     colour = [grey] * 3 if rng.random() < 0.8 else [rng.randrange(256) for _ in range(3)]
     picture = np.broadcast_to(np.array(colour, dtype=np.uint8), page.picture.shape)

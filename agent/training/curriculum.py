@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass
 
 from .batches import Conversation, Labelled, Shards, TrainingTurn, blank_like
-from .dom import DomElement
 from .episodes import LONGEST, EpisodePages, silenced, spelling
 from .questions import BLANK, GENERIC, STILL_BLANK, Question, ask, click, own_reply
+from .rendering import DomElement
 from .trainer import LossWeights
 
 BLANK_SHARE = 0.03
@@ -83,7 +83,7 @@ class Curriculum:
             raise ValueError("the pages hold no episodes; render some of --series native too")
 
     def draw(self, rng: random.Random) -> TrainingStep:
-        """Return one step's pages and conversations."""
+        """One step's pages and conversations."""
         if rng.random() < self._spelling:
             return self._shards.draw(rng, 1), spelling(rng, 5 * self._stage.pictures)
         pages, conversations = self._draw(rng)
@@ -102,7 +102,7 @@ class Curriculum:
 
 
 def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> TrainingStep:
-    """Return pages with up to ``stage.questions`` questions each, every one answered at first sight."""
+    """Pages with up to ``stage.questions`` questions each, every one answered at first sight."""
     pages = shards.draw(rng, stage.pictures)
     conversations: list[Conversation] = []
     for index, page in enumerate(pages):
@@ -115,7 +115,7 @@ def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> TrainingSte
 
 
 def several_turns(pages: list[Labelled], rng: random.Random) -> TrainingStep:
-    """Return episodes of two to four turns: tries that missed, pages that follow one another, slow pages."""
+    """Episodes of two to four turns: tries that missed, pages that follow one another, slow pages."""
     conversations: list[Conversation] = []
     left = list(range(len(pages)))
     while left:
@@ -145,7 +145,7 @@ def several_turns(pages: list[Labelled], rng: random.Random) -> TrainingStep:
 
 
 def wizard(pages: list[Labelled], chain: list[int], rng: random.Random) -> Conversation:
-    """Return an episode over pages that each ask for one click; a page that says "done" ends it."""
+    """An episode over pages that each ask for one click; a page that says "done" ends it."""
     ends = [i for i in chain if pages[i].record["extra"].get("done")]
     order = [i for i in chain if i not in ends] + ends[:1]
     replies = [(i, q) for i in order if (q := own_reply(pages[i].record)) is not None]
@@ -153,7 +153,7 @@ def wizard(pages: list[Labelled], chain: list[int], rng: random.Random) -> Conve
 
 
 def second_try(index: int, questions: list[Question], page: Labelled, rng: random.Random) -> Conversation:
-    """Return an episode in which one to three clicks missed and the page looks as before."""
+    """An episode in which one to three clicks missed and the page looks as before."""
     question = questions[0]
     height, width = page.picture.shape[:2]
     missed: list[TrainingTurn] = []

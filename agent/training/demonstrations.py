@@ -6,17 +6,15 @@ so that one screenshot yields them all.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ...env.browser.miniwob_pages import page_of
-from .dom import SCAN_JS, PageRecord
-from .sheets import Picture, open_page, save_shard, screenshot
+from .command_line import DATA, parse_options
+from .rendering import SCAN_JS, PageRecord, Picture, open_page, save_shard, screenshot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -61,11 +59,11 @@ class Sheet:
 
     @property
     def size(self) -> int:
-        """Return the number of frames."""
+        """The number of frames."""
         return self.columns * self.rows
 
     def html(self, tasks: list[str]) -> str:
-        """Return the sheet's page; frame ``i`` shows ``tasks[i]``."""
+        """The sheet's page; frame ``i`` shows ``tasks[i]``."""
         cells = []
         for index, task in enumerate(tasks):
             x, y = index % self.columns * WIDTH, index // self.columns * HEIGHT
@@ -77,7 +75,7 @@ class Sheet:
         return f"<!DOCTYPE html><body style='margin:0'>{''.join(cells)}</body>"
 
     def cut(self, sheet: Picture) -> list[Picture]:
-        """Return each frame's picture, in frame order."""
+        """Each frame's picture, in frame order."""
         return [
             sheet[y * HEIGHT : (y + 1) * HEIGHT, x * WIDTH : (x + 1) * WIDTH]
             for y in range(self.rows)
@@ -106,7 +104,7 @@ def serve(page: Page, sheet_html: str) -> None:
 def demonstrate(
     tasks: tuple[str, ...], rounds: int, first_seed: int = FIRST_SEED, sheet: Sheet | None = None
 ) -> Iterator[tuple[list[Picture], list[PageRecord]]]:
-    """Yield one sheet of labelled training pages per round."""
+    """One sheet of labelled training pages per round."""
     sheet = sheet or Sheet()
     if not FIRST_SEED <= first_seed <= LAST_SEED - rounds * sheet.size:
         raise ValueError(f"training seeds lie in [{FIRST_SEED}, {LAST_SEED}); the others are held out")
@@ -116,7 +114,7 @@ def demonstrate(
 def held_out(
     tasks: tuple[str, ...], rounds: int, first_seed: int = 0, sheet: Sheet | None = None
 ) -> Iterator[tuple[list[Picture], list[PageRecord]]]:
-    """Yield one sheet of labelled held-out pages per round, to measure with."""
+    """One sheet of labelled held-out pages per round, for measuring."""
     sheet = sheet or Sheet()
     if first_seed + rounds * sheet.size > FIRST_SEED:
         raise ValueError(f"seeds from {FIRST_SEED} on are for training")
@@ -135,24 +133,16 @@ def _sheets(
             page.evaluate("startAll", {"seed": first_seed + number * sheet.size, "mode": mode})
             found = cast("list[dict[str, Any]]", page.evaluate("scanAll()"))
             records = [
-                PageRecord(
-                    task=n, utterance=f["utterance"], elements=f["elements"], chars=f["chars"], extra={}
-                )
-                for n, f in zip(names, found, strict=True)
+                cast("PageRecord", labels | {"task": name, "extra": {}})
+                for name, labels in zip(names, found, strict=True)
             ]
             yield sheet.cut(screenshot(page)), records
 
 
 def main() -> None:
     """Write shards of training pages."""
-    parser = argparse.ArgumentParser(description="Render MiniWoB++ training pages with labels.")
-    parser.add_argument("--out", type=Path, default=Path("runs/embedded/data"))
-    parser.add_argument("--name", default="miniwob")
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=FIRST_SEED)
-    parser.add_argument("--tasks", nargs="*", default=[*REQUIRED, *REQUIRED, *FURTHER])
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    tasks = [*REQUIRED, *REQUIRED, *FURTHER]
+    options = parse_options(__doc__, out=DATA, name="miniwob", rounds=100, seed=FIRST_SEED, tasks=tasks)
     pictures: list[Picture] = []
     records: list[PageRecord] = []
     shard = 0

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from ..context import dropped_images
 from .architecture import SACCADE_JSON
 from .batches import Conversation, Labelled, Place, Shards, TrainingTurn, blank_like
-from .dom import DomElement, PageRecord
 from .questions import (
     BLANK,
     FINISHED,
@@ -25,6 +24,7 @@ from .questions import (
     own_reply,
     thought_of,
 )
+from .rendering import DomElement, PageRecord
 from .words import ASKING, FORWARD, names
 
 LONGEST = 16
@@ -94,7 +94,7 @@ class EpisodePages:
         return pages, told
 
     def _episode(self, rng: random.Random, turns: int, pages: list[Labelled]) -> Conversation:
-        """Return one episode; adds the pages whose screenshots are still there at its end to ``pages``."""
+        """One episode; adds the pages whose screenshots are still there at its end to ``pages``."""
         if rng.random() < NAMED_SHARE:
             known = [text for text in FORWARD if text in self.named]
             text = rng.choice(known if known and rng.random() < FORWARD_SHARE else list(self.named))
@@ -135,14 +135,14 @@ class EpisodePages:
         return scenes + ([Scene(*rng.choice(self.ends))] if ends else [])
 
     def _dialog(self, rng: random.Random, text: str) -> list[Scene]:
-        """Return a dialog to close, unless the button that is asked for is in it."""
+        """A dialog to close, unless the button that is asked for is in it."""
         place, reply = rng.choice(self.covered)
         record = self.shards.records[place[0]][place[1]]
         return [] if text in record["extra"]["over"] else [Scene(place, reply)]
 
 
 def _missed(rng: random.Random, reply: TaughtReply, page: Labelled) -> TaughtReply:
-    """Return a click on another element, or anywhere."""
+    """A click on another element, or anywhere."""
     height, width = page.picture.shape[:2]
     x, y = rng.uniform(0, width), rng.uniform(0, height)
     others = [element["point"] for element in page.record["elements"] if element != reply.element]
@@ -152,7 +152,7 @@ def _missed(rng: random.Random, reply: TaughtReply, page: Labelled) -> TaughtRep
 
 
 def spelling(rng: random.Random, count: int) -> list[Conversation]:
-    """Return episodes without a picture: all they teach is to spell in each thought what was asked for."""
+    """Episodes without a picture: all they teach is to spell in each thought what was asked for."""
     told = []
     for _ in range(count):
         x, y = rng.random() * 100, rng.random() * 100
@@ -164,7 +164,7 @@ def spelling(rng: random.Random, count: int) -> list[Conversation]:
 
 
 def silenced(conversation: Conversation, rng: random.Random, share: float) -> Conversation:
-    """Return the conversation, in some cases with all or half of its replies as actions alone."""
+    """The conversation, in some cases with all or half of its replies as actions alone."""
     if rng.random() >= share:
         return conversation
     each = 1.0 if rng.random() < 0.7 else 0.5

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import html
 import logging
 import random
@@ -20,6 +19,7 @@ from ...actions.schema import Finished
 from ...env.browser.environment import BrowserEnvironment
 from ..local import LocalPolicy
 from ..policy import Policy
+from .command_line import parse_options
 from .rollout import rollout
 
 log = logging.getLogger(__name__)
@@ -99,13 +99,8 @@ def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, seeds: Sequence[int]) -
 
 def main() -> None:
     """Measure one checkpoint."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--kind", choices=sorted(INSTRUCTIONS), nargs="*", default=list(INSTRUCTIONS))
-    parser.add_argument("--jobs", type=int, default=12)
-    parser.add_argument("--pages", type=int, default=12)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    kinds = {"choices": sorted(INSTRUCTIONS), "nargs": "*", "default": list(INSTRUCTIONS)}
+    options = parse_options(__doc__, model="embedded", kind=kinds, jobs=12, pages=12)
     policy = LocalPolicy(options.model)
     for kind in options.kind:
         found = do_jobs(policy, kind, options.pages, range(options.jobs))

@@ -40,7 +40,7 @@ def soft_numbers(sigma: float = SIGMA, count: int = 1000) -> Tensor:
 
 
 def char_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the character loss, empty patches weighted down, and the accuracy on real characters."""
+    """The character loss, empty patches weighted down, and the accuracy on real characters."""
     losses = functional.cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), reduction="none")
     real = (labels.flatten() > 0).float()
     weights = real + 0.05 * (1 - real)
@@ -51,7 +51,7 @@ def char_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def element_loss(
     heads: AuxiliaryHeads, patches: Tensor, roles: Tensor, centres: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the losses of what each patch is part of, and of where the centre of that element lies.
+    """The losses of what each patch is part of, and of where the centre of that element lies.
 
     The centre is asked for as the same waves that number tokens start as, so that a reply can copy it.
     """
@@ -68,13 +68,13 @@ def element_loss(
 
 
 def pointer_loss(query: Tensor, keys: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy against the visual token that holds the target, and the accuracy."""
+    """The cross-entropy against the visual token that holds the target, and the accuracy."""
     scores = torch.einsum("nd,nkd->nk", query.float(), keys.float()) / query.shape[-1] ** 0.5
     return functional.cross_entropy(scores, targets), (scores.argmax(-1) == targets).float().mean()
 
 
 def extent_loss(logits: Tensor, inside: Tensor) -> Tensor:
-    """Return the binary cross-entropy of "this visual token belongs to the target"."""
+    """The binary cross-entropy of "this visual token belongs to the target"."""
     weights = 1 + 4 * inside
     losses = functional.binary_cross_entropy_with_logits(logits.float(), inside, reduction="none")
     return (losses * weights).sum() / weights.sum()
@@ -90,7 +90,7 @@ class ReplyLoss:
         self.soft = soft_numbers()
 
     def __call__(self, logits: Tensor, labels: Tensor, coordinates: Tensor) -> dict[str, Tensor]:
-        """Return the loss of words and of coordinates, and the coordinates' mean error.
+        """The loss of words and of coordinates, and the coordinates' mean error.
 
         Args:
             logits: per kept position, scores over the vocabulary.
@@ -113,5 +113,5 @@ class ReplyLoss:
 
 
 def kept(labels: Tensor) -> Any:
-    """Return the index of every position whose next token is learned."""
+    """The index of every position whose next token is learned."""
     return (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)

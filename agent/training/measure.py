@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Callable, Sequence
 
@@ -14,6 +13,7 @@ from ...perception.capture import blank as one_colour
 from ...perception.observation import Screenshot
 from ..local import LocalPolicy
 from ..policy import Policy
+from .command_line import parse_options
 from .demonstrations import FIRST_SEED, REQUIRED
 from .rollout import rollout
 
@@ -60,15 +60,16 @@ def success_rate(
 
 def main() -> None:
     """Measure one checkpoint and log a line per task."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--tasks", nargs="*", default=list(REQUIRED))
-    parser.add_argument("--episodes", type=int, default=50)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--screen", choices=("seen", "blank", "other"), default="seen")
-    parser.add_argument("--steps", type=int, default=10, help="at most so many per episode")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    screen_option = {"choices": ("seen", "blank", "other"), "default": "seen"}
+    options = parse_options(
+        __doc__,
+        model="embedded",
+        tasks=list(REQUIRED),
+        episodes=50,
+        first_seed=0,
+        screen=screen_option,
+        steps={"type": int, "default": 10, "help": "maximum per episode"},
+    )
     policy = LocalPolicy(options.model)
     seeds = range(options.first_seed, options.first_seed + options.episodes)
     rates = []

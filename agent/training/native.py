@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import random
 
-from .dom import PageSketch
+from .rendering import PageSketch
 from .words import ENDINGS, FORWARD, LOADING, NAMES, REQUESTS, names, sentence
 
 FONTS = ("Arial", "sans-serif", "Liberation Sans", "DejaVu Sans", "Georgia", "monospace", "serif")
@@ -16,13 +16,13 @@ CLOSERS = ("OK", "OK", "Close", "Close", "×", "×", "Got it", "Dismiss")
 
 
 def buttons_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page of buttons that asks for nothing."""
+    """A page of buttons that asks for nothing."""
     choices = _choices(rng, rng.randint(1, 5))
     return PageSketch(_page(rng, "", choices), "buttons", "", _extra(rng))
 
 
 def asking_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page that asks for one of its buttons."""
+    """A page that asks for one of its buttons."""
     choices = _choices(rng, rng.randint(2, 4))
     wanted = rng.choice(choices)
     utterance = rng.choice(REQUESTS).format(wanted)
@@ -30,18 +30,18 @@ def asking_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
 
 
 def ending_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page that says that the job is done."""
+    """A page that says that the job is done."""
     more = f"<p>{sentence(rng)}</p>" if rng.random() < 0.25 else ""
     return PageSketch(_headed(rng, rng.choice(ENDINGS)) + more, "done", "", _extra(rng) | {"done": True})
 
 
 def loading_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page that says that it is not there yet."""
+    """A page that says that it is not there yet."""
     return PageSketch(_headed(rng, rng.choice(LOADING)), "loading", "", _extra(rng) | {"loading": True})
 
 
 def covered_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page with a dialog over it."""
+    """A page with a dialog over it."""
     closer = rng.choice(CLOSERS)
     dialog = [closer] if rng.random() < 0.75 or closer == "×" else [closer, "Cancel"]
     below = _page(rng, "", [name for name in _choices(rng, rng.randint(1, 4)) if name not in dialog])
@@ -51,7 +51,7 @@ def covered_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
 
 
 def look(rng: random.Random) -> str:
-    """Return the style of a page's body: mostly none at all."""
+    """The style of a page's body: mostly none at all."""
     style = f"margin:{rng.choice((8, 8, 8, 8, 0, 4, 16))}px;"
     if rng.random() < 0.4:
         style += f"font-family:{rng.choice(FONTS)};"
@@ -70,12 +70,12 @@ def _extra(rng: random.Random) -> dict[str, bool | str]:
 
 
 def _known(text: str) -> str:
-    """Return the name by which an element's label calls it."""
+    """The name by which an element's label calls it."""
     return "Close" if text == "×" else text
 
 
 def _choices(rng: random.Random, count: int) -> list[str]:
-    """Return different button names: ordinary words, mostly one that leads on, sometimes made-up ones."""
+    """Different button names: ordinary words, mostly one that leads on, sometimes made-up ones."""
     first = [rng.choice(FORWARD)] if rng.random() < 0.6 else []
     others = names(rng, count) if rng.random() < 0.25 else rng.sample(NAMES, count)
     found = list(dict.fromkeys(first + others))[:count]
@@ -89,7 +89,7 @@ def _headed(rng: random.Random, text: str) -> str:
 
 
 def _page(rng: random.Random, request: str, choices: list[str]) -> str:
-    """Return a title, a request, filler, perhaps a field, and buttons that look alike."""
+    """A title, a request, filler, perhaps a field, and buttons that look alike."""
     count = rng.randint(1, 14)
     title = rng.choice((f"Page {count}", f"Step {count}", f"Step {count} of {count + rng.randint(0, 9)}", ""))
     parts = [_headed(rng, title or sentence(rng, 2))] if rng.random() < 0.7 else []
@@ -107,7 +107,7 @@ def _page(rng: random.Random, request: str, choices: list[str]) -> str:
 
 
 def _buttons(rng: random.Random) -> str:
-    """Return the style of a page's buttons: mostly the browser's own."""
+    """The style of a page's buttons: mostly the browser's own."""
     if rng.random() < 0.6:
         return ""
     fill, ink = rng.choice(COLOURS)
@@ -120,7 +120,7 @@ def _buttons(rng: random.Random) -> str:
 
 
 def _dialog(rng: random.Random, size: tuple[int, int], choices: list[str]) -> str:
-    """Return a box over the page, perhaps with the page behind it dimmed."""
+    """A box over the page, perhaps with the page behind it dimmed."""
     shade = rng.choice(("", "rgba(0,0,0,.1)", "rgba(0,0,0,.5)", "rgba(0,0,0,.4)"))
     backdrop = f'<div style="position:absolute;inset:0;background:{shade}"></div>' if shade else ""
     width = rng.randint(90, size[0] - 16)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import html
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
-from .dom import SCAN_JS, PageRecord, PageSketch
+from .command_line import DATA, parse_options
 from .native import asking_page, buttons_page, covered_page, ending_page, loading_page, look
-from .sheets import Picture, open_page, save_shard, screenshot
+from .rendering import SCAN_JS, PageRecord, PageSketch, Picture, open_page, save_shard, screenshot
 from .words import ASKING, ENDINGS, name, names, sentence, word
 
 log = logging.getLogger(__name__)
@@ -36,7 +34,7 @@ window.scanAll = () => Array.from(document.querySelectorAll('.cell')).map((cell)
 
 
 def button(rng: random.Random, text: str, style: str = "") -> str:
-    """Return a button: plain, coloured, or a link made to look like one."""
+    """A button: plain, coloured, or a link made to look like one."""
     pick, look = rng.random(), ""
     if pick > 0.5:
         fill, ink = rng.choice(COLOURS)
@@ -48,7 +46,7 @@ def button(rng: random.Random, text: str, style: str = "") -> str:
 
 
 def form_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page of text, fields, links and buttons in reading order, as click-button has them."""
+    """A page of text, fields, links and buttons in reading order, as click-button has them."""
     parts: list[str] = []
     for text in names(rng, rng.randint(3, 8)):
         kind = rng.random()
@@ -89,7 +87,7 @@ def scatter_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
 
 
 def dialog_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a dialog box with a title, a close mark and perhaps buttons."""
+    """A dialog box with a title, a close mark and perhaps buttons."""
     width, height = rng.randint(100, size[0] - 20), rng.randint(60, 120)
     x, y = rng.randint(0, size[0] - width), rng.randint(45, max(46, size[1] - height))
     fill = rng.choice(("#e9e9e9", "#06c", "#ddd", "#fff", "#444"))
@@ -113,7 +111,7 @@ def dialog_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
 
 
 def wizard_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page that asks for one click itself."""
+    """A page that asks for one click itself."""
     choices = names(rng, rng.randint(2, 5))
     wanted = rng.choice(choices)
     utterance = rng.choice(ASKING).format(wanted)
@@ -127,7 +125,7 @@ def wizard_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
 
 
 def done_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
-    """Return a page that says the job is done."""
+    """A page that says the job is done."""
     tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
     align = rng.choice(("left", "center"))
     filler = f"<p>{sentence(rng)}</p>" if rng.random() < 0.4 else ""
@@ -155,7 +153,7 @@ SERIES = {
 
 
 def cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -> str:
-    """Return a page's HTML in a style of its own; unless it is bare, a bar on top asks for something."""
+    """A page's HTML in a style of its own; unless it is bare, a bar on top asks for something."""
     if sketch.extra.get("native"):
         return native_cell(rng, sketch, size)
     plain = rng.random() < 0.4
@@ -177,7 +175,7 @@ def cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -> str:
 
 
 def native_cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -> str:
-    """Return a page's HTML as a browser lays it out that is given no style, or little."""
+    """A page's HTML as a browser lays it out that is given no style, or little."""
     return (
         f'<div class="cell" style="position:absolute;overflow:clip;width:{size[0]}px;height:{size[1]}px;'
         f'background:{sketch.extra["back"]};left:LEFTpx;top:TOPpx">'
@@ -188,7 +186,7 @@ def native_cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -
 def sheet_of(
     rng: random.Random, size: tuple[int, int], series: Series
 ) -> tuple[str, list[PageSketch], list[tuple[int, int]]]:
-    """Return a sheet's HTML, what its pages are, and where they lie."""
+    """A sheet's HTML, what its pages are, and where they lie."""
     width, height = size
     places = [
         (x, y)
@@ -217,13 +215,7 @@ def synthesize(
             page.add_script_tag(content=SHEET_JS)
             found = cast("list[dict[str, Any]]", page.evaluate("scanAll()"))
             records = [
-                PageRecord(
-                    task=sketch.task,
-                    utterance=sketch.utterance,
-                    extra=sketch.extra,
-                    elements=labels["elements"],
-                    chars=labels["chars"],
-                )
+                cast("PageRecord", labels | sketch.labels)
                 for sketch, labels in zip(sketches, found, strict=True)
             ]
             sheet = screenshot(page)
@@ -232,13 +224,8 @@ def synthesize(
 
 def main() -> None:
     """Write shards of synthetic pages, one series per size."""
-    parser = argparse.ArgumentParser(description="Render synthetic training pages with labels.")
-    parser.add_argument("--out", type=Path, default=Path("runs/embedded/data"))
-    parser.add_argument("--series", choices=sorted(SERIES), default="pages")
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    series = {"choices": sorted(SERIES), "default": "pages"}
+    options = parse_options(__doc__, out=DATA, series=series, rounds=300, seed=1)
     drawn: dict[tuple[int, int], tuple[list[Picture], list[PageRecord]]] = {}
     for size, new_pictures, new_records in synthesize(options.rounds, options.seed, SERIES[options.series]):
         pictures, records = drawn.setdefault(size, ([], []))

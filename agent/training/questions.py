@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass, replace
 
-from .dom import DomElement, PageRecord
+from .rendering import DomElement, PageRecord
 from .words import ASKING, FORWARD
 
 ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th")
@@ -25,15 +25,15 @@ class TaughtReply:
     element: DomElement | None = None
 
     def text(self, width: int, height: int) -> str:
-        """Return the reply in UI-TARS 1.0 syntax, with coordinates relative to the picture."""
+        """The reply in UI-TARS 1.0 syntax, with coordinates relative to the picture."""
         return f"Thought: {self.thought}\nAction: {self.action.format(point=self.place(width, height))}"
 
     def silent(self) -> TaughtReply:
-        """Return the reply as an action alone, as a recording of a person has it."""
+        """The reply as an action alone, as a recording of a person has it."""
         return replace(self, thought="", action=self.action.replace("content='Done.'", ""))
 
     def place(self, width: int, height: int) -> str:
-        """Return the point to click, 0-999 of each side."""
+        """The point to click, 0-999 of each side."""
         if self.element is None:
             return ""
         x, y = self.element["point"]
@@ -55,12 +55,12 @@ class Question:
 
 
 def click(thought: str, element: DomElement) -> TaughtReply:
-    """Return the reply that clicks an element."""
+    """The reply that clicks an element."""
     return TaughtReply(thought, "click(start_box='{point}')", element)
 
 
 def thought_of(element: DomElement, order: int = 0, count: int = 1) -> str:
-    """Return a short thought that names the element."""
+    """A short thought that names the element."""
     role, text = element["role"], element["text"]
     if role == "close":
         return "Close the dialog."
@@ -71,7 +71,7 @@ def thought_of(element: DomElement, order: int = 0, count: int = 1) -> str:
 
 
 def wordings(element: DomElement, count: int, order: int, of_role: int) -> list[str]:
-    """Return ways to ask for an element; ``count`` is how many of its role the page shows."""
+    """Ways to ask for an element; ``count`` is how many of its role the page shows."""
     role, text = element["role"], element["text"]
     if role == "close":
         return ['Close the dialog box by clicking the "x".', "Close the dialog.", "Close the dialog box."]
@@ -92,7 +92,7 @@ def wordings(element: DomElement, count: int, order: int, of_role: int) -> list[
 
 
 def legible(element: DomElement, record: PageRecord) -> bool:
-    """Say whether most of an element's text can be seen."""
+    """Whether most of an element's text can be seen."""
     letters = len(element["text"].replace(" ", ""))
     left, top, right, bottom = element["box"]
     seen = sum(left <= x <= right and top <= y <= bottom for _, x, y in record["chars"])
@@ -100,7 +100,7 @@ def legible(element: DomElement, record: PageRecord) -> bool:
 
 
 def named(record: PageRecord, strict: bool = True) -> list[tuple[DomElement, int, int]]:
-    """Return each element that can be told apart, with its rank among its role and its role's count.
+    """Each element that can be told apart, with its rank among its role and its role's count.
 
     Unless ``strict``, elements whose text is covered by others count too.
     """
@@ -120,7 +120,7 @@ def named(record: PageRecord, strict: bool = True) -> list[tuple[DomElement, int
 
 
 def ask(record: PageRecord, rng: random.Random) -> list[Question]:
-    """Return every question about a page, each element asked for once, in random order."""
+    """Every question about a page, each element asked for once, in random order."""
     if record["extra"].get("loading"):
         return [Question(rng.choice(GENERIC + ENDED), LOADING)]
     questions: list[Question] = []
@@ -149,14 +149,14 @@ def ask(record: PageRecord, rng: random.Random) -> list[Question]:
 
 
 def uncovered(record: PageRecord) -> list[tuple[DomElement, int, int]]:
-    """Return what ``named`` does, but under a dialog nothing."""
+    """What ``named`` does, but under a dialog nothing."""
     over = record["extra"].get("over")
     found = named(record)
     return found if over is None else [each for each in found if each[0]["text"] in over]
 
 
 def closing_reply(record: PageRecord) -> TaughtReply | None:
-    """Return how to get rid of a dialog that lies over the page, None where there is none."""
+    """How to get rid of a dialog that lies over the page, None where there is none."""
     closer = record["extra"].get("dismiss")
     for element in record["elements"]:
         if closer is not None and element["text"] == closer:
@@ -165,7 +165,7 @@ def closing_reply(record: PageRecord) -> TaughtReply | None:
 
 
 def own_reply(record: PageRecord) -> TaughtReply | None:
-    """Return what a page asks for by itself, or that it is done."""
+    """What a page asks for by itself, or that it is done."""
     if record["extra"].get("done"):
         return FINISHED
     own = own_question(record)
@@ -173,7 +173,7 @@ def own_reply(record: PageRecord) -> TaughtReply | None:
 
 
 def own_question(record: PageRecord) -> Question | None:
-    """Return the page's own request with its reply, where one click (the first) settles it."""
+    """The page's own request with its reply, where one click (the first) settles it."""
     utterance, elements = record["utterance"], named(record, strict=False)
     if not utterance:
         return None

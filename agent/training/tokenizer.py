@@ -41,7 +41,7 @@ CHAT_TEMPLATE: Final = (
 
 
 def vocabulary() -> dict[str, int]:
-    """Return every token and its id: specials, bytes, characters, numbers of two and three digits."""
+    """Every token and its id: specials, bytes, characters, numbers of two and three digits."""
     tokens = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))]
     tokens += dict.fromkeys(_LETTERS)
     tokens += [str(number) for number in range(10, NUMBERS)]
@@ -49,7 +49,7 @@ def vocabulary() -> dict[str, int]:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Return the tokenizer; it has no learned part."""
+    """The tokenizer; it has no learned part."""
     core = Tokenizer(models.BPE(vocab=vocabulary(), merges=[], byte_fallback=True, ignore_merges=True))
     core.pre_tokenizer = pre_tokenizers.Split(Regex(r"[1-9][0-9]{0,2}|[\s\S]"), behavior="isolated")
     core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
@@ -68,6 +68,6 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def number_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Return the token id of each number from 0 to 999."""
+    """The token id of each number from 0 to 999."""
     vocab = tokenizer.get_vocab()
     return [vocab[str(number)] for number in range(NUMBERS)]

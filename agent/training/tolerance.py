@@ -6,7 +6,6 @@ random points in the same target, which mean the same, and in the page's other e
 
 from __future__ import annotations
 
-import argparse
 import logging
 import random
 from collections.abc import Iterable, Sequence
@@ -19,9 +18,10 @@ from ...perception.observation import Screenshot
 from ..local import LocalPolicy
 from ..policy import Context, Policy
 from .batches import Labelled
+from .command_line import parse_options
 from .demonstrations import REQUIRED, held_out
-from .dom import DomElement
 from .questions import own_question
+from .rendering import DomElement
 
 log = logging.getLogger(__name__)
 POINTS = 20
@@ -41,19 +41,19 @@ class Distances:
     other: tuple[float, ...]
 
     def agreeing(self, tolerance: float) -> tuple[float, float]:
-        """Return which share of both kinds a tolerance takes for the same place."""
+        """Which share of both kinds a tolerance takes for the same place."""
         kinds = (self.same, self.other)
         same, other = (sum(d <= tolerance for d in kind) / max(1, len(kind)) for kind in kinds)
         return same, other
 
     def tolerance(self, wrong: float = WRONG) -> float:
-        """Return the largest tolerance, in thousandths, at which at most a share of the others agrees."""
+        """The largest tolerance, in thousandths, at which at most a share of the others agrees."""
         steps = [step / 1000 for step in range(1000)]
         return max((step for step in steps if self.agreeing(step)[1] <= wrong), default=0.0)
 
 
 def distances(pages: Iterable[Labelled], policy: Policy, rng: random.Random) -> Distances:
-    """Return how far right clicks are from points in their target and in other elements."""
+    """How far right clicks are from points in their target and in other elements."""
     same: list[float] = []
     other: list[float] = []
     for page in pages:
@@ -73,7 +73,7 @@ def distances(pages: Iterable[Labelled], policy: Policy, rng: random.Random) -> 
 
 
 def clicked(policy: Policy, instruction: str, page: Labelled) -> Point | None:
-    """Return where a policy clicks at first sight of a page."""
+    """Where a policy clicks at first sight of a page."""
     policy.start()
     try:
         prediction = policy.predict(Context(instruction, Screenshot(page.picture)))
@@ -84,7 +84,7 @@ def clicked(policy: Policy, instruction: str, page: Labelled) -> Point | None:
 
 
 def within(point: Point, element: DomElement) -> bool:
-    """Say whether a point lies in an element."""
+    """Whether a point lies in an element."""
     left, top, right, bottom = element["box"]
     return left <= point.x <= right and top <= point.y <= bottom
 
@@ -99,19 +99,15 @@ def _apart(left: Point, right: Point) -> float:
 
 
 def pages_of(tasks: Sequence[str], rounds: int) -> Iterable[Labelled]:
-    """Return held-out pages of some tasks."""
+    """Held-out pages of some tasks."""
     for pictures, records in held_out(tuple(tasks), rounds):
         yield from (Labelled(*each) for each in zip(pictures, records, strict=True))
 
 
 def main() -> None:
     """Measure one checkpoint."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="embedded")
-    parser.add_argument("--tasks", nargs="*", default=list(REQUIRED))
-    parser.add_argument("--rounds", type=int, default=5, help="sheets of fifty pages")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    rounds = {"type": int, "default": 5, "help": "sheets of fifty pages"}
+    options = parse_options(__doc__, model="embedded", tasks=list(REQUIRED), rounds=rounds)
     pages = pages_of(options.tasks, options.rounds)
     found = distances(pages, LocalPolicy(options.model), random.Random(0))
     chosen = found.tolerance()

@@ -86,7 +86,7 @@ class BatchedLanguage:
         self._run: Callable[..., tuple[Tensor, Tensor]] = self._forward
 
     def __call__(self, hidden: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the last hidden states, normed, and those before the last two layers."""
+        """The last hidden states, normed, and those before the last two layers."""
         cos, sin = self.language.rotary_emb(hidden, positions)
         return self._run(hidden, cos[:, None], sin[:, None])
 

@@ -13,6 +13,7 @@ import torch
 from ..interrupts import deferred_interrupts
 from .architecture import build_model, save_checkpoint
 from .batches import Shards
+from .command_line import DATA, parse_options
 from .curriculum import SHARES, STAGES, Curriculum, Stage
 from .tokenizer import build_tokenizer
 from .trainer import PolicyTrainer
@@ -23,40 +24,34 @@ WARMUP = 40
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the command line's options."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the state and the checkpoint")
-    parser.add_argument("--data", type=Path, default=Path("runs/embedded/data"))
-    parser.add_argument("--pages", nargs="+", default=["*"], help="which shards, as patterns of their names")
-    parser.add_argument("--stage", choices=sorted(STAGES), default="ground")
-    parser.add_argument("--history", type=float, default=0.0, help="share of steps with two to four turns")
-    parser.add_argument("--episodes", type=float, default=0.0, help="share of steps with longer episodes")
-    parser.add_argument(
-        "--silent", type=float, default=0.0, help="share of replies learned without a thought"
+    """The command line's options."""
+    return parse_options(
+        __doc__,
+        arguments,
+        out={"type": Path, "required": True, "help": "folder for the state and the checkpoint"},
+        data=DATA,
+        pages={"nargs": "+", "default": ["*"], "help": "patterns of the names of shards"},
+        stage={"choices": sorted(STAGES), "default": "ground"},
+        history={"type": float, "default": 0.0, "help": "share of steps with two to four turns"},
+        episodes={"type": float, "default": 0.0, "help": "share of steps with longer episodes"},
+        silent={"type": float, "default": 0.0, "help": "share of replies learned without a thought"},
+        spelling={"type": float, "default": 0.0, "help": "share of steps without images"},
+        steps={"type": int, "default": 1000, "help": "train until this step, counted from the start"},
+        rate=1e-3,
+        final_rate={"type": float, "help": "reached at the last step, linearly; by default --rate"},
+        resume={"action": "store_true", "help": "continue from the state in --out"},
+        start_from={"type": Path, "help": "take the weights that fit from this state or checkpoint"},
+        heads_first={"type": int, "default": 0, "help": "first train the heads alone for so many steps"},
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        threads=2,
+        compile={"action": "store_true", "help": "faster steps after some minutes of compiling"},
+        save_every={"type": float, "default": 180.0, "help": "seconds between saved states"},
+        seed=0,
     )
-    parser.add_argument("--spelling", type=float, default=0.0, help="share of steps without pictures")
-    parser.add_argument(
-        "--steps", type=int, default=1000, help="train until this step, counted from the start"
-    )
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument(
-        "--final-rate", type=float, default=None, help="reached at the last step, along a line"
-    )
-    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
-    parser.add_argument(
-        "--start-from", type=Path, help="take over the weights that fit from this state or checkpoint"
-    )
-    parser.add_argument("--heads-first", type=int, default=0, help="so many steps teach the heads alone")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true", help="faster steps after some minutes of compiling")
-    parser.add_argument("--save-every", type=float, default=180.0, help="seconds between saved states")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(arguments)
 
 
 def rate_at(step: int, start: int, options: argparse.Namespace) -> float:
-    """Return the learning rate: a warm-up, then a line from ``--rate`` to ``--final-rate``."""
+    """The learning rate: a warm-up, then linear from ``--rate`` to ``--final-rate``."""
     final = options.rate if options.final_rate is None else options.final_rate
     share = (step - start) / max(1, options.steps - start)
     rate: float = options.rate + (final - options.rate) * share
@@ -64,7 +59,7 @@ def rate_at(step: int, start: int, options: argparse.Namespace) -> float:
 
 
 def train(options: argparse.Namespace) -> PolicyTrainer:
-    """Run one stage of the curriculum and leave a checkpoint in ``--out``."""
+    """Run one stage of the curriculum and write a checkpoint to ``--out``."""
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     rng = random.Random(options.seed)
@@ -118,7 +113,6 @@ def _run(
 
 def main() -> None:
     """Run the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     train(parse())
 
 

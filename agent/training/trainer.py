@@ -85,7 +85,7 @@ class PolicyTrainer:
         return {name: float(value.detach()) for name, value in losses.items()} | {"norm": float(norm)}
 
     def losses(self, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
-        """Return every loss that ``weights`` asks for, and the accuracies that go with them."""
+        """Every loss that ``weights`` asks for, and the accuracies that go with them."""
         hidden, merged = self.tower(batch.patches, batch.grid)
         found: dict[str, Tensor] = {}
         if weights.chars:

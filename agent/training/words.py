@@ -52,7 +52,7 @@ REQUESTS = (
 
 
 def word(rng: random.Random) -> str:
-    """Return a made-up word or a string of letters and digits: reading must not lean on a dictionary."""
+    """A made-up word or a string of letters and digits: reading must not lean on a dictionary."""
     if rng.random() < 0.25:
         letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
         return "".join(rng.choices(letters, k=rng.randint(2, 8)))
@@ -61,7 +61,7 @@ def word(rng: random.Random) -> str:
 
 
 def name(rng: random.Random) -> str:
-    """Return what a button may be called."""
+    """What a button may be called."""
     pick = rng.random()
     if pick < 0.6:
         base = rng.choice(NAMES)
@@ -70,7 +70,7 @@ def name(rng: random.Random) -> str:
 
 
 def names(rng: random.Random, count: int) -> list[str]:
-    """Return different names."""
+    """Different names."""
     found: dict[str, None] = {}
     while len(found) < count:
         found[name(rng)] = None
@@ -78,7 +78,7 @@ def names(rng: random.Random, count: int) -> list[str]:
 
 
 def sentence(rng: random.Random, most: int = 7) -> str:
-    """Return some words of filler."""
+    """Some words of filler."""
     return " ".join(word(rng) for _ in range(rng.randint(2, most))).capitalize() + rng.choice(
         (".", "", ":", "?")
     )

@@ -207,8 +207,8 @@ def test_wrong_positions_are_noticed(
     prompt = Episode(checkpoint).prompt(shoot(0))
     right = logits(fresh(checkpoint), prompt)
 
-    def flat(start: int, picture: Any) -> Positions:
-        return np.tile(np.arange(start, start + len(picture), dtype=np.int64), (3, 1))
+    def flat(start: int, rows: int, columns: int) -> Positions:
+        return np.tile(np.arange(start, start + rows * columns, dtype=np.int64), (3, 1))
 
     monkeypatch.setattr("saccade.agent.decoding.layout.image_positions", flat)
     assert (logits(fresh(checkpoint), prompt) - right).abs().max() > 0.01

@@ -91,7 +91,7 @@ def test_a_loop_of_one_token_stays_cheap():
 
 @pytest.mark.parametrize(("capacity", "longest"), [(0, 1), (1, 0)])
 def test_an_index_without_room_is_refused(capacity, longest):
-    with pytest.raises(ValueError, match="room"):
+    with pytest.raises(ValueError, match="capacity"):
         SuffixIndex(capacity, longest)
 
 

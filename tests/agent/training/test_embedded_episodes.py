@@ -20,10 +20,9 @@ from saccade.agent.prompts.chatml import ChatFormat
 from saccade.agent.training.architecture import IMAGE_SPEC, SACCADE_JSON
 from saccade.agent.training.batches import Conversation, Encoder, Shards
 from saccade.agent.training.curriculum import STAGES, Curriculum
-from saccade.agent.training.dom import DomElement, PageRecord
 from saccade.agent.training.episodes import LONGEST, EpisodePages, silenced, spelling
 from saccade.agent.training.questions import BLANK, FINISHED, LOADING, UNTHOUGHT, TaughtReply, click
-from saccade.agent.training.sheets import Picture, save_shard
+from saccade.agent.training.rendering import DomElement, PageRecord, Picture, save_shard
 from saccade.agent.training.tokenizer import build_tokenizer
 from saccade.perception.observation import Screenshot
 

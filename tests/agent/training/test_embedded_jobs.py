@@ -10,7 +10,7 @@ import pytest
 from saccade.actions.geometry import Size
 from saccade.agent.policy import ScriptedPolicy
 from saccade.agent.training.jobs import INSTRUCTIONS, JobResult, Kind, do_job, page, write_job
-from saccade.agent.training.sheets import open_page
+from saccade.agent.training.rendering import open_page
 from saccade.env.browser.environment import BrowserEnvironment
 
 PAGES, SEED = 4, 4

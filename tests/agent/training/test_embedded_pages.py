@@ -12,7 +12,7 @@ from saccade.agent.training.batches import Shards
 from saccade.agent.training.demonstrations import FIRST_SEED, FURTHER, REQUIRED, Sheet, demonstrate, held_out
 from saccade.agent.training.pages import SERIES, synthesize
 from saccade.agent.training.questions import ask, closing_reply, legible, own_question, own_reply, uncovered
-from saccade.agent.training.sheets import save_shard
+from saccade.agent.training.rendering import save_shard
 from saccade.env.browser.miniwob import MiniWobEnvironment
 
 SEED = FIRST_SEED + 77

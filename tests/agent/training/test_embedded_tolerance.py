@@ -9,7 +9,7 @@ import numpy as np
 from saccade.actions.geometry import Point
 from saccade.agent.policy import ScriptedPolicy
 from saccade.agent.training.batches import Labelled
-from saccade.agent.training.dom import DomElement, PageRecord
+from saccade.agent.training.rendering import DomElement, PageRecord
 from saccade.agent.training.tolerance import Distances, distances, within
 
 RIGHT = DomElement(role="button", text="OK", box=[20.0, 40.0, 40.0, 60.0], point=[30.0, 50.0])

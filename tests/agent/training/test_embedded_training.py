@@ -11,10 +11,9 @@ from transformers import PreTrainedTokenizerFast
 from saccade.agent.training.architecture import Shape, build_model, save_checkpoint
 from saccade.agent.training.batches import Conversation, Encoder, Labelled, TrainingTurn
 from saccade.agent.training.curriculum import several_turns
-from saccade.agent.training.dom import DomElement, PageRecord
 from saccade.agent.training.losses import char_loss, extent_loss, pointer_loss, soft_numbers
 from saccade.agent.training.questions import BLANK, TaughtReply, ask, click, own_question
-from saccade.agent.training.sheets import save_shard
+from saccade.agent.training.rendering import DomElement, PageRecord, save_shard
 from saccade.agent.training.tokenizer import build_tokenizer
 from saccade.agent.training.train import parse, train
 from saccade.agent.training.trainer import LossWeights, PolicyTrainer
