@@ -37,10 +37,10 @@ class Episode:
         clock: seconds since the epoch.
         started: when it began.
         steps: predictions made.
-        turns: what the policy may look back on.
+        turns: the earlier steps that the policy sees.
         unreadable: replies in a row that could not be read.
         reward: the environment's, so far.
-        solved: the environment's own word on it, where it gives one.
+        solved: the environment's own verdict, where it gives one.
         last: the newest action.
         deciding: whether the policy has been asked and has not replied.
         repeats: how often the same actions changed nothing.
@@ -66,11 +66,11 @@ class Episode:
 
     @property
     def context(self) -> Context:
-        """What the policy gets."""
+        """What the policy sees."""
         return Context(self.instruction, self.observation.screenshot, tuple(self.turns))
 
     def observe(self) -> None:
-        """Record the newest screen as what the next step starts from."""
+        """Record the newest screen as the start of the next step."""
         self.trajectory.observe(self.steps, self.observation)
         self._recorded = self.observation
 
@@ -91,7 +91,7 @@ class Episode:
         self.turns.append(Turn(self.observation.screenshot, prediction.raw))
 
     def misread(self, error: ParseError, seconds: float) -> None:
-        """Record a reply that could not be read; the policy will be told and asked again."""
+        """Record a reply that could not be read; the policy gets feedback and is asked again."""
         self.unreadable += 1
         self._append_prediction(
             PredictionEvent(
@@ -107,15 +107,16 @@ class Episode:
         self.turns.append(Turn(self.observation.screenshot, error.raw, feedback))
 
     def give_feedback(self, message: str) -> None:
-        """Tell the policy with its newest turn what came of it."""
+        """Add feedback to the newest turn."""
         if self.turns:
             last = self.turns[-1]
             feedback = message if last.feedback is None else f"{last.feedback}; {message}"
             self.turns[-1] = replace(last, feedback=feedback)
 
     def acted(self, action: Action, result: StepResult | None = None, error: str | None = None) -> None:
-        """Record an action of the newest prediction; one without a result was not executed to its end."""
-        outcome = {"error": error} if result is None else _outcome(result)
+        """Record an action of the newest prediction; one without a result was not completed."""
+        outcome = {"error": error} if result is None else vars(result)
+        outcome = {name: value for name, value in outcome.items() if name != "observation"}
         event = {"step": self.steps - 1, "action": action, "time": self.clock(), **outcome}
         self.trajectory.append(ActionEvent.model_validate(event))
         self.last = action
@@ -123,19 +124,19 @@ class Episode:
             self.update(result)
 
     def update(self, result: StepResult) -> None:
-        """Take the newest screen, and what it was worth."""
+        """Take the newest screen and its reward."""
         self.observation = result.observation
         self.reward += result.reward
 
     def judged(self, verdict: Verdict) -> None:
-        """Take what the environment says the episode was worth."""
+        """Take the environment's verdict."""
         self.reward += verdict.reward
         self.solved = verdict.success
 
     def end(self, reason: EndReason, message: str, judged: bool, fault: Fault | None = None) -> EndEvent:
         """Record the last screen and how it ended.
 
-        An environment that sets the task also judges it; elsewhere the policy's word is all there is.
+        An environment that sets the task also judges it; elsewhere the policy decides whether it succeeded.
         """
         if self.observation is not self._recorded:
             self.observe()
@@ -158,13 +159,3 @@ class Episode:
         self.deciding = False
         self.trajectory.append(event)
         self.steps += 1
-
-
-def _outcome(result: StepResult) -> dict[str, object]:
-    return {
-        "error": result.error,
-        "reward": result.reward,
-        "terminated": result.terminated,
-        "truncated": result.truncated,
-        "timings": result.timings,
-    }

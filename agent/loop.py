@@ -1,4 +1,4 @@
-"""The loop: look, think, act, look again; every arrow is appended to the trajectory."""
+"""The agent loop: observe, predict, act; everything is appended to the trajectory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Agent:
         environment: executes; must have been reset.
         limits: when to stop.
         clock: seconds since the epoch.
-        control: a person's hold on the run; give the environment the same one.
+        control: lets a person pause and stop the run; the environment needs the same one.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Agent:
             raise
 
     def step(self, episode: Episode) -> None:
-        """One look, one prediction, its actions; a person may hold it up before it begins.
+        """Observe, predict once, and execute the actions; waits first while a person pauses.
 
         ``run`` is made of these. Whoever has a loop of their own starts the policy and calls this instead.
 
@@ -117,9 +117,9 @@ class Agent:
         return prediction
 
     def _act(self, episode: Episode, actions: tuple[Action, ...]) -> str | None:
-        """Execute actions in order up to the first that has no effect; returns why it has none.
+        """Execute actions in order up to the first that has no effect; returns the reason.
 
-        While the last one settles, the policy may read ahead what follows.
+        While the last one settles, the policy may prefill the next prompt.
         """
         for left, action in zip(range(len(actions) - 1, -1, -1), actions, strict=True):
             if isinstance(action, Finished):
@@ -139,7 +139,7 @@ class Agent:
         return None
 
     def _judge(self, episode: Episode, stop: Interruption) -> EndEvent:
-        """An episode that is over is judged; one that cannot be has no result."""
+        """Ask the environment for its verdict, where it gives one; without it the episode has no result."""
         if isinstance(self._environment, SupportsVerdict):
             try:
                 episode.judged(self._environment.judge(episode.last))

@@ -1,4 +1,4 @@
-"""A person's part in an episode: they hold it up, and it hands over to them."""
+"""A person in the loop: they pause an episode, and it hands over to them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..env.control import Control
 from .episode import Episode
 from .limits import Interruption, check_result
 
-_LOOK = Wait(seconds=0.0)
+_SCREENSHOT = Wait(seconds=0.0)
 _NOT_DONE = "The user paused before this was done; look at the screen again."
 _NO_WORDS = "The user has acted on the screen; go on."
 
 
 class PauseGate:
-    """Waits for the person and looks again afterwards, because they may have changed the screen.
+    """Waits for the person and takes a new screenshot afterwards, because they may have changed the screen.
 
-    The time that a person takes is not the agent's: no limit counts it.
+    No limit counts the time that a person takes.
 
     Args:
-        control: what the person wishes.
+        control: the person's requests.
         environment: where the agent acts.
     """
 
@@ -39,15 +39,15 @@ class PauseGate:
             Stopped: it was stopped.
             Interruption: meanwhile the environment ended the episode.
         """
-        with _off_the_clock(episode):
-            held = self._control.gate()
-        if held:
-            result = self._environment.step(_LOOK)
+        with _clock_stopped(episode):
+            paused = self._control.gate()
+        if paused:
+            result = self._environment.step(_SCREENSHOT)
             episode.update(result)
             check_result(result)
 
     def refuse(self, episode: Episode, action: Action) -> str | None:
-        """Leave an action undone that was decided before the person paused; returns why, for the policy."""
+        """Skip an action that was predicted before the person paused; returns the reason, for the policy."""
         if not self._control.pausing:
             return None
         episode.acted(action, error=_NOT_DONE)
@@ -55,7 +55,7 @@ class PauseGate:
 
     @contextmanager
     def acting(self, episode: Episode, action: Action) -> Iterator[None]:
-        """Record an action that a stop breaks off.
+        """Record an action that a stop interrupts.
 
         Raises:
             Stopped: it was stopped.
@@ -68,32 +68,32 @@ class PauseGate:
             raise
 
     def hand_over(self, episode: Episode, action: CallUser) -> str:
-        """Ask the person who is there and record their answer; returns it in words for the policy.
+        """Ask the person and record their answer; returns it as feedback for the policy.
 
-        Without anybody there, handing over is the policy's last word.
+        Without a person present, handing over ends the episode.
 
         Raises:
             Stopped: it was stopped.
-            Interruption: nobody is there, or meanwhile the environment ended the episode.
+            Interruption: nobody is present, or meanwhile the environment ended the episode.
         """
         if not self._control.attended:
             episode.acted(action)
             raise Interruption("call_user", action.message)
         try:
-            with _off_the_clock(episode):
+            with _clock_stopped(episode):
                 answer = self._control.ask(action.message)
         except (Stopped, KeyboardInterrupt):
             episode.acted(action)
             raise
-        told = f"The user answered: {answer}" if answer else _NO_WORDS
-        result = self._environment.step(_LOOK)
-        episode.acted(action, replace(result, error=told))
+        feedback = f"The user answered: {answer}" if answer else _NO_WORDS
+        result = self._environment.step(_SCREENSHOT)
+        episode.acted(action, replace(result, error=feedback))
         check_result(result)
-        return told
+        return feedback
 
 
 @contextmanager
-def _off_the_clock(episode: Episode) -> Iterator[None]:
+def _clock_stopped(episode: Episode) -> Iterator[None]:
     before = episode.clock()
     try:
         yield

@@ -1,8 +1,8 @@
-"""Reading ahead: a policy starts on the next screen while the environment waits for it to settle.
+"""Prefetch: a policy prefills the next prompt while the environment waits for the screen to settle.
 
-The action is on its way and what the policy said is known, so the next prompt is known but for its
-screenshot. A first look at it (``SupportsPreview``) is handed to the policy (``SupportsPrefetch``); what it
-computed is kept as far as it fits the settled screen. So this changes when work is done, never the answer.
+After a reply the next prompt is known but for its screenshot. The environment's preview of it
+(``SupportsPreview``) goes to the policy (``SupportsPrefetch``), which keeps what fits the settled screen.
+This changes when work is done, never the reply.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .policy import Context, Policy
 
 @runtime_checkable
 class SupportsPrefetch(Protocol):
-    """A policy that can begin to read before it is asked."""
+    """A policy that can prefill before it is asked."""
 
     def read_ahead(self, context: Context) -> None:
-        """Begin, in the background, on what ``predict`` will probably be asked next; returns at once."""
+        """Prefill in the background what ``predict`` will probably be called with; returns at once."""
 
 
 class Prefetcher:
-    """Brings first looks from an environment to a policy, where both can.
+    """Passes previews from an environment to a policy, where both support it.
 
     Args:
-        policy: whom they are for.
-        environment: where they come from.
+        policy: gets the previews.
+        environment: gives them.
     """
 
     def __init__(self, policy: Policy, environment: Environment) -> None:
@@ -39,7 +39,7 @@ class Prefetcher:
 
     @contextmanager
     def after(self, context: Context) -> Iterator[None]:
-        """During the enclosed step of the environment, hand over what may follow these turns."""
+        """Pass previews on during the enclosed step, as the newest screenshot of ``context``."""
         policy, environment = self._policy, self._environment
         if policy is None or environment is None:
             yield

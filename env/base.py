@@ -1,4 +1,4 @@
-"""The contract between an agent and the world it acts in."""
+"""The contract between an agent and an environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..actions.schema import Action
 from ..perception.observation import Observation, Screenshot
 
 Preview = Callable[[Screenshot], None]
-"""Takes a first look at a screen that may still change."""
+"""Called with a screenshot that may still change."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class StepResult:
 
     Attributes:
         observation: the screen after it settled.
-        terminated: the task itself is over (solved or failed); acting on is wrong.
+        terminated: the task is over, solved or failed; no further step is allowed.
         truncated: a limit of the environment cut the episode off.
         reward: the environment's own reward for this step; 0.0 where it has none.
-        error: why the action had no effect, in words for the policy; None when it was executed.
+        error: why the action had no effect, as feedback for the policy; None when it was executed.
         timings: seconds spent per phase (``act``, ``settle``, ``capture``).
     """
 
@@ -56,7 +56,7 @@ class Environment(Protocol):
         """Execute one action and wait until the screen has settled.
 
         An action that cannot be executed here (an unsupported kind, a refused address) is reported in
-        ``StepResult.error`` and leaves the world unchanged.
+        ``StepResult.error`` and changes nothing.
 
         Raises:
             EnvironmentFailure: the environment broke; or it was stepped before ``reset`` or after ``close``.
@@ -68,17 +68,17 @@ class Environment(Protocol):
 
 @runtime_checkable
 class SupportsPreview(Protocol):
-    """An environment that gives a first look while it waits for the screen to settle."""
+    """An environment that gives a preview while it waits for the screen to settle."""
 
     def preview_to(self, show: Preview | None) -> None:
-        """Call ``show`` during each ``step`` whose screen is at rest and yet has to be waited for.
+        """Call ``show`` during each ``step`` whose screen looks stable but is still being waited for.
 
-        It is called from the thread that steps, and must not take long. None asks for no more looks.
+        It is called from the thread that steps, and must not take long. None ends the previews.
         """
 
 
 class Verdict(NamedTuple):
-    """What an episode was worth.
+    """How an episode is judged.
 
     Attributes:
         reward: on top of what its steps earned.
@@ -94,10 +94,10 @@ class SupportsVerdict(Protocol):
     """An environment whose task is judged once, when the episode is over, and not at each step."""
 
     def judge(self, last: Action | None) -> Verdict:
-        """Look at what was left behind; called once, after the last ``step``.
+        """Judge the final state; called once, after the last ``step``.
 
         Args:
-            last: the policy's last action, which may be the word that ended the episode.
+            last: the policy's last action, which may be the one that ended the episode.
 
         Raises:
             EnvironmentFailure: it cannot be judged.

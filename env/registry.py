@@ -24,7 +24,7 @@ class DesktopOptions:
 
     Attributes:
         app: command of the program on a private desktop.
-        display: an X display that is there, instead of a private one.
+        display: an existing X display, instead of a private one.
         monitor: number of the monitor, from 1; None is the primary one.
         sandbox: ``none``, or ``strict`` for a private desktop's programs.
         home: the folder that a strict sandbox shows as home; None is an empty one in memory.
@@ -52,7 +52,7 @@ class DesktopOptions:
 
     @property
     def screen(self) -> str | None:
-        """The screen that is taken from whoever sits at it, in words; None for a private one."""
+        """The visible screen that the agent takes over, in words; None for a private one."""
         if self.private:
             return None
         return "your screen" if self.display is None else f"the display {self.display}"
@@ -78,7 +78,7 @@ def make_environment(
     allow_file: bool = False,
     desktop: DesktopOptions | None = None,
     control: Control | None = None,
-    rehearsal: DeterminismSettings | None = None,
+    determinism: DeterminismSettings | None = None,
 ) -> Environment:
     """An environment by its name: ``browser``, ``desktop``, ``memory`` or ``miniwob:click-test-2``.
 
@@ -91,8 +91,8 @@ def make_environment(
         downloads: folder for a browser's downloads.
         allow_file: whether a browser may open ``file://`` pages.
         desktop: which desktop; **one that a person sees is taken without asking**.
-        control: a person's hold on what happens there.
-        rehearsal: how a browser's pages are made to behave the same every time.
+        control: lets a person pause and stop what happens there.
+        determinism: makes a browser's pages deterministic.
 
     Raises:
         UnknownTaskError: no environment has this name; the message lists the nearest.
@@ -110,9 +110,9 @@ def make_environment(
             downloads=downloads,
             allow_file=allow_file,
             control=control,
-            rehearsal=rehearsal,
+            determinism=determinism,
         )
-    if rehearsal is not None:
+    if determinism is not None:
         raise UsageError(f"--har records a browser's network; {spec} has none to record")
     if kind == "miniwob":
         from .browser.miniwob import MiniWobEnvironment
@@ -135,7 +135,7 @@ def _make_desktop(options: DesktopOptions, size: Size | None, control: Control |
     from .desktop.sandbox import Sandbox
 
     if not options.private and size is not None:
-        raise UsageError("--viewport is the size of a private screen; leave it out for one that is there")
+        raise UsageError("--viewport is the size of a private screen; leave it out for an existing one")
     return DesktopEnvironment(
         options.app,
         display=options.display,

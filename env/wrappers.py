@@ -1,4 +1,4 @@
-"""Environments around environments: the same contract, one thing changed."""
+"""Wrappers of environments: the same contract, one thing changed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .base import Environment, Preview, StepResult, SupportsPreview
 
 
 class EnvironmentWrapper:
-    """The environment within, as it is; what is built on it changes one thing.
+    """Passes everything on; subclasses change one thing.
 
     Args:
-        environment: what is really acted in.
+        environment: the wrapped environment.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -23,7 +23,7 @@ class EnvironmentWrapper:
 
     @property
     def instruction(self) -> str | None:
-        """The task of the environment within."""
+        """The task of the wrapped environment."""
         return self._environment.instruction
 
     def reset(self, seed: int | None = None) -> Observation:
@@ -35,20 +35,20 @@ class EnvironmentWrapper:
         return self._environment.step(action)
 
     def preview_to(self, show: Preview | None) -> None:
-        """First looks of the environment within, if it gives any."""
+        """Previews of the wrapped environment, if it gives any."""
         if isinstance(self._environment, SupportsPreview):
             self._environment.preview_to(show)
 
     def close(self) -> None:
-        """Close the environment within."""
+        """Close the wrapped environment."""
         self._environment.close()
 
 
 class BlankScreen(EnvironmentWrapper):
-    """Shows one colour instead of the screen: an agent that does as well with it never looked.
+    """Shows one colour instead of the screen: an agent that does as well with it does not use the screenshot.
 
     Args:
-        environment: what is really acted in.
+        environment: the wrapped environment.
         colour: red, green, blue.
     """
 
@@ -61,12 +61,12 @@ class BlankScreen(EnvironmentWrapper):
         return self._hide(self._environment.reset(seed))
 
     def step(self, action: Action) -> StepResult:
-        """Execute for real, and hide what it led to."""
+        """Execute the action and hide the screen."""
         result = self._environment.step(action)
         return replace(result, observation=self._hide(result.observation))
 
     def preview_to(self, show: Preview | None) -> None:
-        """First looks are hidden too."""
+        """Previews are hidden too."""
         super().preview_to(show and (lambda screenshot: show(blank(screenshot, self._colour))))
 
     def _hide(self, observation: Observation) -> Observation:
@@ -77,7 +77,7 @@ class FillInSecrets(EnvironmentWrapper):
     """Types secrets where an action names them as ``{{name}}``: records keep the name, the screen the text.
 
     Args:
-        environment: what is really acted in.
+        environment: the wrapped environment.
         secrets: texts by name.
     """
 

@@ -1,7 +1,7 @@
-"""A web page that behaves the same every time: its network from a file, its clock fixed, its dice seeded.
+"""Deterministic web pages: network from a file, fixed clock, seeded ``Math.random``.
 
-The network is recorded as HAR 1.2 with all bodies in it. Repeating it needs no server: a request that was not
-recorded fails. WebSockets are not part of HAR; a page that lives by them cannot be rehearsed.
+The network is recorded as HAR 1.2 with all bodies. A replay needs no server: a request that was not recorded
+fails. WebSockets are not part of HAR, so a page that depends on them cannot be replayed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 HAR_NAME = "network.har"
 
 # Mulberry32: small, and its numbers are as good as a page's own.
-_DICE = """
+_SEEDED_RANDOM = """
 (() => {
   let state = SEED >>> 0;
   Math.random = () => {
@@ -27,28 +30,14 @@ _DICE = """
 """
 
 
-class ScriptableContext(Protocol):
-    """A Playwright browser context, as far as it is used here."""
-
-    @property
-    def clock(self) -> Any:
-        """Its pages' clock."""
-
-    def add_init_script(self, script: str) -> Any:
-        """Run a script before those of each page."""
-
-    def route_from_har(self, har: Path, *, not_found: Literal["abort"]) -> Any:
-        """Answer requests from a HAR file."""
-
-
 @dataclass(frozen=True)
 class DeterminismSettings:
-    """How a page is made to behave the same again.
+    """How a page is made to behave the same every time.
 
     Attributes:
-        har: the file of its network.
-        recorded: whether the network comes from the file; otherwise it goes to the file.
-        now: the time that its clock shows, in seconds since the epoch; timers run on.
+        har: the HAR file of the network.
+        recorded: whether the network is replayed from the file; otherwise it is recorded to it.
+        now: the fixed time of its clock, in seconds since the epoch; timers run on.
         seed: of ``Math.random``.
     """
 
@@ -58,15 +47,15 @@ class DeterminismSettings:
     seed: int = 0
 
     def context_options(self) -> dict[str, Any]:
-        """What Playwright's context is made with."""
+        """Options for Playwright's ``new_context``."""
         options: dict[str, Any] = {"service_workers": "block"}
         if not self.recorded:
             options |= {"record_har_path": self.har, "record_har_content": "embed"}
         return options
 
-    def prepare(self, context: ScriptableContext) -> None:
+    def prepare(self, context: BrowserContext) -> None:
         """Set up a context before its first page is opened."""
         if self.recorded:
             context.route_from_har(self.har, not_found="abort")
         context.clock.set_fixed_time(datetime.fromtimestamp(self.now, UTC))
-        context.add_init_script(_DICE.replace("SEED", str(self.seed)))
+        context.add_init_script(_SEEDED_RANDOM.replace("SEED", str(self.seed)))

@@ -1,4 +1,4 @@
-"""A web page as an environment: pixels in, mouse and keyboard out."""
+"""A web page as an environment."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class BrowserEnvironment:
         dialogs: whether ``confirm`` and ``prompt`` are accepted or dismissed; ``alert`` and ``beforeunload``
             are always accepted.
         chromium: a running browser to share; by default one is started for this environment alone.
-        limits: how long to wait for the page to come to rest.
+        limits: how long to wait for the page to be stable.
         patience: seconds after which a page that does not answer is given up, and its browser ended.
         clock: monotonic seconds.
-        sleep: lets time pass for ``Wait`` and ``LongPress``.
-        control: a person's hold on the run.
-        rehearsal: how the page is made to behave the same every time; None leaves it free.
+        sleep: waits for ``Wait`` and ``LongPress``.
+        control: lets a person pause and stop the run.
+        determinism: makes pages deterministic; None leaves them as they are.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class BrowserEnvironment:
         clock: Clock = time.monotonic,
         sleep: Sleep | None = None,
         control: Control | None = None,
-        rehearsal: DeterminismSettings | None = None,
+        determinism: DeterminismSettings | None = None,
     ) -> None:
         self._url = url or "about:blank"
         self._options = SessionOptions(
@@ -74,9 +74,9 @@ class BrowserEnvironment:
             clock=clock,
             sleep=sleep,
             control=control or Control(),
-            rehearsal=rehearsal,
+            determinism=determinism,
         )
-        self._place = BrowserProvider(chromium, headless=headless)
+        self._provider = BrowserProvider(chromium, headless=headless)
         self._session: BrowserSession | None = None
         self._preview: Preview | None = None
 
@@ -91,14 +91,14 @@ class BrowserEnvironment:
         return self._session.notes if self._session else ()
 
     def reset(self, seed: int | None = None) -> Observation:
-        """Start afresh with an empty profile on the first page; a browser has nothing to seed.
+        """Start with an empty profile on the first page; the seed has no effect.
 
         Raises:
             EnvironmentFailure: the page cannot be opened.
             MissingPartError: there is no browser.
         """
         self._drop()
-        self._session = BrowserSession(self._place.chromium(), self._options)
+        self._session = BrowserSession(self._provider.chromium(), self._options)
         self._session.preview = self._preview
         try:
             self._session.open(self._url)
@@ -114,7 +114,7 @@ class BrowserEnvironment:
         return self._session.step(action)
 
     def preview_to(self, show: Preview | None) -> None:
-        """Give first looks; see ``SupportsPreview``."""
+        """See ``SupportsPreview``."""
         self._preview = show
         if self._session is not None:
             self._session.preview = show
@@ -122,7 +122,7 @@ class BrowserEnvironment:
     def close(self) -> None:
         """Close the page, and the browser if it is this environment's own."""
         self._drop()
-        self._place.close()
+        self._provider.close()
 
     def __enter__(self) -> BrowserEnvironment:
         return self
@@ -139,7 +139,7 @@ class BrowserEnvironment:
 
 
 class BrowserProvider:
-    """Where an environment finds its browser: a shared one, or its own, started when first needed.
+    """Provides an environment's browser: a shared one, or its own, started when first needed.
 
     Args:
         shared: a running browser that someone else closes.

@@ -1,4 +1,4 @@
-"""The hands on one browser page."""
+"""Mouse and keyboard input on one browser page."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class PageInput:
     Args:
         page: the page.
         devtools: its DevTools session.
-        rest: where the pointer is taken to be before its first move.
+        rest: assumed position of the pointer before its first move.
         sleep: lets time pass while a button is held.
-        control: asked before every event, but those that let go.
+        control: checked before every event that is not a release.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class PageInput:
         self._mouse.wheel(across * amount * WHEEL_CLICK, down * amount * WHEEL_CLICK)
 
     def retire(self, away: Point) -> None:
-        """Let go of everything and take the pointer out of sight: what follows knows nothing of what was."""
+        """Release everything and move the pointer away, for a new episode in the same profile."""
         self.release_all()
         self._mouse.move(away.x, away.y)
         self._position = self._rest
 
     def release_all(self) -> None:
-        """Let go of every button and key that is held."""
+        """Release all held buttons and keys."""
         for button in tuple(self._held):
             self.up(None, button)
         self.keyboard.release_all()

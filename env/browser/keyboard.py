@@ -1,4 +1,4 @@
-"""Canonical key names (``actions.keys``) to what a browser is told.
+"""Canonical key names (``actions.keys``) as browser input.
 
 Playwright's layout is a US keyboard with F1 to F12; keys beyond it are sent as DevTools events, so that no
 key is dropped silently.
@@ -7,9 +7,13 @@ key is dropped silently.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...actions.keys import canonical_key
+
+if TYPE_CHECKING:
+    from playwright.sync_api import CDPSession
+    from playwright.sync_api import Keyboard as PlaywrightKeyboard
 
 PLAYWRIGHT_KEYS = {
     "ctrl": "Control",
@@ -45,27 +49,7 @@ PLAYWRIGHT_KEYS = {
 _MODIFIER_BITS = {"alt": 1, "ctrl": 2, "meta": 4, "shift": 8}
 _F13_VIRTUAL_CODE = 124
 _BURST = 20
-"""Characters that are handed over in one call, which nothing can stop."""
-
-
-class KeySink(Protocol):
-    """Playwright's ``page.keyboard``, as far as it is used here."""
-
-    def down(self, key: str) -> None:
-        """Press a key of the layout."""
-
-    def up(self, key: str) -> None:
-        """Release a key of the layout."""
-
-    def type(self, text: str) -> None:
-        """Type text; characters off the layout are inserted."""
-
-
-class EventSink(Protocol):
-    """A DevTools session, as far as it is used here."""
-
-    def send(self, method: str, params: dict[str, Any] | None = None) -> Any:
-        """Call a method."""
+"""Characters that are typed in one call, which nothing can interrupt."""
 
 
 def playwright_key(name: str) -> str | None:
@@ -101,10 +85,12 @@ class Keyboard:
     Args:
         sink: Playwright's keyboard.
         devtools: the page's DevTools session, for keys beyond the layout.
-        check: called before keys are pressed; what it raises comes in their stead.
+        check: called before keys are pressed; what it raises ends the typing.
     """
 
-    def __init__(self, sink: KeySink, devtools: EventSink, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, sink: PlaywrightKeyboard, devtools: CDPSession, check: Callable[[], None] = lambda: None
+    ) -> None:
         self._check = check
         self._sink = sink
         self._devtools = devtools
@@ -128,7 +114,7 @@ class Keyboard:
             self._held.append(key)
 
     def up(self, name: str) -> None:
-        """Release a key; one that is not held is let go all the same, as a keyboard would."""
+        """Release a key; also one that is not held."""
         key = canonical_key(name)
         known = playwright_key(key)
         if known is None:
@@ -157,7 +143,7 @@ class Keyboard:
             self._sink.type(text[start : start + _BURST])
 
     def release_all(self) -> None:
-        """Let go of everything that is held."""
+        """Release all held keys."""
         for key in reversed(self.held):
             self.up(key)
 

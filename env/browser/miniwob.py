@@ -129,7 +129,7 @@ class MiniWobEnvironment:
             limits=limits,
             control=control or Control(),
         )
-        self._place = BrowserProvider(chromium, headless=headless, flags=ALONE)
+        self._provider = BrowserProvider(chromium, headless=headless, flags=ALONE)
         self._session: BrowserSession | None = None
         self._preview: Preview | None = None
         self._instruction: str | None = None
@@ -198,7 +198,7 @@ class MiniWobEnvironment:
     def close(self) -> None:
         """Close the page, and the browser if it is this environment's own."""
         self._drop()
-        self._place.close()
+        self._provider.close()
 
     def __enter__(self) -> MiniWobEnvironment:
         return self
@@ -215,7 +215,7 @@ class MiniWobEnvironment:
     def _ready_session(self) -> BrowserSession:
         from .session import BrowserSession
 
-        chromium = self._place.chromium()
+        chromium = self._provider.chromium()
         if self._session is not None and self._session.usable:
             self._session.retire()
         else:

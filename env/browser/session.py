@@ -1,4 +1,4 @@
-"""One browser profile in use: opened, looked at, acted in, closed. Environments are built on it."""
+"""One browser profile in use, from opening a page to closing it. Environments are built on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .tabs import Tab, TabOptions, Tabs
 from .watchdog import Watchdog, kill
 
 _POLLING = 5.0
-"""Milliseconds between two looks at a condition; Playwright looks once a frame, which may take 17."""
+"""Milliseconds between two checks of a condition; Playwright checks once a frame, which may take 17."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class SessionOptions:
         single_page: close every further tab at once instead of following it.
         refused: kinds of action that are answered with an error.
         dialogs: what is done with ``confirm`` and ``prompt`` dialogs.
-        limits: how long to wait for the page to come to rest.
+        limits: how long to wait for the page to be stable.
         patience: seconds after which a page that does not answer is given up.
         clock: monotonic seconds.
-        sleep: lets time pass for ``Wait`` and ``LongPress``; by default the browser goes on meanwhile.
-        control: a person's hold on the run.
-        rehearsal: how the page is made to behave the same every time; None leaves it free.
+        sleep: waits for ``Wait`` and ``LongPress``; by default the browser continues meanwhile.
+        control: lets a person pause and stop the run.
+        determinism: makes pages deterministic; None leaves them as they are.
     """
 
     viewport: Size
@@ -66,7 +66,7 @@ class SessionOptions:
     clock: Clock = time.monotonic
     sleep: Sleep | None = None
     control: Control = field(default_factory=Control)
-    rehearsal: DeterminismSettings | None = None
+    determinism: DeterminismSettings | None = None
 
 
 class BrowserSession:
@@ -93,10 +93,10 @@ class BrowserSession:
             viewport={"width": options.viewport.width, "height": options.viewport.height},
             device_scale_factor=options.device_scale,
             accept_downloads=options.downloads is not None,
-            **(options.rehearsal.context_options() if options.rehearsal else {}),
+            **(options.determinism.context_options() if options.determinism else {}),
         )
-        if options.rehearsal is not None:
-            options.rehearsal.prepare(self._context)
+        if options.determinism is not None:
+            options.determinism.prepare(self._context)
         self._tabs = Tabs(self._context, self._tab_options())
         self._prepare(self._context)
 
@@ -141,7 +141,7 @@ class BrowserSession:
             self.page.wait_for_function(condition, timeout=longest, polling=_POLLING)
 
     def observe(self, *, typed: bool = False) -> Observation:
-        """Wait until the page is stable and take a picture.
+        """Wait until the page is stable and take a screenshot.
 
         Raises:
             EnvironmentFailure: the page crashed or does not answer.
@@ -158,11 +158,11 @@ class BrowserSession:
             return Observation(self._screenshot, time.time(), self.page.url, timings)
 
     def step(self, action: Action) -> StepResult:
-        """Execute an action, let the page settle, look.
+        """Execute an action, wait until the page is stable, and take a screenshot.
 
         Raises:
             EnvironmentFailure: the browser broke.
-            Stopped: a person stopped the run; nothing is held any more.
+            Stopped: a person stopped the run; all keys and buttons are released.
         """
         self._traffic.mark()
         begun = self._options.clock()
@@ -177,28 +177,28 @@ class BrowserSession:
                 self.release()
             raise
         timings = {"act": acted - begun, **observation.timings}
-        self.notes = tuple(self._noted)  # what comes later is told with the next step, not lost
+        self.notes = tuple(self._noted)  # later notes belong to the next step
         self._noted.clear()
         return StepResult(observation, error=error, timings=timings)
 
     def close(self) -> None:
-        """Release what is held and drop the profile; the browser may be gone already."""
+        """Release held input and close the profile; the browser may be gone already."""
         with suppress(Error, EnvironmentFailure), self._watchdog.guard(self._options.patience):
             if len(self._tabs):
-                self._tabs.front.hands.release_all()
+                self._tabs.front.input.release_all()
         with suppress(Error):
             self._context.close()
 
     def release(self) -> None:
-        """Let go of every held button and key."""
+        """Release all held buttons and keys."""
         with self.answering(self._options.patience):
-            self._tabs.front.hands.release_all()
+            self._tabs.front.input.release_all()
 
     def retire(self) -> None:
-        """Make ready for a new episode in the same profile: nothing held, the pointer out of sight."""
+        """Prepare for a new episode in the same profile: release input and move the pointer away."""
         corner = self._options.viewport
         with self.answering(self._options.patience):
-            self._tabs.front.hands.retire(Point(corner.width - 1, corner.height - 1))
+            self._tabs.front.input.retire(Point(corner.width - 1, corner.height - 1))
         self._noted.clear()
         self.notes, self._screenshot = (), None
 
@@ -264,7 +264,7 @@ class BrowserSession:
         if isinstance(action, self._options.refused):
             return f"this environment cannot execute {action.kind}"
         if self._screenshot is None:
-            raise EnvironmentFailure("nothing was looked at yet; observe before acting")
+            raise EnvironmentFailure("there is no screenshot yet; observe before acting")
         for point in points(action):
             if not inside(point, self._screenshot.size):
                 width, height = self._screenshot.size
@@ -274,7 +274,7 @@ class BrowserSession:
     def _act(self, action: Action) -> str | None:
         tab = self._tabs.front
         try:
-            if ends_episode(action) or perform(tab.hands, action, self._at):
+            if ends_episode(action) or perform(tab.input, action, self._at):
                 return None
         except Error:
             if self._watchdog.bitten or not self._alive() or not tab.closed():

@@ -15,8 +15,8 @@ from ...perception.settle import Sleep
 from ..control import Control
 from .input import PageInput
 
-_TOLD = 1000.0
-"""Milliseconds."""
+_CLOSE_TIMEOUT = 1000.0
+"""Milliseconds until a page that closed is reported as closed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TabOptions:
 
 
 class Tab:
-    """One page with its camera and hands.
+    """One page with its camera and input.
 
     Args:
         page: the page.
@@ -56,7 +56,7 @@ class Tab:
         self.devtools = page.context.new_cdp_session(page)
         self.camera = PageCamera(self.devtools, options.device_scale, options.view if options.clip else None)
         middle = Point(options.view.width / 2, options.view.height / 2)
-        self.hands = PageInput(page, self.devtools, middle, options.sleep, options.control)
+        self.input = PageInput(page, self.devtools, middle, options.sleep, options.control)
         page.on("crash", self._crash)
         self.devtools.on("Page.frameStartedLoading", self._start)
         self.devtools.on("Page.frameStoppedLoading", self._stop)
@@ -70,14 +70,14 @@ class Tab:
         return bool(self._loading) or self.opening > 0
 
     def closed(self) -> bool:
-        """Whether the page is gone; for when it does not answer any more, which is told a moment earlier."""
+        """Whether the page is closed; waits a moment, as a page stops answering before that is reported."""
         if not self.page.is_closed():
             with suppress(Error):
-                self.page.wait_for_event("close", timeout=_TOLD)
+                self.page.wait_for_event("close", timeout=_CLOSE_TIMEOUT)
         return self.page.is_closed()
 
     def forget_loading(self) -> None:
-        """Stop waiting for what was begun: it took too long."""
+        """Stop waiting for what is loading: it took too long."""
         self._loading.clear()
         self.opening = 0
 

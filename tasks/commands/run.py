@@ -142,7 +142,7 @@ def run_task(
                 acceptance=request.acceptance,
             )
         har = directory / HAR_NAME
-        rehearsal = DeterminismSettings(har, False, time.time(), request.seed) if request.har else None
+        determinism = DeterminismSettings(har, False, time.time(), request.seed) if request.har else None
         environment = make_environment(
             request.place,
             url=request.url,
@@ -152,13 +152,13 @@ def run_task(
             allow_file=request.allow_file,
             desktop=request.desktop,
             control=control,
-            rehearsal=rehearsal,
+            determinism=determinism,
         )
         settings = EnvironmentSettings(url=request.url)
         if request.place == "desktop":
             settings = request.desktop.settings()
-        if rehearsal is not None:
-            settings = settings.model_copy(update={"har": rehearsal.har.name, "now": rehearsal.now})
+        if determinism is not None:
+            settings = settings.model_copy(update={"har": determinism.har.name, "now": determinism.now})
         task = None if request.task is None else Substitution(request.values, {})(request.task)
         with closing(environment), stop_chord_listener(control, chords, environment):
             return run_episode(

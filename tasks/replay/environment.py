@@ -62,10 +62,10 @@ class ReplayOverrides:
             allow_file=bool(url and url.startswith("file:")),
             desktop=self._desktop(trajectory) if name == "desktop" else None,
             control=control,
-            rehearsal=self._rehearsal(trajectory) if self.har else None,
+            determinism=self._determinism(trajectory) if self.har else None,
         )
 
-    def _rehearsal(self, trajectory: Trajectory) -> DeterminismSettings:
+    def _determinism(self, trajectory: Trajectory) -> DeterminismSettings:
         settings = trajectory.start.environment_settings
         har = trajectory.directory / (settings.har or HAR_NAME)
         if not har.is_file() or settings.now is None:

@@ -31,9 +31,9 @@ Visit = Callable[..., list[Observation]]
 
 @pytest.fixture
 def visit(chromium: Chromium, site: object) -> Visit:
-    def go(rehearsal: DeterminismSettings | None, url: str) -> list[Observation]:
+    def go(determinism: DeterminismSettings | None, url: str) -> list[Observation]:
         with BrowserEnvironment(
-            url, chromium=chromium, viewport=Size(400, 200), rehearsal=rehearsal
+            url, chromium=chromium, viewport=Size(400, 200), determinism=determinism
         ) as world:
             return [world.reset(), world.step(LOAD).observation]
 
