@@ -41,8 +41,7 @@ def write_page(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -
         "settings": _terms(
             (name, _word(each)) for name, each in {**summary.asked, **summary.settings}.items()
         ),
-        "rates": "".join(_rates(summary)),
-        "latency": _latency_table(summary.latency),
+        "rates": "".join([*_rates(summary), _latency_table(summary.latency)]),
         "episodes": "".join(_episodes(root, summary, records)),
     }
     write_file(root / PAGE_NAME, fill(part("evaluation.html"), values))
@@ -56,7 +55,7 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "mean raw reward", _number(summary.mean_reward)
     yield "mean steps", _number(summary.steps)
     yield from ((f"errors: {kind}", str(count)) for kind, count in summary.errors.items())
-    yield from ((f"ended: {reason}", str(count)) for reason, count in summary.ends.items())
+    yield from ((f"ended: {reason.replace('_', ' ')}", str(count)) for reason, count in summary.ends.items())
     yield from (
         (f"{name.replace('_', ' ')} per step", _number(each)) for name, each in summary.per_step.items()
     )
@@ -66,9 +65,12 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
 
 def _rates(summary: Summary) -> Iterator[str]:
     """A table of rates per breakdown: tasks, labels, parts of the rule."""
-    tasks = {name: _task_rate(task) for name, task in summary.per_task.items() if task.success is not None}
-    best = sorted(tasks.items(), key=lambda row: (-(row[1].score or 0.0), row[0]))
-    yield _rate_table("Success by task", "task", best)
+    if not summary.by:
+        tasks = {
+            name: _task_rate(task) for name, task in summary.per_task.items() if task.success is not None
+        }
+        best = sorted(tasks.items(), key=lambda row: (-(row[1].score or 0.0), row[0]))
+        yield _rate_table("Success by task", "task", best)
     for label, values in summary.by.items():
         yield _rate_table(f"Success by {label}", label, values.items())
     rules = dict(summary.parts) if summary.tasks is None else summary.parts | {"whole tasks": summary.tasks}
@@ -84,7 +86,7 @@ def _rate_table(title: str, what: str, rates: Iterable[tuple[str, Rate]]) -> str
     rows = (
         (name, _whisker(rate), percent(rate.score), span(rate.interval), str(rate.n)) for name, rate in rates
     )
-    return f"<section><h2>{escape(title)}</h2>{_table((what, 'rate', '95 %', 'n'), rows)}</section>"
+    return _section(title, (what, "rate", "95 %", "n"), rows)
 
 
 def _whisker(rate: Rate) -> str:
@@ -109,24 +111,24 @@ def _latency_table(phases: Mapping[str, Latency]) -> str:
     for name, each in phases.items():
         middle, most = each.p50 / longest, each.p90 / longest
         bar = f'<rect x="0" y="4" height="10" width="{100 * middle:.1f}"/>{_line("", Interval(0, most))}'
-        shown = f"{each.p50:.3g} ms, 90 %: {each.p90:.3g} ms"
-        rows.append(
-            (name, _PLOT.format(shown, bar), f"{each.p50:.3g} ms", f"{each.p90:.3g} ms", str(each.steps))
-        )
-    return _table(("phase", "median", "90 %", "steps"), rows)
+        p50, p90 = f"{each.p50:.3g} ms", f"{each.p90:.3g} ms"
+        rows.append((name, _PLOT.format(f"{p50}, 90 %: {p90}", bar), p50, p90, str(each.steps)))
+    return _section("Time per step", ("phase", "median", "90 %", "steps"), rows)
 
 
-def _table(heads: Sequence[str], rows: Iterable[tuple[str, str, str, str, str]]) -> str:
-    first, *numbers = map(escape, heads)
-    head = f'<th scope="col">{first}</th><td></td>' + "".join(
-        f'<th class="number">{each}</th>' for each in numbers
-    )
+def _section(title: str, heads: Sequence[str], rows: Iterable[tuple[str, str, str, str, str]]) -> str:
+    """A table of a name, a plot and three numbers per row; nothing without rows."""
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="plot">{plot}</td>'
-        f'<td class="number">{value}</td><td class="number">{more}</td><td class="number">{count}</td></tr>'
-        for name, plot, value, more, count in rows
+        + "".join(f'<td class="number">{number}</td>' for number in numbers)
+        + "</tr>"
+        for name, plot, *numbers in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    first, *others = map(escape, heads)
+    head = f'<th scope="col">{first}</th><td></td>'
+    head += "".join(f'<th scope="col" class="number">{other}</th>' for other in others)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<section><h2>{escape(title)}</h2>{table}</section>\n" if body else ""
 
 
 def _episodes(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -> Iterator[str]:

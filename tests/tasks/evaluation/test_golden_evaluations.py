@@ -24,6 +24,7 @@ from saccade.actions.errors import NewerSchemaError, UsageError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Click
 from saccade.agent.policy import Context, PolicySettings, Prediction
+from saccade.env.browser.chromium import Chromium
 from saccade.tasks.cli.app import app
 from saccade.tasks.evaluation.compare import compare
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
@@ -182,6 +183,23 @@ def test_view_writes_the_page(name: str, golden: Path) -> None:
         assert (golden / name / "form/0/report.html").stat().st_size > 10_000
     else:
         assert "<pre>Action: made</pre>" in page
+
+
+@pytest.mark.parametrize("name", ["acting", "recorded-odyssey"])
+def test_the_page_fits_a_phone_and_follows_the_colour_scheme(name: str, golden: Path) -> None:
+    write_results(golden / name)
+    with Chromium() as chromium:
+        for width in (390, 1200):
+            colours = set()
+            for scheme in ("light", "dark"):
+                context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+                page = context.new_page()
+                page.goto((golden / name / "index.html").as_uri())
+                page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+                context.close()
+            assert len(colours) == 2
 
 
 def test_a_newer_evaluation_is_refused(golden: Path) -> None:
