@@ -27,7 +27,7 @@ from .folder import (
 )
 from .records import FAILURE_NAME, EpisodeRecord, Failure, Key, archive_attempt, read_record
 from .workers.pool import Pool, WorkerPool
-from .workers.worker import EpisodeDone, EpisodeFailed, Message, WorkerReady, WorkerSetup, WorkerUnusable
+from .workers.worker import EpisodeDone, EpisodeFailed, Message, WorkerFailed, WorkerReady, WorkerSetup
 
 _TICK = 0.5
 """Seconds between two updates of the progress."""
@@ -267,7 +267,7 @@ class _Run:
                 self._keep(record)
             case EpisodeFailed():
                 self._retry(message)
-            case WorkerUnusable(text):
+            case WorkerFailed(text):
                 raise UsageError(text)
 
     def _check_settings(self, settings: dict[str, JsonValue]) -> None:

@@ -136,7 +136,7 @@ class RecordedPool:
         """See ``WorkerPool``.
 
         Raises:
-            EnvironmentFailure: the policy fails again and again.
+            PolicyFailure: the policy fails again and again.
         """
         if not self._ready:
             self._ready = True
@@ -159,7 +159,7 @@ class RecordedPool:
         if record.error != "malformed":
             self._failures = self._failures + 1 if record.error == "policy" else 0
         if self._failures == PATIENCE * self._count:
-            raise EnvironmentFailure(
+            raise PolicyFailure(
                 f"{policy.name} failed on {self._failures} samples in a row, last with: {record.message}; "
                 "the answers so far are kept, --resume continues"
             )

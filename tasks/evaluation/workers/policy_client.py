@@ -1,7 +1,7 @@
-"""What a worker and a policy server say to each other, and the worker's end of it.
+"""The messages between a worker and a policy server, and the worker's policy that sends them.
 
-The server is at the end of a local socket that only its user can reach, and both sides prove that they know a
-secret before anything is unpickled. Screenshots travel once per episode.
+They use a local socket that only this user can reach, and both sides prove that they know a secret before
+anything is unpickled. A screenshot is sent once per episode.
 """
 
 from __future__ import annotations
@@ -14,68 +14,70 @@ from multiprocessing.connection import Client, Connection
 import numpy as np
 from pydantic import JsonValue
 
-from ....actions.errors import ParseError, PolicyFailure, UsageError
+from ....actions.errors import ParseError, PolicyFailure, SaccadeError
 from ....actions.geometry import Point
 from ....agent.policy import Context, PolicySettings, Prediction, Turn, UnreadableReply, Usage
 from ....perception.observation import Screenshot
 
-Shelf = dict["View", Screenshot]
-_LOST = (EOFError, ConnectionResetError, BrokenPipeError)
+ScreenshotCache = dict["ScreenshotRef", Screenshot]
+_DISCONNECTED = (EOFError, ConnectionResetError, BrokenPipeError)
 
 
 @dataclass(frozen=True)
-class View:
-    """Names a screenshot: equal views are equal screenshots."""
+class ScreenshotRef:
+    """Names a screenshot: equal references are equal screenshots."""
 
     digest: str
     device_scale: float
     origin: Point
 
     @classmethod
-    def of(cls, screenshot: Screenshot) -> View:
-        """A screenshot's name."""
+    def of(cls, screenshot: Screenshot) -> ScreenshotRef:
+        """The reference to a screenshot."""
         return cls(screenshot.digest, screenshot.device_scale, screenshot.origin)
 
 
 @dataclass(frozen=True)
-class Start:
+class StartRequest:
     """A new episode begins."""
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What to reply? A ``Context`` in which screenshots are named.
+class PredictRequest:
+    """Ask for a prediction: a ``Context`` with references to screenshots.
 
     Attributes:
         instruction: the task.
-        view: the newest screen.
-        turns: screen, reply and feedback of each.
-        new: the screenshots that were not sent in this episode yet.
+        view: the newest screenshot.
+        turns: screenshot, reply and feedback of each.
+        new: the screenshots that were not sent in this episode before.
     """
 
     instruction: str
-    view: View
-    turns: tuple[tuple[View, str, str | None], ...]
-    new: Mapping[View, Screenshot]
+    view: ScreenshotRef
+    turns: tuple[tuple[ScreenshotRef, str, str | None], ...]
+    new: Mapping[ScreenshotRef, Screenshot]
 
     @classmethod
-    def of(cls, context: Context, known: set[View]) -> Ask:
-        """Pack a context for someone who knows some screenshots, and from now on all of it."""
+    def of(cls, context: Context, known: set[ScreenshotRef]) -> PredictRequest:
+        """Pack a context; ``known`` holds the screenshots sent before, and gets those that are new."""
         shots = [*(turn.screenshot for turn in context.turns), context.screenshot]
-        new = {view: _bare(shot) for shot in shots if (view := View.of(shot)) not in known}
+        new = {view: _bare(shot) for shot in shots if (view := ScreenshotRef.of(shot)) not in known}
         known.update(new)
-        turns = tuple((View.of(turn.screenshot), turn.reply, turn.feedback) for turn in context.turns)
-        return cls(context.instruction, View.of(context.screenshot), turns, new)
+        turns = tuple(
+            (ScreenshotRef.of(turn.screenshot), turn.reply, turn.feedback) for turn in context.turns
+        )
+        return cls(context.instruction, ScreenshotRef.of(context.screenshot), turns, new)
 
-    def context(self, shelf: Shelf) -> Context:
-        """Unpack it; ``shelf`` holds what was sent before, and takes what is new."""
-        shelf.update(self.new)
-        turns = tuple(Turn(shelf[view], reply, feedback) for view, reply, feedback in self.turns)
-        return Context(self.instruction, shelf[self.view], turns)
+    def context(self, cache: ScreenshotCache) -> Context:
+        """Unpack it; ``cache`` holds the screenshots sent before, and gets those that are new."""
+        cache.update(self.new)
+        turns = tuple(Turn(cache[view], reply, feedback) for view, reply, feedback in self.turns)
+        return Context(self.instruction, cache[self.view], turns)
 
 
 @dataclass(frozen=True)
-class Hello:
+class SessionOpened:
     """The server has a session for this worker.
 
     Attributes:
@@ -88,7 +90,7 @@ class Hello:
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class ReplyUnreadable:
     """The model's reply cannot be read."""
 
     reason: str
@@ -96,22 +98,8 @@ class Unreadable:
     usage: Usage
 
 
-@dataclass(frozen=True)
-class Refused:
-    """It cannot be done as asked: a wrong model, a screenshot that is too narrow."""
-
-    message: str
-
-
-@dataclass(frozen=True)
-class Broke:
-    """The policy raised an error."""
-
-    message: str
-
-
-Request = Start | Ask
-Answer = Hello | Prediction | Unreadable | Refused | Broke | None
+Request = StartRequest | PredictRequest
+Answer = SessionOpened | Prediction | ReplyUnreadable | SaccadeError | None
 
 
 @dataclass(frozen=True)
@@ -134,7 +122,7 @@ class ServedSource:
 
 
 class ServedPolicy:
-    """Decides by asking a policy server; connects again when a new one takes the place of one that died.
+    """Asks a policy server; connects again when one that died was replaced.
 
     Args:
         address: of the server's socket.
@@ -142,25 +130,25 @@ class ServedPolicy:
 
     Raises:
         UsageError: the server's model cannot be used as asked for.
-        PolicyFailure: there is no server, nor will there be one.
+        PolicyFailure: there is no server.
     """
 
     def __init__(self, address: str, key: bytes) -> None:
         self._address = address
         self._key = key
-        self._known: set[View] = set()
+        self._known: set[ScreenshotRef] = set()
         self._connection: Connection | None = None
         self.start()
 
     @property
     def name(self) -> str:
         """The name of the server's policy."""
-        return self._hello.name
+        return self._opened.name
 
     @property
     def settings(self) -> PolicySettings:
         """The settings of the server's policy."""
-        return self._hello.settings
+        return self._opened.settings
 
     def start(self) -> None:
         """Begin a new episode; waits while the server loads its model."""
@@ -168,11 +156,11 @@ class ServedPolicy:
             try:
                 connection = self._connection or self._connect()
                 self._known.clear()
-                connection.send(Start())
+                connection.send(StartRequest())
                 connection.recv()
                 return
-            except _LOST:
-                self._hang_up()
+            except _DISCONNECTED:
+                self._disconnect()
 
     def predict(self, context: Context) -> Prediction:
         """Ask the server.
@@ -185,34 +173,34 @@ class ServedPolicy:
         try:
             if self._connection is None:
                 raise EOFError
-            self._connection.send(Ask.of(context, self._known))
+            self._connection.send(PredictRequest.of(context, self._known))
             answer: Answer = self._connection.recv()
-        except _LOST as error:
-            self._hang_up()
+        except _DISCONNECTED as error:
+            self._disconnect()
             raise PolicyFailure("the policy server died; start the episode again") from error
         match answer:
             case Prediction():
                 return answer
-            case Unreadable(reason, raw, usage):
+            case ReplyUnreadable(reason, raw, usage):
                 raise UnreadableReply(ParseError(reason, raw), usage)
-            case Refused(message):
-                raise UsageError(message)
+            case SaccadeError():
+                raise answer
             case _:
-                raise PolicyFailure(answer.message if isinstance(answer, Broke) else repr(answer))
+                raise PolicyFailure(f"the policy server answered {answer!r}")
 
     def _connect(self) -> Connection:
         try:
             connection = Client(self._address, "AF_UNIX", authkey=self._key)
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise PolicyFailure("the policy server is gone with its evaluation; run it again") from error
+            raise PolicyFailure("the policy server ended with its evaluation; run it again") from error
         self._connection = connection
-        hello: Answer = connection.recv()
-        if not isinstance(hello, Hello):
-            raise UsageError(hello.message if isinstance(hello, Refused) else repr(hello))
-        self._hello = hello
+        opened: Answer = connection.recv()
+        if not isinstance(opened, SessionOpened):
+            raise opened if isinstance(opened, SaccadeError) else PolicyFailure(repr(opened))
+        self._opened = opened
         return connection
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -220,6 +208,6 @@ class ServedPolicy:
 
 
 def _bare(screenshot: Screenshot) -> Screenshot:
-    """Nothing but the pixels, without gaps: what is cached with a screenshot would travel twice."""
+    """Only the pixels, contiguous: without what else is cached with a screenshot."""
     pixels = np.ascontiguousarray(screenshot.pixels)
     return Screenshot(pixels, screenshot.device_scale, screenshot.origin)

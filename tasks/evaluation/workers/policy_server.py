@@ -2,7 +2,7 @@
 
 Every worker has a connection of its own, served by a thread of its own, with a policy of its own on the one
 copy of the weights: its conversation, its cache, its drafters. Sessions never see each other, so replies are
-those that the worker would have got from a model in its own process. Who asks first is answered first.
+those of a model in the worker's own process. First come, first served.
 """
 
 from __future__ import annotations
@@ -20,17 +20,24 @@ from dataclasses import replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from pathlib import Path
-from types import TracebackType
 
-from ....actions.errors import ParseError, PolicyFailure, SaccadeError
+from ....actions.errors import ParseError, PolicyFailure, SaccadeError, UsageError
 from ....agent.policy import Policy, UnreadableReply, Usage, settings_of
 from ...models.source import LoadedModel, SupportsSharing
 from ...terminal.failure import explain
-from .policy_client import Answer, Ask, Broke, Hello, Refused, Request, ServedSource, Shelf, Unreadable
+from .policy_client import (
+    Answer,
+    PredictRequest,
+    ReplyUnreadable,
+    Request,
+    ScreenshotCache,
+    ServedSource,
+    SessionOpened,
+)
 from .process import socket_folder, tie_to_parent
 
-SHORT_LIVED = 5
-"""Servers in a row that may die without an episode that came to its end."""
+FAILED_SERVERS = 5
+"""Servers in a row that may die before an episode ended."""
 _BACKLOG = 1024
 _SOCKET = "policy"
 
@@ -85,7 +92,7 @@ class PolicyServer:
         self._source = source
         self._key = key
         self._opening = threading.Lock()
-        self._refusal: str | None = None
+        self._load_error: str | None = None
         self._loaded: LoadedModel | None = None
         self._turns = FairQueue(1)
         self._sessions: set[Connection] = set()
@@ -101,17 +108,17 @@ class PolicyServer:
             self._loaded = self._source.load()
             self._turns = FairQueue(self._loaded.turns)
         except SaccadeError as error:
-            self._refusal = explain(error)
+            self._load_error = explain(error)
         while True:
             try:
                 accepted, _ = listening.accept()
             except OSError:
                 return
             connection = Connection(accepted.detach())
-            threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._run_session, args=(connection,), daemon=True).start()
 
-    def _attend(self, connection: Connection) -> None:
-        """One worker's session, from its first word until it hangs up or dies."""
+    def _run_session(self, connection: Connection) -> None:
+        """One worker's session, until it disconnects."""
         with connection, contextlib.suppress(EOFError, OSError, AuthenticationError):
             deliver_challenge(connection, self._key)
             answer_challenge(connection, self._key)
@@ -124,24 +131,24 @@ class PolicyServer:
     def _serve(self, connection: Connection) -> None:
         try:
             if self._loaded is None:
-                connection.send(Refused(self._refusal or "the model was not loaded"))
+                connection.send(UsageError(self._load_error or "the model was not loaded"))
                 return
             with self._opening:
                 policy = self._loaded.open()
         except Exception as error:
-            connection.send(Refused(explain(error) or f"{type(error).__name__}: {error}"))
+            connection.send(UsageError(explain(error) or f"{type(error).__name__}: {error}"))
             return
-        connection.send(Hello(policy.name, settings_of(policy)))
-        shelf: Shelf = {}
+        connection.send(SessionOpened(policy.name, settings_of(policy)))
+        cache: ScreenshotCache = {}
         while True:
-            connection.send(self._answer(policy, connection.recv(), shelf))
+            connection.send(self._answer(policy, connection.recv(), cache))
 
-    def _answer(self, policy: Policy, request: Request, shelf: Shelf) -> Answer:
-        if not isinstance(request, Ask):
-            shelf.clear()
+    def _answer(self, policy: Policy, request: Request, cache: ScreenshotCache) -> Answer:
+        if not isinstance(request, PredictRequest):
+            cache.clear()
             policy.start()
             return None
-        context = request.context(shelf)
+        context = request.context(cache)
         asked = time.perf_counter()
         with self._turns.turn():
             queued = time.perf_counter() - asked
@@ -150,18 +157,17 @@ class PolicyServer:
                 return replace(prediction, usage=_with_queue(prediction.usage, queued))
             except ParseError as error:
                 usage = error.usage if isinstance(error, UnreadableReply) else Usage()
-                return Unreadable(error.reason, error.raw, _with_queue(usage, queued))
+                return ReplyUnreadable(error.reason, error.raw, _with_queue(usage, queued))
             except SaccadeError as error:
-                return Refused(explain(error) or str(error))
+                return UsageError(explain(error) or str(error))
             except Exception as error:
-                return Broke(f"{type(error).__name__}: {error}")
+                return PolicyFailure(f"{type(error).__name__}: {error}")
 
 
 class SharedPolicy:
-    """A policy server's process, as the runner has it: started, and replaced when it dies.
+    """Starts the policy server's process, and replaces it when it dies.
 
-    The runner keeps the listening socket, so a worker that connects while there is no server just waits for
-    the next one.
+    The runner keeps the listening socket, so a worker that connects while no server runs waits for the next.
 
     Args:
         source: what the server loads.
@@ -182,10 +188,8 @@ class SharedPolicy:
         self._start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End it; it has nothing to save."""
+    def __exit__(self, *error: object) -> None:
+        """End it."""
         self._process.kill()
         self._process.join()
         self._listening.close()
@@ -206,11 +210,11 @@ class SharedPolicy:
         """Can be waited for: the server died."""
         return self._process.sentinel
 
-    def proven(self) -> None:
+    def note_success(self) -> None:
         """It served an episode to its end."""
         self._deaths = 0
 
-    def mend(self) -> None:
+    def restart_if_dead(self) -> None:
         """Start the server again if it died.
 
         Raises:
@@ -219,9 +223,9 @@ class SharedPolicy:
         if self._process.is_alive():
             return
         self._deaths += 1
-        if self._deaths >= SHORT_LIVED:
+        if self._deaths >= FAILED_SERVERS:
             raise PolicyFailure(
-                f"the policy server died {SHORT_LIVED} times before an episode was over (exit status "
+                f"the policy server died {FAILED_SERVERS} times before an episode was over (exit status "
                 f"{self._process.exitcode}); is there enough memory for the model?"
             )
         self._start()
@@ -242,5 +246,5 @@ def _main(listening: socket.socket, folder: Path, source: SupportsSharing, key: 
 
 
 def _with_queue(usage: Usage, seconds: float) -> Usage:
-    """How long the request waited for its turn is told with what it cost."""
+    """Add how long the request waited for its turn."""
     return usage.model_copy(update={"timings": {**usage.timings, "queue": seconds}})

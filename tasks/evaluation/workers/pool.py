@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import TracebackType
 from typing import Protocol
 
 from ....actions.errors import EnvironmentFailure, UsageError
@@ -20,16 +19,25 @@ from ....env.browser.watchdog import kill
 from ...models.source import SupportsSharing
 from ..records import Key
 from .policy_server import SharedPolicy
-from .worker import LOST, EpisodeDone, EpisodeFailed, Message, WorkerReady, WorkerSetup, WorkerUnusable, serve
+from .worker import (
+    BROWSER_LOST,
+    EpisodeDone,
+    EpisodeFailed,
+    Message,
+    WorkerFailed,
+    WorkerReady,
+    WorkerSetup,
+    serve,
+)
 
-STILLBORN = 5
+FAILED_STARTS = 5
 """Workers in a row that may die before they are ready."""
-_PATIENCE = 10.0
+_CLOSE_SECONDS = 10.0
 """Seconds that a worker gets to close its browser."""
 
 
 class WorkerPool(Protocol):
-    """Workers that run episodes, wherever they are; a context manager that starts and ends them."""
+    """Workers that run episodes; a context manager that starts and ends them."""
 
     @property
     def idle(self) -> int:
@@ -40,21 +48,19 @@ class WorkerPool(Protocol):
         """Episodes under way, and for how many seconds."""
 
     def assign(self, key: Key) -> None:
-        """Give an episode to an idle worker; one that dies over it is told by ``wait``."""
+        """Give an episode to an idle worker; ``wait`` reports one that dies over it."""
 
     def wait(self, seconds: float) -> Iterable[Message]:
-        """What workers say within so many seconds; those that died or hang are replaced.
+        """Messages of workers within so many seconds; workers that died or hang are replaced.
 
         Raises:
             EnvironmentFailure: workers keep dying before they are ready.
-            UsageError: they cannot be had as asked for.
+            UsageError: they cannot be used as asked for.
         """
 
     def __enter__(self) -> WorkerPool: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
 
 @dataclass
@@ -63,7 +69,7 @@ class _Worker:
     connection: Connection
     ready: bool = False
     key: Key | None = None
-    begun: float = math.inf
+    started: float = math.inf
 
 
 class Pool:
@@ -86,10 +92,10 @@ class Pool:
         self._timeout = timeout
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
-        self._stillborn = 0
+        self._failed_starts = 0
 
     def __enter__(self) -> Pool:
-        """Start the workers; ``wait`` tells when they are ready."""
+        """Start the workers; ``wait`` reports when they are ready."""
         if self._shared is not None:
             self._shared.__enter__()
             self._setup = replace(self._setup, source=self._shared.source)
@@ -97,22 +103,20 @@ class Pool:
             self._start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let idle workers go, interrupt busy ones, and end what does not end by itself."""
+    def __exit__(self, *error: object) -> None:
+        """Stop idle workers, interrupt busy ones, and kill those that do not end by themselves."""
         for worker in self._workers:
             with contextlib.suppress(OSError):
                 worker.connection.send(None)
             if (worker.key is not None or not worker.ready) and worker.process.is_alive():
                 worker.process.terminate()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _CLOSE_SECONDS
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
             _end(worker)
         self._workers.clear()
         if self._shared is not None:
-            self._shared.__exit__(kind, error, trace)
+            self._shared.__exit__()
 
     @property
     def idle(self) -> int:
@@ -123,7 +127,7 @@ class Pool:
     def running(self) -> dict[Key, float]:
         """Episodes under way, and for how many seconds."""
         now = time.monotonic()
-        return {worker.key: now - worker.begun for worker in self._workers if worker.key is not None}
+        return {worker.key: now - worker.started for worker in self._workers if worker.key is not None}
 
     @property
     def processes(self) -> list[int]:
@@ -131,9 +135,9 @@ class Pool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def assign(self, key: Key) -> None:
-        """Give an episode to an idle worker; one that dies over it is told by ``wait``."""
+        """Give an episode to an idle worker; ``wait`` reports one that dies over it."""
         worker = next(worker for worker in self._workers if worker.ready and worker.key is None)
-        worker.key, worker.begun = key, time.monotonic()
+        worker.key, worker.started = key, time.monotonic()
         with contextlib.suppress(OSError):
             worker.connection.send(key)
 
@@ -143,55 +147,53 @@ class Pool:
         return self._shared is not None
 
     def wait(self, seconds: float) -> Iterator[Message]:
-        """See ``WorkerPool``; a server that died is replaced, too."""
-        ends = [worker.connection for worker in self._workers]
+        """See ``WorkerPool``; a policy server that died is replaced, too."""
+        connections = [worker.connection for worker in self._workers]
         deaths = [worker.process.sentinel for worker in self._workers]
         if self._shared is not None:
             deaths.append(self._shared.sentinel)
-        spoken = set(wait([*ends, *deaths], seconds))
+        readable = set(wait([*connections, *deaths], seconds))
         if self._shared is not None:
-            self._shared.mend()
+            self._shared.restart_if_dead()
         for worker in tuple(self._workers):
-            if worker.connection in spoken or worker.process.sentinel in spoken:
-                yield from self._hear(worker)
-            elif worker.key is not None and time.monotonic() - worker.begun > self._timeout:
+            if worker.connection in readable or worker.process.sentinel in readable:
+                yield from self._receive(worker)
+            elif worker.key is not None and time.monotonic() - worker.started > self._timeout:
                 self._replace(worker)
                 yield EpisodeFailed(worker.key, "timeout", f"not over after {self._timeout:g} s")
 
-    def _hear(self, worker: _Worker) -> Iterator[Message]:
+    def _receive(self, worker: _Worker) -> Iterator[Message]:
         message: Message | None = None
         with contextlib.suppress(EOFError, OSError):
             message = worker.connection.recv() if worker.connection.poll() else None
         if message is not None:
-            self._note(worker, message)
+            self._update(worker, message)
             yield message
             return
-        worker.process.join(_PATIENCE)
+        worker.process.join(_CLOSE_SECONDS)
         status = worker.process.exitcode
         if not worker.ready:
-            self._stillborn += 1
-        if self._stillborn >= STILLBORN:
+            self._failed_starts += 1
+        if self._failed_starts >= FAILED_STARTS:
             raise EnvironmentFailure(
-                f"{STILLBORN} workers died before they were ready (exit status {status}); "
+                f"{FAILED_STARTS} workers died before they were ready (exit status {status}); "
                 "is there enough memory for --workers?"
             )
         self._replace(worker)
         if worker.key is not None:
-            if status == LOST:
-                yield EpisodeFailed(
-                    worker.key, "environment", "the browser died, which its driver did not notice"
-                )
+            if status == BROWSER_LOST:
+                yield EpisodeFailed(worker.key, "environment", "the browser died; its driver did not notice")
             else:
                 yield EpisodeFailed(worker.key, "worker", f"the worker died with exit status {status}")
 
-    def _note(self, worker: _Worker, message: Message) -> None:
+    def _update(self, worker: _Worker, message: Message) -> None:
         if isinstance(message, WorkerReady):
             worker.ready = True
-            self._stillborn = 0
-        elif not isinstance(message, WorkerUnusable):
+            self._failed_starts = 0
+        elif not isinstance(message, WorkerFailed):
             worker.key = None
         if isinstance(message, EpisodeDone) and self._shared is not None:
-            self._shared.proven()
+            self._shared.note_success()
 
     def _replace(self, worker: _Worker) -> None:
         _end(worker)

@@ -1,4 +1,4 @@
-"""What processes that serve one evaluation have in common: they end with it, and meet at a socket."""
+"""What the processes of one evaluation share: they end with the runner, and their sockets' folder."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _LONGEST = 103
 """Bytes that the path of a local socket may have everywhere."""
 
 
-def tie_to_parent(tidy: Callable[[], None] = lambda: None) -> None:
-    """Leave Ctrl-C to the runner, end politely when it asks, and never outlive it.
+def tie_to_parent(clean_up: Callable[[], None] = lambda: None) -> None:
+    """Ignore Ctrl-C, end by an exception on SIGTERM, and never outlive the runner.
 
     Args:
-        tidy: what is left to do for a runner that was killed.
+        clean_up: called when the runner was killed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     if (runner := multiprocessing.parent_process()) is not None:
-        threading.Thread(target=_end_with, args=(runner, tidy), daemon=True).start()
+        threading.Thread(target=_end_with, args=(runner, clean_up), daemon=True).start()
 
 
 def socket_folder(room: int) -> Path:
@@ -39,7 +39,7 @@ def socket_folder(room: int) -> Path:
     return Path(tempfile.mkdtemp(prefix="saccade-", dir=None if short else "/tmp"))
 
 
-def _end_with(runner: multiprocessing.process.BaseProcess, tidy: Callable[[], None]) -> None:
+def _end_with(runner: multiprocessing.process.BaseProcess, clean_up: Callable[[], None]) -> None:
     runner.join()
-    tidy()
+    clean_up()
     os._exit(1)  # the browser's driver sees its pipe close, and ends the browser

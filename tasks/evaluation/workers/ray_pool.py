@@ -16,7 +16,6 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
 from typing import Any
 
 from ....actions.errors import EnvironmentFailure, PolicyFailure, UsageError
@@ -24,24 +23,24 @@ from ....actions.extras import need_package
 from ...models.source import SupportsSharing
 from ..folder import EPISODES_NAME
 from ..records import Key
-from .pool import STILLBORN, Pool
+from .pool import FAILED_STARTS, Pool
 from .process import socket_folder
-from .worker import EpisodeDone, EpisodeFailed, Message, WorkerReady, WorkerSetup, WorkerUnusable
+from .worker import EpisodeDone, EpisodeFailed, Message, WorkerFailed, WorkerReady, WorkerSetup
 
 LOCAL = "local"
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what it would print on stdout about processes that died; we tell
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # else it prints which processes died
 }
-_PATIENCE = 15.0
+_CLOSE_SECONDS = 15.0
 """Seconds that a machine gets to close its browsers."""
-_STORE_BYTES = 80_000_000  # next to nothing is stored, and Ray takes a third of the memory if not told
+_STORE_BYTES = 80_000_000  # almost nothing is stored; Ray's default is a third of the memory
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a machine has to say.
+    """Messages from a machine.
 
     Attributes:
         messages: of its workers.
@@ -55,7 +54,7 @@ class Report:
 
 
 class MachineActor:
-    """The end of the pool on one machine; Ray makes an actor of it.
+    """Looks after the workers of one machine; Ray makes an actor of it.
 
     Args:
         setup: what all workers have in common.
@@ -65,24 +64,22 @@ class MachineActor:
     """
 
     def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None) -> None:
-        self._open = contextlib.ExitStack()
+        self._stack = contextlib.ExitStack()
         self._pool: Pool | None = None
-        self._unusable: str | None = None
+        self._failure: str | None = None
         if not (setup.root / EPISODES_NAME).is_file():
             host = os.uname().nodename
-            self._unusable = (
-                f"{host} does not see {setup.root}; put --out on a folder that all machines share"
-            )
+            self._failure = f"{host} does not see {setup.root}; put --out on a folder that all machines share"
             return
         try:
-            self._pool = self._open.enter_context(Pool(setup, count, timeout, share))
+            self._pool = self._stack.enter_context(Pool(setup, count, timeout, share))
         except UsageError as error:
-            self._unusable = str(error)
+            self._failure = str(error)
 
     def exchange(self, keys: list[Key], seconds: float) -> Report:
-        """Take episodes to run, and tell what happens first within so many seconds."""
+        """Take episodes to run, and return the first messages within so many seconds."""
         if self._pool is None:
-            return Report([WorkerUnusable(self._unusable or "there are no workers")], 0)
+            return Report([WorkerFailed(self._failure or "there are no workers")], 0)
         try:
             for key in keys:
                 self._pool.assign(key)
@@ -92,7 +89,7 @@ class MachineActor:
 
     def close(self) -> None:
         """End the workers."""
-        self._open.close()
+        self._stack.close()
 
 
 @dataclass
@@ -105,14 +102,16 @@ class _Machine:
     idle: int = 0
     deaths: int = 0
     queued: list[Key] = field(default_factory=list)
-    begun: dict[Key, float] = field(default_factory=dict)
+    started: dict[Key, float] = field(default_factory=dict)
 
-    def hear(self, report: Report) -> None:
-        """Take over what it reports."""
+    def update(self, report: Report) -> None:
+        """Apply what it reports."""
         self.idle = report.idle - len(self.queued)
         for message in report.messages:
             if isinstance(message, EpisodeDone | EpisodeFailed):
-                self.begun.pop(message.record.key if isinstance(message, EpisodeDone) else message.key, None)
+                self.started.pop(
+                    message.record.key if isinstance(message, EpisodeDone) else message.key, None
+                )
             if isinstance(message, EpisodeDone | WorkerReady):
                 self.deaths = 0
 
@@ -139,7 +138,7 @@ class RayPool:
         self._arguments = (timeout, share)
         self._address = address
         self._machines: list[_Machine] = []
-        self._open = contextlib.ExitStack()
+        self._stack = contextlib.ExitStack()
         self._ray = _import_ray()
 
     def __enter__(self) -> RayPool:
@@ -148,20 +147,18 @@ class RayPool:
         Raises:
             UsageError: there is no cluster at this address, or it is too small.
         """
-        with self._open:
-            self._open.enter_context(_cluster(self._ray, self._address, self._count))
-            self._open.callback(self._end)
-            for machine in self._place():
+        with self._stack:
+            self._stack.enter_context(_cluster(self._ray, self._address, self._count))
+            self._stack.callback(self._end)
+            for machine in self._spread():
                 self._start(machine)
                 self._machines.append(machine)
-            self._open = self._open.pop_all()
+            self._stack = self._stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the workers, and the cluster if it was started here."""
-        self._open.close()
+        self._stack.close()
 
     @property
     def idle(self) -> int:
@@ -172,48 +169,48 @@ class RayPool:
     def running(self) -> Mapping[Key, float]:
         """Episodes under way, and for how many seconds."""
         now = time.monotonic()
-        return {key: now - begun for each in self._machines for key, begun in each.begun.items()}
+        return {key: now - started for each in self._machines for key, started in each.started.items()}
 
     def assign(self, key: Key) -> None:
-        """Give an episode to the machine that waits for most."""
+        """Give an episode to the machine with the most idle workers."""
         machine = max(self._machines, key=lambda machine: machine.idle)
         machine.idle -= 1
         machine.queued.append(key)
-        machine.begun[key] = time.monotonic()
+        machine.started[key] = time.monotonic()
 
     def wait(self, seconds: float) -> Iterator[Message]:
-        """See ``WorkerPool``; the workers of a machine that is lost are started again, or go without it."""
+        """See ``WorkerPool``; the workers of a lost machine are started again if it is still there."""
         for machine in self._machines:
             if machine.call is None:
                 keys, machine.queued = machine.queued, []
                 machine.call = machine.actor.exchange.remote(keys, seconds)
         calls = {machine.call: machine for machine in self._machines}
-        spoken, _ = self._ray.wait(list(calls), num_returns=1, timeout=seconds)
-        more, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0) if spoken else ([], [])
-        for call in {*spoken, *more}:
-            yield from self._hear(calls[call])
+        finished, _ = self._ray.wait(list(calls), num_returns=1, timeout=seconds)
+        more, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0) if finished else ([], [])
+        for call in {*finished, *more}:
+            yield from self._receive(calls[call])
 
-    def _hear(self, machine: _Machine) -> Iterator[Message]:
+    def _receive(self, machine: _Machine) -> Iterator[Message]:
         call, machine.call = machine.call, None
         try:
             report: Report = self._ray.get(call)
         except self._ray.exceptions.RayActorError as error:
-            yield from self._bury(machine, str(error).strip().splitlines()[0])
+            yield from self._replace(machine, str(error).strip().splitlines()[0])
             return
         if report.failure is not None:
             raise EnvironmentFailure(report.failure)
-        machine.hear(report)
+        machine.update(report)
         yield from report.messages
 
-    def _bury(self, machine: _Machine, reason: str) -> Iterator[Message]:
-        """What a lost machine was at work on has failed; start it again if it is there."""
-        lost = list(machine.begun)
+    def _replace(self, machine: _Machine, reason: str) -> Iterator[Message]:
+        """The episodes of a lost machine have failed; start it again if it is still in the cluster."""
+        lost = list(machine.started)
         machine.deaths += 1
         self._machines.remove(machine)
         if machine.node in {node["NodeID"] for node in _nodes(self._ray)}:
-            if machine.deaths >= STILLBORN:
+            if machine.deaths >= FAILED_STARTS:
                 raise EnvironmentFailure(
-                    f"the workers on a machine died {STILLBORN} times in a row: {reason}"
+                    f"the workers on a machine died {FAILED_STARTS} times in a row: {reason}"
                 )
             fresh = _Machine(machine.node, machine.options, machine.count, deaths=machine.deaths)
             self._start(fresh)
@@ -223,8 +220,8 @@ class RayPool:
         for key in lost:
             yield EpisodeFailed(key, "worker", f"the machine was lost: {reason}")
 
-    def _place(self) -> list[_Machine]:
-        """So many workers on each machine, evenly."""
+    def _spread(self) -> list[_Machine]:
+        """Spread the workers evenly over the machines."""
         free = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in _nodes(self._ray)}
         if sum(free.values()) < self._count:
             raise UsageError(
@@ -245,17 +242,17 @@ class RayPool:
 
     def _start(self, machine: _Machine) -> None:
         strategies = importlib.import_module("ray.util.scheduling_strategies")
-        there = strategies.NodeAffinitySchedulingStrategy(machine.node, soft=False)
-        options = {**machine.options, "scheduling_strategy": there}
+        affinity = strategies.NodeAffinitySchedulingStrategy(machine.node, soft=False)
+        options = {**machine.options, "scheduling_strategy": affinity}
         make = self._ray.remote(MachineActor).options(**options)
         machine.actor = make.remote(self._setup, machine.count, *self._arguments)
 
     def _end(self) -> None:
-        """Let the machines close what they opened, then end what is left."""
+        """Let the machines close their workers, then kill what is left."""
         with contextlib.suppress(self._ray.exceptions.RayError):
             calls = [machine.actor.close.remote() for machine in self._machines]
             if calls:
-                self._ray.wait(calls, num_returns=len(calls), timeout=_PATIENCE)
+                self._ray.wait(calls, num_returns=len(calls), timeout=_CLOSE_SECONDS)
         for machine in self._machines:
             with contextlib.suppress(self._ray.exceptions.RayError):
                 self._ray.kill(machine.actor)
@@ -264,11 +261,11 @@ class RayPool:
 
 @contextlib.contextmanager
 def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
-    """Connect to a cluster, or start one and end it; without a word, and without leaving a trace."""
+    """Connect to a cluster, or start one and end it; quietly, and without leaving files."""
     if ray.is_initialized():
         yield
         return
-    silent = {"log_to_driver": False, "logging_level": "ERROR"}
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     with contextlib.ExitStack() as stack:
         if address == LOCAL:
             folder = str(
@@ -276,10 +273,10 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
             )
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stack.enter_context(_environment(_QUIET | {"RAY_AUTH_TOKEN": _token()}))
-            silent |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": folder}
-            silent |= {"object_store_memory": _STORE_BYTES}
+            quiet |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": folder}
+            quiet |= {"object_store_memory": _STORE_BYTES}
         try:
-            ray.init(address=address, **silent)
+            ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UsageError(
@@ -291,7 +288,7 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
 
 @functools.cache
 def _token() -> str:
-    """A secret for clusters of one's own; else Ray writes one into the home folder, and leaves it there.
+    """A secret for a cluster that is started here; otherwise Ray writes one into the home folder.
 
     It is one for the whole process, because Ray remembers the first.
     """

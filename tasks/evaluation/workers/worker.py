@@ -1,4 +1,4 @@
-"""What a worker process of an evaluation does: one policy, one place, one episode after the other."""
+"""A worker process of an evaluation: one policy, one environment provider, one episode after the other."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from ...terminal.failure import explain
 from ..records import EpisodeRecord, ErrorKind, Key, blame, read_record
 from .process import tie_to_parent
 
-LOST = 75
-"""Exit status of a worker that lost what its episodes stand on."""
+BROWSER_LOST = 75
+"""Exit status of a worker whose browser, or other environment, died unnoticed."""
 LOST_AFTER = 6
-"""Seconds in which a broken episode ends by itself, as most do."""
+"""Seconds after which such a worker ends itself; most broken episodes end sooner by an error."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class WorkerSetup:
 
 @dataclass(frozen=True)
 class WorkerReady:
-    """The worker waits for episodes; ``settings`` is what may change their results."""
+    """The worker waits for episodes; ``settings`` are those that may change their results."""
 
     settings: dict[str, JsonValue]
 
@@ -65,7 +65,7 @@ class EpisodeDone:
 
 @dataclass(frozen=True)
 class EpisodeFailed:
-    """An episode was broken by something."""
+    """An attempt broke."""
 
     key: Key
     error: ErrorKind
@@ -73,48 +73,48 @@ class EpisodeFailed:
 
 
 @dataclass(frozen=True)
-class WorkerUnusable:
-    """The worker cannot work at all: a missing part, wrong usage, a full disk."""
+class WorkerFailed:
+    """No episode can be run: a missing part, wrong usage, a full disk."""
 
     message: str
 
 
-Message = WorkerReady | EpisodeDone | EpisodeFailed | WorkerUnusable
+Message = WorkerReady | EpisodeDone | EpisodeFailed | WorkerFailed
 
 
 def serve(connection: Connection, setup: WorkerSetup) -> None:
-    """Take keys from the connection, run their episodes, and answer each; None ends it."""
+    """Run the episodes whose keys come over the connection, and answer each; None ends it."""
     tie_to_parent()
-    # A closed connection or a polite kill: the runner has gone, or wants this to end.
+    # A closed connection or SIGTERM: the runner has ended, or asks this process to end.
     with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
         try:
             _serve(connection, setup)
         except Exception as error:
             if (line := explain(error)) is None:
                 raise
-            connection.send(WorkerUnusable(line))
+            connection.send(WorkerFailed(line))
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
 
 
-class _Lifeline(threading.Thread):
-    """Ends the process when what it works with is gone and the work does not notice.
+class _Watchdog(threading.Thread):
+    """Ends the process when its environment died and the episode does not notice.
 
-    A page that is opened in a browser that just died is waited for without end by the browser's driver, and
-    nothing in this process can interrupt that.
+    The browser's driver waits forever for a page of a browser that just died, and nothing in this process
+    can interrupt that.
     """
 
-    def __init__(self, place: EnvironmentProvider) -> None:
+    def __init__(self, provider: EnvironmentProvider) -> None:
         super().__init__(daemon=True)
-        self._place = place
+        self._provider = provider
         self._over = threading.Event()
         self.working = False
 
     def run(self) -> None:
         gone = 0
         while not self._over.wait(1.0):
-            gone = gone + 1 if self.working and not self._place.alive() else 0
+            gone = gone + 1 if self.working and not self._provider.alive() else 0
             if gone >= LOST_AFTER:
-                os._exit(LOST)
+                os._exit(BROWSER_LOST)
 
     def end(self) -> None:
         self._over.set()
@@ -123,22 +123,22 @@ class _Lifeline(threading.Thread):
 def _serve(connection: Connection, setup: WorkerSetup) -> None:
     policy = setup.source.open()
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(contextlib.closing(setup.suite.open()))
+        provider = stack.enter_context(contextlib.closing(setup.suite.open()))
         stated = settings_of(policy).model_dump(mode="json")
-        settings = {"saccade": __version__, **place.settings, "policy": policy.name, **stated}
-        lifeline = _Lifeline(place)
-        lifeline.start()
-        stack.callback(lifeline.end)
+        settings = {"saccade": __version__, **provider.settings, "policy": policy.name, **stated}
+        watchdog = _Watchdog(provider)
+        watchdog.start()
+        stack.callback(watchdog.end)
         connection.send(WorkerReady(settings))
         while (key := connection.recv()) is not None:
-            lifeline.working = True
-            answer = run_key(setup, key, place, policy)
-            lifeline.working = False
+            watchdog.working = True
+            answer = run_key(setup, key, provider, policy)
+            watchdog.working = False
             connection.send(answer)
 
 
 def run_key(
-    setup: WorkerSetup, key: Key, place: EnvironmentProvider, policy: Policy
+    setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Policy
 ) -> EpisodeDone | EpisodeFailed:
     """Run one episode in its folder, which holds none yet, and say what came of it.
 
@@ -148,8 +148,8 @@ def run_key(
     """
     folder = key.folder(setup.root)
     try:
-        with contextlib.closing(place.environment(key.task)) as environment:
-            end = _play(setup, key, environment, place, policy)
+        with contextlib.closing(provider.environment(key.task)) as environment:
+            end = _play(setup, key, environment, provider, policy)
     except TrajectoryError:
         raise
     except Exception as error:
@@ -166,7 +166,7 @@ def run_key(
 
 
 def _play(
-    setup: WorkerSetup, key: Key, environment: Environment, place: EnvironmentProvider, policy: Policy
+    setup: WorkerSetup, key: Key, environment: Environment, provider: EnvironmentProvider, policy: Policy
 ) -> EndEvent:
     # Time does not end an episode with a result: how loaded a machine is says nothing about the policy.
     return run_episode(
@@ -177,6 +177,6 @@ def _play(
         name=f"{setup.suite.name}:{key.task}",
         seed=key.seed,
         limits=Limits(steps=setup.max_steps, seconds=math.inf),
-        environment_settings=EnvironmentSettings(suite=place.settings),
+        environment_settings=EnvironmentSettings(suite=provider.settings),
         report=False,
     ).end

@@ -22,8 +22,8 @@ from saccade.env.desktop.supervisor import descendants
 from saccade.env.memory import demo
 from saccade.env.trajectory.trajectory import FILE_NAME
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
-from saccade.tasks.evaluation.workers.policy_client import Ask, ServedPolicy, View
-from saccade.tasks.evaluation.workers.policy_server import SHORT_LIVED, FairQueue, PolicyServer
+from saccade.tasks.evaluation.workers.policy_client import PredictRequest, ScreenshotRef, ServedPolicy
+from saccade.tasks.evaluation.workers.policy_server import FAILED_SERVERS, FairQueue, PolicyServer
 from saccade.tasks.evaluation.workers.pool import Pool
 from saccade.tasks.evaluation.workers.worker import WorkerSetup
 from saccade.tasks.models.source import LoadedModel, LocalSource, ScriptedSource
@@ -160,15 +160,15 @@ def test_the_model_is_loaded_once_for_all_workers(tmp_path: Path) -> None:
 
 def test_screens_travel_once_per_episode_and_arrive_whole() -> None:
     first, second = context(0), context(1)
-    known: set[View] = set()
+    known: set[ScreenshotRef] = set()
     turn = Turn(first.screenshot, "Action: wait()", "nothing happened")
     asks = [
-        Ask.of(first, known),
-        Ask.of(Context("Fill in the form", second.screenshot, (turn,)), known),
-        Ask.of(Context("Fill in the form", first.screenshot, (turn, turn)), known),
+        PredictRequest.of(first, known),
+        PredictRequest.of(Context("Fill in the form", second.screenshot, (turn,)), known),
+        PredictRequest.of(Context("Fill in the form", first.screenshot, (turn, turn)), known),
     ]
     assert [len(ask.new) for ask in asks] == [1, 1, 0]
-    shelf: dict[View, object] = {}
+    shelf: dict[ScreenshotRef, object] = {}
     got = [ask.context(shelf) for ask in asks]  # type: ignore[arg-type]
     assert got[1].turns[0].screenshot.digest == first.screenshot.digest
     assert (got[1].turns[0].reply, got[1].turns[0].feedback) == (turn.reply, turn.feedback)
@@ -303,9 +303,9 @@ def test_a_server_that_dies_is_replaced_and_its_episodes_are_tried_again(tmp_pat
 
 
 def test_a_server_that_keeps_dying_ends_the_evaluation(tmp_path: Path) -> None:
-    with pytest.raises(PolicyFailure, match=rf"died {SHORT_LIVED} times .*-9.*memory"):
+    with pytest.raises(PolicyFailure, match=rf"died {FAILED_SERVERS} times .*-9.*memory"):
         evaluate(served_evaluation(tmp_path, "slow", kind="deadly", retries=9), Told())
-    assert len(list((tmp_path / "marks").glob("loaded-*"))) == SHORT_LIVED
+    assert len(list((tmp_path / "marks").glob("loaded-*"))) == FAILED_SERVERS
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_evaluation_with_a_reason(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from saccade.actions.errors import (
     EnvironmentFailure,
     MissingPartError,
     ParseError,
+    PolicyFailure,
     UsageError,
 )
 from saccade.actions.geometry import Point
@@ -204,7 +205,7 @@ def test_a_policy_that_is_gone_ends_the_run(tmp_path: Path) -> None:
         raise EnvironmentFailure("the endpoint answered 500")
 
     policy = Answering(gone)
-    with pytest.raises(EnvironmentFailure, match="failed on 5 samples in a row, last with: the endpoint"):
+    with pytest.raises(PolicyFailure, match="failed on 5 samples in a row, last with: the endpoint"):
         run(policy, tmp_path, "gui-odyssey-app")
     assert len(policy.asked) == PATIENCE
 
