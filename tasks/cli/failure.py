@@ -1,4 +1,4 @@
-"""What the command line says when a command fails: a line for people, and with ``--json`` an object."""
+"""What is printed when a command fails: a line on stderr, and with ``--json`` an object on stdout."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FailureMessage:
 
 
 def failure_of(error: BaseException) -> FailureMessage:
-    """What to say about an error."""
+    """The message for an error."""
     if isinstance(error, _WRONG_OPTIONS):
         return _wrong_options(error)
     message = explain(error)

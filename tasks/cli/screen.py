@@ -93,6 +93,6 @@ def parse(
     from ..terminal.parse import parse_line
 
     if dialect is None:
-        raise UsageError("say how the reply is written: --dialect NAME, such as uitars-1.5")
+        raise UsageError("name the format of the reply: --dialect NAME, such as uitars-1.5")
     raw = sys.stdin.buffer.read().decode(errors="replace")
     sys.stdout.buffer.write(parse_line(raw, dialect, size).encode(errors="replace") + b"\n")

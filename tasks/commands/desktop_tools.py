@@ -56,7 +56,7 @@ def take_screenshot(out: Path, display: str | None, monitor: int | None, region:
 def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None) -> Iterator[str]:
     """Execute one action per line; one line of JSON for each: ``{"ok": true}`` or ``{"error": ...}``.
 
-    A line that fails does not keep the next from being tried; what is held at the end is released.
+    After a line that fails, the next ones are executed nevertheless; at the end, pressed keys are released.
 
     Raises:
         MissingPartError: there is no such display.

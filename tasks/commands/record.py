@@ -51,7 +51,7 @@ class RecordRequest:
         if place not in ("desktop", "browser"):
             raise UsageError(f"nothing can be recorded in {place!r}; choose --env desktop or --env browser")
         if place == "browser" and self.url is None:
-            raise UsageError("say where to begin: --url ADDRESS")
+            raise UsageError("name the first page: --url ADDRESS")
         if place == "browser" and (self.app or self.display):
             raise UsageError("--app and --display go with --env desktop")
         if place == "desktop" and self.url is not None:
@@ -141,7 +141,7 @@ def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Na
             marking_passwords(display, partial(narrator.note, style="yellow")) as mark,
             listening(display, frames, over) as events,
         ):
-            _say_how_to_end(narrator, options)
+            _print_how_to_end(narrator, options)
             recorder.run(mark(events))
         frames.close()
         end = recorder.finish(frames.newest, discard=("ctrl", "c") if interrupts else ())
@@ -159,12 +159,12 @@ def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Na
         deferred_interrupts() as interrupts,
     ):
         recorder = Recorder(trajectory, options)
-        _say_how_to_end(narrator, options)
+        _print_how_to_end(narrator, options)
         recorder.run(browser.events(lambda: recorder.stopped or bool(interrupts)))
         return recorder.finish(browser.capture())
 
 
-def _say_how_to_end(narrator: Narrator, options: RecordOptions) -> None:
+def _print_how_to_end(narrator: Narrator, options: RecordOptions) -> None:
     narrator.note(f"recording; {options.stop_chord} or Ctrl-C ends it", "bold")
 
 

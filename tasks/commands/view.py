@@ -62,7 +62,7 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     """The folders of all runs in some folders, each once.
 
     Raises:
-        TrajectoryError: a folder is not there, or holds no run.
+        TrajectoryError: a folder does not exist, or holds no run.
     """
     found: dict[Path, Path] = {}
     for path in paths:

@@ -175,7 +175,7 @@ def _requirement(distribution: str) -> str:
 
 
 def _gpu() -> str | None:
-    """The first GPU's name, as far as the driver's files tell."""
+    """The first GPU's name, from the driver's files."""
     for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         name = re.search(r"Model:\s*(.+)", information.read_text(encoding="utf-8", errors="replace"))
         return name[1].strip() if name else "an NVIDIA GPU"

@@ -39,7 +39,7 @@ def doctor_and_print(json_output: bool) -> int:
 
 
 def all_checks() -> dict[str, Check]:
-    """Every check by the part it looks at."""
+    """Every check, by the part that it checks."""
     from . import checks, screen
 
     return {
@@ -61,7 +61,7 @@ def run_checks(checks: dict[str, Check], patience: float = PATIENCE) -> list[Fin
     """Run all checks at once; one that fails or hangs becomes a finding.
 
     Args:
-        checks: by the part they look at.
+        checks: by the part that they check.
         patience: seconds for all of them together.
     """
     answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()

@@ -48,11 +48,11 @@ class Narrator:
         head = (f"step {event.step + 1:<3}", "bold cyan")
         cost = (f"{event.seconds * 1000:6.0f} ms  ", "dim")
         if event.error is not None:
-            said = Text.assemble(head, cost, (f"unreadable reply: {event.error}", "yellow"))
+            line = Text.assemble(head, cost, (f"unreadable reply: {event.error}", "yellow"))
         else:
-            said = Text.assemble(head, cost, event.thought or "(no thought)")
-        said.append(_decoding(event.usage), "dim")
-        self._console.print(said)
+            line = Text.assemble(head, cost, event.thought or "(no thought)")
+        line.append(_decoding(event.usage), "dim")
+        self._console.print(line)
 
     def _action(self, event: ActionEvent) -> None:
         seconds = sum(event.timings.values())
