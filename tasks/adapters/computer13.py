@@ -19,6 +19,7 @@ from .pyautogui_code import chord_names, key_names, text_pieces
 
 Call = dict[str, Any]
 _UNQUOTABLE = frozenset("'\\")
+_LONG_PRESS = ("MOUSE_DOWN", "MOUSE_UP")
 _SIGNS: Mapping[str, tuple[int, int]] = {"up": (0, 1), "down": (0, -1), "left": (-1, 0), "right": (1, 0)}
 
 
@@ -40,21 +41,16 @@ def _mouse(action: Action, size: Size) -> list[Call]:
     match action:
         case schema.Move(point=point):
             return [_at("MOVE_TO", point, size)]
-        case schema.Click(point=point):
-            return [_at("CLICK", point, size, button="left")]
-        case schema.MiddleClick(point=point):
-            return [_at("CLICK", point, size, button="middle")]
-        case schema.RightClick(point=point):
-            return [_at("RIGHT_CLICK", point, size)]
-        case schema.DoubleClick(point=point):
-            return [_at("DOUBLE_CLICK", point, size)]
+        case schema.Click(point=point) | schema.MiddleClick(point=point):
+            return [_at("CLICK", point, size, button="left" if action.kind == "click" else "middle")]
+        case schema.RightClick(point=point) | schema.DoubleClick(point=point):
+            return [_at(action.kind.upper(), point, size)]
         case schema.Drag(start=start, end=end):
             return [_at("MOVE_TO", start, size), _at("DRAG_TO", end, size)]
         case schema.LongPress(point=point):
-            return [_at("MOVE_TO", point, size), _call("MOUSE_DOWN", button="left"), _release()]
+            return [_at("MOVE_TO", point, size), *(_call(kind, button="left") for kind in _LONG_PRESS)]
         case schema.MouseDown(point=at, button=button) | schema.MouseUp(point=at, button=button):
-            kind = "MOUSE_DOWN" if isinstance(action, schema.MouseDown) else "MOUSE_UP"
-            return [*_moved(at, size), _call(kind, button=button)]
+            return [*_moved(at, size), _call(action.kind.upper(), button=button)]
         case schema.Scroll(direction=direction, point=at, amount=amount):
             across, up = _SIGNS[direction]
             return [*_moved(at, size), _call("SCROLL", dx=across * amount, dy=up * amount)]
@@ -99,10 +95,6 @@ def _quotable(name: str) -> str:
 
 def _moved(point: Point | None, size: Size) -> list[Call]:
     return [] if point is None else [_at("MOVE_TO", point, size)]
-
-
-def _release() -> Call:
-    return _call("MOUSE_UP", button="left")
 
 
 def _at(kind: str, point: Point, size: Size, **parameters: object) -> Call:

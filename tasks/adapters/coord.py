@@ -19,18 +19,15 @@ from .guest import refuse_outside, refused
 
 _WHEEL_CLICK = 100
 """Pixels of the screenshot for one click of the wheel."""
+_BUTTONS = {"click": "left", "right_click": "right", "middle_click": "middle"}
 _SIGNS: Mapping[str, tuple[int, int]] = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
 
 
 class CoordWriter:
-    """Writes one episode's actions; it remembers where the pointer is, which BrowserGym wants told anew."""
+    """Writes one episode's actions; remembers where the pointer is, because BrowserGym's calls name it."""
 
     def __init__(self) -> None:
         self._pointer: Point | None = None
-
-    def start(self) -> None:
-        """Begin a new episode, with the pointer nowhere."""
-        self._pointer = None
 
     def write(self, action: Action, size: Size) -> Sequence[str]:
         """The calls that execute an action, in order.
@@ -53,22 +50,16 @@ class CoordWriter:
     def _mouse(self, action: Action, size: Size) -> list[str]:
         """Calls for an action of the mouse, or one that begins with a click; none for any other."""
         match action:
-            case schema.Click(point=point):
-                return [_at("mouse_click", size, point, button="left")]
-            case schema.RightClick(point=point):
-                return [_at("mouse_click", size, point, button="right")]
-            case schema.MiddleClick(point=point):
-                return [_at("mouse_click", size, point, button="middle")]
+            case schema.Click(point=point) | schema.RightClick(point=point) | schema.MiddleClick(point=point):
+                return [_at("mouse_click", size, point, button=_BUTTONS[action.kind])]
             case schema.DoubleClick(point=point):
                 return [_at("mouse_dblclick", size, point, button="left")]
             case schema.Move(point=point):
                 return [_at("mouse_move", size, point)]
             case schema.Drag(start=start, end=end):
                 return [_at("mouse_drag_and_drop", size, start, end)]
-            case schema.MouseDown(point=point, button=button):
-                return [_at("mouse_down", size, self._where(point, size), button=button)]
-            case schema.MouseUp(point=point, button=button):
-                return [_at("mouse_up", size, self._where(point, size), button=button)]
+            case schema.MouseDown(point=point, button=button) | schema.MouseUp(point=point, button=button):
+                return [_at(action.kind, size, self._where(point, size), button=button)]
             case schema.LongPress(point=point, seconds=seconds):
                 held = [_at("mouse_down", size, point, button="left"), _rest(seconds)]
                 return [*held, _at("mouse_up", size, point, button="left")]
@@ -87,13 +78,8 @@ class CoordWriter:
 def farewell(action: schema.Finished | schema.CallUser) -> str:
     """The call that ends an episode: an answer to the user, or why the task cannot be done."""
     if isinstance(action, schema.Finished):
-        return f"send_msg_to_user({literal(action.answer or 'Done.')})"
-    return f"report_infeasible({literal(action.message or 'This needs a person.')})"
-
-
-def literal(text: str) -> str:
-    """A Python literal for a text, ASCII and on one line."""
-    return ascii(text)
+        return f"send_msg_to_user({action.answer or 'Done.'!a})"
+    return f"report_infeasible({action.message or 'This needs a person.'!a})"
 
 
 def _keyboard(action: Action) -> list[str]:
@@ -101,13 +87,13 @@ def _keyboard(action: Action) -> list[str]:
         case schema.Type(text=text):
             return _typed(text)
         case schema.Hotkey(keys=keys):
-            return [f"keyboard_press({literal('+'.join(map(_key, keys)))})"]
+            return [f"keyboard_press({'+'.join(map(_key, keys))!a})"]
         case schema.Press(key=key):
-            return [f"keyboard_press({literal(_key(key))})"]
+            return [f"keyboard_press({_key(key)!a})"]
         case schema.KeyDown(key=key):
-            return [f"keyboard_down({literal(_key(key))})"]
+            return [f"keyboard_down({_key(key)!a})"]
         case schema.KeyUp(key=key):
-            return [f"keyboard_up({literal(_key(key))})"]
+            return [f"keyboard_up({_key(key)!a})"]
         case schema.Wait(seconds=seconds):
             return [_rest(seconds)]
     return []
@@ -119,14 +105,14 @@ def _page(action: Action) -> list[str]:
             url = complete_address(address)
             if problem := refused_address(url, allow_file=False):
                 raise UsageError(problem)
-            return [f"goto({literal(url)})"]
+            return [f"goto({url!a})"]
         case schema.NavigateBack() | schema.PressBack():
             return ["go_back()"]
     return []
 
 
 def _typed(text: str) -> list[str]:
-    return [f"keyboard_type({literal(text)})"] if text else ["noop(0)"]
+    return [f"keyboard_type({text!a})"] if text else ["noop(0)"]
 
 
 def _key(key: str) -> str:

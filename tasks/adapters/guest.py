@@ -55,58 +55,47 @@ class Decision(Generic[T]):
     usage: tuple[Usage, ...] = ()
 
 
-class HarnessEnvironment(Generic[T]):
-    """The harness's screen as an environment: actions are collected for it, and executed by it later.
-
-    Args:
-        write: puts an action into the harness's words.
-
-    Attributes:
-        screen: the newest one.
-        written: what the harness is to execute.
-    """
+class _Harness(Generic[T]):
+    """The harness's screen as an environment: it collects actions, which the harness executes later."""
 
     instruction = None
 
     def __init__(self, screen: Observation, write: Write[T]) -> None:
-        self.screen = screen
         self.written: list[T] = []
+        self._screen = screen
         self._write = write
 
     def reset(self, seed: int | None = None) -> Observation:
-        """The newest screen; only the harness can reset its world."""
-        return self.screen
+        return self._screen
 
     def step(self, action: Action) -> StepResult:
-        """Collect an action; the screen stays what it was until the harness shows the next one."""
         try:
-            self.written += self._write(action, self.screen.screenshot.size)
+            self.written += self._write(action, self._screen.screenshot.size)
         except UsageError as error:
-            return StepResult(self.screen, error=str(error))
-        return StepResult(self.screen)
+            return StepResult(self._screen, error=str(error))
+        return StepResult(self._screen)
 
     def close(self) -> None:
-        """Nothing is open."""
+        pass
 
 
-class PredictionLog:
-    """Keeps an episode's predictions and records nothing else."""
+class _Predictions:
+    """Records an episode's predictions; the harness keeps its own records of the rest."""
 
     def __init__(self) -> None:
-        self.predictions: list[PredictionEvent] = []
+        self.events: list[PredictionEvent] = []
 
     def observe(self, step: int, observation: Observation) -> None:
-        """Leave the screen to the harness."""
+        pass
 
     def append(self, event: EventT) -> EventT:
-        """Keep a prediction."""
         if isinstance(event, PredictionEvent):
-            self.predictions.append(event)
+            self.events.append(event)
         return event
 
 
 class Guest(Generic[T]):
-    """One policy and the episode that it is in.
+    """One policy and its current episode.
 
     Args:
         policy: decides.
@@ -148,14 +137,14 @@ class Guest(Generic[T]):
 
     def decide(self, instruction: str, screenshot: Screenshot) -> Decision[T]:
         """Ask what to do on a screen, up to ``attempts`` times; other errors of the policy are not caught."""
-        screen, log = Observation(screenshot, self._clock()), PredictionLog()
-        world = HarnessEnvironment(screen, self._write)
+        screen, log = Observation(screenshot, self._clock()), _Predictions()
+        world = _Harness(screen, self._write)
         self._episode = episode = Episode(instruction, screen, log, time.time, turns=list(self.turns))
         agent = Agent(self._policy, world, self._limits)
         with suppress(Interruption):
             while not world.written:
                 agent.step(episode)
-        *useless, last = log.predictions
+        *useless, last = log.events
         end = episode.last if isinstance(episode.last, Finished | CallUser) else None
         return Decision(
             last.raw,
@@ -165,7 +154,7 @@ class Guest(Generic[T]):
             episode.turns[-1].feedback,
             exhausted=end is None and not world.written,
             useless=tuple(event.raw for event in useless),
-            usage=tuple(event.usage for event in log.predictions),
+            usage=tuple(event.usage for event in log.events),
         )
 
 

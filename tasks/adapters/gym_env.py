@@ -22,16 +22,21 @@ ActionData = str | Mapping[str, Any]
 ObservationData = dict[str, Any]
 
 
-class AnyText(spaces.Space[str]):
-    """Every text; ``spaces.Text`` holds only texts of listed characters up to some length."""
+class _Texts(spaces.Space[Any]):
+    """A space that cannot be flattened to an array, because texts have no fixed length."""
+
+    is_np_flattenable = False
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, seed: int | None = None) -> None:
         super().__init__(shape=None, dtype=None, seed=seed)
 
-    @property
-    def is_np_flattenable(self) -> bool:
-        """Never: a text has no fixed length."""
-        return False
+    def __eq__(self, other: object) -> bool:
+        return repr(other) == repr(self)
+
+
+class AnyText(_Texts):
+    """Every text; ``spaces.Text`` holds only texts of listed characters up to some length."""
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
         """A short text."""
@@ -44,13 +49,8 @@ class AnyText(spaces.Space[str]):
     def __repr__(self) -> str:
         return "AnyText()"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AnyText)
 
-    __hash__ = None  # type: ignore[assignment]
-
-
-class ActionSpace(spaces.Space[ActionData]):
+class ActionSpace(_Texts):
     """Every ``Action``, as JSON text or as the object that such text stands for.
 
     Args:
@@ -58,13 +58,8 @@ class ActionSpace(spaces.Space[ActionData]):
     """
 
     def __init__(self, size: Size, seed: int | None = None) -> None:
-        super().__init__(shape=None, dtype=None, seed=seed)
+        super().__init__(seed)
         self.size = size
-
-    @property
-    def is_np_flattenable(self) -> bool:
-        """Never: actions hold text."""
-        return False
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
         """A click somewhere on the screenshot, as JSON."""
@@ -81,11 +76,6 @@ class ActionSpace(spaces.Space[ActionData]):
 
     def __repr__(self) -> str:
         return f"ActionSpace({self.size.width} x {self.size.height})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ActionSpace) and other.size == self.size
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def read_action(data: object) -> Action:

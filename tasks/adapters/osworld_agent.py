@@ -61,7 +61,7 @@ class OsWorldAgent:
         """Begin a new episode.
 
         Args:
-            logger: hears of replies that came to nothing.
+            logger: logs replies that are of no use.
             vm_ip: where the machine is; nothing goes there but by way of the harness.
         """
         self._log = logger or logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class OsWorldAgent:
             self.reset()
         decision = self._guest.decide(instruction, _screenshot(obs))
         for raw in decision.useless:
-            self._log.warning("a reply that came to nothing: %s", raw)
+            self._log.warning("a useless reply: %s", raw)
         if decision.problem is not None:
             self._log.warning("%s", decision.problem)
         return decision.raw, [*decision.written, *_ending(decision)]

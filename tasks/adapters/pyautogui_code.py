@@ -1,4 +1,4 @@
-r"""Actions as ``pyautogui`` code that does, when it is run, what ``env.x11_hands`` does.
+r"""Actions as ``pyautogui`` code that does, when it is run, what ``env.x11.input`` does.
 
 This is for harnesses that execute code on a Linux machine, as OSWorld does; ``tasks.interchange.code`` writes
 code to be kept and read back. Each piece is one line of simple statements, because OSWorld puts statements of
