@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..report import REPORT_NAME
-from ..report.shell import content_policy, fill, part
+from ..report.html_page import content_policy, fill, part
 from .console import headline, percent, span
 from .folder import write_file
 from .records import EpisodeRecord

@@ -17,14 +17,14 @@ from ...actions.errors import SaccadeError, TrajectoryError, UsageError
 from ...env.trajectory.trajectory import FILE_NAME as TRAJECTORY_NAME
 from ...env.trajectory.trajectory import Trajectory
 from .data import duration, outcome
+from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
 from .page import FILE_NAME as REPORT_NAME
 from .page import write_report
 from .replay_outcome import RECORD_NAME, read_record
-from .shell import content_policy, fill, json_block, part, script_of, write_atomically
 
 FILE_NAME = "overview.html"
 THUMBNAIL = (192, 120)
-_SCRIPTS = ("words.js", "overview.js")
+_SCRIPTS = ("elements.js", "overview.js")
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 from ...actions.errors import UsageError
 from ...env.trajectory.trajectory import Trajectory
 from .data import report_data
+from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
 from .images import Embedded, Shown, embedded_images
 from .pairing import pairing
-from .shell import content_policy, fill, json_block, part, script_of, write_atomically
 
 FILE_NAME = "report.html"
 PAGE_BYTES = 57_000_000
-_SCRIPTS = ("words.js", "marks.js", "details.js", "pairs.js", "report.js")
+_SCRIPTS = ("elements.js", "marks.js", "details.js", "pairs.js", "report.js")
 
 
 def write_report(trajectory: Trajectory, target: Path | None = None, limit: int = PAGE_BYTES) -> Path:
