@@ -183,7 +183,7 @@ def remove_leftovers(
 
     Args:
         server: its process number, which its lock holds; not every server makes one.
-        number: its display, as far as it came to tell.
+        number: its display, if it reported one.
         folder: where locks and sockets are.
         listening: what sockets are in use; another server may have taken the number meanwhile.
     """

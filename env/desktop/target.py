@@ -26,7 +26,7 @@ class ExistingDesktop:
         display: an X display; None is the user's own screen.
 
     Raises:
-        MissingPartError: there is no screen, or it lets programs neither look nor act.
+        MissingPartError: there is no screen, or programs may neither see nor use it.
     """
 
     private = False
@@ -37,7 +37,7 @@ class ExistingDesktop:
             display = os.environ.get("DISPLAY")
             if os.environ.get("WAYLAND_DISPLAY"):
                 raise MissingPartError(
-                    "this is a Wayland session: no program may look at other windows or type into them; "
+                    "this is a Wayland session: no program may see other windows or type into them; "
                     "log in to an X11 session, or use a private desktop (--app PROGRAM)"
                 )
             if not display:

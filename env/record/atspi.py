@@ -214,7 +214,7 @@ class FocusBus:
         """The path of the widget that has the focus, found without a signal; None where none has.
 
         Raises:
-            NoAnswer: there are too many to look at in time.
+            NoAnswer: there are too many to ask in time.
         """
         root = Widget(program, _ROOT)
         states, any_of = [1 << _FOCUSED, 0], 1

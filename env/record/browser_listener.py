@@ -1,4 +1,4 @@
-"""Recording through the pages of a browser: they tell passwords, and pasted and composed text."""
+"""Recording through the pages of a browser: they know passwords, and pasted and composed text."""
 
 from __future__ import annotations
 

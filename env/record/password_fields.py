@@ -120,7 +120,7 @@ class PasswordFields:
         self._ask(time.monotonic() + _TIMEOUT)
 
     def mark(self, events: EventQueue) -> Iterator[RecordedEvent]:
-        """The events, marked; a thread of its own works ahead, so that whoever writes them delays nothing."""
+        """The events, marked; a thread of its own works ahead, so that writing them delays nothing."""
         marked: SimpleQueue[RecordedEvent | None] = SimpleQueue()
 
         def work() -> None:

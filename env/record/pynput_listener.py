@@ -29,20 +29,20 @@ class PynputListener:
 
     Args:
         display: must be None: these systems have one screen.
-        heard: called with each event, in those threads; has to return quickly.
+        on_event: called with each event, in those threads; has to return quickly.
 
     Raises:
         MissingPartError: a display was named, or pynput cannot listen here.
     """
 
-    def __init__(self, display: str | None, heard: Callable[[Input], None]) -> None:
+    def __init__(self, display: str | None, on_event: Callable[[Input], None]) -> None:
         if display is not None:
             raise MissingPartError("displays have names on X11 only; leave --display out")
         try:
             from pynput import keyboard, mouse
         except ImportError as error:
             raise MissingPartError(f"cannot listen to keyboard and mouse: {error.args[0]}") from error
-        self._heard = heard
+        self._on_event = on_event
         self._listeners: tuple[Any, ...] = (
             keyboard.Listener(
                 on_press=lambda key: self._key(key, True), on_release=lambda key: self._key(key, False)
@@ -55,7 +55,7 @@ class PynputListener:
 
     def close(self) -> None:
         """Stop listening; there are no events once it returns."""
-        self._heard = lambda event: None
+        self._on_event = lambda event: None
         for listener in self._listeners:
             listener.stop()
 
@@ -64,17 +64,17 @@ class PynputListener:
         dead = bool(getattr(key, "is_dead", False))
         name = getattr(key, "combining", None) if dead else character or _name(getattr(key, "name", ""))
         code = getattr(getattr(key, "value", key), "vk", None)
-        self._heard(
+        self._on_event(
             KeyInput(time.monotonic(), str(key) if code is None else code, name or "", down, dead=dead)
         )
 
     def _move(self, x: float, y: float) -> None:
-        self._heard(MoveInput(time.monotonic(), Point(float(x), float(y))))
+        self._on_event(MoveInput(time.monotonic(), Point(float(x), float(y))))
 
     def _click(self, x: float, y: float, button: Any, down: bool) -> None:
         if button.name in _BUTTONS:
             where = Point(float(x), float(y))
-            self._heard(ButtonInput(time.monotonic(), where, _BUTTONS[button.name], down))
+            self._on_event(ButtonInput(time.monotonic(), where, _BUTTONS[button.name], down))
 
     def _scroll(self, x: float, y: float, across: float, up: float) -> None:
         ways: tuple[tuple[float, Direction, Direction], ...] = ((up, "up", "down"), (across, "right", "left"))
@@ -82,7 +82,7 @@ class PynputListener:
             if amount:
                 direction = positive if amount > 0 else negative
                 clicks = max(1, round(abs(amount)))
-                self._heard(WheelInput(time.monotonic(), Point(float(x), float(y)), direction, clicks))
+                self._on_event(WheelInput(time.monotonic(), Point(float(x), float(y)), direction, clicks))
 
 
 def _name(pynput_name: str) -> str:

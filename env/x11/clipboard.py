@@ -85,4 +85,4 @@ def _hand_over(display: str, selection: str, contents: Contents) -> None:
         keeper.stdin.write(contents_to_json(contents))
         keeper.stdin.close()
         keeper.stdout.readline()  # until it offers it
-    keeper.returncode = 0  # it lives on by itself; nobody waits for its end
+    keeper.returncode = 0  # it goes on by itself, and its end is not waited for

@@ -125,7 +125,7 @@ class Connection:
             yield self.display.next_event()
 
     def forget_events(self) -> None:
-        """Drop events nobody waits for, such as those that announce a changed keyboard."""
+        """Drop events that are not waited for, such as those that announce a changed keyboard."""
         for _ in self.events(0.0):
             pass
 
@@ -160,7 +160,7 @@ def open_display(name: str | None, so: str = "") -> Any:
 
 
 def _try_connect(name: str | None) -> None:
-    """Connect and hang up, as Xlib would leave its socket open where no server answers."""
+    """Connect and disconnect, as Xlib would leave its socket open where no server answers."""
     from Xlib.support import connect
 
     _, protocol, host, number, _ = connect.get_display(name)

@@ -60,7 +60,7 @@ class X11Keyboard:
     def release_all(self) -> None:
         """Release every key that is held; works after a stop, too."""
         self._session.release_keys(*reversed(self.held))
-        self._session.take_back(self._session.keymap.lent)
+        self._session.restore_keycodes(self._session.keymap.assigned)
 
 
 class X11Input:

@@ -1,6 +1,6 @@
 """Keys and characters as an X server knows them: keysyms, and the keycodes that give them.
 
-A symbol that the map lacks is lent a spare keycode for a while. The map must be restored afterwards, since
+A symbol that the map lacks gets a spare keycode for a while. The map must be restored afterwards, since
 other programs look for spare keycodes, too.
 """
 
@@ -56,10 +56,10 @@ class KeyMap:
         self._connection = connection
         info = connection.display.display.info
         self._first, self._count = info.min_keycode, info.max_keycode - info.min_keycode + 1
-        self._lent: dict[int, list[int]] = {}
+        self._former_rows: dict[int, list[int]] = {}
         self._rows: dict[int, list[int]] = {}
         self._strokes: dict[int, KeyStroke] = {}
-        self._borrowers: dict[int, int] = {}
+        self._code_of: dict[int, int] = {}
         self.modifiers: frozenset[int] = frozenset()
         self.shift = 0
         self.refresh()
@@ -80,8 +80,8 @@ class KeyMap:
 
     def find(self, symbol: int) -> KeyStroke | None:
         """What to press for a symbol; None where the map lacks it."""
-        if symbol in self._borrowers:
-            return KeyStroke(self._borrowers[symbol], shift=False)
+        if symbol in self._code_of:
+            return KeyStroke(self._code_of[symbol], shift=False)
         return self.own(symbol)
 
     def stroke(self, symbol: int) -> KeyStroke:
@@ -91,14 +91,14 @@ class KeyMap:
         return stroke
 
     def own(self, symbol: int) -> KeyStroke | None:
-        """What to press for a symbol of the map itself, without lent keycodes; None where it lacks it."""
+        """What to press for a symbol of the map itself, without assigned keycodes; None where it lacks it."""
         stroke = self._strokes.get(symbol)
-        return None if stroke is None or stroke.keycode in self._lent else stroke
+        return None if stroke is None or stroke.keycode in self._former_rows else stroke
 
     @property
-    def lent(self) -> set[int]:
-        """Keycodes that are lent to other symbols for now."""
-        return set(self._lent)
+    def assigned(self) -> set[int]:
+        """Keycodes that have other symbols for now."""
+        return set(self._former_rows)
 
     def spares(self) -> list[int]:
         """Keycodes without a meaning; where there are none, those of vendors' special keys."""
@@ -106,19 +106,19 @@ class KeyMap:
         free = [code for code, row in rows.items() if not any(row)]
         return free or [code for code, row in rows.items() if all(each in _VENDOR for each in row if each)]
 
-    def lend(self, symbols: dict[int, int]) -> None:
+    def assign(self, symbols: dict[int, int]) -> None:
         """Give keycodes other symbols, on every level; ``symbols`` holds the keycode for each."""
         for symbol, code in symbols.items():
-            self._lent.setdefault(code, self._rows[code])
+            self._former_rows.setdefault(code, self._rows[code])
             self._change(code, [symbol] * len(self._rows[code]))
-        lent = set(symbols.values())
-        self._borrowers = {old: code for old, code in self._borrowers.items() if code not in lent} | symbols
+        assigned = set(symbols.values())
+        self._code_of = {old: code for old, code in self._code_of.items() if code not in assigned} | symbols
 
-    def take_back(self, codes: Iterable[int]) -> None:
+    def restore(self, codes: Iterable[int]) -> None:
         """Restore the map of some keycodes."""
-        for code in set(codes) & self._lent.keys():
-            self._change(code, self._lent.pop(code))
-        self._borrowers = {symbol: code for symbol, code in self._borrowers.items() if code in self._lent}
+        for code in set(codes) & self._former_rows.keys():
+            self._change(code, self._former_rows.pop(code))
+        self._code_of = {symbol: code for symbol, code in self._code_of.items() if code in self._former_rows}
 
     def _change(self, code: int, row: list[int]) -> None:
         self._connection.display.change_keyboard_mapping(code, [row])

@@ -39,11 +39,11 @@ def press_chord(session: X11Session, keys: tuple[str, ...]) -> None:
     pressed = list(dict.fromkeys(code for key in keys for code in codes[key]))
     downs = [InjectedEvent(KEY_DOWN, code) for code in pressed]
     session.send(*downs, *(InjectedEvent(KEY_UP, code) for code in reversed(pressed)))
-    session.take_back(pressed)
+    session.restore_keycodes(pressed)
 
 
 def _keycodes(session: X11Session, keys: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """What to press for each key, in order; keys that the map lacks are lent a keycode."""
+    """What to press for each key, in order; keys that the map lacks get a spare keycode."""
     keymap = session.keymap
     keymap.refresh()
     symbols = {key: keysym(key) for key in keys}
@@ -52,7 +52,7 @@ def _keycodes(session: X11Session, keys: tuple[str, ...]) -> dict[str, tuple[int
     if len(missing) > len(spares):
         raise EnvironmentFailure("the keyboard map of this display has no keycode to spare")
     if missing:
-        keymap.lend(dict(zip(missing, spares, strict=False)))
+        keymap.assign(dict(zip(missing, spares, strict=False)))
         session.focus.settle()
     strokes = {key: keymap.stroke(symbol) for key, symbol in symbols.items()}
     return {key: (keymap.shift,) * stroke.shift + (stroke.keycode,) for key, stroke in strokes.items()}

@@ -38,14 +38,14 @@ class X11Listener:
 
     Args:
         display: such as ``:7``.
-        heard: called with each event, in order, in that thread; has to return quickly.
+        on_event: called with each event, in order, in that thread; has to return quickly.
 
     Raises:
         MissingPartError: there is no such display, or it cannot be recorded.
     """
 
-    def __init__(self, display: str | None, heard: Callable[[Input], None]) -> None:
-        self._heard = heard
+    def __init__(self, display: str | None, on_event: Callable[[Input], None]) -> None:
+        self._on_event = on_event
         self._offset: float | None = None
         self._stream = EventStream(display, "to record")
         try:
@@ -73,7 +73,7 @@ class X11Listener:
             self._note_change(reply)
         for device_event in device_events(reply):
             for event in self._read(device_event):
-                self._heard(event)
+                self._on_event(event)
 
     def _note_change(self, reply: Any) -> None:
         data = bytes(reply.data)
@@ -108,7 +108,7 @@ class X11Listener:
 
 
 class KeyMeanings:
-    """The symbols on each key of a display; whoever sees them change calls ``change`` or ``refresh``.
+    """The symbols on each key of a display; a change is noted by ``change`` or ``refresh``.
 
     Args:
         display: a connection that only this object uses.

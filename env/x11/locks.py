@@ -47,7 +47,7 @@ class LockKeys:
         return Locks(state.locked_modifiers, state.locked_layout)
 
     def set(self, locks: Locks) -> None:
-        """Set the locks; modifiers that were only latched are let go."""
+        """Set the locks; latched modifiers are released."""
         if self._opcode is not None:
             _requests()["set"](
                 display=self._display.display,

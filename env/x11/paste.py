@@ -90,7 +90,7 @@ def paste(session: X11Session, text: str) -> bool:
 def _wait_for(session: X11Session, offer: Offer, window: int, way: Paste) -> bool:
     """Whether the program of a window has fetched an offer, however slow the machine is.
 
-    Waits until nobody has asked for a time that is long compared with the gaps before.
+    Waits until there were no requests for a time that is long compared with the gaps before.
     """
     asked, gap, known = time.monotonic(), 0.0, 0
     while (silent := time.monotonic() - asked) < _timeout(_answers(session, offer, window), way, gap):

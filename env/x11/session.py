@@ -30,7 +30,7 @@ class X11Session(Connection):
 
     Attributes:
         focus: the window that gets the keys.
-        keymap: the keyboard map, with the keycodes that are lent to characters it lacks.
+        keymap: the keyboard map, with spare keycodes for characters it lacks.
         locks: CapsLock, NumLock and the layout.
         clipboard: offers text for pasting.
         held_keys: the keycodes of each key that is down, oldest first.
@@ -87,22 +87,22 @@ class X11Session(Connection):
         """Release keys that are held, also after a stop."""
         codes = [code for key in keys for code in reversed(self.held_keys.pop(key))]
         self.inject(InjectedEvent(KEY_UP, code) for code in codes)
-        self.take_back(codes)
+        self.restore_keycodes(codes)
 
-    def take_back(self, codes: Iterable[int]) -> None:
-        """Restore the map of lent keycodes, after the program has seen their keys."""
-        lent = self.keymap.lent & set(codes)
-        if lent:
+    def restore_keycodes(self, codes: Iterable[int]) -> None:
+        """Restore the map of assigned keycodes, after the program has seen their keys."""
+        assigned = self.keymap.assigned & set(codes)
+        if assigned:
             self.focus.linger()
-            self.keymap.take_back(lent)
+            self.keymap.restore(assigned)
 
     def release_all(self) -> None:
         """Release every button and key that is held, then restore the map; works after a stop, too."""
         for button in tuple(self.held_buttons):
             self.release_button(button)
         self.release_keys(*reversed(self.held_keys))
-        self.take_back(self.keymap.lent)
-        self.sync()  # whoever asks the server from here on sees that all is released
+        self.restore_keycodes(self.keymap.assigned)
+        self.sync()  # from here on the server reports that all is released
 
     def close(self) -> None:
         """Release everything, restore map and clipboard, and disconnect; the display may be gone already."""

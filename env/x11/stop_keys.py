@@ -58,7 +58,7 @@ class _Watcher:
                 for chord, call in self._calls(chords)
             ]
             self._corners = _corners(connection) if corners else frozenset()
-            self._stream.start(self._heard, (KEY_DOWN, MOTION if corners else KEY_UP))
+            self._stream.start(self._receive, (KEY_DOWN, MOTION if corners else KEY_UP))
         except BaseException:
             self.close()
             raise
@@ -75,7 +75,7 @@ class _Watcher:
             (chords.step, control.step),
         ]
 
-    def _heard(self, reply: Any) -> None:
+    def _receive(self, reply: Any) -> None:
         for event in device_events(reply):
             corner = (event.x, event.y) in self._corners
             if event.kind == KEY_DOWN:

@@ -1,7 +1,7 @@
 """Text into whatever has the focus of an X screen, character for character.
 
 Most is typed by keys. What no key can type, and what would take long, is pasted. Characters that the keyboard
-map lacks are lent spare keycodes while they are typed.
+map lacks get spare keycodes while they are typed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Piece = tuple[str, bool]
 _KEYS = {"\n": keysym("enter"), "\t": keysym("tab")}
 _BURST = 64  # keys a program may be behind: after a stop it does not go on for long
 _FEW = 2
-"""This many missing characters are lent keys: openbox handles each change of the map for up to 0.4 s."""
+"""This many missing characters get spare keycodes: openbox handles each change of the map for up to 0.4 s."""
 _FIRST_FOCUS = 2.0
 
 
@@ -69,30 +69,30 @@ def _press_keys(session: X11Session, text: str) -> None:
     keymap = session.keymap
     keymap.refresh()
     spares = keymap.spares()
-    for part, lent in _parts(keymap, text, spares):
-        if lent:
-            keymap.lend(lent)
+    for part, assigned in _parts(keymap, text, spares):
+        if assigned:
+            keymap.assign(assigned)
             session.focus.settle()
         for character in part:
             session.send(*_taps(keymap, _symbol(character)))
         session.focus.settle()
-    keymap.take_back(spares)
+    keymap.restore(spares)
 
 
 def _parts(keymap: KeyMap, text: str, spares: list[int]) -> Iterator[tuple[str, dict[int, int]]]:
     """Stretches of text, each with the keycodes to lend before it."""
-    part, fresh, lent = "", dict[int, int](), set[int]()
+    part, fresh, assigned = "", dict[int, int](), set[int]()
     for character in text:
         symbol = _symbol(character)
-        missing = symbol not in lent and not _has_key(keymap, character)
-        if part and (len(part) == _BURST or (missing and len(lent) == len(spares))):
+        missing = symbol not in assigned and not _has_key(keymap, character)
+        if part and (len(part) == _BURST or (missing and len(assigned) == len(spares))):
             yield part, fresh
             part, fresh = "", {}
         if missing:
-            if len(lent) == len(spares):
-                lent.clear()
-            fresh[symbol] = spares[len(lent)]
-            lent.add(symbol)
+            if len(assigned) == len(spares):
+                assigned.clear()
+            fresh[symbol] = spares[len(assigned)]
+            assigned.add(symbol)
         part += character
     if part:
         yield part, fresh
