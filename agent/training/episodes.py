@@ -90,8 +90,8 @@ class EpisodePages:
     def lesson(self, rng: random.Random, turns: int, count: int) -> tuple[list[Labelled], list[Conversation]]:
         """Return ``count`` episodes of about as many turns each, and the pages that are seen in them."""
         pages: list[Labelled] = []
-        told = [self._episode(rng, max(1, turns - rng.randint(0, 1)), pages) for _ in range(count)]
-        return pages, told
+        conversations = [self._episode(rng, max(1, turns - rng.randint(0, 1)), pages) for _ in range(count)]
+        return pages, conversations
 
     def _episode(self, rng: random.Random, turns: int, pages: list[Labelled]) -> Conversation:
         """One episode; adds the pages whose screenshots are still there at its end to ``pages``."""
@@ -103,14 +103,14 @@ class EpisodePages:
             text, instruction, choices = "", rng.choice(GENERIC), self.asking
         scenes = self._scenes(rng, turns, choices, text)
         dropped = dropped_images(len(scenes), SACCADE_JSON["max_images"])
-        told: list[TrainingTurn] = []
+        shown: list[TrainingTurn] = []
         for index, scene in enumerate(scenes):
             if index < dropped:  # the runtime does not show it
                 continue
             seen = self.shards.page(scene.place)
             pages.append(blank_like(seen, rng) if scene.reply == BLANK else seen)
-            told.append(TrainingTurn(len(pages) - 1, scene.reply, scene.learn))
-        return Conversation(instruction, tuple(told))
+            shown.append(TrainingTurn(len(pages) - 1, scene.reply, scene.learn))
+        return Conversation(instruction, tuple(shown))
 
     def _scenes(
         self, rng: random.Random, turns: int, choices: list[tuple[Place, TaughtReply]], text: str
@@ -153,14 +153,14 @@ def _missed(rng: random.Random, reply: TaughtReply, page: Labelled) -> TaughtRep
 
 def spelling(rng: random.Random, count: int) -> list[Conversation]:
     """Episodes without a picture: all they teach is to spell in each thought what was asked for."""
-    told = []
+    spelled = []
     for _ in range(count):
         x, y = rng.random() * 100, rng.random() * 100
         text = " ".join(names(rng, rng.choice((1, 1, 2, 4, 6))))
         element = DomElement(role="button", text=text, box=[x, y, x, y], point=[x, y])
         turn = TrainingTurn(None, click(thought_of(element), element))
-        told.append(Conversation(rng.choice(ASKING).format(text), (turn,) * rng.choice((1, 1, 1, 2))))
-    return told
+        spelled.append(Conversation(rng.choice(ASKING).format(text), (turn,) * rng.choice((1, 1, 1, 2))))
+    return spelled
 
 
 def silenced(conversation: Conversation, rng: random.Random, share: float) -> Conversation:

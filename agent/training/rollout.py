@@ -19,14 +19,12 @@ class RolloutStep:
     Attributes:
         before: the observation before it.
         after: the observation after it.
-        readable: whether the reply could be parsed.
         end: the action with which the policy ended the episode, if it did.
         result: of the last executed action; None if none was executed.
     """
 
     before: Observation
     after: Observation
-    readable: bool = True
     end: Finished | CallUser | None = None
     result: StepResult | None = None
 
@@ -55,12 +53,11 @@ def rollout(
     for _ in range(steps):
         before = observation
         shown = show(before.screenshot) if show else before.screenshot
-        context = Context(instruction, shown, turns)
         try:
-            prediction = policy.predict(context)
+            prediction = policy.predict(Context(instruction, shown, turns))
         except ParseError as error:
             turns.append(Turn(shown, error.raw, str(error)))
-            yield RolloutStep(before, before, readable=False)
+            yield RolloutStep(before, before)
             continue
         turns.append(Turn(shown, prediction.raw))
         end, result = None, None
@@ -74,6 +71,6 @@ def rollout(
             observation = result.observation
             if result.terminated or result.truncated:
                 break
-        yield RolloutStep(before, observation, True, end, result)
+        yield RolloutStep(before, observation, end, result)
         if end or (result and (result.terminated or result.truncated)):
             return
