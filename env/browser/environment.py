@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from types import TracebackType
 
 from ...actions.errors import EnvironmentFailure
 from ...actions.geometry import Size
@@ -127,9 +126,7 @@ class BrowserEnvironment:
     def __enter__(self) -> BrowserEnvironment:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _drop(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from ...actions.errors import EnvironmentFailure
@@ -203,9 +202,7 @@ class MiniWobEnvironment:
     def __enter__(self) -> MiniWobEnvironment:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _named(self, observation: Observation) -> Observation:

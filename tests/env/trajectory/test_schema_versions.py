@@ -95,3 +95,12 @@ def test_settings_that_no_type_knows_are_kept_apart() -> None:
     assert isinstance(start, StartEvent)
     assert start.extra == unknown
     assert (start.environment_settings.suite, start.policy_settings.served) == ({"mode": "test"}, "x")
+
+
+def test_the_end_of_a_broken_run_says_whose_fault_it_was() -> None:
+    file = GOLDEN / "v3" / "broken" / FILE_NAME
+    events = read_events(file)
+    end = Trajectory.load(file).end
+    assert end is not None
+    assert (end.end, end.fault) == ("error", "environment")
+    assert b"".join(event_line(event) for event in events) == file.read_bytes()
