@@ -88,6 +88,8 @@ def _refuse_unsafe(path: Path, values: dict[str, Any]) -> None:
         inside = place.is_relative_to(root)
         if key in _USERS_ONLY:
             reason = "protects you"
+        elif key == "decoding" and ":" in value:
+            reason = "names a draft model"
         elif key == "model" and not _HUB_ID.fullmatch(value) and not (inside and place.is_dir()):
             reason = "is a server or lies outside the project"
         elif key in {*_FOLDERS, "model"} and not inside:

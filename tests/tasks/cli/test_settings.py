@@ -141,6 +141,7 @@ def test_what_a_file_may_not_say(setup: Setup, text: str, hint: str) -> None:
         'model = "/etc"',
         'model = "../outside"',
         'model = "link"',
+        'decoding = "draft:/outside+grammar"',
         'data = "../outside"',
         'data = "~/secrets"',
         'osworld_cache = "/var"',
