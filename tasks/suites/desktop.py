@@ -109,5 +109,5 @@ def package_versions(packages: Sequence[str]) -> dict[str, JsonValue]:
     if shutil.which("dpkg-query") is None:
         return {}
     asked = ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *sorted(set(packages))]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
-    return {line.split()[0]: line.split()[1] for line in told.splitlines() if line.count(" ") == 1}
+    listed = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return {line.split()[0]: line.split()[1] for line in listed.splitlines() if line.count(" ") == 1}

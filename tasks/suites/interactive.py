@@ -1,4 +1,4 @@
-"""The contract of a benchmark in which the agent acts: its tasks, and the place where they happen."""
+"""The contract of a benchmark in which the agent acts: its tasks, and their environments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...env.base import Environment
 
 
 class EnvironmentProvider(Protocol):
-    """Where the episodes of one worker happen; it may keep a browser from one to the next."""
+    """Makes the environments of one worker's episodes; it may keep a browser from one to the next."""
 
     @property
     def settings(self) -> dict[str, JsonValue]:
@@ -25,7 +25,7 @@ class EnvironmentProvider(Protocol):
         """
 
     def alive(self) -> bool:
-        """Whether what episodes stand on is there, such as the browser; asked from another thread."""
+        """Whether what episodes need still runs, such as the browser; called from another thread."""
 
     def close(self) -> None:
         """Release everything."""
@@ -53,7 +53,7 @@ class InteractiveSuite(Protocol):
         """
 
     def open(self) -> EnvironmentProvider:
-        """Get a worker's place ready.
+        """Get a worker's environment provider ready.
 
         Raises:
             MissingPartError: something must be installed first.

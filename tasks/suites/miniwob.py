@@ -102,7 +102,7 @@ class MiniWobProvider:
         if kept is None:
             kept = MiniWobEnvironment(task, chromium=chromium)
         kept.turn_to(task)
-        return _Lent(kept, self._take_back)
+        return _ReturnedOnClose(kept, self._keep)
 
     def alive(self) -> bool:
         """Whether the browser's process is there."""
@@ -113,7 +113,7 @@ class MiniWobProvider:
         self._process = self._kept = None
         self._browser.close()
 
-    def _take_back(self, environment: MiniWobEnvironment) -> None:
+    def _keep(self, environment: MiniWobEnvironment) -> None:
         self._kept = environment
 
     def _chromium(self) -> Chromium:
@@ -124,43 +124,43 @@ class MiniWobProvider:
         return chromium
 
 
-class _Lent(EnvironmentWrapper):
-    """An environment that is given back when it is closed, unless something went wrong in it."""
+class _ReturnedOnClose(EnvironmentWrapper):
+    """An environment that goes back to its provider when it is closed, unless something went wrong in it."""
 
     def __init__(
-        self, environment: MiniWobEnvironment, give_back: Callable[[MiniWobEnvironment], None]
+        self, environment: MiniWobEnvironment, return_it: Callable[[MiniWobEnvironment], None]
     ) -> None:
         super().__init__(environment)
-        self._lent = environment
-        self._give_back = give_back
-        self._whole = True
+        self._inner = environment
+        self._return = return_it
+        self._broken = False
         self._closed = False
 
     def reset(self, seed: int | None = None) -> Observation:
         """Start an episode."""
-        with self._noticing():
+        with self._watching():
             return super().reset(seed)
 
     def step(self, action: Action) -> StepResult:
         """Execute an action."""
-        with self._noticing():
+        with self._watching():
             return super().step(action)
 
     def close(self) -> None:
-        """Give it back; may be called more than once."""
+        """Return it to the provider; may be called more than once."""
         if self._closed:
             return
         self._closed = True
-        if self._whole:
-            self._give_back(self._lent)
+        if self._broken:
+            self._inner.close()
         else:
-            self._lent.close()
+            self._return(self._inner)
 
     @contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """An error, also one from outside, leaves who knows what behind."""
+    def _watching(self) -> Iterator[None]:
+        """After an error, also one from outside, the page is in an unknown state."""
         try:
             yield
         except BaseException:
-            self._whole = False
+            self._broken = True
             raise

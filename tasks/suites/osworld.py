@@ -41,11 +41,11 @@ def examples(data: Path | None) -> Path:
         MissingPartError: there is none.
     """
     root = data_root(data)
-    places = [root / FOLDER, root / FOLDER / "evaluation_examples", root, root / "evaluation_examples"]
-    for place in places:
-        if (place / INDEX).is_file():
-            return place
-    raise MissingPartError(f"osworld needs {places[0] / INDEX}; put {SOURCE} there, or name it by --data")
+    candidates = [root / FOLDER, root / FOLDER / "evaluation_examples", root, root / "evaluation_examples"]
+    for folder in candidates:
+        if (folder / INDEX).is_file():
+            return folder
+    raise MissingPartError(f"osworld needs {candidates[0] / INDEX}; put {SOURCE} there, or name it by --data")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class OsWorldSuite:
         if not (found := [task for task in chosen if task not in self.left_out]):
             raise UsageError(
                 f"none of the {len(chosen)} tasks of {subset or 'osworld'} can be run here: "
-                + told(self.counted(chosen))
+                + reason_counts(self.counted(chosen))
             )
         return found
 
@@ -104,7 +104,9 @@ class OsWorldSuite:
         """How many tasks can be run here and why the others cannot, in one line."""
         total = len(self._tasks)
         line = f"{total - len(self.left_out)} of {total} tasks can be run here"
-        return f"{line}; the others: {told(self.counted(list(self._tasks)))}" if self.left_out else line
+        return (
+            f"{line}; the others: {reason_counts(self.counted(list(self._tasks)))}" if self.left_out else line
+        )
 
     @property
     def _tasks(self) -> Mapping[str, Task]:
@@ -152,7 +154,7 @@ class OsWorldProvider(DesktopProvider):
         return OsWorldEnvironment(self._suite.task(task), Cache(self._suite.cache))
 
 
-def told(reasons: Mapping[str, int]) -> str:
+def reason_counts(reasons: Mapping[str, int]) -> str:
     """Kinds of reasons in words, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{kind} ({count})" for kind, count in ordered)

@@ -94,7 +94,7 @@ def test_what_an_episode_did_is_not_seen_in_the_next(chromium: Chromium) -> None
                 seen[task] = lent.reset(7).screenshot.digest
                 lent.step(KeyDown(key="shift"))
                 lent.step(Click(point=Point(60, 100)))  # may end the episode
-                profiles.add(id(lent._lent._session))  # type: ignore[attr-defined]
+                profiles.add(id(lent._inner._session))  # type: ignore[attr-defined]
     assert seen == alone
     assert len(profiles) == 1
 
@@ -107,4 +107,4 @@ def test_after_an_error_an_episode_gets_a_new_profile() -> None:
         broken.close()
         with closing(place.environment("click-test")) as other:
             other.reset(1)
-            assert other._lent is not broken._lent  # type: ignore[attr-defined]
+            assert other._inner is not broken._inner  # type: ignore[attr-defined]
