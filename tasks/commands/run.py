@@ -13,6 +13,7 @@ from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...agent.limits import Limits
 from ...agent.policy import Policy
+from ...env.base import Environment
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord, Chords
 from ...env.control import Control
@@ -59,7 +60,7 @@ class RunRequest:
     runs: Path = RUNS
 
     @property
-    def place(self) -> str:
+    def environment_name(self) -> str:
         """Where to act, as ``make_environment`` names it.
 
         Raises:
@@ -70,23 +71,23 @@ class RunRequest:
             if self.task is not None:
                 raise UsageError("say where to act: --url ADDRESS, --app PROGRAM, or --env miniwob:TASK")
             return DEFAULT_ENVIRONMENT
-        place = self.environment or ("desktop" if on_desktop else "browser")
-        if self.url is not None and place != "browser":
-            raise UsageError(f"--url goes with --env browser, not with {place}")
-        if on_desktop and place != "desktop":
+        name = self.environment or ("desktop" if on_desktop else "browser")
+        if self.url is not None and name != "browser":
+            raise UsageError(f"--url goes with --env browser, not with {name}")
+        if on_desktop and name != "desktop":
             raise UsageError(
-                f"--app, --display, --monitor and --sandbox go with --env desktop, not with {place}"
+                f"--app, --display, --monitor and --sandbox go with --env desktop, not with {name}"
             )
-        if place in ("browser", "desktop") and self.task is None:
-            raise UsageError(f'the {place} needs the task, such as "Click the Login button"')
-        if place == "browser" and self.url is None:
+        if name in ("browser", "desktop") and self.task is None:
+            raise UsageError(f'the {name} needs the task, such as "Click the Login button"')
+        if name == "browser" and self.url is None:
             raise UsageError("the browser needs --url ADDRESS")
-        return place
+        return name
 
     @property
     def visible_screen(self) -> str | None:
         """The screen that is taken from a person, in words; None for a browser or a private display."""
-        return self.desktop.screen if self.place == "desktop" else None
+        return self.desktop.screen if self.environment_name == "desktop" else None
 
 
 def run_and_print(request: RunRequest, json_output: bool) -> int:
@@ -130,55 +131,72 @@ def run_task(
     if (screen := request.visible_screen) is not None and not request.yes:
         raise UsageError(f"the agent would use the mouse and keyboard of {screen}; allow it with yes=True")
     control = control or Control()
-    with run_folder(request.out, request.place, request.runs) as directory:
+    with run_folder(request.out, request.environment_name, request.runs) as directory:
         with control.interrupting():
-            policy = policy or load_policy(
-                request.model,
-                dialect=request.dialect,
-                temperature=request.temperature,
-                seed=request.seed,
-                decoding=request.decoding,
-                constrained=request.constrained,
-                acceptance=request.acceptance,
-            )
+            policy = policy or _policy(request)
         har = directory / HAR_NAME
         determinism = DeterminismSettings(har, False, time.time(), request.seed) if request.har else None
-        environment = make_environment(
-            request.place,
-            url=request.url,
-            headed=request.headed,
-            viewport=_viewport(request, policy),
-            downloads=directory / "downloads",
-            allow_file=request.allow_file,
-            desktop=request.desktop,
-            control=control,
-            determinism=determinism,
-        )
-        settings = EnvironmentSettings(url=request.url)
-        if request.place == "desktop":
-            settings = request.desktop.settings()
-        if determinism is not None:
-            settings = settings.model_copy(update={"har": determinism.har.name, "now": determinism.now})
-        task = None if request.task is None else Substitution(request.values, {})(request.task)
+        environment = _environment(request, policy, directory, control, determinism)
         with closing(environment), stop_chord_listener(control, chords, environment):
             return run_episode(
                 policy,
                 environment,
-                task,
+                None if request.task is None else Substitution(request.values, {})(request.task),
                 directory,
-                name=request.place,
+                name=request.environment_name,
                 seed=request.seed,
                 limits=Limits(steps=request.max_steps, seconds=request.max_seconds),
                 control=control,
                 listeners=listeners,
-                environment_settings=settings,
+                environment_settings=_settings(request, determinism),
                 variables=request.values,
             )
 
 
+def _policy(request: RunRequest) -> Policy:
+    return load_policy(
+        request.model,
+        dialect=request.dialect,
+        temperature=request.temperature,
+        seed=request.seed,
+        decoding=request.decoding,
+        constrained=request.constrained,
+        acceptance=request.acceptance,
+    )
+
+
+def _environment(
+    request: RunRequest,
+    policy: Policy,
+    directory: Path,
+    control: Control,
+    determinism: DeterminismSettings | None,
+) -> Environment:
+    return make_environment(
+        request.environment_name,
+        url=request.url,
+        headed=request.headed,
+        viewport=_viewport(request, policy),
+        downloads=directory / "downloads",
+        allow_file=request.allow_file,
+        desktop=request.desktop,
+        control=control,
+        determinism=determinism,
+    )
+
+
+def _settings(request: RunRequest, determinism: DeterminismSettings | None) -> EnvironmentSettings:
+    """What the trajectory says of the environment: enough to make it again."""
+    desktop = request.environment_name == "desktop"
+    settings = request.desktop.settings() if desktop else EnvironmentSettings(url=request.url)
+    if determinism is None:
+        return settings
+    return settings.model_copy(update={"har": determinism.har.name, "now": determinism.now})
+
+
 def _viewport(request: RunRequest, policy: Policy) -> Size | None:
     """The page's size as asked for, else what the model was trained on; MiniWoB++ keeps its own."""
-    if request.viewport is None and request.place == "browser":
+    if request.viewport is None and request.environment_name == "browser":
         return getattr(policy, "viewport", None)
     return request.viewport
 

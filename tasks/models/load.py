@@ -1,4 +1,4 @@
-"""Models for the command line."""
+"""A model's policy by the model's name."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def load_policy(
 
     Args:
         model: ``embedded``, a directory or a hub id; or ``openai:URL#NAME``.
-        dialect: see ``LocalPolicy`` and ``RemotePolicy``, as for all that follow.
+        dialect: the language of its replies; by default known by the model. ``LocalPolicy`` and
+            ``RemotePolicy`` say more of this and all that follow.
         temperature: 0 is greedy.
         seed: of sampling.
         decoding: what drafts replies here.

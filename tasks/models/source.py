@@ -23,7 +23,7 @@ class PolicySource(Protocol):
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """What was asked for, in words that a person can compare."""
+        """What was asked for; a resumed evaluation compares it."""
 
     def open(self) -> Policy:
         """Get it ready.
@@ -35,7 +35,7 @@ class PolicySource(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Weights in memory.
+    """A model's weights in memory, for several policies.
 
     Attributes:
         open: makes a policy on them that shares nothing else with others.

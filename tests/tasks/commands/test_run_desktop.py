@@ -92,7 +92,7 @@ def test_a_run_that_is_told_to_end_tidies_up(tmp_path: Path) -> None:
 def test_a_screen_of_others_is_taken_only_when_allowed(tmp_path: Path) -> None:
     refused = Run(tmp_path, "Click", "--display", ":4711", "--max-steps", "1")
     out, err = refused.process.communicate(timeout=60)
-    assert (refused.process.returncode, out) == (2, "")
+    assert (refused.process.returncode, set(json.loads(out))) == (2, {"error"})
     assert "the display :4711" in err
     assert "--yes" in err
     assert list(tmp_path.iterdir()) == []
@@ -108,9 +108,9 @@ def test_a_screen_of_others_is_taken_only_when_allowed(tmp_path: Path) -> None:
 )
 def test_what_does_not_go_together_is_refused(asked: dict[str, str], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        _ = RunRequest(desktop=DesktopOptions("mousepad"), **asked).place
+        _ = RunRequest(desktop=DesktopOptions("mousepad"), **asked).environment_name
 
 
 def test_a_program_or_a_display_means_the_desktop() -> None:
-    assert RunRequest("x", desktop=DesktopOptions("mousepad")).place == "desktop"
-    assert RunRequest("x", desktop=DesktopOptions(display=":7")).place == "desktop"
+    assert RunRequest("x", desktop=DesktopOptions("mousepad")).environment_name == "desktop"
+    assert RunRequest("x", desktop=DesktopOptions(display=":7")).environment_name == "desktop"
