@@ -408,7 +408,6 @@ def test_listening_ends_at_once_and_for_good(display: PrivateDisplay) -> None:
     assert events.take() == []
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Xlib leaves sockets open
 def test_a_display_that_is_not_there_is_named() -> None:
     with pytest.raises(MissingPartError, match=":4711"), listening(":4711"):
         pass
