@@ -218,7 +218,7 @@ def _replay_in(
     }
     (directory / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     predictions = [step.prediction for step in result.trajectory.steps if step.prediction]
-    seconds = sum(sum(prediction.usage.timings.values()) for prediction in predictions)
+    seconds = sum((sum(prediction.usage.timings.values()) for prediction in predictions), 0.0)
     report = write_report(result.trajectory)
     return ReplayResult(request.mode, result.end, steps, seconds, drift, directory, report)
 

@@ -83,7 +83,9 @@ def test_all_settings_of_version_2_are_there_by_name(name: str) -> None:
     stated = {name: value for name, value in first["settings"].items() if value is not None}
     if "replay" in stated:
         stated["replay_mode"] = stated.pop("replay")
-    assert Trajectory.load(GOLDEN / "v2" / name).start.all_settings() == stated
+    run = Trajectory.load(GOLDEN / "v2" / name)
+    run.check()
+    assert run.start.all_settings() == stated
 
 
 def test_settings_that_no_type_knows_are_kept_apart() -> None:
