@@ -115,6 +115,30 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert not [target for target in sorted(local) if not (page.parent / target).exists()]
 
 
+PATH = re.compile(r"`((?:actions|perception|env|agent|tasks|tests|src|docs|scripts)/[\w/.-]*)`")
+
+
+def paths_in(page: str) -> set[str]:
+    """The files and folders of the project that a page names in backticks."""
+    return set(PATH.findall(FENCE.sub("", page)))
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_paths_in_pages_exist(page: Path) -> None:
+    paths = paths_in(page.read_text(encoding="utf-8"))
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_page_names_every_folder_of_code() -> None:
+    folders = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for room in ("actions", "perception", "env", "agent", "tasks")
+        for path in (ROOT / room).rglob("__init__.py")
+    }
+    named = paths_in((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert sorted(folders - named) == []
+
+
 def test_a_wrong_page_is_noticed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
