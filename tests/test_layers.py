@@ -21,7 +21,7 @@ HEAVY = {"torch", "transformers", "pyautogui", "pynput", "playwright", "Xlib", "
 LIGHT_ROOMS = {"actions", "perception", "env"}
 SLEEPERS = {"sleep", "wait_for_timeout"}
 MAX_FILE_LINES = 400
-MAX_FUNCTION_LINES = 40
+LONG_FUNCTION = 26  # lines; at most one function in twenty may be as long
 MAX_MODULES = 20
 
 
@@ -268,7 +268,7 @@ def test_files_stay_short() -> None:
 
 def test_functions_stay_short() -> None:
     lengths = sorted((length for source in sources() for length in function_lengths(source)), reverse=True)
-    long = [f"{name} has {length} lines" for length, name in lengths if length >= MAX_FUNCTION_LINES]
+    long = [f"{name} has {length} lines" for length, name in lengths if length >= LONG_FUNCTION]
     assert len(long) <= 0.05 * len(lengths), f"{len(long)} of {len(lengths)} functions are long: {long}"
 
 
