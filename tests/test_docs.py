@@ -119,8 +119,8 @@ PATH = re.compile(r"`((?:actions|perception|env|agent|tasks|tests|src|docs|scrip
 
 
 def paths_in(page: str) -> set[str]:
-    """The files and folders of the project that a page names in backticks."""
-    return set(PATH.findall(FENCE.sub("", page)))
+    """The files and folders that a page names in backticks, without patterns such as ``NAME.py``."""
+    return {path for path in PATH.findall(FENCE.sub("", page)) if "NAME" not in path}
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
