@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...actions.errors import UsageError
-from .acceptance import Accepted, greedy, rejection, typical
+from .acceptance import Accepted, greedy, rejection, subtract, typical
 from .grammar import GrammarConstraint
 from .network import Network
 from .sampling import Sampling, distribution, sample
@@ -121,7 +121,7 @@ class Verifier:
             wide = partial(target, temperature=sampling.temperature or 1.0)
             return typical(tree, wide, self.rng, self._stop_ids, last=target)
         if sampling.temperature > 0 and any(tree.draws(node) for node in range(len(tree))):
-            return rejection(tree, target, self.rng, self._stop_ids)
+            return rejection(tree, target, self.rng, self._stop_ids, subtract)
         return greedy(tree, lambda node: sample(target(node), self.rng), self._stop_ids)
 
     def _mask(self, tree: DraftTree, node: int) -> NDArray[np.bool_] | None:
