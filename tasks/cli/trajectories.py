@@ -33,6 +33,8 @@ def view(
 ) -> None:
     """Write a run's report and open it.
 
+    For an evaluation, write its page and the reports that it links to: index.html, in its folder.
+
     For folders of runs, write a table that leads to each report: overview.html, in the folder, or in the
     folder around several. Reports that are missing or older than their run are written, too.
 
