@@ -111,9 +111,7 @@ def smart_resize(size: Size, limits: ResizeLimits) -> Size:
     """
     width, height = size
     if min(width, height) <= 0 or max(width, height) / min(width, height) > 200:
-        raise ValueError(
-            f"cannot resize {width} x {height}: sides must be positive and within a ratio of 200"
-        )
+        raise ValueError(f"cannot resize {width} x {height}: sides must be positive and within a ratio of 200")
     factor, min_pixels, max_pixels = limits
     new_height, new_width = round(height / factor) * factor, round(width / factor) * factor
     if new_height * new_width > max_pixels:

@@ -41,9 +41,7 @@ class BackgroundPrefill:
             return
         self._digest = guess.digest
         self._wanted.set()
-        self._thread = threading.Thread(
-            target=self._run, args=(work,), name="background prefill", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(work,), name="background prefill", daemon=True)
         self._thread.start()
 
     def finish(self, actual: Screenshot | None) -> float:

@@ -193,9 +193,7 @@ class LocalPolicy:
         """
         return without_thought(self._dialect, actions, *self._sizes(context))
 
-    def verify(
-        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
-    ) -> Verification:
+    def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         """Say in one forward which of some replies it would give itself (greedily); see ``VerifyingPolicy``.
 
         Raises:
@@ -204,8 +202,7 @@ class LocalPolicy:
         ahead = self._prefill.finish(context.screenshot)
         sizes = self._sizes(context)
         replies = [
-            self._tokens.spell(each, lambda raw: self._dialect.parse(raw, *sizes), tolerance)
-            for each in expected
+            self._tokens.spell(each, lambda raw: self._dialect.parse(raw, *sizes), tolerance) for each in expected
         ]
         with self._finite_scores():
             found = verify_replies(self._session, self.prompt(context), replies, self._limits)
@@ -267,9 +264,7 @@ class LocalPolicy:
         try:
             yield
         except FloatingPointError as error:
-            raise UsageError(
-                f"{self.name} cannot decide: {error}; load it in float32, or check its weights"
-            ) from error
+            raise UsageError(f"{self.name} cannot decide: {error}; load it in float32, or check its weights") from error
 
     def _sizes(self, context: Context) -> tuple[Size, Size]:
         """The newest screenshot's size, and the size that the model sees."""
@@ -290,9 +285,7 @@ def _usage(generation: Generation, ahead: float) -> Usage:
 def _end_of_turn(checkpoint: Checkpoint, limits: GenerationLimits) -> int:
     """The token that ends a reply."""
     vocabulary = checkpoint.tokenizer.get_vocab()
-    return next(
-        (vocabulary[text] for text in ENDS if vocabulary.get(text) in limits.stop_ids), min(limits.stop_ids)
-    )
+    return next((vocabulary[text] for text in ENDS if vocabulary.get(text) in limits.stop_ids), min(limits.stop_ids))
 
 
 def _limits(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> GenerationLimits:

@@ -83,10 +83,7 @@ def _no_ops(environment: Environment, seed: int) -> Findings:
 def _outside(environment: Environment, seed: int) -> Findings:
     before = environment.reset(seed)
     width, height = before.screenshot.size
-    beyond: tuple[Action, ...] = (
-        Click(point=Point(width + 50.0, height / 2)),
-        Click(point=Point(-5.0, -5.0)),
-    )
+    beyond: tuple[Action, ...] = (Click(point=Point(width + 50.0, height / 2)), Click(point=Point(-5.0, -5.0)))
     for action in beyond:
         result = environment.step(action)
         yield from _result("step(click outside)", result)

@@ -68,9 +68,7 @@ class Chords:
 
     def __post_init__(self) -> None:
         if len({*self.all}) < len(self.all):
-            raise UsageError(
-                f"{self.stop} is taken: {self.pause} pauses and {self.step} steps; choose another"
-            )
+            raise UsageError(f"{self.stop} is taken: {self.pause} pauses and {self.step} steps; choose another")
 
     @property
     def all(self) -> tuple[Chord, ...]:

@@ -92,6 +92,4 @@ class TickInput:
     time: float
 
 
-Input = (
-    KeyInput | ButtonInput | MoveInput | WheelInput | TextInput | ReleaseAllInput | ActionInput | TickInput
-)
+Input = KeyInput | ButtonInput | MoveInput | WheelInput | TextInput | ReleaseAllInput | ActionInput | TickInput

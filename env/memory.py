@@ -133,9 +133,7 @@ class MemoryEnvironment:
             raise EnvironmentFailure("the environment was closed; make a new one")
         dealer = random.Random(seed)
         deal = self._shuffle
-        self._screens = {
-            name: _dealt(screen, dealer) if deal else screen for name, screen in self._given.items()
-        }
+        self._screens = {name: _dealt(screen, dealer) if deal else screen for name, screen in self._given.items()}
         self.screen, self.text, self._state = self._start, "", "running"
         return self._look()
 
@@ -209,13 +207,9 @@ def demo(shuffle: bool = False) -> MemoryEnvironment:
     save = Button("Save", Rectangle(20, 150, 140, 190), to="saved", reward=1.0, ends=True, needs_text="Ada")
     screens = {
         "start": MemoryScreen("Welcome", (start, help_)),
-        "help": MemoryScreen(
-            "Press Start, type the name, press Save.", (replace(help_, label="Back", to="start"),)
-        ),
+        "help": MemoryScreen("Press Start, type the name, press Save.", (replace(help_, label="Back", to="start"),)),
         "form": MemoryScreen(
-            "Name:",
-            (save, Button("Back", Rectangle(180, 150, 300, 190), to="start")),
-            Rectangle(20, 60, 300, 90),
+            "Name:", (save, Button("Back", Rectangle(180, 150, 300, 190), to="start")), Rectangle(20, 60, 300, 90)
         ),
         "saved": MemoryScreen("Saved."),
     }
@@ -226,8 +220,7 @@ def _dealt(screen: MemoryScreen, dealer: random.Random) -> MemoryScreen:
     boxes = [button.box for button in screen.buttons]
     dealer.shuffle(boxes)
     return replace(
-        screen,
-        buttons=tuple(replace(button, box=box) for button, box in zip(screen.buttons, boxes, strict=True)),
+        screen, buttons=tuple(replace(button, box=box) for button, box in zip(screen.buttons, boxes, strict=True))
     )
 
 

@@ -32,9 +32,7 @@ class Screenshot:
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
-            raise ValueError(
-                f"pixels must be height x width x 3 uint8, not {self.pixels.shape} {self.pixels.dtype}"
-            )
+            raise ValueError(f"pixels must be height x width x 3 uint8, not {self.pixels.shape} {self.pixels.dtype}")
 
     @property
     def size(self) -> Size:

@@ -114,9 +114,7 @@ class PageSettler:
         self._limits = limits
         self._clock = clock
 
-    def wait(
-        self, page: WatchedPage, *, typed: bool = False, on_stable: Callable[[], None] = lambda: None
-    ) -> bool:
+    def wait(self, page: WatchedPage, *, typed: bool = False, on_stable: Callable[[], None] = lambda: None) -> bool:
         """Wait; returns whether the page became stable within the limits.
 
         Args:

@@ -68,9 +68,7 @@ class ScreenCamera:
         EnvironmentFailure: the display does not answer.
     """
 
-    def __init__(
-        self, display: str | None = None, monitor: int | None = None, region: Region | None = None
-    ) -> None:
+    def __init__(self, display: str | None = None, monitor: int | None = None, region: Region | None = None) -> None:
         if display is None and sys.platform == "linux" and not os.environ.get("DISPLAY"):
             raise MissingPartError(
                 "no X display here (DISPLAY is not set); "

@@ -104,11 +104,7 @@ class DamageSettler:
     """
 
     def __init__(
-        self,
-        damage: Damage,
-        region: Region,
-        limits: SettleLimits = SettleLimits(),
-        clock: Clock = time.monotonic,
+        self, damage: Damage, region: Region, limits: SettleLimits = SettleLimits(), clock: Clock = time.monotonic
     ) -> None:
         self._damage = damage
         self._region = region
@@ -151,9 +147,7 @@ class DamageSettler:
         return counts
 
 
-def screen_settler(
-    display: str | None, camera: ScreenCamera, limits: SettleLimits = SettleLimits()
-) -> ScreenSettler:
+def screen_settler(display: str | None, camera: ScreenCamera, limits: SettleLimits = SettleLimits()) -> ScreenSettler:
     """The best settler for a screen: its X server's reports where it has them, else screenshots.
 
     Args:

@@ -48,10 +48,7 @@ WANTED: tuple[tuple[dict[str, Any], list[list[Any]]], ...] = (
     ),
     ({"kind": "mouse_down", "button": "right"}, [["mousedown", 2, 700, 300]]),
     ({"kind": "mouse_up", "point": [710, 310], "button": "right"}, [["mouseup", 2, 710, 310]]),
-    (
-        {"kind": "drag", "start": [400, 300], "end": [600, 320]},
-        [["mousedown", 0, 400, 300], ["mouseup", 0, 600, 320]],
-    ),
+    ({"kind": "drag", "start": [400, 300], "end": [600, 320]}, [["mousedown", 0, 400, 300], ["mouseup", 0, 600, 320]]),
     ({"kind": "scroll", "direction": "down", "amount": 3}, [["wheel", 0, 300, 600, 320]]),
     ({"kind": "scroll", "direction": "left", "point": [50, 300], "amount": 1}, [["wheel", -100, 0, 50, 300]]),
     ({"kind": "press", "key": "pageup"}, [["keydown", "PageUp"], ["keyup", "PageUp"]]),

@@ -38,13 +38,9 @@ SIDES = {"saccade": "Saccade", "browsergym": "BrowserGym", "hurried": "BrowserGy
 
 def main() -> None:
     """Parse the arguments and do what they say."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("check", "overhead", *SIDES))
-    parser.add_argument(
-        "--venv", type=Path, default=Path("runs/browsergym-venv"), help="BrowserGym's packages"
-    )
+    parser.add_argument("--venv", type=Path, default=Path("runs/browsergym-venv"), help="BrowserGym's packages")
     parser.add_argument("--tasks", nargs="+", default=TASKS, help="MiniWoB++ tasks")
     parser.add_argument("--episodes", type=int, default=3, help="per task")
     parser.add_argument("--steps", type=int, default=4, help="clicks per episode, if it lasts as long")
@@ -105,9 +101,7 @@ class Side:
 def side(python: str | Path, name: str, environ: dict[str, str]) -> Iterator[Side]:
     """Start one side; it ends with the block."""
     command = [str(python), str(HERE), name]
-    with subprocess.Popen(
-        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Side(process)
         assert process.stdin is not None
         process.stdin.close()
@@ -140,17 +134,14 @@ def compare(arguments: argparse.Namespace, environ: dict[str, str]) -> dict[str,
         "cores": os.cpu_count(),
         "load": {"least": min(loads), "median": statistics.median(loads), "most": max(loads)},
         "milliseconds": {
-            SIDES[name]: {what: _summary(times) for what, times in kinds.items()}
-            for name, kinds in spent.items()
+            SIDES[name]: {what: _summary(times) for what, times in kinds.items()} for name, kinds in spent.items()
         },
         "step_ratio": round(_ratio(spent, "step"), 2),
         "reset_ratio": round(_ratio(spent, "reset"), 2),
     }
 
 
-def _steps(
-    count: int, sides: dict[str, Side], spent: dict[str, dict[str, list[float]]], aim: random.Random
-) -> None:
+def _steps(count: int, sides: dict[str, Side], spent: dict[str, dict[str, list[float]]], aim: random.Random) -> None:
     for _ in range(count):
         point = [aim.randrange(2, 158), aim.randrange(52, 208)]
         answers = {name: each.send("step", point=point) for name, each in sides.items()}
@@ -201,10 +192,7 @@ def serve_browsergym(**options: object) -> None:
                 environment.close()
             task = order["task"]
             environment = gymnasium.make(
-                f"browsergym/miniwob.{task}",
-                disable_env_checker=True,
-                action_mapping=actions,
-                **options,
+                f"browsergym/miniwob.{task}", disable_env_checker=True, action_mapping=actions, **options
             )
         assert environment is not None
         begun = time.perf_counter()

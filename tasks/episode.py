@@ -135,9 +135,7 @@ def run_episode(
     instruction = task if own is None else own
     if instruction is None:
         raise UsageError(f"{name} sets no task of its own; say what to do")
-    screen = (environment_settings or EnvironmentSettings()).model_copy(
-        update={"screen": first.screenshot.size}
-    )
+    screen = (environment_settings or EnvironmentSettings()).model_copy(update={"screen": first.screenshot.size})
     start = StartEvent(
         saccade_version=__version__,
         instruction=instruction,

@@ -243,9 +243,7 @@ SCRIPTS: dict[str, Script] = {
     "make-folder": _make_folder,
     "move-file": _move_file,
     "make-tree": _typed(lambda sight: "mkdir -p {} {}".format(*sight.words(r"folders (\S+) and (\S+)"))),
-    "count-lines": _typed(
-        lambda sight: "grep -c {} log.txt > answer.txt".format(*sight.words('word "(.+?)"'))
-    ),
+    "count-lines": _typed(lambda sight: "grep -c {} log.txt > answer.txt".format(*sight.words('word "(.+?)"'))),
     "change-mode": _typed(lambda sight: "chmod 700 Desktop/{}".format(*sight.words(r"script (\S+)"))),
 }
 """By the name of the task."""

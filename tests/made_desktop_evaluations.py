@@ -33,12 +33,7 @@ def table(root: Path) -> Summary:
 def main(folder: str) -> None:
     """Two workers, resuming what is there."""
     evaluation = Evaluation(
-        Path(folder) / "eval",
-        DesktopSuite(),
-        GivingUp(),
-        ["make-tree", "print-in-colour"],
-        range(2),
-        workers=2,
+        Path(folder) / "eval", DesktopSuite(), GivingUp(), ["make-tree", "print-in-colour"], range(2), workers=2
     )
     with EvalProgress() as progress:
         evaluate(evaluation, progress, resume=True)

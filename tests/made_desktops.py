@@ -104,9 +104,7 @@ def browser_window() -> Iterator[tuple[BrowserWindow, X11Input]]:
         )
         page = browser.new_context(no_viewport=True).new_page()
         page.set_content("<p>Where is it?")
-        page.evaluate(
-            "onmousemove = e => { window.origin_ = [e.screenX - e.clientX, e.screenY - e.clientY] }; 0"
-        )
+        page.evaluate("onmousemove = e => { window.origin_ = [e.screenX - e.clientX, e.screenY - e.clientY] }; 0")
         ways = iter(range(10_000))
 
         def moved() -> bool:

@@ -140,11 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "html":
             self._send(200, HTML, kind="text/html")
         else:
-            nonsense = {
-                "no choices": {"choices": []},
-                "a list": [1],
-                "no message": {"choices": [{"text": "a"}]},
-            }
+            nonsense = {"no choices": {"choices": []}, "a list": [1], "no message": {"choices": [{"text": "a"}]}}
             self._send(200, nonsense[fault])
 
     def _head(self, status: int, length: int, kind: str = "application/json", **headers: str) -> None:
@@ -210,10 +206,7 @@ def embedded(checkpoint: Checkpoint) -> Answer:
 def pictures(messages: list[Json]) -> list[Screenshot]:
     """The screenshots of a request, decoded."""
     urls = [
-        part["image_url"]["url"]
-        for said in messages
-        if isinstance(said["content"], list)
-        for part in said["content"]
+        part["image_url"]["url"] for said in messages if isinstance(said["content"], list) for part in said["content"]
     ]
     assert all(url.startswith("data:image/png;base64,") for url in urls)
     return [Screenshot.from_png(base64.b64decode(url.partition(",")[2])) for url in urls]

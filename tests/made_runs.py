@@ -44,9 +44,7 @@ def screen(text: str, size: tuple[int, int] = (320, 200), device_scale: float = 
 def observation(
     text: str, time: float = EPOCH, size: tuple[int, int] = (320, 200), device_scale: float = 1.0
 ) -> Observation:
-    return Observation(
-        screen(text, size, device_scale), time, "http://made.up/", {"settle": 0.05, "capture": 0.02}
-    )
+    return Observation(screen(text, size, device_scale), time, "http://made.up/", {"settle": 0.05, "capture": 0.02})
 
 
 def prediction(step: int, actions: Sequence[Action], **changes: Any) -> PredictionEvent:

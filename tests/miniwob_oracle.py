@@ -110,11 +110,7 @@ def button_sequence(sight: Sight) -> Iterator[Action]:
 
 def dialog_button(sight: Sight) -> Iterator[Action]:
     wanted = sight.quoted()
-    yield (
-        sight.click(".ui-dialog-titlebar-close")
-        if wanted == "x"
-        else sight.click(".ui-dialog button", wanted)
-    )
+    yield (sight.click(".ui-dialog-titlebar-close") if wanted == "x" else sight.click(".ui-dialog button", wanted))
 
 
 def checkboxes(sight: Sight) -> Iterator[Action]:

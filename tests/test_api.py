@@ -70,12 +70,7 @@ def test_the_public_names_are_exactly_these() -> None:
 
 def test_type_checkers_find_each_name_where_it_is() -> None:
     tree = ast.parse((ROOT / "src" / "saccade" / "__init__.py").read_text(encoding="utf-8"))
-    seen = {
-        (node.module, a.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for a in node.names
-    }
+    seen = {(node.module, a.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for a in node.names}
     homes = {(module, name) for module, names in saccade._HOMES.items() for name in names.split()}
     assert seen - {("importlib", "import_module")} == homes
 
@@ -89,9 +84,7 @@ def test_all_errors_and_actions_are_public() -> None:
 
 
 def test_importing_it_is_fast_and_light(tmp_path: Path) -> None:
-    code = (
-        "import sys, time\nstart = time.perf_counter()\nimport saccade\nprint(time.perf_counter() - start)\n"
-    )
+    code = "import sys, time\nstart = time.perf_counter()\nimport saccade\nprint(time.perf_counter() - start)\n"
     code += "print(len({'torch', 'numpy', 'pydantic', 'typing', 'playwright'} & set(sys.modules)))"
     found = [python(code, tmp_path).split() for _ in range(3)]
     assert min(float(seconds) for seconds, _ in found) < 0.1
@@ -113,19 +106,12 @@ def test_a_run_with_a_policy_of_ones_own(tmp_path: Path, capfd: pytest.CaptureFi
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     policy = saccade.ScriptedPolicy(DONE)
     result = saccade.run(
-        "Look at {{what}}",
-        env="memory",
-        model=policy,
-        values={"what": "it"},
-        out=tmp_path,
-        on_event=events.append,
+        "Look at {{what}}", env="memory", model=policy, values={"what": "it"}, out=tmp_path, on_event=events.append
     )
     assert isinstance(result, saccade.RunResult)
     assert (result.answer, result.steps) == ("seen enough", 2)
     assert result.trajectory.start.instruction == "Look at it"
-    assert [step.prediction for step in result.trajectory.steps] == [
-        e for e in events if e.event == "prediction"
-    ]
+    assert [step.prediction for step in result.trajectory.steps] == [e for e in events if e.event == "prediction"]
     assert result.report == tmp_path / "report.html"
     assert result.report.exists()
     assert capfd.readouterr() == ("", "")
@@ -144,19 +130,11 @@ def test_what_was_not_finished_has_no_answer(tmp_path: Path) -> None:
         ({"task": "x"}, saccade.UsageError, "where to act"),
         ({"env": "miniwob:clik-test"}, saccade.UnknownTaskError, "click-test"),
         ({"env": "memory", "model": "no/such/model"}, saccade.MissingPartError, "no checkpoint"),
-        (
-            {"task": "x", "desktop": saccade.DesktopOptions(display=":4711")},
-            saccade.UsageError,
-            "yes=True",
-        ),
+        ({"task": "x", "desktop": saccade.DesktopOptions(display=":4711")}, saccade.UsageError, "yes=True"),
     ],
 )
 def test_what_cannot_be_done_is_an_error(
-    asked: dict[str, object],
-    error: type[Exception],
-    reason: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, object], error: type[Exception], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     asked = {"model": saccade.ScriptedPolicy(DONE), **asked}
@@ -224,9 +202,7 @@ def test_an_evaluation_of_one_task(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert capfd.readouterr() == ("", "")
     with pytest.raises(saccade.UsageError, match="already holds an evaluation"):
         saccade.evaluate("miniwob", model=source, tasks=["click-test"], seeds=[3], out=folder)
-    again = saccade.evaluate(
-        "miniwob", model=source, tasks=["click-test"], seeds=[3], out=folder, resume=True
-    )
+    again = saccade.evaluate("miniwob", model=source, tasks=["click-test"], seeds=[3], out=folder, resume=True)
     assert again.records == result.records
     with pytest.raises(saccade.UnknownTaskError, match="nosuch"):
         saccade.evaluate("nosuch")
@@ -312,8 +288,6 @@ def test_run_has_the_defaults_of_the_command_line() -> None:
 
 def test_the_page_explains_every_name() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    rows = [
-        row.split("|")[1] for row in page.partition("## Every name")[2].splitlines() if row.startswith("| `")
-    ]
+    rows = [row.split("|")[1] for row in page.partition("## Every name")[2].splitlines() if row.startswith("| `")]
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(saccade.__all__)

@@ -61,9 +61,7 @@ class House:
         path.chmod(0o755)
         return path
 
-    def start(
-        self, *words: str, script: Path | None = None, cwd: Path | None = None
-    ) -> subprocess.Popen[str]:
+    def start(self, *words: str, script: Path | None = None, cwd: Path | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [script or self.root / "saccade", *words],
             stdin=subprocess.DEVNULL,

@@ -141,9 +141,7 @@ def test_the_architecture_page_names_every_folder_of_code() -> None:
 
 def test_a_wrong_page_is_noticed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(
-        "# Title\n\n```python\nvalue = 1\n```\n\n```python\nassert value == 2\n```\n", encoding="utf-8"
-    )
+    page.write_text("# Title\n\n```python\nvalue = 1\n```\n\n```python\nassert value == 2\n```\n", encoding="utf-8")
     with pytest.raises(AssertionError) as caught:
         run_page(page, page.name)
     last = caught.traceback[-1]

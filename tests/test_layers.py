@@ -43,9 +43,7 @@ class Source:
     @property
     def module(self) -> str:
         """The dotted name under ``saccade``."""
-        inner = (
-            self.parts[:-1] if self.parts[-1] == "__init__.py" else (*self.parts[:-1], self.parts[-1][:-3])
-        )
+        inner = self.parts[:-1] if self.parts[-1] == "__init__.py" else (*self.parts[:-1], self.parts[-1][:-3])
         return ".".join(("saccade", *inner))
 
     def nodes(self) -> Iterator[ast.AST]:
@@ -274,9 +272,7 @@ def test_functions_stay_short() -> None:
 
 def test_imports_load_nothing_heavy() -> None:
     """One interpreter imports them all; only when that loads something is the culprit looked for."""
-    light = [
-        source for source in sources() if source.room in LIGHT_ROOMS or source.name == "tasks/cli/app.py"
-    ]
+    light = [source for source in sources() if source.room in LIGHT_ROOMS or source.name == "tasks/cli/app.py"]
     drivers = [source.module for source in light if drives_browser(source)]
     others = ["saccade", *(source.module for source in light if not drives_browser(source))]
     assert "saccade.tasks.cli.app" in others

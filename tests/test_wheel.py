@@ -78,10 +78,7 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
 def test_no_file_of_the_rooms_is_of_a_kind_the_wheel_leaves_out() -> None:
     known = {".py", ".pyc", *DATA}
     strange = [
-        path
-        for room in ROOMS
-        for path in (ROOT / room).rglob("*")
-        if path.is_file() and path.suffix not in known
+        path for room in ROOMS for path in (ROOT / room).rglob("*") if path.is_file() and path.suffix not in known
     ]
     assert strange == []
 

@@ -23,9 +23,7 @@ from .thoughts import join_thoughts, split_thought
 OPENCUA_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
 
 _FENCE = re.compile(r"```(?:python|code)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
-_HEADER = re.compile(
-    r"^#{1,3} *(?:Step \d+|Thought|Action|Code|Observation) *:? *$", re.MULTILINE | re.IGNORECASE
-)
+_HEADER = re.compile(r"^#{1,3} *(?:Step \d+|Thought|Action|Code|Observation) *:? *$", re.MULTILINE | re.IGNORECASE)
 _THOUGHT = re.compile(r"^#{1,3} *Thought *:?[ \t]*\n", re.MULTILINE | re.IGNORECASE)
 _LINE = re.compile(r"^(?=(?:pyautogui|computer)\.\w+\()", re.MULTILINE)
 _LONE_RETURN = re.compile(r"\r(?!\n)")  # in a text; Python would end the line there
@@ -62,9 +60,7 @@ class OpenCuaDialect(CallDialect):
     def _join(self, thought: str, calls: Sequence[str]) -> str:
         thought = _LINE.sub("> ", _HEADER.sub("", thought).replace("```", "'''"))
         code = "\n".join(calls)
-        return (
-            f"# Step 1:\n## Thought:\n{thought}\n## Action:\nRun the code.\n## Code:\n```python\n{code}\n```"
-        )
+        return f"# Step 1:\n## Thought:\n{thought}\n## Action:\nRun the code.\n## Code:\n```python\n{code}\n```"
 
 
 def _split_code(text: str) -> tuple[str, str]:

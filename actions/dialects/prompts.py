@@ -62,10 +62,7 @@ _POINTED = (
     f"drag(start_point='{_P}', end_point='{_P_2}')",
 )
 _POINTED_SCROLL = f"scroll(point='{_P}', {_WAYS}) # Show more of what lies on the `direction` side."
-_HELD = (
-    "press(key='ctrl') # Hold a key down until it is released.",
-    "release(key='ctrl') # Let a held key go.",
-)
+_HELD = ("press(key='ctrl') # Hold a key down until it is released.", "release(key='ctrl') # Let a held key go.")
 DOUBAO = (*_POINTED, _HOTKEY, _TYPE, _POINTED_SCROLL, *_HELD, _WAIT, _CALL_USER, _FINISHED)
 DOUBAO_BROWSER = (
     *_POINTED[:3],

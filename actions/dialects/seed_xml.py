@@ -222,15 +222,9 @@ def _definitions() -> list[dict[str, object]]:
 def _definition(
     name: str, does: str, required: Mapping[str, str], optional: Mapping[str, str] | None = None
 ) -> dict[str, object]:
-    properties = {
-        key: {"type": "string", "description": doc} for key, doc in {**required, **(optional or {})}.items()
-    }
+    properties = {key: {"type": "string", "description": doc} for key, doc in {**required, **(optional or {})}.items()}
     parameters = {"type": "object", "properties": properties, "required": list(required)}
     return {"type": "function", "function": {"name": name, "description": does, "parameters": parameters}}
 
 
-DIALECTS = (
-    SeedDialect("seed-xml"),
-    SeedDialect("seed-sp", suffix=SUFFIX),
-    SeedDialect("seed-toolcall", as_json=True),
-)
+DIALECTS = (SeedDialect("seed-xml"), SeedDialect("seed-sp", suffix=SUFFIX), SeedDialect("seed-toolcall", as_json=True))

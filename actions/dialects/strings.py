@@ -159,9 +159,7 @@ class _InnerQuotes:
         """Count a quote as text; an apostrophe between letters cannot open or close a quotation."""
         text = self._text
         if _ASSIGNED.search(text, max(self._start, position - 40), position):
-            raise InvalidReply(
-                "a quote inside the text looks like the start of another argument; escape it as \\'"
-            )
+            raise InvalidReply("a quote inside the text looks like the start of another argument; escape it as \\'")
         self.count += 1
         before, after = text[position - 1], text[position + 1 : position + 2]
         if not (position > self._start and before.isalnum() and after.isalnum()):

@@ -13,14 +13,7 @@ from collections.abc import Collection, Mapping
 from .base import Call, ParsedCalls
 from .coordinates import QUOTES, before_spaces, scan, skip_spaces
 from .reply_errors import InvalidReply, UnknownActionName, excerpt
-from .strings import (
-    ARGUMENTS,
-    COORDINATE_ARGUMENTS,
-    WORD_ARGUMENTS,
-    Lookahead,
-    read_text,
-    read_word,
-)
+from .strings import ARGUMENTS, COORDINATE_ARGUMENTS, WORD_ARGUMENTS, Lookahead, read_text, read_word
 from .thoughts import LABEL
 
 
@@ -52,9 +45,7 @@ class CallParser:
         line = rf"[ \t]*(?:(?:{known})[ \t]*\(|{LABEL})"
         self.beginning = re.compile(rf"^{self._WRAPPER}{line}|^[ \t]*<answer>", re.IGNORECASE | re.MULTILINE)
         self._label_line = re.compile(rf"^[ \t]*{self._WRAPPER}{LABEL}", re.IGNORECASE | re.MULTILINE)
-        self._inline = re.compile(
-            rf"(?<=[\s.!?。）)>])action[ \t]*[:：][ \t]*(?=(?:{known})\()", re.IGNORECASE
-        )
+        self._inline = re.compile(rf"(?<=[\s.!?。）)>])action[ \t]*[:：][ \t]*(?=(?:{known})\()", re.IGNORECASE)
 
     def read(self, text: str) -> ParsedCalls:
         """Every call of a reply, in order.

@@ -15,8 +15,7 @@ LABEL = r"[ \t*#]*(?:next )?actions?[ \t]*(?:\*\*)?[ \t]*[:：](?:\*\*)?"
 """``Action:`` as models write it, to be anchored at the start of a line."""
 _LABEL_LINE = re.compile(rf"^{LABEL}", re.IGNORECASE | re.MULTILINE)
 _MARKUP = re.compile(
-    r"<(?=/?(?:think|thought|tool_call|seed:|function|parameter|answer|computer_env|action|output))",
-    re.IGNORECASE,
+    r"<(?=/?(?:think|thought|tool_call|seed:|function|parameter|answer|computer_env|action|output))", re.IGNORECASE
 )
 TRAILERS = (
     *("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "</s>", "<eos>", "```", "</output>"),

@@ -22,9 +22,7 @@ from .uitars_actions import BARE, BUILDERS, POSITIONAL, call_of
 
 UITARS_15_LIMITS = ResizeLimits(factor=28, min_pixels=100 * 28 * 28, max_pixels=16384 * 28 * 28)
 
-_BASE = frozenset(
-    ("click", "double_click", "right_click", "drag", "scroll", "hotkey", "type", "wait", "finished")
-)
+_BASE = frozenset(("click", "double_click", "right_click", "drag", "scroll", "hotkey", "type", "wait", "finished"))
 _BOX_NAMES = {"point": "start_box", "start_point": "start_box", "end_point": "end_box"}
 
 
@@ -102,9 +100,7 @@ DIALECTS = (
     TextDialect("uitars-1.0-mobile", lines=prompts.UITARS_10_MOBILE, kinds=_MOBILE, swipes=True),
     TextDialect("uitars-1.5", UITARS_15_LIMITS, prompts.UITARS_15, _DESKTOP),
     TextDialect("doubao-1.5", lines=prompts.DOUBAO_BROWSER, kinds=_BROWSER, tagged=True, notes=_MANY),
-    TextDialect(
-        "doubao-1.5-mobile", lines=prompts.DOUBAO_MOBILE, kinds=_MOBILE | {"scroll", "open_app"}, tagged=True
-    ),
+    TextDialect("doubao-1.5-mobile", lines=prompts.DOUBAO_MOBILE, kinds=_MOBILE | {"scroll", "open_app"}, tagged=True),
     TextDialect("doubao-1.6", lines=prompts.DOUBAO_BROWSER, kinds=_BROWSER, tagged=True, notes=_MANY),
     TextDialect("uitars-2-omni", lines=prompts.OMNI, kinds=_DOUBAO, tagged=True, wrapped=True, notes=_MANY),
 )

@@ -42,19 +42,14 @@ def byte_level_tokenizer(vocab_size: int, fixed: Mapping[str, int]) -> PreTraine
     core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
     make = cast("Callable[..., PreTrainedTokenizerFast]", PreTrainedTokenizerFast)
     return make(
-        tokenizer_object=core,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        clean_up_tokenization_spaces=False,
+        tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False
     )
 
 
 def _vocabulary(vocab_size: int, fixed: Mapping[str, int], alphabet: list[str]) -> dict[str, int]:
     taken = {token: fixed[token] for token in SPECIAL_TOKENS if token in fixed}
     if len(set(taken.values())) < len(taken) or any(not 0 <= i < vocab_size for i in taken.values()):
-        raise UsageError(
-            f"the model's special token ids {taken} clash or lie outside its vocabulary of {vocab_size}"
-        )
+        raise UsageError(f"the model's special token ids {taken} clash or lie outside its vocabulary of {vocab_size}")
     wanted = alphabet + [token for token in SPECIAL_TOKENS if token not in taken]
     free = [i for i in range(min(vocab_size, 2 * len(wanted) + len(taken))) if i not in taken.values()]
     if len(free) < len(wanted):

@@ -108,9 +108,7 @@ def _download(hub_id: str) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
-        raise MissingPartError(
-            "install transformers to load a checkpoint: pip install transformers"
-        ) from error
+        raise MissingPartError("install transformers to load a checkpoint: pip install transformers") from error
     try:
         return Path(snapshot_download(hub_id, allow_patterns=list(_HUB_FILES)))
     except (OSError, HfHubHTTPError, ValueError) as error:
@@ -131,18 +129,14 @@ def _read_config(directory: Path) -> tuple[PreTrainedConfig, Family]:
     try:
         from transformers import AutoConfig
     except ImportError as error:
-        raise MissingPartError(
-            "install transformers to load a checkpoint: pip install transformers"
-        ) from error
+        raise MissingPartError("install transformers to load a checkpoint: pip install transformers") from error
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True)
     except Exception as error:
         raise UsageError(f"{path} is not a usable {kind} configuration: {_first_line(error)}") from error
     layers = getattr(config.text_config, "layer_types", None) or ()
     if any(layer != "full_attention" for layer in layers):
-        raise UsageError(
-            f"{path} asks for sliding-window attention, which is not supported; switch it off there"
-        )
+        raise UsageError(f"{path} asks for sliding-window attention, which is not supported; switch it off there")
     return config, cast("Family", kind)
 
 

@@ -16,11 +16,7 @@ CARD_FILE = "saccade.json"
 Family = Literal["qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
 PromptStyle = Literal["standard", "instruction-only"]
 
-_DIALECTS: dict[Family, str] = {
-    "qwen2_vl": "uitars-1.0",
-    "qwen2_5_vl": "uitars-1.5",
-    "qwen3_vl": "uitars-1.0",
-}
+_DIALECTS: dict[Family, str] = {"qwen2_vl": "uitars-1.0", "qwen2_5_vl": "uitars-1.5", "qwen3_vl": "uitars-1.0"}
 
 
 class ModelCard(BaseModel):

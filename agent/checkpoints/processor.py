@@ -63,9 +63,7 @@ def read_image_spec(directory: Path, family: Family, config: PreTrainedConfig) -
         raise UsageError(f"{path} cannot be used ({error}); download it again") from error
     tower = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
     if (spec.patch_size, spec.merge_size, spec.temporal_patch_size) != tower:
-        raise UsageError(
-            f"{path} cuts images in other patches than the vision tower in config.json takes {tower}"
-        )
+        raise UsageError(f"{path} cuts images in other patches than the vision tower in config.json takes {tower}")
     return spec
 
 
@@ -98,9 +96,7 @@ def read_tokenizer(directory: Path, config: PreTrainedConfig) -> Tokenizer:
         return cast("Tokenizer", AutoTokenizer.from_pretrained(directory, local_files_only=True))
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(
-            f"the tokenizer in {directory} cannot be loaded ({reason}); download it again"
-        ) from error
+        raise UsageError(f"the tokenizer in {directory} cannot be loaded ({reason}); download it again") from error
 
 
 def _special_ids(config: PreTrainedConfig) -> dict[str, int]:

@@ -54,9 +54,7 @@ class Accepted:
 
 
 def greedy(
-    tree: DraftTree,
-    choices: Sequence[int] | NDArray[np.int64] | Callable[[int], int],
-    stop_ids: Collection[int] = (),
+    tree: DraftTree, choices: Sequence[int] | NDArray[np.int64] | Callable[[int], int], stop_ids: Collection[int] = ()
 ) -> Accepted:
     """Accept drafts as long as they are the token that the target chooses.
 
@@ -119,14 +117,10 @@ def rejection(
     Raises:
         FloatingPointError: the target's probabilities are not numbers.
     """
-    return _follow(
-        tree, lambda node: _decide(tree, node, _checked(target(node), node), rng, residual), stop_ids
-    )
+    return _follow(tree, lambda node: _decide(tree, node, _checked(target(node), node), rng, residual), stop_ids)
 
 
-def _decide(
-    tree: DraftTree, node: int, p: Probabilities, rng: np.random.Generator, residual: Residual
-) -> int:
+def _decide(tree: DraftTree, node: int, p: Probabilities, rng: np.random.Generator, residual: Residual) -> int:
     """The token after a node."""
     for token in tree.fixed(node):
         if rng.random() < p[token]:

@@ -163,9 +163,7 @@ class DrafterStats:
         balance = min(self.balance + ALLOWANCE_PER_FORWARD * forwards, limit)
         return replace(self, balance=max(self.balance, balance))
 
-    def close_round(
-        self, number: int, saved: float, spent: float, used: bool, token_cost: float
-    ) -> DrafterStats:
+    def close_round(self, number: int, saved: float, spent: float, used: bool, token_cost: float) -> DrafterStats:
         """Book a round in which the drafter proposed; one that overspent pauses, longer each time.
 
         Args:

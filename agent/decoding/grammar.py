@@ -32,10 +32,7 @@ class TokenTable:
     """
 
     def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerFast,
-        vocabulary: int | None = None,
-        stop_ids: Collection[int] = (),
+        self, tokenizer: PreTrainedTokenizerFast, vocabulary: int | None = None, stop_ids: Collection[int] = ()
     ) -> None:
         try:
             from llguidance.hf import from_tokenizer

@@ -58,9 +58,7 @@ class Network:
         grid = torch.tensor([patches.grid], device=self.device)
         output = self._core.get_image_features(values, grid, return_dict=True)
         deep = getattr(output, "deepstack_features", None) or ()
-        return Features(
-            output.pooler_output[0].to(self.dtype), tuple(layer[0].to(self.dtype) for layer in deep)
-        )
+        return Features(output.pooler_output[0].to(self.dtype), tuple(layer[0].to(self.dtype) for layer in deep))
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Token embeddings, tokens x hidden size."""

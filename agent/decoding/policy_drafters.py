@@ -74,8 +74,7 @@ def parse_methods(decoding: str) -> tuple[str, ...]:
         known = method in _BUILDERS or (method.startswith(DRAFT) and method != DRAFT)
         if not known and methods != ("auto",):
             raise UsageError(
-                f"unknown decoding method {method!r}; use auto, plain, or some of {', '.join(METHODS)} "
-                "joined by +"
+                f"unknown decoding method {method!r}; use auto, plain, or some of {', '.join(METHODS)} joined by +"
             )
     if len({method.split(":")[0] for method in methods}) < len(methods):
         raise UsageError(f"{decoding!r} names a decoding method twice")

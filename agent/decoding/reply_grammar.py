@@ -54,9 +54,7 @@ MARK: /[^\p{C}\p{Z}'\\+]/ | "\\'" | "\\\\"
 """
 
 _WRAPPER: Final = rf"(<({'|'.join(map(any_case, ('computer_env', 'action', 'answer', 'output')))})>[ \t]*)?"
-_LABEL: Final = (
-    rf"[ \t]*{_WRAPPER}[ \t*#]*({any_case('next')} )?{any_case('actions?')}[ \t]*(\*\*)?[ \t]*[:：]"
-)
+_LABEL: Final = rf"[ \t]*{_WRAPPER}[ \t*#]*({any_case('next')} )?{any_case('actions?')}[ \t]*(\*\*)?[ \t]*[:：]"
 _CLOSING: Final = rf"<\/({any_case('think')}|{any_case('thought')})"
 # Line by line, as ruling out something anywhere in a text makes llguidance's lexer explode.
 _LINES: Final = rf"""

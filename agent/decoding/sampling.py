@@ -26,9 +26,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise ValueError(
-                f"temperature must be >= 0 and top_p in (0, 1], not {self.temperature}, {self.top_p}"
-            )
+            raise ValueError(f"temperature must be >= 0 and top_p in (0, 1], not {self.temperature}, {self.top_p}")
 
 
 def sample(p: Probabilities, rng: np.random.Generator) -> int:
@@ -40,11 +38,7 @@ def sample(p: Probabilities, rng: np.random.Generator) -> int:
 
 
 def distribution(
-    logits: Probabilities,
-    temperature: float,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    mask: NDArray[np.bool_] | None = None,
+    logits: Probabilities, temperature: float, top_k: int = 0, top_p: float = 1.0, mask: NDArray[np.bool_] | None = None
 ) -> Probabilities:
     """The distribution that a token is drawn from; warped as in transformers, in the same order.
 

@@ -57,8 +57,6 @@ class ReplyGrammars:
         tokenizer = cast("PreTrainedTokenizerFast", target.checkpoint.tokenizer)
         text = reply_grammar(target.dialect, screenshot, resized, tokenizer.get_vocab())
         if self._cached is None or self._cached[0] != text:
-            self._table = self._table or TokenTable(
-                tokenizer, target.network.vocabulary, target.limits.stop_ids
-            )
+            self._table = self._table or TokenTable(tokenizer, target.network.vocabulary, target.limits.stop_ids)
             self._cached = (text, GrammarConstraint(self._table, text))
         return self._cached[1]

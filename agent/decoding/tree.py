@@ -133,9 +133,7 @@ class DraftTree:
             self._fixed[parent].append(token)
         return node
 
-    def add_chain(
-        self, tokens: Iterable[int], confidences: Iterable[float], source: str = "", parent: int = 0
-    ) -> int:
+    def add_chain(self, tokens: Iterable[int], confidences: Iterable[float], source: str = "", parent: int = 0) -> int:
         """Add a chain of tokens, up to the first banned one; returns the last node."""
         for token, confidence in zip(tokens, confidences, strict=False):
             node = self.add(parent, token, confidence, source)
@@ -144,9 +142,7 @@ class DraftTree:
             parent = node
         return parent
 
-    def draw(
-        self, parent: int, draws: DraftSamples, confidence: float = 1.0, source: str = ""
-    ) -> list[int | None]:
+    def draw(self, parent: int, draws: DraftSamples, confidence: float = 1.0, source: str = "") -> list[int | None]:
         """Add randomly drawn children; returns the node of each draw, None for banned tokens."""
         self._draws[parent].append(draws)
         return [self._insert(parent, token, confidence, source) for token in draws.tokens]

@@ -43,14 +43,10 @@ def chat_format(template: str | None) -> ChatFormat:
     if template is None:
         return ChatFormat()
     task, reply = "Buy two tickets.", "Action: wait()"
-    body = (
-        message("user", task) + PICTURE_BEFORE + "<|image_pad|>" + PICTURE_AFTER + message("assistant", reply)
-    )
+    body = message("user", task) + PICTURE_BEFORE + "<|image_pad|>" + PICTURE_AFTER + message("assistant", reply)
     rendered = _render(template, task, reply)
     if rendered is None or rendered.count(body) != 1:
-        _LOG.warning(
-            "the checkpoint's chat template is not ChatML as Qwen-VL models use it; using plain ChatML"
-        )
+        _LOG.warning("the checkpoint's chat template is not ChatML as Qwen-VL models use it; using plain ChatML")
         return ChatFormat()
     preamble, opening = rendered.split(body)
     return ChatFormat(preamble, opening or ChatFormat.opening)

@@ -139,12 +139,7 @@ class Endpoint:
     """
 
     def __init__(
-        self,
-        address: str,
-        *,
-        timeout: float = 300.0,
-        tries: int = 4,
-        wait: Callable[[float], object] | None = None,
+        self, address: str, *, timeout: float = 300.0, tries: int = 4, wait: Callable[[float], object] | None = None
     ) -> None:
         self.address = Address.parse(address)
         self._timeout = timeout
@@ -166,8 +161,7 @@ class Endpoint:
             extra: fields that are not part of OpenAI's API.
         """
         return self._ask(
-            Completion,
-            lambda client: client.chat.completions.with_raw_response.create(**request, extra_body=extra),
+            Completion, lambda client: client.chat.completions.with_raw_response.create(**request, extra_body=extra)
         )
 
     def _ask(self, kind: type[Body], question: Callable[[openai.OpenAI], Any]) -> Body:

@@ -148,9 +148,7 @@ class RemotePolicy:
         except ParseError as error:
             raise UnreadableReply(error, usage) from error
 
-    def verify(
-        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
-    ) -> Verification:
+    def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         """Say which of some replies has the same actions as its own; see ``VerifyingPolicy``.
 
         A server cannot verify, so it writes a reply, which the next ``predict`` returns if none agrees.
@@ -254,11 +252,7 @@ def _paid(usage: Usage) -> Usage:
 def _same(own: Sequence[Action], recorded: Sequence[Action], tolerance: float) -> bool:
     """Whether actions are the same, with a tolerance for points; the text of secrets is not compared."""
     seen = [_blind(mine, theirs) for mine, theirs in zip(own, recorded, strict=False)]
-    return (
-        len(own) == len(recorded)
-        and same_but_points(seen, recorded)
-        and farthest(seen, recorded) <= tolerance
-    )
+    return len(own) == len(recorded) and same_but_points(seen, recorded) and farthest(seen, recorded) <= tolerance
 
 
 def _blind(own: Action, recorded: Action) -> Action:

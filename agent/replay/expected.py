@@ -63,9 +63,7 @@ class VerifyingPolicy(Policy, Protocol):
         Equal fingerprints give equal replies to equal contexts.
         """
 
-    def verify(
-        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
-    ) -> Verification:
+    def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         """Find the first of some replies that it would give itself.
 
         Args:
@@ -82,9 +80,7 @@ class VerifyingPolicy(Policy, Protocol):
         """
 
 
-def without_thought(
-    dialect: Dialect, actions: Sequence[Action], screenshot: Size, resized: Size
-) -> ExpectedReply:
+def without_thought(dialect: Dialect, actions: Sequence[Action], screenshot: Size, resized: Size) -> ExpectedReply:
     """Write actions as a reply; the beginning that replies with any action share is not verified.
 
     Raises:

@@ -19,9 +19,7 @@ _NUMBER = re.compile(r"\d+")
 
 def same_but_points(left: Sequence[Action], right: Sequence[Action]) -> bool:
     """Whether actions are equal but for their points."""
-    bare = [
-        [action.model_dump(exclude={"point", "start", "end"}) for action in each] for each in (left, right)
-    ]
+    bare = [[action.model_dump(exclude={"point", "start", "end"}) for action in each] for each in (left, right)]
     counts = [[len(points(action)) for action in each] for each in (left, right)]
     return bare[0] == bare[1] and counts[0] == counts[1]
 
@@ -91,8 +89,7 @@ def tolerated_tokens(
             found[place] = frozenset(
                 token
                 for token, text in digits.items()
-                if (single or len(text) == len(tokens[place]))
-                and abs(int(text) - int(tokens[place])) * worth <= pixels
+                if (single or len(text) == len(tokens[place])) and abs(int(text) - int(tokens[place])) * worth <= pixels
             )
     return found
 

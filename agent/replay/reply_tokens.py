@@ -41,9 +41,7 @@ class ReplyTokens:
         lenient = self._tolerated(expected.raw, ids, read, tolerance) if tolerance > 0 else {}
         return ExpectedTokens((*ids, self._stop), frozenset(unverified), lenient)
 
-    def _tolerated(
-        self, raw: str, ids: Sequence[int], read: Read, tolerance: float
-    ) -> dict[int, frozenset[int]]:
+    def _tolerated(self, raw: str, ids: Sequence[int], read: Read, tolerance: float) -> dict[int, frozenset[int]]:
         try:
             numbers = coordinates(raw, read)
         except ParseError:

@@ -10,12 +10,7 @@ from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
-from transformers import (
-    GenerationConfig,
-    PreTrainedTokenizerFast,
-    Qwen3VLConfig,
-    Qwen3VLForConditionalGeneration,
-)
+from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from ...perception.resize import ImageSpec
 from .tokenizer import number_ids
@@ -104,9 +99,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast, shape: Shape | None = None)
     )
 
 
-def build_model(
-    tokenizer: PreTrainedTokenizerFast, shape: Shape | None = None
-) -> Qwen3VLForConditionalGeneration:
+def build_model(tokenizer: PreTrainedTokenizerFast, shape: Shape | None = None) -> Qwen3VLForConditionalGeneration:
     """A model with starting weights: loud 2-D positions, numbers that lie near their neighbours."""
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer, shape))
     visual: Any = model.model.visual
@@ -147,9 +140,7 @@ def grid_waves(side: int, width: int) -> Tensor:
     return torch.cat([rows, columns], dim=2).reshape(side * side, -1)
 
 
-def save_checkpoint(
-    model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> None:
+def save_checkpoint(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write an ordinary Hugging Face folder in half precision, plus ``saccade.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id

@@ -156,8 +156,7 @@ class Encoder:
             labels=_pad([row.labels for row in rows], length, IGNORED),
             positions=torch.stack(places, 1) if places else torch.zeros(3, 0, 0, dtype=torch.long),
             pictures=torch.tensor(
-                [turn.picture for c in conversations for turn in c.turns if turn.picture is not None],
-                dtype=torch.long,
+                [turn.picture for c in conversations for turn in c.turns if turn.picture is not None], dtype=torch.long
             ),
             queries=torch.tensor([[n, *q] for n, row in enumerate(rows) for q in row.queries]).reshape(-1, 3),
             targets=torch.tensor([t for row in rows for t in row.targets], dtype=torch.long),
@@ -175,9 +174,7 @@ class Encoder:
                 labels[row, column, free[0]] = self.letters.get(letter, self.letter_count - 1)
         return self._merge_order(labels)
 
-    def element_labels(
-        self, page: Labelled, grid: tuple[int, int]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def element_labels(self, page: Labelled, grid: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return for each patch, in merge order, the role and the centre (0-1) of the element it lies in."""
         height, width = page.picture.shape[:2]
         roles = np.zeros((*grid, 1), dtype=np.int64)

@@ -132,11 +132,7 @@ def several_turns(pages: list[Labelled], rng: random.Random) -> TrainingStep:
         if left and rng.random() < 0.25:
             blank = left.pop()
             pages[blank] = blank_like(pages[index], rng)
-            then = (
-                TrainingTurn(index, questions[0].reply)
-                if rng.random() < 0.5
-                else TrainingTurn(blank, STILL_BLANK)
-            )
+            then = TrainingTurn(index, questions[0].reply) if rng.random() < 0.5 else TrainingTurn(blank, STILL_BLANK)
             turns = [TrainingTurn(blank, BLANK), then]
             conversations.append(Conversation(questions[0].instruction, tuple(turns)))
         else:

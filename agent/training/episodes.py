@@ -168,8 +168,5 @@ def silenced(conversation: Conversation, rng: random.Random, share: float) -> Co
     if rng.random() >= share:
         return conversation
     each = 1.0 if rng.random() < 0.7 else 0.5
-    turns = [
-        replace(turn, reply=turn.reply.silent()) if rng.random() < each else turn
-        for turn in conversation.turns
-    ]
+    turns = [replace(turn, reply=turn.reply.silent()) if rng.random() < each else turn for turn in conversation.turns]
     return Conversation(conversation.instruction, tuple(turns))

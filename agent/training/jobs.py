@@ -87,9 +87,7 @@ def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, seeds: Sequence[int]) -
     found = []
     with tempfile.TemporaryDirectory() as name:
         address = (Path(name) / "1.html").as_uri()
-        with BrowserEnvironment(
-            address, viewport=policy.viewport or Size(160, 210), allow_file=True
-        ) as environment:
+        with BrowserEnvironment(address, viewport=policy.viewport or Size(160, 210), allow_file=True) as environment:
             for seed in seeds:
                 write_job(Path(name), kind, pages, seed)
                 found.append(do_job(policy, environment, INSTRUCTIONS[kind], pages))
@@ -106,9 +104,7 @@ def main() -> None:
         found = do_jobs(policy, kind, options.pages, range(options.jobs))
         first = sum(each.first for each in found) / (options.pages * len(found))
         ended, finished = sum(each.ended for each in found), sum(each.finished for each in found)
-        log.info(
-            "%s: first tries %.2f, %d of %d ended, %d finished", kind, first, ended, len(found), finished
-        )
+        log.info("%s: first tries %.2f, %d of %d ended, %d finished", kind, first, ended, len(found), finished)
 
 
 if __name__ == "__main__":

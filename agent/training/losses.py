@@ -48,9 +48,7 @@ def char_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return (losses * weights).sum() / weights.sum(), (hits * real).sum() / real.sum().clamp(min=1)
 
 
-def element_loss(
-    heads: AuxiliaryHeads, patches: Tensor, roles: Tensor, centres: Tensor
-) -> tuple[Tensor, Tensor]:
+def element_loss(heads: AuxiliaryHeads, patches: Tensor, roles: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     """The losses of what each patch is part of, and of where the centre of that element lies.
 
     The centre is asked for as the same waves that number tokens start as, so that a reply can copy it.
@@ -104,12 +102,7 @@ class ReplyLoss:
         scores = logits[coordinates].float().log_softmax(-1)[:, self.numbers.to(labels.device)]
         places = -(self.soft.to(labels.device)[value] * scores).sum(-1).mean()
         error = (scores.argmax(-1) - value).abs().float()
-        return {
-            "words": words,
-            "places": places,
-            "error": error.median(),
-            "near": (error < 30).float().mean(),
-        }
+        return {"words": words, "places": places, "error": error.median(), "near": (error < 30).float().mean()}
 
 
 def kept(labels: Tensor) -> Any:

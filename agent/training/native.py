@@ -93,9 +93,7 @@ def _page(rng: random.Random, request: str, choices: list[str]) -> str:
     count = rng.randint(1, 14)
     title = rng.choice((f"Page {count}", f"Step {count}", f"Step {count} of {count + rng.randint(0, 9)}", ""))
     parts = [_headed(rng, title or sentence(rng, 2))] if rng.random() < 0.7 else []
-    parts += (
-        [_headed(rng, request) if rng.random() < 0.3 else f"<p>{html.escape(request)}</p>"] if request else []
-    )
+    parts += [_headed(rng, request) if rng.random() < 0.3 else f"<p>{html.escape(request)}</p>"] if request else []
     parts += [f"<p>{sentence(rng)}</p>"] if rng.random() < 0.2 else []
     if rng.random() < 0.15:
         kind = rng.choice(("text", "checkbox"))
@@ -113,9 +111,7 @@ def _buttons(rng: random.Random) -> str:
     fill, ink = rng.choice(COLOURS)
     style = f"font-size:{rng.choice((12, 14, 16))}px;padding:{rng.randint(1, 8)}px {rng.randint(4, 14)}px;"
     if rng.random() < 0.6:
-        style += (
-            f"background:{fill};color:{ink};border:1px solid #888;border-radius:{rng.choice((0, 3, 8))}px;"
-        )
+        style += f"background:{fill};color:{ink};border:1px solid #888;border-radius:{rng.choice((0, 3, 8))}px;"
     return style + ("margin:3px;" if rng.random() < 0.3 else "")
 
 
@@ -129,9 +125,7 @@ def _dialog(rng: random.Random, size: tuple[int, int], choices: list[str]) -> st
     row = " ".join(_closer(rng, text, style) for text in choices)
     text, corner = f"<p>{sentence(rng, 5)}</p>", choices == ["×"] or rng.random() < 0.15
     body = f'<div style="text-align:right">{row}</div>{text}' if corner else text + row
-    edge = rng.choice(
-        ("1px solid #888", "2px solid #000", "1px solid #ccc;box-shadow:0 2px 8px #888", "solid")
-    )
+    edge = rng.choice(("1px solid #888", "2px solid #000", "1px solid #ccc;box-shadow:0 2px 8px #888", "solid"))
     return backdrop + (
         f'<div style="position:absolute;left:{x}px;top:{y}px;width:{width}px;box-sizing:border-box;'
         f"background:#fff;padding:{rng.choice((6, 8, 12))}px;border:{edge};"

@@ -56,13 +56,9 @@ def form_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
             label = f"<span>{sentence(rng, 3)} </span>" if rng.random() < 0.5 else ""
             parts.append(f'{label}<input type="text" style="width:{rng.randint(40, size[0] - 40)}px"><br>')
         elif kind < 0.5:
-            parts.append(
-                f'{word(rng)} <a href="#" onclick="return false">{html.escape(text)}</a> {sentence(rng, 4)} '
-            )
+            parts.append(f'{word(rng)} <a href="#" onclick="return false">{html.escape(text)}</a> {sentence(rng, 4)} ')
         elif kind < 0.6:
-            parts.append(
-                f'<label data-role="checkbox"><input type="checkbox">{html.escape(text)}</label><br>'
-            )
+            parts.append(f'<label data-role="checkbox"><input type="checkbox">{html.escape(text)}</label><br>')
         else:
             parts.append(button(rng, text) + rng.choice(("", " ", "<br>")))
     return PageSketch("".join(parts), "form")
@@ -77,11 +73,7 @@ def scatter_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
         if rng.random() < 0.2:
             parts.append(f'<input type="text" style="{place}width:{rng.randint(40, 130)}px">')
         else:
-            square = (
-                f"width:{rng.randint(40, 100)}px;height:{rng.randint(20, 80)}px;"
-                if rng.random() < 0.5
-                else ""
-            )
+            square = f"width:{rng.randint(40, 100)}px;height:{rng.randint(20, 80)}px;" if rng.random() < 0.5 else ""
             parts.append(button(rng, text, place + square))
     return PageSketch("".join(parts), "scatter")
 
@@ -142,9 +134,7 @@ class Series:
 
 
 SERIES = {
-    "pages": Series(
-        {form_page: 0.3, scatter_page: 0.25, dialog_page: 0.15, wizard_page: 0.22, done_page: 0.08}, SIZES
-    ),
+    "pages": Series({form_page: 0.3, scatter_page: 0.25, dialog_page: 0.15, wizard_page: 0.22, done_page: 0.08}, SIZES),
     "native": Series(
         {buttons_page: 0.42, asking_page: 0.32, covered_page: 0.14, ending_page: 0.08, loading_page: 0.04},
         ((160, 210),),
@@ -189,9 +179,7 @@ def sheet_of(
     """A sheet's HTML, what its pages are, and where they lie."""
     width, height = size
     places = [
-        (x, y)
-        for y in range(0, SHEET_HEIGHT - height + 1, height)
-        for x in range(0, SHEET_WIDTH - width + 1, width)
+        (x, y) for y in range(0, SHEET_HEIGHT - height + 1, height) for x in range(0, SHEET_WIDTH - width + 1, width)
     ]
     makers = rng.choices(list(series.kinds), list(series.kinds.values()), k=len(places))
     sketches = [make(rng, size) for make in makers]
@@ -215,8 +203,7 @@ def synthesize(
             page.add_script_tag(content=SHEET_JS)
             found = cast("list[dict[str, Any]]", page.evaluate("scanAll()"))
             records = [
-                cast("PageRecord", labels | sketch.labels)
-                for sketch, labels in zip(sketches, found, strict=True)
+                cast("PageRecord", labels | sketch.labels) for sketch, labels in zip(sketches, found, strict=True)
             ]
             sheet = screenshot(page)
             yield (width, height), [sheet[y : y + height, x : x + width] for x, y in places], records

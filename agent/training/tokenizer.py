@@ -19,12 +19,7 @@ SPECIAL: Final = (
 NUMBERS: Final = 1000
 
 _LETTERS: Final = "".join(
-    [
-        "\n\t",
-        "".join(map(chr, range(32, 127))),
-        "".join(map(chr, range(0xA1, 0x180))),
-        "–—‘’“”•…€™←↑→↓✓✔✕✖×☰",
-    ]
+    ["\n\t", "".join(map(chr, range(32, 127))), "".join(map(chr, range(0xA1, 0x180))), "–—‘’“”•…€™←↑→↓✓✔✕✖×☰"]
 )
 
 # Without tools and videos this is the template of Qwen's chat models, so the same prompt code serves both.

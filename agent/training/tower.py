@@ -57,9 +57,7 @@ class BatchedTower:
                 spatial_merge_size=merge,
                 kwargs={},
             )
-            cos, sin = visual.rotary_pos_emb(
-                weights.to(device), get_vision_position_ids(shape, merge).to(device)
-            )
+            cos, sin = visual.rotary_pos_emb(weights.to(device), get_vision_position_ids(shape, merge).to(device))
             self._grids[grid] = tuple(t.to(device) for t in (indices, weights, cos, sin))
         return self._grids[grid]
 

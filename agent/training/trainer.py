@@ -66,9 +66,7 @@ class PolicyTrainer:
         self.step = 0
         self.stage: tuple[str, int] = ("", 0)
 
-    def learn(
-        self, batch: Batch, weights: LossWeights, rate: float, heads_only: bool = False
-    ) -> dict[str, float]:
+    def learn(self, batch: Batch, weights: LossWeights, rate: float, heads_only: bool = False) -> dict[str, float]:
         """Take one step and return the losses as numbers; new heads can go first, while the model waits."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -115,9 +113,7 @@ class PolicyTrainer:
     def _grounding(self, batch: Batch, last: Tensor, middle: Tensor, count: int) -> dict[str, Tensor]:
         row, place, start = batch.queries.unbind(1)
         visual = middle[row[:, None], start[:, None] + torch.arange(count, device=self.device)]
-        pointer, pointed = pointer_loss(
-            self.heads.query(last[row, place]), self.heads.key(visual), batch.targets
-        )
+        pointer, pointed = pointer_loss(self.heads.query(last[row, place]), self.heads.key(visual), batch.targets)
         extent = extent_loss(self.heads.extent(visual).squeeze(-1), batch.inside)
         return {"pointer": pointer, "pointed": pointed, "extent": extent}
 

@@ -22,10 +22,7 @@ NAMES = _split(
 )
 # What leads on in a job of many pages.
 FORWARD = _split("Next Continue OK Next Continue OK Submit Start Save Yes Accept Go", " ")
-TAILS = _split(
-    "all now file page item account later draft order 2 3 list photo",
-    " ",
-)
+TAILS = _split("all now file page item account later draft order 2 3 list photo", " ")
 ENDINGS = _split(
     "Done|Done|Done.|Done!|Thank you|Thank you!|Finished|All done|All done.|Well done!|Success|Complete|"
     "Completed|You are done.|That is all.|The end",
@@ -45,9 +42,7 @@ ASKING = _split(
 
 REQUESTS = (
     *ASKING,
-    *_split(
-        'Please click "{0}".|Now press {0}.|Press {0} to go on.|Click "{0}" to continue.|Choose {0}.', "|"
-    ),
+    *_split('Please click "{0}".|Now press {0}.|Press {0} to go on.|Click "{0}" to continue.|Choose {0}.', "|"),
 )
 
 
@@ -79,6 +74,4 @@ def names(rng: random.Random, count: int) -> list[str]:
 
 def sentence(rng: random.Random, most: int = 7) -> str:
     """Some words of filler."""
-    return " ".join(word(rng) for _ in range(rng.randint(2, most))).capitalize() + rng.choice(
-        (".", "", ":", "?")
-    )
+    return " ".join(word(rng) for _ in range(rng.randint(2, most))).capitalize() + rng.choice((".", "", ":", "?"))

@@ -54,9 +54,7 @@ def find_browser(
     if chosen:
         found = which(chosen) or chosen
         if not Path(found).is_file():
-            raise MissingPartError(
-                f"SACCADE_BROWSER is {chosen}, which is no program; correct it or unset it"
-            )
+            raise MissingPartError(f"SACCADE_BROWSER is {chosen}, which is no program; correct it or unset it")
         return Path(found)
     if bundled and Path(bundled).is_file():
         return Path(bundled)
@@ -64,8 +62,7 @@ def find_browser(
         if path := which(program):
             return Path(path)
     raise MissingPartError(
-        "no Chromium here; run `apt install chromium` or `playwright install chromium`, "
-        "or set SACCADE_BROWSER to one"
+        "no Chromium here; run `apt install chromium` or `playwright install chromium`, or set SACCADE_BROWSER to one"
     )
 
 
@@ -112,13 +109,9 @@ class Chromium:
         EnvironmentFailure: it does not start.
     """
 
-    def __init__(
-        self, *, headless: bool = True, flags: tuple[str, ...] = (), executable: Path | None = None
-    ) -> None:
+    def __init__(self, *, headless: bool = True, flags: tuple[str, ...] = (), executable: Path | None = None) -> None:
         if not headless and sys.platform == "linux" and not _display_is_set():
-            raise MissingPartError(
-                "a browser window needs a display; leave --headed out, or start one with `xvfb-run`"
-            )
+            raise MissingPartError("a browser window needs a display; leave --headed out, or start one with `xvfb-run`")
         playwright = _Driver.acquire()
         self._browser: Browser | None = None
         try:

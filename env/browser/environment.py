@@ -144,9 +144,7 @@ class BrowserProvider:
         flags: further flags for its own.
     """
 
-    def __init__(
-        self, shared: Chromium | None = None, *, headless: bool = True, flags: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, shared: Chromium | None = None, *, headless: bool = True, flags: tuple[str, ...] = ()) -> None:
         self._shared = shared
         self._headless = headless
         self._flags = flags

@@ -112,9 +112,7 @@ def _path(start: Point, end: Point) -> list[Point]:
     if abs(across) + abs(down) > 2 * _NUDGE:
         begin = Point(start.x + _NUDGE * _sign(across), start.y + _NUDGE * _sign(down))
     parts = [step / _DRAG_STEPS for step in range(1, _DRAG_STEPS)]
-    between = [
-        Point(begin.x + (end.x - begin.x) * part, begin.y + (end.y - begin.y) * part) for part in parts
-    ]
+    between = [Point(begin.x + (end.x - begin.x) * part, begin.y + (end.y - begin.y) * part) for part in parts]
     return [*([begin] if begin != start else []), *between, end]
 
 

@@ -42,13 +42,7 @@ _OPENBOX = """<?xml version="1.0"?>
 _RESIZE = """<context name="{0}">
       <mousebind button="Left" action="Drag"><action name="Resize"><edge>{1}</edge></action></mousebind>
     </context>"""
-_EDGES = {
-    "Left": "left",
-    "Right": "right",
-    "Bottom": "bottom",
-    "BLCorner": "bottomleft",
-    "BRCorner": "bottomright",
-}
+_EDGES = {"Left": "left", "Right": "right", "Bottom": "bottom", "BLCorner": "bottomleft", "BRCorner": "bottomright"}
 
 
 def openbox_settings() -> str:

@@ -13,18 +13,7 @@ from ...actions.errors import MissingPartError, UsageError
 HOME = "/home/agent"
 _RUNTIME = "/run/user/agent"
 _SOCKETS = "/tmp/.X11-unix"
-_SYSTEM = (
-    "/usr",
-    "/etc",
-    "/opt",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/var/cache/fontconfig",
-)
+_SYSTEM = ("/usr", "/etc", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/var/cache/fontconfig")
 _SHOWN_VARIABLES = """
     DISPLAY LANG LANGUAGE PATH TERM TZ XDG_SESSION_TYPE
     DBUS_SESSION_BUS_ADDRESS GDK_BACKEND GSETTINGS_BACKEND NO_AT_BRIDGE QT_QPA_PLATFORM
@@ -61,15 +50,7 @@ class Sandbox:
     def wrap(self, command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
         """The command line that starts ``command`` in the sandbox, on the display that ``environ`` names."""
         return [
-            *(
-                "bwrap",
-                "--die-with-parent",
-                "--unshare-all",
-                "--new-session",
-                "--cap-drop",
-                "ALL",
-                "--clearenv",
-            ),
+            *("bwrap", "--die-with-parent", "--unshare-all", "--new-session", "--cap-drop", "ALL", "--clearenv"),
             *_mounts(),
             *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
             *("--perms", "0700", "--dir", _RUNTIME),

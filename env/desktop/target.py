@@ -41,9 +41,7 @@ class ExistingDesktop:
                     "log in to an X11 session, or use a private desktop (--app PROGRAM)"
                 )
             if not display:
-                raise MissingPartError(
-                    "no X display here (DISPLAY is not set); use a private desktop (--app PROGRAM)"
-                )
+                raise MissingPartError("no X display here (DISPLAY is not set); use a private desktop (--app PROGRAM)")
         self.display = display
 
     def restart(self) -> None:
@@ -85,9 +83,7 @@ class PrivateDesktop:
 
     private = True
 
-    def __init__(
-        self, app: str | Sequence[str] | None, size: Size, sandbox: Sandbox | None, control: Control
-    ) -> None:
+    def __init__(self, app: str | Sequence[str] | None, size: Size, sandbox: Sandbox | None, control: Control) -> None:
         self._app = _words(app)
         self._size = size
         self._sandbox = sandbox

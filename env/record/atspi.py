@@ -219,9 +219,7 @@ class FocusBus:
         root = Widget(program, _ROOT)
         states, any_of = [1 << _FOCUSED, 0], 1
         rule: Any = (states, any_of, {}, any_of, [], any_of, [], any_of, False)
-        found = self._ask(
-            root, "Collection.GetMatches", deadline, "(aiia{ss}iaiiasib)uib", rule, any_of, 1, True
-        )
+        found = self._ask(root, "Collection.GetMatches", deadline, "(aiia{ss}iaiiasib)uib", rule, any_of, 1, True)
         if found is not None:
             return str(found[0][1]) if found else None
         waiting = deque(self._children(root, deadline))
@@ -304,9 +302,7 @@ def _connect(address: str) -> Any:
         raise ConnectionError(str(problem)) from problem
 
 
-def _call(
-    connection: Any, widget: Widget, method: str, deadline: float, signature: str = "", *words: Any
-) -> Any:
+def _call(connection: Any, widget: Widget, method: str, deadline: float, signature: str = "", *words: Any) -> Any:
     from jeepney import DBusAddress, new_method_call
 
     interface, _, name = method.rpartition(".")

@@ -23,16 +23,7 @@ from ...perception.settle import pause, sleep_in
 from ..browser.addresses import complete_address, net_error
 from ..browser.chromium import Chromium, first_line
 from ..browser.page_events import Dialogs
-from ..input_events import (
-    ActionInput,
-    ButtonInput,
-    Input,
-    KeyInput,
-    MoveInput,
-    ReleaseAllInput,
-    TextInput,
-    WheelInput,
-)
+from ..input_events import ActionInput, ButtonInput, Input, KeyInput, MoveInput, ReleaseAllInput, TextInput, WheelInput
 from .frame_buffer import FrameBuffer
 from .secrets import PASSWORD
 from .source import RecordedEvent, tick, with_frame
@@ -62,12 +53,7 @@ class BrowserListener:
     """
 
     def __init__(
-        self,
-        url: str,
-        *,
-        headless: bool = False,
-        viewport: Size = Size(1280, 720),
-        chromium: Chromium | None = None,
+        self, url: str, *, headless: bool = False, viewport: Size = Size(1280, 720), chromium: Chromium | None = None
     ) -> None:
         self._cameras: dict[Page, tuple[Any, PageCamera]] = {}
         self._offsets: dict[Frame, Point] = {}

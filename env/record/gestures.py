@@ -198,11 +198,7 @@ class HeldButton(PendingGesture):
                 return (schema.Drag(start=self.point, end=point),)
             return (*self.down(), schema.MouseUp(point=point, button=self.button))
         if self.strayed:
-            return (
-                *self.down(),
-                schema.Move(point=self.farthest),
-                schema.MouseUp(point=point, button=self.button),
-            )
+            return (*self.down(), schema.Move(point=self.farthest), schema.MouseUp(point=point, button=self.button))
         if self.button != "left":
             return ((schema.RightClick if self.button == "right" else schema.MiddleClick)(point=self.point),)
         return (schema.LongPress(point=self.point, seconds=min(round(time - self.began, 2), 60.0)),)

@@ -331,11 +331,7 @@ class Merger:
     # ---------------------------------------------------------------- what is finished
 
     def _expire(self, now: float) -> None:
-        if (
-            self._pending is not None
-            and self._button is None
-            and now - self._pending.last > self._pending.timeout
-        ):
+        if self._pending is not None and self._button is None and now - self._pending.last > self._pending.timeout:
             self._close()
 
     def _close(self) -> None:

@@ -246,9 +246,7 @@ class PasswordFields:
             yield event, frame
 
 
-def hidden(
-    effects: Sequence[Effect], before: bool, moves: Sequence[bool], now: bool, in_order: bool
-) -> list[bool]:
+def hidden(effects: Sequence[Effect], before: bool, moves: Sequence[bool], now: bool, in_order: bool) -> list[bool]:
     """Which events have to count as typed into a password field.
 
     Args:

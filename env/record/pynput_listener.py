@@ -17,11 +17,7 @@ from ..input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
 
 _BUTTONS: dict[str, Button] = {"left": "left", "middle": "middle", "right": "right"}
 _SIDES = ("_l", "_r")
-_SPELLINGS = {
-    "media_volume_up": "volumeup",
-    "media_volume_down": "volumedown",
-    "media_volume_mute": "volumemute",
-}
+_SPELLINGS = {"media_volume_up": "volumeup", "media_volume_down": "volumedown", "media_volume_mute": "volumemute"}
 
 
 class PynputListener:
@@ -44,9 +40,7 @@ class PynputListener:
             raise MissingPartError(f"cannot listen to keyboard and mouse: {error.args[0]}") from error
         self._on_event = on_event
         self._listeners: tuple[Any, ...] = (
-            keyboard.Listener(
-                on_press=lambda key: self._key(key, True), on_release=lambda key: self._key(key, False)
-            ),
+            keyboard.Listener(on_press=lambda key: self._key(key, True), on_release=lambda key: self._key(key, False)),
             mouse.Listener(on_move=self._move, on_click=self._click, on_scroll=self._scroll),
         )
         for listener in self._listeners:
@@ -64,9 +58,7 @@ class PynputListener:
         dead = bool(getattr(key, "is_dead", False))
         name = getattr(key, "combining", None) if dead else character or _name(getattr(key, "name", ""))
         code = getattr(getattr(key, "value", key), "vk", None)
-        self._on_event(
-            KeyInput(time.monotonic(), str(key) if code is None else code, name or "", down, dead=dead)
-        )
+        self._on_event(KeyInput(time.monotonic(), str(key) if code is None else code, name or "", down, dead=dead))
 
     def _move(self, x: float, y: float) -> None:
         self._on_event(MoveInput(time.monotonic(), Point(float(x), float(y))))

@@ -167,13 +167,7 @@ class StartEvent(_Record):
         stated = self.model_dump(mode="json", include=set(of_run), exclude_none=True, exclude_defaults=True)
         environment = self.environment_settings.model_dump(mode="json")
         suite = environment.pop("suite", {})
-        return {
-            **environment,
-            **suite,
-            **self.policy_settings.model_dump(mode="json"),
-            **stated,
-            **self.extra,
-        }
+        return {**environment, **suite, **self.policy_settings.model_dump(mode="json"), **stated, **self.extra}
 
 
 class ObservationEvent(_Record):

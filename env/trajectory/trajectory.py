@@ -26,15 +26,7 @@ from pydantic_core import PydanticSerializationError
 
 from ...actions.errors import SaccadeError, Stopped, TrajectoryError, UnknownKeyError
 from ...perception.observation import Observation, Screenshot
-from .events import (
-    ActionEvent,
-    EndEvent,
-    Event,
-    ObservationEvent,
-    PredictionEvent,
-    StartEvent,
-    event_adapter,
-)
+from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
 from .upgrade import upgrade
 
 FILE_NAME = "trajectory.jsonl"
@@ -61,9 +53,7 @@ class TrajectoryWriter:
         self._listeners = tuple(listeners)
         try:
             if self.path.exists():
-                raise TrajectoryError(
-                    f"{directory} already holds a trajectory; choose another folder with --out"
-                )
+                raise TrajectoryError(f"{directory} already holds a trajectory; choose another folder with --out")
             self._images.mkdir(parents=True, exist_ok=True)
             _write_atomically(self.path, event_line(start))
             self._hash = hashlib.sha256(event_line(start))
@@ -231,13 +221,9 @@ class Trajectory:
             found = Screenshot.from_png(path.read_bytes(), observation.device_scale, observation.origin)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all PIL's
             why = getattr(error, "strerror", None) or error
-            raise TrajectoryError(
-                f"{path}: screenshot of step {observation.step} is unreadable: {why}"
-            ) from error
+            raise TrajectoryError(f"{path}: screenshot of step {observation.step} is unreadable: {why}") from error
         if found.digest != observation.screenshot or found.size != observation.size:
-            raise TrajectoryError(
-                f"{path}: screenshot of step {observation.step} was changed after recording"
-            )
+            raise TrajectoryError(f"{path}: screenshot of step {observation.step} was changed after recording")
         return found
 
     def check(self) -> None:
@@ -348,6 +334,4 @@ def _write_atomically(path: Path, data: bytes) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> TrajectoryError:
-    return TrajectoryError(
-        f"cannot write {path}: {error.strerror}; free some space or choose --out elsewhere"
-    )
+    return TrajectoryError(f"cannot write {path}: {error.strerror}; free some space or choose --out elsewhere")

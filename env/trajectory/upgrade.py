@@ -12,9 +12,7 @@ from .events import SCHEMA_VERSION, EnvironmentSettings, PolicySettings, StartEv
 
 _SUITE = ("miniwob", "chromium", "mode", "device_scale", "programs", "tasks_sha256", "left_out")
 """What the suites of version 2 stated about themselves."""
-_RUN = {name: name for name in ("max_steps", "max_seconds", "variables", "replay_of")} | {
-    "replay": "replay_mode"
-}
+_RUN = {name: name for name in ("max_steps", "max_seconds", "variables", "replay_of")} | {"replay": "replay_mode"}
 """Version 2's names of what is a field of the start itself since version 3."""
 
 
@@ -41,13 +39,7 @@ def _typed_settings(event: dict[str, Any]) -> dict[str, Any]:
         else:
             extra[name] = value
     rest = {name: value for name, value in event.items() if name != "settings"}
-    return {
-        **rest,
-        "policy_settings": policy,
-        "environment_settings": environment,
-        **run,
-        "extra": extra,
-    }
+    return {**rest, "policy_settings": policy, "environment_settings": environment, **run, "extra": extra}
 
 
 def _fits(model: type[BaseModel], name: str, value: object) -> bool:

@@ -68,9 +68,7 @@ class Connection:
         try:
             yield
         except self.gone as problem:
-            raise EnvironmentFailure(
-                f"the display {self.name} is gone; reset the environment to go on"
-            ) from problem
+            raise EnvironmentFailure(f"the display {self.name} is gone; reset the environment to go on") from problem
 
     def inject(self, events: Iterable[InjectedEvent]) -> None:
         """Inject events in one write, so that no stall of this process can come between them."""

@@ -72,9 +72,7 @@ class EventStream:
             self.close()
             raise MissingPartError(f"the display {self._name} has no RECORD extension, {self._so}")
 
-    def start(
-        self, receive: Callable[[Any], None], kinds: tuple[int, int], requests: Requests = NO_REQUESTS
-    ) -> None:
+    def start(self, receive: Callable[[Any], None], kinds: tuple[int, int], requests: Requests = NO_REQUESTS) -> None:
         """Begin to listen; returns when no event is missed any more.
 
         Args:

@@ -124,6 +124,4 @@ class Focus:
     def _answered(self, first: int) -> bool:
         """Whether an answer to one of the pings from ``first`` on is among the events that come now."""
         messages = [event for event in self._connection.events(_POLL) if event.type & 0x7F == _CLIENT_MESSAGE]
-        return any(
-            first <= message.data[1][1] <= self._pings for message in messages if message.data[0] == 32
-        )
+        return any(first <= message.data[1][1] <= self._pings for message in messages if message.data[0] == 32)

@@ -29,12 +29,7 @@ def keysym(key: str) -> int:
 def typable(character: str) -> bool:
     """Whether a symbol can stand for a character; control characters and noncharacters have none."""
     code = ord(character)
-    return (
-        code >= 0x20
-        and not 0x7F <= code <= 0x9F
-        and code & 0xFFFE != 0xFFFE
-        and code not in range(0xFDD0, 0xFDF0)
-    )
+    return code >= 0x20 and not 0x7F <= code <= 0x9F and code & 0xFFFE != 0xFFFE and code not in range(0xFDD0, 0xFDF0)
 
 
 class KeyStroke(NamedTuple):

@@ -37,10 +37,7 @@ Contents = Mapping[str, Content]
 def text_contents(text: str) -> Contents:
     """Text in all forms that programs ask for."""
     data = text.encode()
-    found = {
-        name: Content("UTF8_STRING" if name in ("UTF8_STRING", "TEXT") else name, data)
-        for name in TEXT_TARGETS
-    }
+    found = {name: Content("UTF8_STRING" if name in ("UTF8_STRING", "TEXT") else name, data) for name in TEXT_TARGETS}
     with contextlib.suppress(UnicodeEncodeError):
         return found | {"STRING": Content("STRING", text.encode("latin-1"))}
     del found["STRING"]
@@ -49,9 +46,7 @@ def text_contents(text: str) -> Contents:
 
 def contents_to_json(contents: Contents) -> str:
     """As text, for another process."""
-    return json.dumps(
-        {name: [kind, base64.b64encode(data).decode()] for name, (kind, data) in contents.items()}
-    )
+    return json.dumps({name: [kind, base64.b64encode(data).decode()] for name, (kind, data) in contents.items()})
 
 
 def contents_from_json(text: str) -> Contents:
@@ -104,11 +99,7 @@ class SelectionReader:
         self._window.convert_selection(atom(selection), atom(target), self._property, 0)
         self._connection.display.flush()
         for event in self._events(deadline):
-            if (
-                event.type & 0x7F == _NOTIFY
-                and event.requestor.id == self._window.id
-                and event.target == atom(target)
-            ):
+            if event.type & 0x7F == _NOTIFY and event.requestor.id == self._window.id and event.target == atom(target):
                 return self._take() if event.property else None
         return None
 

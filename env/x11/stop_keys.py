@@ -22,9 +22,7 @@ from .keysyms import SYMBOLS
 
 
 @contextmanager
-def stop_keys(
-    control: Control, display: str, chords: Chords = Chords(), *, corners: bool = True
-) -> Iterator[None]:
+def stop_keys(control: Control, display: str, chords: Chords = Chords(), *, corners: bool = True) -> Iterator[None]:
     """Let a person control the run by keyboard and pointer of a display, while the block runs.
 
     Args:
@@ -54,8 +52,7 @@ class _Watcher:
         try:
             connection = self._stream.display
             self._chords = [
-                (_keycodes(connection, chord), _masks(connection, chord), call)
-                for chord, call in self._calls(chords)
+                (_keycodes(connection, chord), _masks(connection, chord), call) for chord, call in self._calls(chords)
             ]
             self._corners = _corners(connection) if corners else frozenset()
             self._stream.start(self._receive, (KEY_DOWN, MOTION if corners else KEY_UP))
@@ -97,9 +94,7 @@ class _Watcher:
 def _keycodes(display: Any, chord: Chord) -> frozenset[int]:
     found = frozenset(code for code, _ in display.keysym_to_keycodes(keysym(chord.key)))
     if not found:
-        raise MissingPartError(
-            f"the keyboard of the display has no key for {chord}; choose another --stop-chord"
-        )
+        raise MissingPartError(f"the keyboard of the display has no key for {chord}; choose another --stop-chord")
     return found
 
 

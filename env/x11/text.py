@@ -153,7 +153,5 @@ def _with_line_feeds(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(
-            f"half a surrogate pair at position {error.start} is no character to type"
-        ) from error
+        raise UsageError(f"half a surrogate pair at position {error.start} is no character to type") from error
     return re.sub(r"\r\n?", "\n", text)

@@ -105,11 +105,7 @@ class Guest(Generic[T]):
     """
 
     def __init__(
-        self,
-        policy: Policy,
-        write: Write[T],
-        attempts: int = Limits.unreadable,
-        clock: Callable[[], float] = time.time,
+        self, policy: Policy, write: Write[T], attempts: int = Limits.unreadable, clock: Callable[[], float] = time.time
     ) -> None:
         if attempts < 1:
             raise UsageError(f"a policy has to be asked at least once, not {attempts} times")

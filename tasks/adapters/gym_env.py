@@ -110,9 +110,7 @@ class SaccadeEnv(gymnasium.Env[ObservationData, ActionData]):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
 
-    def __init__(
-        self, environment: Environment, size: Size, goal: str = "", render_mode: str | None = None
-    ) -> None:
+    def __init__(self, environment: Environment, size: Size, goal: str = "", render_mode: str | None = None) -> None:
         self.environment = environment
         self.render_mode = render_mode
         self.action_space = ActionSpace(size)

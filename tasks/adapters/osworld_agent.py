@@ -108,9 +108,7 @@ def _ending(decision: Decision[Command]) -> list[Command]:
 def _screenshot(obs: Mapping[str, Any]) -> Screenshot:
     data = obs.get("screenshot")
     if not isinstance(data, bytes | bytearray):
-        raise EnvironmentFailure(
-            "the harness gave no screenshot; obs['screenshot'] must be a PNG file's bytes"
-        )
+        raise EnvironmentFailure("the harness gave no screenshot; obs['screenshot'] must be a PNG file's bytes")
     try:
         return Screenshot.from_png(bytes(data))
     except OSError as error:

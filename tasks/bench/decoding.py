@@ -60,9 +60,7 @@ def bench_decoding(
     return {"baseline": BASELINE, "prompts": len(screens[:prompts]), "methods": table, "episodes": episodes}
 
 
-def _table(
-    checkpoint: Checkpoint, screens: Sequence[Context], rounds: int, acceptance: str
-) -> list[dict[str, Any]]:
+def _table(checkpoint: Checkpoint, screens: Sequence[Context], rounds: int, acceptance: str) -> list[dict[str, Any]]:
     from ...agent.local import LocalPolicy
     from .baseline import TransformersBaseline
 

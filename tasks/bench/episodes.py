@@ -42,9 +42,7 @@ def bench_episodes(checkpoint: Checkpoint, screens: Sequence[Context], rounds: i
         progress(f"episodes: round {number + 1} of {rounds}")
         for name, seconds in spent.items():
             _play(checkpoint, name, screens, seconds)
-    middle = {
-        name: 1000 * statistics.median(min(times[step]) for step in MIDDLE) for name, times in spent.items()
-    }
+    middle = {name: 1000 * statistics.median(min(times[step]) for step in MIDDLE) for name, times in spent.items()}
     early, late = (1000 * min(spent["auto"][step]) for step in (EARLY, LATE))
     return {
         "images": IMAGES,
@@ -58,9 +56,7 @@ def bench_episodes(checkpoint: Checkpoint, screens: Sequence[Context], rounds: i
     }
 
 
-def _play(
-    checkpoint: Checkpoint, name: str, screens: Sequence[Context], spent: dict[int, list[float]]
-) -> None:
+def _play(checkpoint: Checkpoint, name: str, screens: Sequence[Context], spent: dict[int, list[float]]) -> None:
     """Play one episode and add the seconds of each step; the baseline is timed in the middle steps only."""
     policy = LocalPolicy(checkpoint, decoding="plain" if name == "plain" else "auto")
     baseline = TransformersBaseline(checkpoint, policy.limits) if name == "baseline" else None

@@ -41,9 +41,7 @@ def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) 
         raise UsageError(f"{directory} has no replies, a person made it; replay it with --update first")
     checkpoint = load_checkpoint(model or trajectory.start.policy)
     turns = [Turn(step.screen, step.raw) for step in made.steps]
-    contexts = [
-        Context(made.instruction, step.screen, tuple(turns[:index])) for index, step in enumerate(made.steps)
-    ]
+    contexts = [Context(made.instruction, step.screen, tuple(turns[:index])) for index, step in enumerate(made.steps)]
     ways: dict[str, list[tuple[float, int]]] = {"plain": [], "auto": [], "verified": []}
     with torch_threads(threads):
         for _ in range(rounds):
@@ -65,9 +63,7 @@ def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) 
     }
 
 
-def _measure(
-    checkpoint: Checkpoint, name: str, contexts: Sequence[Context], raws: Sequence[str]
-) -> tuple[float, int]:
+def _measure(checkpoint: Checkpoint, name: str, contexts: Sequence[Context], raws: Sequence[str]) -> tuple[float, int]:
     """Seconds and forwards of the model, prefills included, for a whole recording."""
     policy = LocalPolicy(checkpoint, decoding="auto" if name == "auto" else "plain")
     seconds, forwards = 0.0, 0

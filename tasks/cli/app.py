@@ -26,10 +26,7 @@ for module in (run, record, replay, trajectories, eval, bench, screen, doctor):
 
 
 @app.callback()
-def _root(
-    context: typer.Context,
-    version: Annotated[bool, OTHER("--version", "Print the version.")] = False,
-) -> None:
+def _root(context: typer.Context, version: Annotated[bool, OTHER("--version", "Print the version.")] = False) -> None:
     if version:
         from ... import __version__
 

@@ -80,8 +80,7 @@ def _train_heads(
     model: options.LocalModel = "embedded",
     method: Annotated[str, OTHER("medusa or mtp.", "NAME")] = "mtp",
     tasks: Annotated[
-        str | None,
-        OTHER("MiniWoB++ tasks, separated by commas; by default all that may be trained on.", "NAMES"),
+        str | None, OTHER("MiniWoB++ tasks, separated by commas; by default all that may be trained on.", "NAMES")
     ] = None,
     depth: Annotated[int, OTHER("How many tokens are drafted.", "N", min=1)] = 4,
     steps: Annotated[int, LIMITS("Updates.", "N", min=1)] = 400,

@@ -25,11 +25,7 @@ def _eval(
     context: typer.Context,
     suite: Annotated[
         str,
-        ARGUMENT(
-            "The benchmark, such as miniwob or screenspot-v2.",
-            "SUITE",
-            autocompletion=options.complete_suites,
-        ),
+        ARGUMENT("The benchmark, such as miniwob or screenspot-v2.", "SUITE", autocompletion=options.complete_suites),
     ],
     subset: Annotated[str | None, OTHER("A published part of the suite.", "NAME")] = None,
     tasks: Annotated[str | None, OTHER("Single tasks, separated by commas.", "NAMES")] = None,
@@ -51,9 +47,7 @@ def _eval(
     ] = None,
     max_steps: options.MaxSteps = 10,
     limit: Annotated[int | None, LIMITS("Only the first so many recorded screens.", "N", min=1)] = None,
-    timeout: Annotated[
-        float, LIMITS("Seconds after which an episode counts as broken.", "SECONDS", min=1)
-    ] = 300,
+    timeout: Annotated[float, LIMITS("Seconds after which an episode counts as broken.", "SECONDS", min=1)] = 300,
     retries: Annotated[int, LIMITS("How often a broken episode is run again.", "N", min=0)] = 2,
     workers: Annotated[int, LIMITS("Processes, each with its browser.", "N", env="WORKERS", min=1)] = 1,
     ray: Annotated[
@@ -166,9 +160,7 @@ def compare(
 
 
 @app.command(rich_help_panel="Evaluate")
-def suites(
-    data: options.Data = None, osworld_cache: options.OsworldCache = None, json: options.Json = False
-) -> None:
+def suites(data: options.Data = None, osworld_cache: options.OsworldCache = None, json: options.Json = False) -> None:
     """List all suites, and the files that each needs.
 
     Suites of recorded screens are read as they were published; nothing is downloaded. Their files belong in

@@ -22,10 +22,7 @@ class Commands(typer.Typer):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(
-            cls=_Group,
-            rich_markup_mode=None,
-            context_settings={"help_option_names": ["-h", "--help"]},
-            **settings,
+            cls=_Group, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}, **settings
         )
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Function], Function]:
@@ -50,9 +47,7 @@ class _Group(TyperGroup):
         _write_options(self, ctx, formatter)
         commands: Mapping[str, Any] = self.commands
         room = formatter.width - 6 - max(map(len, commands))
-        rows = (
-            (each.rich_help_panel, (name, each.get_short_help_str(room))) for name, each in commands.items()
-        )
+        rows = ((each.rich_help_panel, (name, each.get_short_help_str(room))) for name, each in commands.items())
         _write_sections(formatter, rows, "Commands")
 
     def invoke(self, ctx: Any) -> Any:
@@ -80,9 +75,7 @@ def _write_options(command: Any, ctx: Any, formatter: Any) -> None:
     _write_sections(formatter, rows, "Options")
 
 
-def _write_sections(
-    formatter: Any, rows: Iterable[tuple[str | None, tuple[str, str]]], otherwise: str
-) -> None:
+def _write_sections(formatter: Any, rows: Iterable[tuple[str | None, tuple[str, str]]], otherwise: str) -> None:
     """Write rows under their headings, in the order of their first rows; those without one come last."""
     sections: dict[str, list[tuple[str, str]]] = {}
     for heading, row in rows:

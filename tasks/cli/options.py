@@ -66,8 +66,7 @@ Display = Annotated[str | None, WHERE("X display, such as :7; by default the one
 Monitor = Annotated[int | None, WHERE("Number of the monitor; by default the primary.", "N", min=1)]
 Headed = Annotated[bool, WHERE("--headed", "Show the browser.", env="HEADED")]
 Viewport = Annotated[
-    str | None,
-    WHERE("Size of the page or private screen; by default what suits the model.", "WxH", env="VIEWPORT"),
+    str | None, WHERE("Size of the page or private screen; by default what suits the model.", "WxH", env="VIEWPORT")
 ]
 Yes = Annotated[bool, WHERE("--yes", "Use the mouse and keyboard of your screen without asking.")]
 
@@ -76,12 +75,9 @@ Model = Annotated[str, MODEL(f"{_CHECKPOINT}, or openai:URL#NAME on a server.", 
 LocalModel = Annotated[str, MODEL(f"{_CHECKPOINT}.", "MODEL", env="MODEL")]
 OtherModel = Annotated[str | None, MODEL("Another model than the one that made the recording.", "MODEL")]
 Dialect = Annotated[
-    str | None,
-    MODEL("Format of replies; by default the model's.", "NAME", env="DIALECT", autocompletion=_dialects),
+    str | None, MODEL("Format of replies; by default the model's.", "NAME", env="DIALECT", autocompletion=_dialects)
 ]
-Decoding = Annotated[
-    str, MODEL("Drafting: auto, plain, or methods such as suffix+grammar.", "METHODS", env="DECODING")
-]
+Decoding = Annotated[str, MODEL("Drafting: auto, plain, or methods such as suffix+grammar.", "METHODS", env="DECODING")]
 Constrained = Annotated[
     bool, MODEL("--constrained", "Allow only replies that the dialect can parse.", env="CONSTRAINED")
 ]
@@ -93,18 +89,12 @@ Threads = Annotated[int, MODEL("Threads of torch.", "N", min=1)]
 MaxSteps = Annotated[int, LIMITS("Stop an episode after so many predictions.", "N", env="MAX_STEPS", min=1)]
 Rounds = Annotated[int, LIMITS("Repeat so often; the fastest round counts.", "N", min=1)]
 
-Json = Annotated[
-    bool, OUTPUT("--json", "Print one JSON object as the last line of stdout, also for an error.")
-]
+Json = Annotated[bool, OUTPUT("--json", "Print one JSON object as the last line of stdout, also for an error.")]
 Out = Annotated[Path | None, OUTPUT("Folder of the results; by default a new one in --runs.", "DIR")]
 Runs = Annotated[Path, OUTPUT("Where new folders are made when there is no --out.", "DIR", env="RUNS")]
 Resume = Annotated[bool, OUTPUT("--resume", "Continue what was interrupted.")]
 
 Recording = Annotated[Path, ARGUMENT("A run's folder.", "RUN")]
 Values = Annotated[list[str] | None, OTHER("--set", "name=value for {{name}} in the task.", "NAME=VALUE")]
-Data = Annotated[
-    Path | None, WHERE("The folder that holds one folder per suite; by default data/.", "DIR", env="DATA")
-]
-OsworldCache = Annotated[
-    Path | None, WHERE("OSWorld's file cache; it is only read.", "DIR", env="OSWORLD_CACHE")
-]
+Data = Annotated[Path | None, WHERE("The folder that holds one folder per suite; by default data/.", "DIR", env="DATA")]
+OsworldCache = Annotated[Path | None, WHERE("OSWorld's file cache; it is only read.", "DIR", env="OSWORLD_CACHE")]

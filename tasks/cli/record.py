@@ -22,9 +22,7 @@ def record(
     url: options.Url = None,
     display: options.Display = None,
     app: Annotated[str | None, WHERE("A program to start; the recording ends with it.", "COMMAND")] = None,
-    redact: Annotated[
-        list[str] | None, OUTPUT("A region to black out; may be given again.", "X,Y,WxH")
-    ] = None,
+    redact: Annotated[list[str] | None, OUTPUT("A region to black out; may be given again.", "X,Y,WxH")] = None,
     stop: Annotated[str, LIMITS("Keys that end the recording.", "CHORD")] = "ctrl+alt+q",
     json: options.Json = False,
 ) -> None:

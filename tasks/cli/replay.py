@@ -25,19 +25,14 @@ def replay(
     seed: Annotated[int | None, WHERE("Another seed than recorded.", "N", min=0)] = None,
     display: Annotated[str | None, WHERE("The X display to act on, such as :7.", ":N")] = None,
     headed: options.Headed = False,
-    har: Annotated[
-        bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")
-    ] = False,
+    har: Annotated[bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")] = False,
     yes: options.Yes = False,
     model: options.OtherModel = None,
     tolerance: Annotated[
-        float | None,
-        MODEL("How far points may differ, as a share of the screen's longer side.", "SHARE", min=0, max=1),
+        float | None, MODEL("How far points may differ, as a share of the screen's longer side.", "SHARE", min=0, max=1)
     ] = None,
     patience: Annotated[float, LIMITS("Seconds that --exact waits for a screen.", "SECONDS", min=0)] = 10.0,
-    update: Annotated[
-        bool, OUTPUT("--update", "Keep the healed run as a new version beside the recording.")
-    ] = False,
+    update: Annotated[bool, OUTPUT("--update", "Keep the healed run as a new version beside the recording.")] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,
     json: options.Json = False,

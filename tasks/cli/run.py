@@ -24,13 +24,10 @@ def run(
     app_: Annotated[
         str | None, WHERE("--app", "The program on a private desktop, with its arguments.", "COMMAND")
     ] = None,
-    display: Annotated[
-        str | None, WHERE("An existing X display, instead of a private desktop.", ":N")
-    ] = None,
+    display: Annotated[str | None, WHERE("An existing X display, instead of a private desktop.", ":N")] = None,
     monitor: options.Monitor = None,
     sandbox: Annotated[
-        str,
-        WHERE("none, or strict: no network, read-only system, its own home folder.", "KIND", env="SANDBOX"),
+        str, WHERE("none, or strict: no network, read-only system, its own home folder.", "KIND", env="SANDBOX")
     ] = "none",
     home: Annotated[
         Path | None, WHERE("The folder that a strict sandbox shows as home; by default an empty one.", "DIR")
@@ -47,15 +44,11 @@ def run(
     constrained: options.Constrained = False,
     acceptance: options.Acceptance = "exact",
     max_steps: options.MaxSteps = 30,
-    max_seconds: Annotated[
-        float, LIMITS("Stop after so many seconds.", "SECONDS", env="MAX_SECONDS", min=0.0)
-    ] = 900.0,
+    max_seconds: Annotated[float, LIMITS("Stop after so many seconds.", "SECONDS", env="MAX_SECONDS", min=0.0)] = 900.0,
     stop_chord: Annotated[
         str, LIMITS("Keys that stop the run at once, in any program.", "CHORD", env="STOP_CHORD")
     ] = "ctrl+alt+q",
-    har: Annotated[
-        bool, OUTPUT("--har", "Record the browser's network, for a replay without a server.")
-    ] = False,
+    har: Annotated[bool, OUTPUT("--har", "Record the browser's network, for a replay without a server.")] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,
     json: options.Json = False,

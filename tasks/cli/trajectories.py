@@ -23,10 +23,7 @@ _FORMATS = "osworld, agentnet or parquet."
 
 @app.command(rich_help_panel="Run")
 def view(
-    paths: Annotated[
-        list[Path],
-        ARGUMENT("A run's folder or its trajectory.jsonl, or folders of runs.", "DIR"),
-    ],
+    paths: Annotated[list[Path], ARGUMENT("A run's folder or its trajectory.jsonl, or folders of runs.", "DIR")],
     check: Annotated[bool, OUTPUT("--check", "Only load and validate.")] = False,
     open_it: Annotated[bool, OUTPUT("--open/--no-open", "Open the page in the web browser.")] = True,
     json: options.Json = False,

@@ -114,9 +114,7 @@ def record(request: RecordRequest, narrator: Narrator) -> Recorded:
     begun = time.monotonic()
     recording = _record_desktop if request.place == "desktop" else _record_browser
     end = recording(request, request.options(), narrator)
-    return Recorded(
-        end, request.out / FILE_NAME, write_report(Trajectory.load(request.out)), time.monotonic() - begun
-    )
+    return Recorded(end, request.out / FILE_NAME, write_report(Trajectory.load(request.out)), time.monotonic() - begun)
 
 
 def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:

@@ -10,16 +10,7 @@ from collections.abc import Sequence
 from ...actions.errors import UsageError
 from ...env.control import Control
 from ..replay.offline import OfflineComparison, compare
-from ..replay.replay import (
-    Mode,
-    PreparedReplay,
-    ReplayRequest,
-    ReplayResult,
-    load_model,
-    model_name,
-    prepare,
-    replay,
-)
+from ..replay.replay import Mode, PreparedReplay, ReplayRequest, ReplayResult, load_model, model_name, prepare, replay
 from ..terminal.consent import require_consent
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, describe
@@ -74,9 +65,7 @@ def _offline(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrato
     narrator.note(f"loading {model_name(request, prepared.trajectory)} ...")
     model = load_model(request, prepared.trajectory)
     tolerance = model.tolerance if request.tolerance is None else request.tolerance
-    found = compare(
-        model, prepared.recording, prepared.instruction, tolerance, lambda each: _tell_step(each, narrator)
-    )
+    found = compare(model, prepared.recording, prepared.instruction, tolerance, lambda each: _tell_step(each, narrator))
     agreed = sum(each.agrees for each in found)
     narrator.note(f"{agreed} of {len(found)} steps as recorded", "bold")
     if json_output:

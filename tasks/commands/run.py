@@ -75,9 +75,7 @@ class RunRequest:
         if self.url is not None and name != "browser":
             raise UsageError(f"--url goes with --env browser, not with {name}")
         if on_desktop and name != "desktop":
-            raise UsageError(
-                f"--app, --display, --monitor and --sandbox go with --env desktop, not with {name}"
-            )
+            raise UsageError(f"--app, --display, --monitor and --sandbox go with --env desktop, not with {name}")
         if name in ("browser", "desktop") and self.task is None:
             raise UsageError(f'the {name} needs the task, such as "Click the Login button"')
         if name == "browser" and self.url is None:
@@ -166,11 +164,7 @@ def _policy(request: RunRequest) -> Policy:
 
 
 def _environment(
-    request: RunRequest,
-    policy: Policy,
-    directory: Path,
-    control: Control,
-    determinism: DeterminismSettings | None,
+    request: RunRequest, policy: Policy, directory: Path, control: Control, determinism: DeterminismSettings | None
 ) -> Environment:
     return make_environment(
         request.environment_name,
@@ -206,8 +200,6 @@ def _print_result(narrator: Narrator, result: RunResult) -> None:
     reward = "" if end.reward is None else f", reward {end.reward:g}"
     detail = f" ({end.message})" if end.message else ""
     verdict, style = ("SUCCESS", "bold green") if end.success else ("FAILURE", "bold red")
-    narrator.note(
-        f"{verdict}  {end.end}{detail} after {end.steps} steps, {result.seconds:.1f} s{reward}", style
-    )
+    narrator.note(f"{verdict}  {end.end}{detail} after {end.steps} steps, {result.seconds:.1f} s{reward}", style)
     narrator.note(f"trajectory  {result.trajectory.directory / FILE_NAME}")
     narrator.note(f"report      {result.report}")

@@ -47,9 +47,7 @@ def install_command(**packages: str) -> str:
 def first_line_of(*command: str) -> str | None:
     """The first line a program prints; None when it fails."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=2, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=2, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return (done.stdout.strip().splitlines() or [""])[0]
@@ -72,9 +70,7 @@ def packages() -> Iterator[Finding]:
     for kind, group, needed in (("packages", NEEDED, True), ("desktop packages", FOR_DESKTOPS, False)):
         missing = [name for name, module in group.items() if importlib.util.find_spec(module) is None]
         if not missing:
-            yield Finding(
-                kind, "ok", ", ".join(f"{name} {_version(name)}".strip() for name in group), None, needed
-            )
+            yield Finding(kind, "ok", ", ".join(f"{name} {_version(name)}".strip() for name in group), None, needed)
             continue
         wanted = " ".join(f"'{_requirement(name)}'" for name in missing)
         fix = f"'{sys.executable}' -m pip install {wanted}"
@@ -95,9 +91,7 @@ def torch() -> Iterator[Finding]:
         fix = f"'{sys.executable}' -m pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu126"
         yield Finding("torch", "limited", f"a CPU build, but there is a GPU: {device}", fix)
     else:
-        yield Finding(
-            "torch", "ok", "runs on the CPU: enough for the embedded policy, slow for a model of 7B"
-        )
+        yield Finding("torch", "ok", "runs on the CPU: enough for the embedded policy, slow for a model of 7B")
 
 
 def weights() -> Iterator[Finding]:

@@ -67,9 +67,7 @@ def run_checks(checks: dict[str, Check], patience: float = PATIENCE) -> list[Fin
     answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
     for part, check in checks.items():
         # Daemons, so that one that hangs does not keep the program alive.
-        threading.Thread(
-            target=lambda *of: answers.put(_answer(*of)), args=(part, check), daemon=True
-        ).start()
+        threading.Thread(target=lambda *of: answers.put(_answer(*of)), args=(part, check), daemon=True).start()
     found: dict[str, list[Finding]] = {}
     deadline = time.monotonic() + patience
     with suppress(queue.Empty):

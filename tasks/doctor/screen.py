@@ -14,10 +14,7 @@ from .checks import first_line_of, install_command
 from .finding import Finding
 
 PROGRAMS = {
-    "Xvfb": (
-        "private desktops",
-        {"apt": "xvfb", "dnf": "xorg-x11-server-Xvfb", "pacman": "xorg-server-xvfb"},
-    ),
+    "Xvfb": ("private desktops", {"apt": "xvfb", "dnf": "xorg-x11-server-Xvfb", "pacman": "xorg-server-xvfb"}),
     "openbox": ("private desktops", {"apt": "openbox"}),
     "xclip": ("reading the clipboard in a shell", {"apt": "xclip"}),
 }
@@ -33,9 +30,7 @@ def screen() -> Iterator[Finding]:
     """The user's screen, and what can be done on it."""
     if sys.platform in ("darwin", "win32"):
         system = {"darwin": "macOS", "win32": "Windows"}[sys.platform]
-        detail = (
-            "grant Screen Recording and Accessibility to your terminal" if sys.platform == "darwin" else ""
-        )
+        detail = "grant Screen Recording and Accessibility to your terminal" if sys.platform == "darwin" else ""
         yield Finding("screen", "ok", f"{system}; {detail}".rstrip("; "))
         return
     name = os.environ.get("DISPLAY")
@@ -46,9 +41,7 @@ def screen() -> Iterator[Finding]:
         )
         yield Finding("screen", "limited", detail)
     elif not name:
-        yield Finding(
-            "screen", "ok", "none here (DISPLAY is not set); private desktops and browsers need none"
-        )
+        yield Finding("screen", "ok", "none here (DISPLAY is not set); private desktops and browsers need none")
     if name:
         yield from _x_display(name)
 
@@ -126,14 +119,9 @@ def fonts() -> Iterator[Finding]:
     fix = install_command(apt="fonts-noto-cjk", dnf="google-noto-sans-cjk-fonts", pacman="noto-fonts-cjk")
     if shutil.which("fc-list") is None:
         yield Finding(
-            "fonts",
-            "limited",
-            "fc-list is missing, so fonts cannot be listed",
-            install_command(apt="fontconfig"),
+            "fonts", "limited", "fc-list is missing, so fonts cannot be listed", install_command(apt="fontconfig")
         )
     elif found := first_line_of("fc-list", CJK, "family"):
         yield Finding("fonts", "ok", f"CJK: {found}")
     else:
-        yield Finding(
-            "fonts", "limited", "none for Chinese, Japanese, Korean: such text is drawn as boxes", fix
-        )
+        yield Finding("fonts", "limited", "none for Chinese, Japanese, Korean: such text is drawn as boxes", fix)

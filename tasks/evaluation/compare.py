@@ -154,9 +154,7 @@ def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
 
 def comparison_lines(found: Comparison) -> list[Text]:
     """A comparison in lines: the difference, what it is made of, what else differs."""
-    interval = (
-        "" if found.interval is None else " [{:+.1f}, {:+.1f}]".format(*(100 * x for x in found.interval))
-    )
+    interval = "" if found.interval is None else " [{:+.1f}, {:+.1f}]".format(*(100 * x for x in found.interval))
     head = f"B - A: {100 * found.difference:+.1f}{interval} points over {found.pairs} pairs"
     rates = f"A {percent(found.a)}   B {percent(found.b)}   p {found.p_value:.3g}"
     counts = f"won {found.won}   lost {found.lost}   both {found.both}   neither {found.neither}"

@@ -203,8 +203,7 @@ def evaluate(evaluation: EvaluationPlan, watcher: Watcher, *, resume: bool = Fal
         if known is not None:
             if not resume:
                 raise UsageError(
-                    f"{evaluation.root} already holds an evaluation; "
-                    "continue it with --resume, or choose another --out"
+                    f"{evaluation.root} already holds an evaluation; continue it with --resume, or choose another --out"
                 )
             known.refuse_other(evaluation.root, evaluation.asked, known.settings)
         return _Run(evaluation, watcher, known).run()

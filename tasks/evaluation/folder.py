@@ -47,9 +47,7 @@ class EvaluationConfig(BaseModel):
     malformed_rows: int = 0
     upgraded_from: int | None = Field(default=None, exclude=True)
 
-    def refuse_other(
-        self, root: Path, asked: Mapping[str, JsonValue], settings: Mapping[str, JsonValue]
-    ) -> None:
+    def refuse_other(self, root: Path, asked: Mapping[str, JsonValue], settings: Mapping[str, JsonValue]) -> None:
         """See that a run asks for what this evaluation was started with.
 
         Raises:
@@ -62,8 +60,7 @@ class EvaluationConfig(BaseModel):
             differing += differences(then, stated)
         if differing:
             raise UsageError(
-                f"{root} holds an evaluation of another configuration, so it is not resumed: "
-                + "; ".join(differing)
+                f"{root} holds an evaluation of another configuration, so it is not resumed: " + "; ".join(differing)
             )
 
     @property

@@ -38,9 +38,7 @@ def write_page(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -
         "headline": escape(said := headline(summary)),
         "denominator": escape(said.removeprefix(f"success {percent(summary.success)} ")),
         "facts": _terms(_facts(summary)),
-        "settings": _terms(
-            (name, _word(each)) for name, each in {**summary.asked, **summary.settings}.items()
-        ),
+        "settings": _terms((name, _word(each)) for name, each in {**summary.asked, **summary.settings}.items()),
         "rates": "".join([*_rates(summary), _latency_table(summary.latency)]),
         "episodes": "".join(_episodes(root, summary, records)),
     }
@@ -56,9 +54,7 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "mean steps", _number(summary.steps)
     yield from ((f"errors: {kind}", str(count)) for kind, count in summary.errors.items())
     yield from ((f"ended: {reason.replace('_', ' ')}", str(count)) for reason, count in summary.ends.items())
-    yield from (
-        (f"{name.replace('_', ' ')} per step", _number(each)) for name, each in summary.per_step.items()
-    )
+    yield from ((f"{name.replace('_', ' ')} per step", _number(each)) for name, each in summary.per_step.items())
     if summary.cost is not None:
         yield from ((f"cost, {name.replace('_', ' ')}", _number(each)) for name, each in summary.cost)
 
@@ -66,9 +62,7 @@ def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
 def _rates(summary: Summary) -> Iterator[str]:
     """A table of rates per breakdown: tasks, labels, parts of the rule."""
     if not summary.by:
-        tasks = {
-            name: _task_rate(task) for name, task in summary.per_task.items() if task.success is not None
-        }
+        tasks = {name: _task_rate(task) for name, task in summary.per_task.items() if task.success is not None}
         best = sorted(tasks.items(), key=lambda row: (-(row[1].score or 0.0), row[0]))
         yield _rate_table("Success by task", "task", best)
     for label, values in summary.by.items():
@@ -83,9 +77,7 @@ def _task_rate(task: TaskSummary) -> Rate:
 
 
 def _rate_table(title: str, what: str, rates: Iterable[tuple[str, Rate]]) -> str:
-    rows = (
-        (name, _whisker(rate), percent(rate.score), span(rate.interval), str(rate.n)) for name, rate in rates
-    )
+    rows = ((name, _whisker(rate), percent(rate.score), span(rate.interval), str(rate.n)) for name, rate in rates)
     return _section(title, (what, "rate", "95 %", "n"), rows)
 
 

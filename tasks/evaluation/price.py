@@ -52,9 +52,7 @@ def parse_price(text: str) -> Price:
     except (TypeError, ValueError):
         price = None
     if price is None or not all(math.isfinite(each) and each >= 0 for each in price):
-        raise UsageError(
-            f"a price is written READ,WRITTEN per million tokens, such as 0.15,0.60, not {text!r}"
-        )
+        raise UsageError(f"a price is written READ,WRITTEN per million tokens, such as 0.15,0.60, not {text!r}")
     return price
 
 

@@ -68,9 +68,7 @@ class RecordedEvaluation:
         samples = [sample.id for sample in islice(self.suite.load(self.folder, faults.append), self.limit)]
         for fault in faults:
             left_out(str(fault))
-        return EvaluationConfig(
-            asked=self.asked, samples=samples, limit=self.limit, malformed_rows=len(faults)
-        )
+        return EvaluationConfig(asked=self.asked, samples=samples, limit=self.limit, malformed_rows=len(faults))
 
     def pool(self, planned: int) -> RecordedPool:
         """See ``EvaluationPlan``."""
@@ -90,9 +88,7 @@ class RecordedPool:
         count: how many.
     """
 
-    def __init__(
-        self, suite: Suite[Any], samples: Iterator[Sample[Any]], source: PolicySource, count: int
-    ) -> None:
+    def __init__(self, suite: Suite[Any], samples: Iterator[Sample[Any]], source: PolicySource, count: int) -> None:
         self._suite = suite
         self._samples = samples
         self._source = source
@@ -223,9 +219,5 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> EpisodeRecord
 
 def _record(sample: Sample[Any], **values: Any) -> EpisodeRecord:
     return EpisodeRecord(
-        sample=sample.id,
-        task=sample.task or sample.id,
-        task_steps=sample.steps,
-        labels=dict(sample.labels),
-        **values,
+        sample=sample.id, task=sample.task or sample.id, task_steps=sample.steps, labels=dict(sample.labels), **values
     )

@@ -137,9 +137,7 @@ class Summary(_Data):
         return self.success
 
 
-def summarise(
-    config: EvaluationConfig, records: Sequence[EpisodeRecord], price: Price | None = None
-) -> Summary:
+def summarise(config: EvaluationConfig, records: Sequence[EpisodeRecord], price: Price | None = None) -> Summary:
     """A pure function of the records and the price; their order does not matter."""
     suite = None if config.samples is None else SUITES.get(str(config.asked["suite"]))
     scored = [record for record in records if record.scored]
@@ -255,8 +253,7 @@ def _task(records: Sequence[EpisodeRecord]) -> TaskSummary:
 def _by_label(scored: Sequence[EpisodeRecord]) -> dict[str, dict[str, Rate]]:
     labels = dict.fromkeys(label for record in scored for label in record.labels)
     return {
-        label: {value: _rate(group) for value, group in sorted(_by_value(scored, label).items())}
-        for label in labels
+        label: {value: _rate(group) for value, group in sorted(_by_value(scored, label).items())} for label in labels
     }
 
 
@@ -265,9 +262,7 @@ def _rate(group: Sequence[EpisodeRecord]) -> Rate:
     return Rate(n=len(group), score=score, interval=_screens_interval(_by_task(group)))
 
 
-def _parts(
-    suite: Suite[Any] | None, scored: Sequence[EpisodeRecord], config: EvaluationConfig
-) -> dict[str, Rate]:
+def _parts(suite: Suite[Any] | None, scored: Sequence[EpisodeRecord], config: EvaluationConfig) -> dict[str, Rate]:
     """The mean of each part over the screens it applies to, averaged over tasks where the headline is."""
     found = {}
     for name in dict.fromkeys(name for record in scored for name in record.scores):
@@ -296,9 +291,7 @@ def _padded(suite: Suite[Any] | None, config: EvaluationConfig) -> bool:
     return suite is not None and suite.absent_is_wrong and config.limit is None
 
 
-def _by_task(
-    records: Iterable[EpisodeRecord], padded: bool = False, part: str | None = None
-) -> dict[str, list[float]]:
+def _by_task(records: Iterable[EpisodeRecord], padded: bool = False, part: str | None = None) -> dict[str, list[float]]:
     """Scores by task; ``padded`` with a 0 for each step that a task has and the files leave out."""
     found: dict[str, list[float]] = defaultdict(list)
     steps: dict[str, int] = {}

@@ -68,9 +68,7 @@ def _ending(end: EndEvent) -> Sequence[Action]:
 
 def _step(name: str, run: Trajectory, step: Step, images: Path, note: Note) -> dict[str, Any]:
     prediction = step.prediction
-    errors = [event.error for event in step.actions if event.error] + [
-        prediction.error if prediction else None
-    ]
+    errors = [event.error for event in step.actions if event.error] + [prediction.error if prediction else None]
     value = {
         "code": _written(name, step.observation, [event.action for event in step.actions], note),
         "thought": prediction.thought if prediction else "",

@@ -204,11 +204,7 @@ def _event(where: str, data: object, known: Mapping[str, Any], kind: type[Event]
 def imported_start(environment: str, instruction: str, time: float) -> StartEvent:
     """The first event of a run that another program recorded."""
     return StartEvent(
-        saccade_version=__version__,
-        instruction=instruction,
-        environment=environment,
-        policy="unknown",
-        time=time,
+        saccade_version=__version__, instruction=instruction, environment=environment, policy="unknown", time=time
     )
 
 

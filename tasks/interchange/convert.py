@@ -101,9 +101,7 @@ def find_runs(path: Path) -> list[ExportedRun]:
     files = sorted(path.rglob(FILE_NAME))
     if not files:
         raise TrajectoryError(f"{path} holds no {FILE_NAME}")
-    return [
-        ExportedRun("-".join(file.parent.relative_to(path).parts), Trajectory.load(file)) for file in files
-    ]
+    return [ExportedRun("-".join(file.parent.relative_to(path).parts), Trajectory.load(file)) for file in files]
 
 
 @contextmanager

@@ -22,13 +22,7 @@ import numpy as np
 from ...actions.errors import TrajectoryError, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, Wait, ends_episode
-from ...env.trajectory.events import (
-    ActionEvent,
-    EndEvent,
-    EndReason,
-    ObservationEvent,
-    PredictionEvent,
-)
+from ...env.trajectory.events import ActionEvent, EndEvent, EndReason, ObservationEvent, PredictionEvent
 from ...env.trajectory.trajectory import Step
 from ...perception.observation import Observation, Screenshot
 from . import base
@@ -116,8 +110,7 @@ class _Writer:
             "action": self._action(step, actions),
             "response": said.raw if said else "",
             "reward": sum(event.reward for event in group),
-            "done": any(event.terminated or event.truncated for event in group)
-            or any(map(ends_episode, actions)),
+            "done": any(event.terminated or event.truncated for event in group) or any(map(ends_episode, actions)),
             "info": {name: text for name, text in info.items() if text},
             "screenshot_file": shown,
         }
@@ -132,9 +125,7 @@ class _Writer:
                 return "WAIT"
         try:
             return _CODE.write(
-                actions,
-                step.observation.size,
-                lambda text: self._note(f"{self._name}: step {step.index + 1}: {text}"),
+                actions, step.observation.size, lambda text: self._note(f"{self._name}: step {step.index + 1}: {text}")
             )
         except UsageError as error:
             raise base.refuse(self._name, step.index, error) from error
@@ -218,9 +209,7 @@ class _Reader:
         kept = sorted(self._file.parent.glob("step_0_*.png"))
         if kept:
             stamp = kept[0].stem.removeprefix("step_0_")
-            return base.picture(str(self._file.parent), self._folders, kept[0].name), _seconds(
-                str(kept[0]), stamp
-            )
+            return base.picture(str(self._file.parent), self._folders, kept[0].name), _seconds(str(kept[0]), stamp)
         after = self._after(lines[0])
         if after is None:
             return None, when
@@ -234,9 +223,7 @@ class _Reader:
             return None
         return base.picture(where, self._folders, base.field(where, values, "screenshot_file", str))
 
-    def _step(
-        self, index: int, lines: Sequence[Line], size: Size
-    ) -> tuple[PredictionEvent, list[ActionEvent]]:
+    def _step(self, index: int, lines: Sequence[Line], size: Size) -> tuple[PredictionEvent, list[ActionEvent]]:
         done = [event for line in lines for event in self._done(index, line, size)]
         where, first = lines[0]
         info = base.field(where, first, "info", dict, {})

@@ -116,9 +116,7 @@ def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with table.ParquetFile(source) as file:
             missing = [name for name in wanted if name not in file.schema_arrow.names]
             if missing:
-                raise TrajectoryError(
-                    f"{source}: has no column {', '.join(missing)}; it was not exported by Saccade"
-                )
+                raise TrajectoryError(f"{source}: has no column {', '.join(missing)}; it was not exported by Saccade")
             for batch in file.iter_batches(batch_size=_BATCH, columns=wanted):
                 for row in batch.to_pylist():
                     number += 1
@@ -131,8 +129,7 @@ def _rows(named: ExportedRun) -> Iterator[tuple[Step | ObservationEvent | None, 
     """The step or screen of each row and its events; the first row has the start, the last one the end."""
     run = named.run
     rows: list[tuple[Step | ObservationEvent | None, list[Event]]] = [
-        (step, [step.observation, *([step.prediction] if step.prediction else []), *step.actions])
-        for step in run.steps
+        (step, [step.observation, *([step.prediction] if step.prediction else []), *step.actions]) for step in run.steps
     ]
     rows += [(run.final, [run.final])] if run.final else []
     rows = rows or [(None, [])]

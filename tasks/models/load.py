@@ -52,8 +52,7 @@ def refuse_decoding(model: str, decoding: str, constrained: bool, acceptance: st
     """
     if decoding not in ("auto", "plain") or constrained or acceptance != "exact":
         raise UsageError(
-            f"{model} decodes on its server; "
-            "--decoding, --constrained and --acceptance are for models that run here"
+            f"{model} decodes on its server; --decoding, --constrained and --acceptance are for models that run here"
         )
 
 

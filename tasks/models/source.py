@@ -187,11 +187,7 @@ class RemoteSource:
 
 
 def policy_source(
-    model: str,
-    dialect: str | None = None,
-    decoding: str = "auto",
-    constrained: bool = False,
-    acceptance: str = "exact",
+    model: str, dialect: str | None = None, decoding: str = "auto", constrained: bool = False, acceptance: str = "exact"
 ) -> PolicySource:
     """The source of a model's policy; arguments as for ``load_policy``.
 

@@ -91,9 +91,7 @@ class CommandSandbox:
             self._connection = _accept(listener, display, program)
         self._answers = self._connection.makefile("rb")
 
-    def run(
-        self, command: str | Sequence[str], *, shell: bool = False, limit: float = LIMIT
-    ) -> CommandResult:
+    def run(self, command: str | Sequence[str], *, shell: bool = False, limit: float = LIMIT) -> CommandResult:
         """Run a command to its end.
 
         Raises:

@@ -162,9 +162,7 @@ class _Episode:
             self.desktop = stack.enter_context(DesktopEnvironment(display=self._display.name))
             self.desktop.reset()
             name = self._display.name
-            self.env = TaskEnvironment(
-                task, sandbox, name, size, self._act, self._wait_for_window, cache, results
-            )
+            self.env = TaskEnvironment(task, sandbox, name, size, self._act, self._wait_for_window, cache, results)
             self._resources = stack.pop_all()
 
     def launch(self, name: str) -> None:

@@ -32,9 +32,7 @@ STEP = "needs a set-up step that is not implemented"
 _ACCOUNTS = ("login", "googledrive", "googledrive_file")
 _WEB = re.compile(r"https?://(?!localhost|127\.|huggingface\.co/datasets/xlangai)")
 _WEBBED = ("info_from_website", "pdf_from_url", "gotoRecreationPage_and_get_html_content")
-_BROWSED = re.compile(
-    r"^(active_|open_tabs|page_info|url_|bookmarks|cookie|history|chrome_|enable_|profile_name)"
-)
+_BROWSED = re.compile(r"^(active_|open_tabs|page_info|url_|bookmarks|cookie|history|chrome_|enable_|profile_name)")
 _SERVICES = (
     *("gsettings", "systemctl", "timedatectl", "gnome-extensions", "loginctl", "snap ", "nmcli", "pactl"),
     "conda",
@@ -115,9 +113,7 @@ def _score_needs(task: Task, cache: Cache) -> Iterator[str]:
         kinds = [rule["type"] for rule in options.get("rules", ()) if name == "compare_table"]
         yield from (f"{METRIC}: compare_table's {kind}" for kind in kinds if kind not in RULES)
         packages = [*PACKAGES.get(name, ()), *(["yaml"] if options.get("is_yaml") else [])]
-        yield from (
-            f"{PACKAGE}: {each}; {install_advice(each)}" for each in packages if not has_package(each)
-        )
+        yield from (f"{PACKAGE}: {each}; {install_advice(each)}" for each in packages if not has_package(each))
         for getter in (result, expected):
             if getter is not None:
                 yield from _getter_needs(task, getter, cache)

@@ -56,9 +56,7 @@ def joined(conj: Literal["and", "or"], parts: Iterable[float]) -> float:
     return sum(scores) / len(scores) if conj == "and" else max(scores)
 
 
-def _measure(
-    env: TaskEnvironment, name: str, result: Spec | None, expected: Spec | None, options: Spec
-) -> float:
+def _measure(env: TaskEnvironment, name: str, result: Spec | None, expected: Spec | None, options: Spec) -> float:
     try:
         values: list[Any] = [None if result is None else fetch(env, result)]
     except FileNotFoundError:

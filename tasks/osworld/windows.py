@@ -72,9 +72,7 @@ def _describe(server: Any, number: int) -> Window:
 
     window = server.create_resource_object("window", number)
     try:
-        value = window.get_full_property(
-            server.intern_atom("_NET_WM_NAME"), server.intern_atom("UTF8_STRING")
-        )
+        value = window.get_full_property(server.intern_atom("_NET_WM_NAME"), server.intern_atom("UTF8_STRING"))
         title = value.value.decode(errors="replace") if value is not None else str(window.get_wm_name() or "")
         kind = ".".join(window.get_wm_class() or ())
         shape = window.get_geometry()

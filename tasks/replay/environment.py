@@ -50,9 +50,7 @@ class ReplayOverrides:
         if name == "browser" and url is None:
             raise UsageError("the recording does not say on which page it began; give --url ADDRESS")
         first = trajectory.steps[0].observation
-        size = Size(
-            round(first.size.width / first.device_scale), round(first.size.height / first.device_scale)
-        )
+        size = Size(round(first.size.width / first.device_scale), round(first.size.height / first.device_scale))
         return make_environment(
             name,
             url=url if name == "browser" else None,

@@ -44,9 +44,7 @@ class Drift:
             sizes = [f"{shot.size.width} x {shot.size.height}" for shot in (self.live, self.recorded)]
             return f"step {self.step + 1}: the screen has {sizes[0]} pixels, the recording {sizes[1]}"
         left, top, right, bottom = self.box
-        return (
-            f"step {self.step + 1}: the screen is not as recorded from ({left}, {top}) to ({right}, {bottom})"
-        )
+        return f"step {self.step + 1}: the screen is not as recorded from ({left}, {top}) to ({right}, {bottom})"
 
 
 def find_drift(step: int, recorded: Screenshot, live: Screenshot) -> Drift | None:

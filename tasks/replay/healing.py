@@ -44,15 +44,11 @@ def keep_healed(recording: Path, replay: Path, steps: tuple[ReplayStep, ...]) ->
         part.rename(target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise UsageError(
-            f"cannot write {target}: {error.strerror}; free some space, or copy {replay}"
-        ) from error
+        raise UsageError(f"cannot write {target}: {error.strerror}; free some space, or copy {replay}") from error
     return target
 
 
-def difference(
-    recording: Trajectory, replay: Trajectory, steps: tuple[ReplayStep, ...]
-) -> list[dict[str, object]]:
+def difference(recording: Trajectory, replay: Trajectory, steps: tuple[ReplayStep, ...]) -> list[dict[str, object]]:
     """List the healed steps: the recorded actions and those that replaced them."""
     recorded = {step.index: step for step in recording.steps}
     changes: list[dict[str, object]] = []

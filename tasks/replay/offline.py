@@ -71,26 +71,20 @@ def compare(
     return found
 
 
-def _compare(
-    policy: VerifyingPolicy, context: Context, step: RecordedStep, pixels: float
-) -> OfflineComparison:
+def _compare(policy: VerifyingPolicy, context: Context, step: RecordedStep, pixels: float) -> OfflineComparison:
     """One forward where the policy would say the same words; its own reply where it would not."""
     forwards, seconds = 0, 0.0
     if step.raw:
         verdict = policy.verify(context, [ExpectedReply(step.raw)])
         forwards, seconds = 1, sum(verdict.usage.timings.values())
         if verdict.index is not None:
-            return OfflineComparison(
-                step.index, True, True, 0.0, step.actions, step.actions, None, forwards, seconds
-            )
+            return OfflineComparison(step.index, True, True, 0.0, step.actions, step.actions, None, forwards, seconds)
     try:
         own = policy.predict(context)
     except ParseError as error:
         usage = error.usage if isinstance(error, UnreadableReply) else None
         forwards += 1 + (usage.forwards if usage else 0)
-        return OfflineComparison(
-            step.index, False, False, None, step.actions, (), error.reason, forwards, seconds
-        )
+        return OfflineComparison(step.index, False, False, None, step.actions, (), error.reason, forwards, seconds)
     forwards += 1 + own.usage.forwards
     seconds += sum(own.usage.timings.values())
     now = own.reply.actions

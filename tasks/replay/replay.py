@@ -229,12 +229,7 @@ def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | N
         return None
     expected = directory / "screenshots" / f"{drift.recorded.digest}.png"
     expected.write_bytes(drift.recorded.png())
-    return {
-        "step": drift.step,
-        "expected": drift.recorded.digest,
-        "live": drift.live.digest,
-        "box": drift.box,
-    }
+    return {"step": drift.step, "expected": drift.recorded.digest, "live": drift.live.digest, "box": drift.box}
 
 
 def model_name(request: ReplayRequest, trajectory: Trajectory) -> str:

@@ -86,9 +86,7 @@ def _bytes_on_disk(shown: Shown) -> int:
         return 0
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, rest: Iterator[Shown], share: int | None, ahead: int
-) -> Iterator[Embedded]:
+def _in_order(pool: ThreadPoolExecutor, rest: Iterator[Shown], share: int | None, ahead: int) -> Iterator[Embedded]:
     waiting: list[Future[Embedded]] = [pool.submit(embed, *shown, share) for shown in islice(rest, ahead)]
     while waiting:
         yield waiting.pop(0).result()

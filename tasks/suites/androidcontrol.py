@@ -151,9 +151,7 @@ def _target(row: DataRow) -> PhoneStep:
     elements = tuple(_elements(row))
     if kind in POINTED:
         at = action.as_numbers("x and y", [action.data.get("x"), action.data.get("y")], 2)
-        return PhoneStep(
-            kind, {"text": action.text("text")} if kind == "type_text" else {}, Point(*at), elements
-        )
+        return PhoneStep(kind, {"text": action.text("text")} if kind == "type_text" else {}, Point(*at), elements)
     given = {key: value for key, value in action.data.items() if key != "action_type" and value is not None}
     return PhoneStep(kind, given, None, elements)
 

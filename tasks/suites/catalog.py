@@ -51,11 +51,7 @@ def catalog(data: Path | None = None, cache: Path | None = None) -> list[Entry]:
     root = data_root(data)
     recorded = [
         Entry(
-            suite.name,
-            suite.family,
-            str(root / suite.folder),
-            tuple(suite.missing(root / suite.folder)),
-            suite.source,
+            suite.name, suite.family, str(root / suite.folder), tuple(suite.missing(root / suite.folder)), suite.source
         )
         for suite in SUITES.values()
     ]

@@ -78,9 +78,7 @@ class DesktopSuite:
     def open(self) -> EnvironmentProvider:
         """See that the programs are there."""
         if missing := missing_packages():
-            raise MissingPartError(
-                f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`"
-            )
+            raise MissingPartError(f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`")
         return DesktopProvider()
 
 

@@ -127,9 +127,7 @@ class MiniWobProvider:
 class _ReturnedOnClose(EnvironmentWrapper):
     """An environment that goes back to its provider when it is closed, unless something went wrong in it."""
 
-    def __init__(
-        self, environment: MiniWobEnvironment, return_it: Callable[[MiniWobEnvironment], None]
-    ) -> None:
+    def __init__(self, environment: MiniWobEnvironment, return_it: Callable[[MiniWobEnvironment], None]) -> None:
         super().__init__(environment)
         self._inner = environment
         self._return = return_it

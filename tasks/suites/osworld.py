@@ -104,9 +104,7 @@ class OsWorldSuite:
         """How many tasks can be run here and why the others cannot, in one line."""
         total = len(self._tasks)
         line = f"{total - len(self.left_out)} of {total} tasks can be run here"
-        return (
-            f"{line}; the others: {reason_counts(self.counted(list(self._tasks)))}" if self.left_out else line
-        )
+        return f"{line}; the others: {reason_counts(self.counted(list(self._tasks)))}" if self.left_out else line
 
     @property
     def _tasks(self) -> Mapping[str, Task]:
@@ -174,9 +172,7 @@ def _index(file: Path) -> dict[str, list[str]]:
 @cache
 def _read(folder: Path) -> Mapping[str, Task]:
     index = _index(folder / INDEX)
-    files = [
-        folder / "examples" / domain / f"{name}.json" for domain, names in index.items() for name in names
-    ]
+    files = [folder / "examples" / domain / f"{name}.json" for domain, names in index.items() for name in names]
     return {file.stem: read_task(file) for file in files}
 
 

@@ -131,8 +131,7 @@ SCREENSPOT = ScreenSpot(
 )
 SCREENSPOT_V2 = ScreenSpot(
     "screenspot-v2",
-    "screenspot_*_v2.json and screenspotv2_image.zip, unpacked, of "
-    "huggingface.co/datasets/OS-Copilot/ScreenSpot-v2",
+    "screenspot_*_v2.json and screenspotv2_image.zip, unpacked, of huggingface.co/datasets/OS-Copilot/ScreenSpot-v2",
     "_v2",
     "screenspotv2_image",
 )

@@ -9,12 +9,7 @@ from ...actions.errors import UsageError
 
 
 def require_consent(
-    screen: str,
-    *,
-    yes: bool,
-    stop: str = "ctrl+alt+q",
-    stdin: TextIO | None = None,
-    stream: TextIO | None = None,
+    screen: str, *, yes: bool, stop: str = "ctrl+alt+q", stdin: TextIO | None = None, stream: TextIO | None = None
 ) -> None:
     """Ask in the terminal; call it before the first input to the screen. Private displays need no consent.
 
@@ -32,9 +27,7 @@ def require_consent(
         return
     stdin, stream = stdin or sys.stdin, stream or sys.stderr
     if not stdin.isatty():
-        raise UsageError(
-            f"the agent would use {screen} and there is no terminal to ask in; allow it with --yes"
-        )
+        raise UsageError(f"the agent would use {screen} and there is no terminal to ask in; allow it with --yes")
     stream.write(
         f"The agent will use the mouse and the keyboard of {screen}. {stop}, or moving the pointer "
         "into a corner, stops it at once.\nContinue? [y/N] "

@@ -21,9 +21,7 @@ _POLL = 0.5
 
 
 @contextmanager
-def terminal_keys(
-    control: Control, note: Callable[[str, str], None], stream: TextIO | None = None
-) -> Iterator[None]:
+def terminal_keys(control: Control, note: Callable[[str, str], None], stream: TextIO | None = None) -> Iterator[None]:
     """Print changes of the run's state and read keys from the terminal, while the block runs.
 
     Where ``stream`` is no terminal, or the program runs in its background, no key is read and the run counts

@@ -109,9 +109,7 @@ def print_decoding(result: Mapping[str, Any], json_output: bool) -> None:
 
 def print_ways(result: Mapping[str, Any], json_output: bool) -> None:
     """The replay benchmark as a table, or as one line of JSON."""
-    table = Table(
-        "way", "model ms per step", "forwards per step", "times verified", title=f"{result['steps']} steps"
-    )
+    table = Table("way", "model ms per step", "forwards per step", "times verified", title=f"{result['steps']} steps")
     for way in result["ways"]:
         table.add_row(*(str(way[column]) for column in ("name", "model_ms", "forwards", "ratio")))
     _print_result(result, json_output, table)

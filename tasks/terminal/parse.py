@@ -6,10 +6,7 @@ import json
 import re
 
 from ...actions.dialects import get_dialect
-from ...actions.errors import (
-    ParseError,
-    UsageError,
-)
+from ...actions.errors import ParseError, UsageError
 from ...actions.geometry import Size
 from ...perception.screen import Region
 

@@ -81,11 +81,7 @@ READ: list[tuple[str, str, list[tuple[Any, ...]]]] = [
     ("uitars-1.5", "Action: type(content='say \"hi\"')", [T('say "hi"')]),
     ("uitars-1.5", "Action: type(content='a\\tb\\qc')", [T("a\tb\\qc")]),
     ("uitars-1.5", "Action: type(content='C:\\\\new')", [T("C:\\new")]),
-    (
-        "uitars-1.5",
-        "Action: type(content='Action: click(start_box=(1,2))')",
-        [T("Action: click(start_box=(1,2))")],
-    ),
+    ("uitars-1.5", "Action: type(content='Action: click(start_box=(1,2))')", [T("Action: click(start_box=(1,2))")]),
     ("uitars-1.5", "Action: type(content='a\nAction: wait()\nb')", [T("a\nAction: wait()\nb")]),
     ("uitars-1.5", "Action: type(content=\"click(start_box='(1,2)')\")", [T("click(start_box='(1,2)')")]),
     ("uitars-1.5", "Action: type(content='\\'),\\'')", [T("'),'")]),
@@ -111,11 +107,7 @@ READ: list[tuple[str, str, list[tuple[Any, ...]]]] = [
     ("uitars-1.5", "Action: hotkey(key='enter)", [("hotkey", ("enter",))]),
     ("uitars-1.5", "Action: hotkey(key=ctrl c)", [("hotkey", ("ctrl", "c"))]),
     ("uitars-1.0", "Action: scroll(direction='Down')", [("scroll", "down")]),
-    (
-        "doubao-1.5",
-        "Action: scroll(direction='down', point='<point>1 2</point>')",
-        [("scroll", "down", (1.0, 2.0))],
-    ),
+    ("doubao-1.5", "Action: scroll(direction='down', point='<point>1 2</point>')", [("scroll", "down", (1.0, 2.0))]),
     ("uitars-1.0-mobile", "Action: long_press(start_box='(1,2)', time='')", [("long_press", (1.0, 2.0))]),
     ("doubao-1.5", "Action: wait", [("wait",)]),
     ("doubao-1.5", "Action: navigate(content='https://a.b')", [("navigate", "https://a.b")]),
@@ -140,16 +132,8 @@ READ: list[tuple[str, str, list[tuple[Any, ...]]]] = [
     ("seed-xml", "<function=click><parameter=point><point>1 2</point></parameter></function>", [C(1, 2)]),
     ("seed-xml", "<seed:tool_call><function=wait></function></seed:tool_call>", [("wait",)]),
     ("seed-xml", "<seed:tool_call><function=wait><parameter=time>3</parameter></function>", [("wait", 3.0)]),
-    (
-        "seed-xml",
-        "<seed:tool_call><function=click>\n<parameter=point>1 2</parameter>\n</seed:tool_call>",
-        [C(1, 2)],
-    ),
-    (
-        "seed-xml",
-        "<seed:tool_call><function=type><parameter=content>a<b>'\\n</parameter></function>",
-        [T("a<b>'\n")],
-    ),
+    ("seed-xml", "<seed:tool_call><function=click>\n<parameter=point>1 2</parameter>\n</seed:tool_call>", [C(1, 2)]),
+    ("seed-xml", "<seed:tool_call><function=type><parameter=content>a<b>'\\n</parameter></function>", [T("a<b>'\n")]),
     (
         "seed-xml",
         "<seed:tool_call><function=mouse_down><parameter=button>right</parameter></function>",
@@ -197,33 +181,16 @@ READ: list[tuple[str, str, list[tuple[Any, ...]]]] = [
         "```python\npyautogui.write(message='a\\'b')\npyautogui.press('enter')\n```",
         [T("a'b"), ("press", "enter")],
     ),
-    (
-        "opencua",
-        "```python\nimport pyautogui\npyautogui.hotkey('ctrl', 'c')  # copy\n```",
-        [("hotkey", ("ctrl", "c"))],
-    ),
+    ("opencua", "```python\nimport pyautogui\npyautogui.hotkey('ctrl', 'c')  # copy\n```", [("hotkey", ("ctrl", "c"))]),
     ("opencua", "```code\ncomputer.terminate(status='success')\n```", [("finished",)]),
 ]
 
 REFUSED = [
     *(
         ("uitars-1.0", f"Action: click(start_box='{box}')")
-        for box in (
-            "",
-            "(100)",
-            "(1,2,3)",
-            "(1,2,3,4,5)",
-            "(1001,5)",
-            "(-1,5)",
-            "(nan,1)",
-            "(inf,1)",
-            "(1e2,5)",
-        )
+        for box in ("", "(100)", "(1,2,3)", "(1,2,3,4,5)", "(1001,5)", "(-1,5)", "(nan,1)", "(inf,1)", "(1e2,5)")
     ),
-    *(
-        ("uitars-1.0", f"Action: click(start_box='{box}')")
-        for box in ("(a,b)", "(0.5,0.25)", "None", "(1,2)+1")
-    ),
+    *(("uitars-1.0", f"Action: click(start_box='{box}')") for box in ("(a,b)", "(0.5,0.25)", "None", "(1,2)+1")),
     ("uitars-1.5", "Action: click(start_box='(5000,5)')"),
     ("uitars-1.0", "Action: click()"),
     ("uitars-1.0", "Action: click(start_box='(100,20"),
@@ -263,18 +230,12 @@ REFUSED = [
     ("seed-xml", "<seed:tool_call><function=click><parameter=point><point>1 2"),
     ("seed-xml", "<seed:tool_call><function=click></function></seed:tool_call>"),
     ("seed-xml", "<seed:tool_call><function=fly></function></seed:tool_call>"),
-    (
-        "seed-xml",
-        "<seed:tool_call><function=click><parameter=point>1 2</parameter><parameter=point>3 4</parameter>",
-    ),
+    ("seed-xml", "<seed:tool_call><function=click><parameter=point>1 2</parameter><parameter=point>3 4</parameter>"),
     ("seed-toolcall", '{"name": "click", "arguments": {"point": "<point>1 2</point>"}'),
     ("seed-toolcall", '{"name": "click", "arguments": {"point": [NaN, 2]}}'),
     ("seed-toolcall", '{"name": "click"}'),
     ("seed-toolcall", "{}"),
-    (
-        "qwen-vl-toolcall",
-        '<tool_call>{"name":"computer_use","arguments":{"action":"left_click"}}</tool_call>',
-    ),
+    ("qwen-vl-toolcall", '<tool_call>{"name":"computer_use","arguments":{"action":"left_click"}}</tool_call>'),
     ("qwen-vl-toolcall", '<tool_call>{"name":"rm","arguments":{}}</tool_call>'),
     ("qwen-vl-toolcall", "<tool_call></tool_call>"),
     ("opencua", "```python\nimport os\nos.system('rm')\n```"),
@@ -300,9 +261,7 @@ def test_an_unreadable_reply_is_refused_as_a_whole(name: str, raw: str) -> None:
     assert error.value.reason == str(error.value) != ""
 
 
-@pytest.mark.parametrize(
-    "raw", ["Action: os.system(start_box='(1,2)')", "Action: fly()", "fly(start_box='(1,2)')"]
-)
+@pytest.mark.parametrize("raw", ["Action: os.system(start_box='(1,2)')", "Action: fly()", "fly(start_box='(1,2)')"])
 def test_an_unknown_action_is_named(raw: str) -> None:
     with pytest.raises(UnknownActionError, match=r"no action is called '(os\.system|fly)'"):
         get_dialect("uitars-1.0").parse(raw, SCREEN)
@@ -318,18 +277,11 @@ def test_a_prompt_holds_the_instruction_and_the_dialect_knows_its_name(name: str
 def test_prompts_list_the_published_action_space() -> None:
     old, new = get_dialect("uitars-1.5").prompt("x"), get_dialect("doubao-1.5").prompt("x")
     assert "\nclick(start_box='<|box_start|>(x1,y1)<|box_end|>')\n" in old
-    assert (
-        "\ndrag(start_box='<|box_start|>(x1,y1)<|box_end|>', end_box='<|box_start|>(x3,y3)<|box_end|>')\n"
-        in old
-    )
+    assert "\ndrag(start_box='<|box_start|>(x1,y1)<|box_end|>', end_box='<|box_start|>(x3,y3)<|box_end|>')\n" in old
     assert "\nscroll(point='<point>x1 y1</point>', direction='down or up or right or left')" in new
     assert "\ndrag(start_point='<point>x1 y1</point>', end_point='<point>x2 y2</point>')\n" in new
-    definitions = [
-        json.loads(line) for line in get_dialect("seed-xml").prompt("x").splitlines() if line[:1] == "{"
-    ]
-    assert {"click", "left_double", "infeasible"} <= {
-        definition["function"]["name"] for definition in definitions
-    }
+    definitions = [json.loads(line) for line in get_dialect("seed-xml").prompt("x").splitlines() if line[:1] == "{"]
+    assert {"click", "left_double", "infeasible"} <= {definition["function"]["name"] for definition in definitions}
 
 
 def test_an_unknown_dialect_names_the_nearest() -> None:

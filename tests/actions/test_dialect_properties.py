@@ -166,10 +166,7 @@ def test_what_is_written_is_read_back(name: str) -> None:
     dialect = get_dialect(name)
 
     @settings(max_examples=100, deadline=None)
-    @given(
-        st.lists(actions(name), min_size=1, max_size=4).map(tuple),
-        st.sampled_from(["", "I see it.", "它 's"]),
-    )
+    @given(st.lists(actions(name), min_size=1, max_size=4).map(tuple), st.sampled_from(["", "I see it.", "它 's"]))
     def check(done: tuple[Action, ...], thought: str) -> None:
         writable = tuple(action for action in done if can_write(dialect.render, action))
         assume(writable)

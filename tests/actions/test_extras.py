@@ -20,9 +20,7 @@ def test_the_named_extra_installs_the_package(package: str) -> None:
 
 def test_a_missing_package_is_an_error_that_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    with pytest.raises(
-        MissingPartError, match=r"openpyxl is not installed; run: pip install 'saccade\[osworld\]'"
-    ):
+    with pytest.raises(MissingPartError, match=r"openpyxl is not installed; run: pip install 'saccade\[osworld\]'"):
         need_package("openpyxl.utils")
 
 

@@ -13,18 +13,12 @@ from saccade.actions.keys import NAMED_KEYS, canonical_key, parse_chord
 
 SIZES = st.builds(Size, st.integers(28, 8000), st.integers(28, 8000))
 LIMITS = st.sampled_from(
-    [
-        ResizeLimits(28, 3136, 12_845_056),
-        ResizeLimits(28, 78_400, 1_003_520),
-        ResizeLimits(32, 65_536, 16_777_216),
-    ]
+    [ResizeLimits(28, 3136, 12_845_056), ResizeLimits(28, 78_400, 1_003_520), ResizeLimits(32, 65_536, 16_777_216)]
 )
 
 
 @given(SIZES, LIMITS, st.sampled_from([1.0, 1.25, 1.5, 2.0, 3.0]), st.data())
-def test_frames_round_trip_within_a_pixel(
-    size: Size, limits: ResizeLimits, scale: float, data: st.DataObject
-) -> None:
+def test_frames_round_trip_within_a_pixel(size: Size, limits: ResizeLimits, scale: float, data: st.DataObject) -> None:
     assume(max(size) / min(size) <= 200)
     point = Point(data.draw(st.floats(0, size.width)), data.draw(st.floats(0, size.height)))
     origin = Point(data.draw(st.integers(-5000, 5000)), 40.0)

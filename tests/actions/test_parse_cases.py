@@ -24,9 +24,7 @@ KINDS = {
     "release": "key_up",
     "open_computer": "wait",
 }
-CASES = [
-    json.loads(line) for line in (Path(__file__).parent / "parse_cases.jsonl").read_text("utf-8").splitlines()
-]
+CASES = [json.loads(line) for line in (Path(__file__).parent / "parse_cases.jsonl").read_text("utf-8").splitlines()]
 
 
 def frame_of(family: str) -> Frame:

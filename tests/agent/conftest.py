@@ -32,9 +32,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_directories(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> dict[Family, Path]:
     root = tmp_path_factory.mktemp("tiny")
-    return {
-        family: tiny_checkpoint(family, root / family, max_images=4, max_new_tokens=12) for family in FAMILIES
-    }
+    return {family: tiny_checkpoint(family, root / family, max_images=4, max_new_tokens=12) for family in FAMILIES}
 
 
 @pytest.fixture(scope="session")

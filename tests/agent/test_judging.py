@@ -18,9 +18,7 @@ from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.perception.observation import Observation
 from saccade.tasks.evaluation.records import blame
 
-START = StartEvent(
-    saccade_version="0", instruction="Wait.", environment="memory", policy="scripted", time=0.0
-)
+START = StartEvent(saccade_version="0", instruction="Wait.", environment="memory", policy="scripted", time=0.0)
 
 
 class Judged:
@@ -62,9 +60,7 @@ def run(environment: Judged, folder: Path, *replies: str, steps: int = 5) -> End
         (["wait()", "wait()"], Wait(), "step_limit"),
     ],
 )
-def test_it_is_asked_once_with_the_last_action(
-    tmp_path: Path, replies: list[str], last: Action, end: str
-) -> None:
+def test_it_is_asked_once_with_the_last_action(tmp_path: Path, replies: list[str], last: Action, end: str) -> None:
     environment = Judged(Verdict(0.5, False))
     ended = run(environment, tmp_path / "run", *replies, steps=2)
     assert environment.heard == [last]

@@ -169,9 +169,7 @@ def test_an_error_says_whose_it_is_and_not_where_it_came_up(run, error: Exceptio
 
 
 @pytest.mark.parametrize("error", [EnvironmentFailure("gone"), ZeroDivisionError("by zero")])
-def test_an_error_of_a_step_is_the_environments(
-    env: MemoryEnvironment, tmp_path: Path, error: Exception
-) -> None:
+def test_an_error_of_a_step_is_the_environments(env: MemoryEnvironment, tmp_path: Path, error: Exception) -> None:
     class Broken(MemoryEnvironment):
         def step(self, action: Action) -> StepResult:
             raise error

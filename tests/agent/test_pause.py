@@ -112,9 +112,7 @@ def test_a_stop_in_the_middle_of_an_action_ends_the_run_and_records_the_action(e
     trajectory.check()
 
 
-def test_nothing_is_executed_after_a_stop_even_where_the_environment_knows_no_control(
-    env, control, run
-) -> None:
+def test_nothing_is_executed_after_a_stop_even_where_the_environment_knows_no_control(env, control, run) -> None:
     env.then = lambda action: control.stop("enough")
     end, _ = run(ScriptedPolicy([TWO_CLICKS] * 9))
     assert (end.end, end.message, len(env.done)) == ("interrupted", "enough", 1)

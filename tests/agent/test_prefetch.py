@@ -175,9 +175,7 @@ class Glimpses:
         self.inner.close()
 
 
-START = StartEvent(
-    saccade_version="0", instruction="x", environment="memory", policy="scripted", seed=0, time=0.0
-)
+START = StartEvent(saccade_version="0", instruction="x", environment="memory", policy="scripted", seed=0, time=0.0)
 
 
 def test_the_loop_offers_what_will_be_asked(tmp_path: Path) -> None:

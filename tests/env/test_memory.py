@@ -82,9 +82,7 @@ def test_a_typing_point_is_clicked_first() -> None:
 
 def test_a_button_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(UsageError, match="nowhere"):
-        MemoryEnvironment(
-            {"one": MemoryScreen("1", (Button("go", Rectangle(0, 0, 9, 9), to="nowhere"),))}, "one"
-        )
+        MemoryEnvironment({"one": MemoryScreen("1", (Button("go", Rectangle(0, 0, 9, 9), to="nowhere"),))}, "one")
     with pytest.raises(UsageError, match="no button"):
         demo().button("Nothing")
 

@@ -75,10 +75,7 @@ def test_a_blinking_caret_is_looked_past() -> None:
 
 
 def test_carets_at_two_places_are_a_change() -> None:
-    assert settle((0.05, box(width=3, height=18)), (0.1, box(left=40, width=3, height=18)))[:2] == (
-        True,
-        0.25,
-    )
+    assert settle((0.05, box(width=3, height=18)), (0.1, box(left=40, width=3, height=18)))[:2] == (True, 0.25)
 
 
 def test_what_is_drawn_outside_the_region_is_of_no_interest() -> None:

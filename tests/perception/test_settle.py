@@ -113,9 +113,7 @@ def test_only_narrow_changes_are_carets(top: int, left: int, height: int, width:
 class FakePage:
     """A page with scripted states; each ``watch`` takes its time."""
 
-    def __init__(
-        self, time: FakeTime, looks: list[tuple[PageState, Busy | None]], seconds: float = 0.017
-    ) -> None:
+    def __init__(self, time: FakeTime, looks: list[tuple[PageState, Busy | None]], seconds: float = 0.017) -> None:
         self.time = time
         self.looks = looks
         self.seconds = seconds
@@ -134,9 +132,7 @@ class FakePage:
         return self.looks[min(self.seen, len(self.looks)) - 1][0]
 
 
-def page_settle(
-    looks: list[tuple[PageState, Busy | None]], seconds: float = 0.017, typed: bool = False
-) -> FakePage:
+def page_settle(looks: list[tuple[PageState, Busy | None]], seconds: float = 0.017, typed: bool = False) -> FakePage:
     time = FakeTime()
     page = FakePage(time, looks, seconds)
     settler = PageSettler(PageLimits(), time.clock)

@@ -21,24 +21,12 @@ def test_an_episode_leaves_a_trajectory_with_its_settings_and_a_report(tmp_path:
     limits = Limits(steps=3, seconds=60.0)
     settings = EnvironmentSettings(url="http://made.up/")
     result = run_episode(
-        FINISH,
-        demo(),
-        "Say 42",
-        tmp_path,
-        name="memory",
-        seed=5,
-        limits=limits,
-        environment_settings=settings,
+        FINISH, demo(), "Say 42", tmp_path, name="memory", seed=5, limits=limits, environment_settings=settings
     )
     assert (result.answer, result.steps, result.exit_status) == ("42", 1, 1)
     assert result.report == tmp_path / "report.html"
     start = Trajectory.load(tmp_path).start
-    assert (start.instruction, start.environment, start.policy, start.seed) == (
-        "Say 42",
-        "memory",
-        "scripted",
-        5,
-    )
+    assert (start.instruction, start.environment, start.policy, start.seed) == ("Say 42", "memory", "scripted", 5)
     assert (start.policy_settings.dialect, start.max_steps, start.max_seconds) == ("uitars-1.0", 3, 60.0)
     screen = demo().reset().screenshot.size
     assert start.environment_settings == EnvironmentSettings(url="http://made.up/", screen=screen)

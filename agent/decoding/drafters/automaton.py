@@ -87,9 +87,7 @@ class SuffixAutomaton:
         target = self._next[state][token]
         if self._length[target] == self._length[state] + 1:
             return target
-        clone = self._state(
-            self._length[state] + 1, dict(self._next[target]), self._end[target], self._count[target]
-        )
+        clone = self._state(self._length[state] + 1, dict(self._next[target]), self._end[target], self._count[target])
         self._link[clone], self._link[target] = self._link[target], clone
         while state >= 0 and self._next[state].get(token) == target:
             self._next[state][token] = clone

@@ -39,9 +39,7 @@ class DraftModel:
 
     name = "draft"
 
-    def __init__(
-        self, network: Network, spec: ImageSpec, vocabulary: int, depth: int = 6, surest: float = 0.2
-    ) -> None:
+    def __init__(self, network: Network, spec: ImageSpec, vocabulary: int, depth: int = 6, surest: float = 0.2) -> None:
         self._network = network
         self._spec = spec
         self._vocabulary = vocabulary

@@ -76,15 +76,10 @@ class MedusaHeads(nn.Module):
             Per head k: replies x (tokens - 1 - k) x draft vocabulary, for the tokens from k + 1 on.
         """
         length = states.shape[1]
-        return [
-            self.score(head, states[:, : max(length - 1 - head, 0)], output)
-            for head in range(len(self.blocks))
-        ]
+        return [self.score(head, states[:, : max(length - 1 - head, 0)], output) for head in range(len(self.blocks))]
 
 
-def best_neighbours(
-    values: Sequence[Sequence[float]], budget: int, least: float = 0.0
-) -> list[tuple[int, ...]]:
+def best_neighbours(values: Sequence[Sequence[float]], budget: int, least: float = 0.0) -> list[tuple[int, ...]]:
     """The paths of the tree with the highest total probability, best first.
 
     From each path in the tree its next sibling and its first child can be added. Values fall along both
@@ -130,9 +125,7 @@ class MedusaDrafter:
 
     name = "medusa"
 
-    def __init__(
-        self, heads: MedusaHeads, output: DraftOutput, accuracies: Sequence[Sequence[float]]
-    ) -> None:
+    def __init__(self, heads: MedusaHeads, output: DraftOutput, accuracies: Sequence[Sequence[float]]) -> None:
         self._heads = heads.eval()
         self._output = output.to(heads.blocks[0].linear.weight.dtype)  # type: ignore[union-attr,arg-type]
         ranks = min(RANKS, len(output), min(len(row) for row in accuracies))

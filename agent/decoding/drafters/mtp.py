@@ -147,9 +147,7 @@ class MtpModule(nn.Module):
             keys.append(key)
             values.append(value)
             mask = chain_mask(length, step).to(states.device)
-            drafted = self._finish(
-                merged, self._attend(query, torch.cat(keys, -2), torch.cat(values, -2), mask)
-            )
+            drafted = self._finish(merged, self._attend(query, torch.cat(keys, -2), torch.cat(values, -2), mask))
             scores.append(output.score(drafted[:, step : length - 1]))
             states = torch.cat([states[:, :1], drafted[:, :-1]], 1)
         return scores

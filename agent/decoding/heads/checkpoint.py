@@ -133,8 +133,7 @@ def save_heads(directory: Path, trained: TrainedHeads) -> None:
 
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {
-        name: value.detach().to("cpu", torch.float16).contiguous()
-        for name, value in trained.heads.state_dict().items()
+        name: value.detach().to("cpu", torch.float16).contiguous() for name, value in trained.heads.state_dict().items()
     }
     if trained.draft_ids is not None:
         tensors[_DRAFT_IDS] = trained.draft_ids.to("cpu", torch.int32).contiguous()
@@ -165,9 +164,7 @@ def load_heads(directory: Path, checkpoint: Checkpoint) -> TrainedHeads:
     return TrainedHeads(heads.eval(), config, draft_ids if draft_ids is None else draft_ids.long())
 
 
-def load_drafter(
-    method: str, checkpoint: Checkpoint, network: Network, directory: Path | None = None
-) -> Drafter:
+def load_drafter(method: str, checkpoint: Checkpoint, network: Network, directory: Path | None = None) -> Drafter:
     """The drafter with a checkpoint's heads; raises as ``load_heads`` does.
 
     Args:

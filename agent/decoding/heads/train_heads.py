@@ -83,9 +83,7 @@ class HeadTrainer:
         UsageError: there are too few replies.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, replies: Sequence[RecordedReply], plan: HeadTrainingPlan
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, replies: Sequence[RecordedReply], plan: HeadTrainingPlan) -> None:
         usable = [reply for reply in replies if len(reply) > 1]
         self._held_out = usable[::HELD_OUT]
         self._replies = [reply for index, reply in enumerate(usable) if index % HELD_OUT]
@@ -119,9 +117,7 @@ class HeadTrainer:
         return len(self.output) if self.output.ids is None and self.plan.method == "medusa" else 0
 
     def train(
-        self,
-        report: Callable[[HeadTrainingProgress], None] = lambda progress: None,
-        state: Path | None = None,
+        self, report: Callable[[HeadTrainingProgress], None] = lambda progress: None, state: Path | None = None
     ) -> bool:
         """Train to the end or until Ctrl-C; returns whether the end was reached.
 

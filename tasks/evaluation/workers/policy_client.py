@@ -64,9 +64,7 @@ class PredictRequest:
         shots = [*(turn.screenshot for turn in context.turns), context.screenshot]
         new = {view: _bare(shot) for shot in shots if (view := ScreenshotRef.of(shot)) not in known}
         known.update(new)
-        turns = tuple(
-            (ScreenshotRef.of(turn.screenshot), turn.reply, turn.feedback) for turn in context.turns
-        )
+        turns = tuple((ScreenshotRef.of(turn.screenshot), turn.reply, turn.feedback) for turn in context.turns)
         return cls(context.instruction, ScreenshotRef.of(context.screenshot), turns, new)
 
     def context(self, cache: ScreenshotCache) -> Context:

@@ -19,16 +19,7 @@ from ....env.browser.watchdog import kill
 from ...models.source import SupportsSharing
 from ..records import Key
 from .policy_server import SharedPolicy
-from .worker import (
-    BROWSER_LOST,
-    EpisodeDone,
-    EpisodeFailed,
-    Message,
-    WorkerFailed,
-    WorkerReady,
-    WorkerSetup,
-    serve,
-)
+from .worker import BROWSER_LOST, EpisodeDone, EpisodeFailed, Message, WorkerFailed, WorkerReady, WorkerSetup, serve
 
 FAILED_STARTS = 5
 """Workers in a row that may die before they are ready."""

@@ -109,9 +109,7 @@ class _Machine:
         self.idle = report.idle - len(self.queued)
         for message in report.messages:
             if isinstance(message, EpisodeDone | EpisodeFailed):
-                self.started.pop(
-                    message.record.key if isinstance(message, EpisodeDone) else message.key, None
-                )
+                self.started.pop(message.record.key if isinstance(message, EpisodeDone) else message.key, None)
             if isinstance(message, EpisodeDone | WorkerReady):
                 self.deaths = 0
 
@@ -130,9 +128,7 @@ class RayPool:
         MissingPartError: Ray is not installed.
     """
 
-    def __init__(
-        self, setup: WorkerSetup, count: int, timeout: float, share: bool | None, address: str
-    ) -> None:
+    def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None, address: str) -> None:
         self._setup = replace(setup, root=setup.root.absolute())
         self._count = count
         self._arguments = (timeout, share)
@@ -209,9 +205,7 @@ class RayPool:
         self._machines.remove(machine)
         if machine.node in {node["NodeID"] for node in _nodes(self._ray)}:
             if machine.deaths >= FAILED_STARTS:
-                raise EnvironmentFailure(
-                    f"the workers on a machine died {FAILED_STARTS} times in a row: {reason}"
-                )
+                raise EnvironmentFailure(f"the workers on a machine died {FAILED_STARTS} times in a row: {reason}")
             fresh = _Machine(machine.node, machine.options, machine.count, deaths=machine.deaths)
             self._start(fresh)
             self._machines.append(fresh)
@@ -225,8 +219,7 @@ class RayPool:
         free = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in _nodes(self._ray)}
         if sum(free.values()) < self._count:
             raise UsageError(
-                f"the Ray cluster has {sum(free.values())} CPUs, one for each worker; "
-                f"give --workers no more than that"
+                f"the Ray cluster has {sum(free.values())} CPUs, one for each worker; give --workers no more than that"
             )
         counts = dict.fromkeys(free, 0)
         for _ in range(self._count):
@@ -268,9 +261,7 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     with contextlib.ExitStack() as stack:
         if address == LOCAL:
-            folder = str(
-                socket_folder(len("session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store"))
-            )
+            folder = str(socket_folder(len("session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stack.enter_context(_environment(_QUIET | {"RAY_AUTH_TOKEN": _token()}))
             quiet |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": folder}
@@ -279,9 +270,7 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
             ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise UsageError(
-                f"no Ray cluster at {address}: {reason}; start one with ray start --head"
-            ) from error
+            raise UsageError(f"no Ray cluster at {address}: {reason}; start one with ray start --head") from error
         stack.callback(ray.shutdown)
         yield
 

@@ -137,9 +137,7 @@ def _serve(connection: Connection, setup: WorkerSetup) -> None:
             connection.send(answer)
 
 
-def run_key(
-    setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Policy
-) -> EpisodeDone | EpisodeFailed:
+def run_key(setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Policy) -> EpisodeDone | EpisodeFailed:
     """Run one episode in its folder, which holds none yet, and say what came of it.
 
     Raises:

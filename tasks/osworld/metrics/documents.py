@@ -94,9 +94,7 @@ def _kind(path: str) -> str | None:
     return suffix if suffix in (".docx", ".odt") else None
 
 
-def compare_docx_files_and_ignore_new_lines(
-    result: str, expected: str, *, ignore_blanks: bool = True
-) -> float:
+def compare_docx_files_and_ignore_new_lines(result: str, expected: str, *, ignore_blanks: bool = True) -> float:
     """The same paragraphs, empty ones left out."""
     if not result.endswith(".docx") or not expected.endswith(".docx"):
         return 0.0
@@ -153,10 +151,7 @@ def compare_subscript_contains(result: str, expected: str) -> float:
 def contains_page_break(result: str, rules: Rules) -> float:
     """There is a page break; as many as ``page_break_count`` says, where it does."""
     breaks = [
-        each
-        for run in _runs(result)
-        for each in run.element.iter(f"{_WORD}br")
-        if each.get(f"{_WORD}type") == "page"
+        each for run in _runs(result) for each in run.element.iter(f"{_WORD}br") if each.get(f"{_WORD}type") == "page"
     ]
     wanted = rules.get("page_break_count")
     return float(bool(breaks) and wanted in (None, len(breaks)))
@@ -190,11 +185,7 @@ def check_italic_font_size_14(result: str, expected: str) -> float:
 
 
 def check_tabstops(
-    result: str,
-    expected: str,
-    *,
-    word_number_split_by_tabstop: int | None = None,
-    index: int = 0,
+    result: str, expected: str, *, word_number_split_by_tabstop: int | None = None, index: int = 0
 ) -> float:
     """How near tab stops are to where they should be, as a share of the line; words before them as asked."""
     actual, wanted = (_document(path) for path in (result, expected))

@@ -180,8 +180,7 @@ def _validation(pair: WorkbookPair, rule: Rule) -> bool:
         return False
     found, wanted = sheet.data_validations.dataValidation, rule["dv_props"]
     return len(found) >= len(wanted) and all(
-        any(all(fits(getattr(each, prop), test) for prop, test in props.items()) for props in wanted)
-        for each in found
+        any(all(fits(getattr(each, prop), test) for prop, test in props.items()) for props in wanted) for each in found
     )
 
 
@@ -223,6 +222,4 @@ def compare_conference_city_in_order(result: str, expected: Mapping[str, Any]) -
     wanted = [[each] if isinstance(each, str) else each for each in expected["expected"]]
     if len(wanted) < len(held) or not all(isinstance(value, str) for value in held):
         return 0.0
-    return float(
-        all(any(text in value for text in texts) for value, texts in zip(held, wanted, strict=False))
-    )
+    return float(all(any(text in value for text in texts) for value, texts in zip(held, wanted, strict=False)))

@@ -24,9 +24,7 @@ def _read(path: str | Path) -> str:
     return Path(path).read_text(encoding="utf-8")
 
 
-def compare_text_file(
-    actual: str, expected: str, *, ignore_blanks: bool = False, ignore_case: bool = False
-) -> float:
+def compare_text_file(actual: str, expected: str, *, ignore_blanks: bool = False, ignore_case: bool = False) -> float:
     """The same text; ``ignore_blanks`` takes any white space for one blank and none at the ends."""
 
     def plain(text: str) -> str:
@@ -113,9 +111,7 @@ def check_csv(result: str, rules: Rules) -> float:
     return float(wanted and not any(map(found, rules.get("unexpect", ()))))
 
 
-def compare_csv(
-    result: str, expected: str | Sequence[str], *, strict: bool = True, ignore_case: bool = False
-) -> float:
+def compare_csv(result: str, expected: str | Sequence[str], *, strict: bool = True, ignore_case: bool = False) -> float:
     """The same lines as one of the expected files; not ``strict`` leaves blanks at ends of lines out."""
     if (actual := _lines(result)) is None:
         return 0.0
@@ -147,9 +143,7 @@ def check_json(result: str, rules: Rules, *, is_yaml: bool = False) -> float:
     try:
         value = need_package("yaml").safe_load(_read(result)) if is_yaml else json.loads(_read(result))
         wanted = all(fits(_at(value, rule["key"]), rule) for rule in rules.get("expect", ()))
-        return float(
-            wanted and not any(fits(_or_none(value, rule), rule) for rule in rules.get("unexpect", ()))
-        )
+        return float(wanted and not any(fits(_or_none(value, rule), rule) for rule in rules.get("unexpect", ())))
     except (ValueError, LookupError, TypeError, NotImplementedError):
         return 0.0
 

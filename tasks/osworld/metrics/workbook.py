@@ -35,9 +35,7 @@ class Workbook:
 
     def table(self, name: str) -> Any:
         """A sheet's values as a data frame; None if there is no such sheet."""
-        return (
-            need_package("pandas").read_excel(self._tables, sheet_name=name) if name in self.names else None
-        )
+        return need_package("pandas").read_excel(self._tables, sheet_name=name) if name in self.names else None
 
     def sheet(self, name: str) -> Any:
         """A sheet with its styles; None if there is no such sheet."""
@@ -188,9 +186,7 @@ def filters(sheet: Any) -> dict[str, Any]:
     return {
         "ref": found.ref,
         "columns": columns,
-        "order": None
-        if order is None
-        else [order.ref, order.caseSensitive, order.sortMethod, order.columnSort],
+        "order": None if order is None else [order.ref, order.caseSensitive, order.sortMethod, order.columnSort],
         "conditions": [] if order is None else [(each.ref, each.descending) for each in order.sortCondition],
     }
 
@@ -201,7 +197,5 @@ def _column(found: Any) -> dict[str, Any]:
         "column": found.colId,
         "buttons": (found.hiddenButton, found.showButton),
         "values": None if found.filters is None else (found.filters.blank, set(found.filters.filter)),
-        "rules": None
-        if custom is None
-        else (custom._and, {(e.operator, e.val) for e in custom.customFilter}),
+        "rules": None if custom is None else (custom._and, {(e.operator, e.val) for e in custom.customFilter}),
     }

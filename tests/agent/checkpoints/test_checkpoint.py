@@ -173,9 +173,7 @@ class TestBrokenCheckpoints:
         with pytest.raises(UsageError, match="unknown dtype 'int8'"):
             load_checkpoint(tiny_directories["qwen2_vl"], device="cpu", dtype="int8")
 
-    def test_transformers_missing(
-        self, tiny_directories: dict[Family, Path], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_transformers_missing(self, tiny_directories: dict[Family, Path], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "transformers", None)
         self.check(tiny_directories["qwen2_vl"], "pip install transformers", MissingPartError)
 
@@ -322,9 +320,7 @@ class TestChatFormat:
         template = QWEN2_TEMPLATE.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
         assert chat_format(template).opening == "<|im_start|>assistant\n<think>\n"
 
-    @pytest.mark.parametrize(
-        "template", ["{{ messages[0].content }}", "{% oops %}", "{{ raise_exception('no') }}"]
-    )
+    @pytest.mark.parametrize("template", ["{{ messages[0].content }}", "{% oops %}", "{{ raise_exception('no') }}"])
     def test_another_format_is_not_followed(self, template: str, caplog: pytest.LogCaptureFixture) -> None:
         assert chat_format(template) == ChatFormat()
         assert "not ChatML" in caplog.text

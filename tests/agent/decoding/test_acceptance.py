@@ -9,22 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers.generation.logits_process import (
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from made_replies import merge
 from saccade.actions.errors import UsageError
-from saccade.agent.decoding.acceptance import (
-    Accepted,
-    greedy,
-    rejection,
-    subtract,
-    typical,
-    typical_threshold,
-)
+from saccade.agent.decoding.acceptance import Accepted, greedy, rejection, subtract, typical, typical_threshold
 from saccade.agent.decoding.sampling import Sampling, distribution, sample
 from saccade.agent.decoding.tree import DraftSamples, DraftTree
 from saccade.agent.decoding.verify import Verifier, parse_acceptance
@@ -81,10 +70,7 @@ def draw_tree(rng: np.random.Generator, replacement: bool) -> DraftTree:
     for parent, width in ((0, 3), (None, 2)):
         for node in (parent,) if parent is not None else range(1, len(tree)):
             q = Q(tree.path_tokens(node))
-            if replacement:
-                tokens = [sample(q, rng) for _ in range(width)]
-            else:
-                tokens = without_replacement(q, width, rng)
+            tokens = [sample(q, rng) for _ in range(width)] if replacement else without_replacement(q, width, rng)
             tree.draw(node, DraftSamples(tuple(tokens), q, replacement))
     return tree
 
@@ -214,8 +200,7 @@ def one_hot(token: int) -> np.ndarray:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=4), max_size=5),
-    st.integers(0, 2**32 - 1),
+    st.lists(st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=4), max_size=5), st.integers(0, 2**32 - 1)
 )
 def test_greedy_is_what_greedy_decoding_writes(chains, seed):
     tree = DraftTree(0)

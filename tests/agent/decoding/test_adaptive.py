@@ -37,9 +37,7 @@ class Clock:
 class Guesser:
     """Proposes a chain each token of which is right with some probability; drafting takes time."""
 
-    def __init__(
-        self, name: str, right: float, clock: Clock, seconds: float = 0.0, claims: float = 0.8
-    ) -> None:
+    def __init__(self, name: str, right: float, clock: Clock, seconds: float = 0.0, claims: float = 0.8) -> None:
         self.name, self.right, self.seconds, self.claims = name, right, seconds, claims
         self.asked = 0
         self._clock = clock

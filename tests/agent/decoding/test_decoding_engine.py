@@ -40,9 +40,7 @@ def test_a_stop_token_ends_the_reply_and_is_not_in_it(checkpoint: Checkpoint, sh
     whole = generate(Session(network, checkpoint.image_spec), prompt, RULES)
     stop = whole.ids[5]
     short = generate(
-        Session(network, checkpoint.image_spec),
-        prompt,
-        GenerationLimits(frozenset({stop}), BANNED, max_new_tokens=24),
+        Session(network, checkpoint.image_spec), prompt, GenerationLimits(frozenset({stop}), BANNED, max_new_tokens=24)
     )
     assert short.finished
     assert short.ids == whole.ids[: whole.ids.index(stop)]

@@ -36,9 +36,7 @@ def prompt_of(checkpoint: Checkpoint, shots: list[Screenshot], texts: list[int])
     return prompt
 
 
-def test_positions_are_those_of_transformers(
-    checkpoint: Checkpoint, shoot: Callable[[int], Screenshot]
-) -> None:
+def test_positions_are_those_of_transformers(checkpoint: Checkpoint, shoot: Callable[[int], Screenshot]) -> None:
     for pictures in range(5):
         shots = [shoot(number) for number in range(pictures)]
         prompt = prompt_of(checkpoint, shots, list(range(3, 4 + pictures)))

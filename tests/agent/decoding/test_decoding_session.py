@@ -103,9 +103,7 @@ def new_tokens_of_a_step(checkpoint: Checkpoint, shot: Screenshot) -> int:
     return 1 + len(text) + len(ImageSegment.of(shot, checkpoint.image_spec))
 
 
-def test_each_prompt_begins_with_the_last_one_until_images_are_dropped(
-    checkpoint: Checkpoint, shoot: Any
-) -> None:
+def test_each_prompt_begins_with_the_last_one_until_images_are_dropped(checkpoint: Checkpoint, shoot: Any) -> None:
     episode = Episode(checkpoint)
     last: list[Segment] = []
     survived = []
@@ -189,9 +187,7 @@ def test_several_tokens_at_once_are_the_same_as_one_by_one(checkpoint: Checkpoin
     assert together.length == apart.length
 
 
-def test_long_prompts_are_read_in_pieces(
-    checkpoint: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_prompts_are_read_in_pieces(checkpoint: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     episode = Episode(checkpoint)
     for number in range(3):
         episode.step(shoot(number))
@@ -201,9 +197,7 @@ def test_long_prompts_are_read_in_pieces(
     assert torch.allclose(logits(fresh(checkpoint), prompt), whole, atol=1e-4, rtol=0)
 
 
-def test_wrong_positions_are_noticed(
-    checkpoint: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_positions_are_noticed(checkpoint: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = Episode(checkpoint).prompt(shoot(0))
     right = logits(fresh(checkpoint), prompt)
 

@@ -27,9 +27,7 @@ REPLIES = (
     "Thought: I click Submit.\nAction: click(start_box='(512,884)')",
     "Thought: The form is sent.\nAction: finished()",
 )
-CONSTRAINT = GrammarConstraint(
-    TokenTable(TOKENIZER), reply_grammar(get_dialect("uitars-1.0"), Size(1280, 720))
-)
+CONSTRAINT = GrammarConstraint(TokenTable(TOKENIZER), reply_grammar(get_dialect("uitars-1.0"), Size(1280, 720)))
 
 
 def write(drafter: AdaptiveDrafter, prompt: list[int], reply: list[int]) -> int:

@@ -180,9 +180,7 @@ class Episode:
         return fill
 
 
-def test_after_drafted_replies_every_step_still_equals_a_full_recompute(
-    checkpoint: Checkpoint, shoot: Any
-) -> None:
+def test_after_drafted_replies_every_step_still_equals_a_full_recompute(checkpoint: Checkpoint, shoot: Any) -> None:
     left, right = Episode(checkpoint, 1), Episode(checkpoint, 2)
     accepted = 0
     for number in range(12):
@@ -192,9 +190,7 @@ def test_after_drafted_replies_every_step_still_equals_a_full_recompute(
     assert accepted > 20
 
 
-def test_a_gather_that_is_off_by_one_is_noticed(
-    small: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gather_that_is_off_by_one_is_noticed(small: Checkpoint, shoot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     move = Session._move
     monkeypatch.setattr(Session, "_move", lambda self, places, to: move(self, [p - 1 for p in places], to))
     episode = Episode(small, 1)

@@ -166,9 +166,7 @@ def test_heads_that_know_the_replies_draft_most_of_them_and_change_none(
 
 
 @pytest.mark.parametrize("reuse", [False, True])
-def test_all_drafters_together_change_no_reply(
-    checkpoint: Checkpoint, shoot: Any, trained: Any, reuse: bool
-) -> None:
+def test_all_drafters_together_change_no_reply(checkpoint: Checkpoint, shoot: Any, trained: Any, reuse: bool) -> None:
     made = trained(checkpoint, shoot)
     generations, drafter = made.episode.play(made.all(), reuse)
     assert drafter.drafted > 100

@@ -127,9 +127,7 @@ def test_a_drafted_stop_token_ends_the_reply(checkpoint: Checkpoint, shoot: Any)
     assert drafter.observed == [*expected, stop]
 
 
-def test_drafters_hear_every_token_with_the_state_that_predicted_it(
-    checkpoint: Checkpoint, shoot: Any
-) -> None:
+def test_drafters_hear_every_token_with_the_state_that_predicted_it(checkpoint: Checkpoint, shoot: Any) -> None:
     prompt = conversation(checkpoint, [shoot(0), shoot(1)])
     network = Network(checkpoint.model)
     expected = whole(generate(fresh(checkpoint), prompt, RULES))
@@ -193,9 +191,7 @@ def test_a_seed_writes_the_same_reply_with_any_drafts(checkpoint: Checkpoint, sh
 
 
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(1.0, seed=3)])
-def test_a_draft_model_of_equal_weights_is_always_right(
-    checkpoint: Checkpoint, shoot: Any, sampling: Sampling
-) -> None:
+def test_a_draft_model_of_equal_weights_is_always_right(checkpoint: Checkpoint, shoot: Any, sampling: Sampling) -> None:
     prompt = conversation(checkpoint, [shoot(0), shoot(1)])
     drafter = draft_model(checkpoint)
     # A random model is never sure; what counts is that it sees the screenshots.
@@ -235,9 +231,7 @@ class Judged:
         pass
 
 
-def test_replies_held_to_a_grammar_are_in_it_and_the_same_with_drafts(
-    checkpoint: Checkpoint, shoot: Any
-) -> None:
+def test_replies_held_to_a_grammar_are_in_it_and_the_same_with_drafts(checkpoint: Checkpoint, shoot: Any) -> None:
     prompt = conversation(checkpoint, [shoot(0)])
     target = TargetModel(checkpoint, Network(checkpoint.model), get_dialect("uitars-1.0"), RULES)
     constraint = ReplyGrammars(target).of(Size(100, 100), Size(100, 100))

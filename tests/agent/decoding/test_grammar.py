@@ -164,9 +164,7 @@ def test_constrained_replies_stay_in_the_grammar_whatever_is_drafted():
             tree.add_chain(rng.choice([*ids("cliowat()"), STOP], size=4).tolist(), [1.0] * 4)
             masks = masks_of(state, tree)
             scores = rng.normal(size=(len(tree), 1600))
-            rows = [
-                distribution(s, 1.0, mask=m) if m.any() else s for s, m in zip(scores, masks, strict=True)
-            ]
+            rows = [distribution(s, 1.0, mask=m) if m.any() else s for s, m in zip(scores, masks, strict=True)]
             accepted = rejection(tree, rows.__getitem__, rng, {STOP})
             for token in accepted.tokens:
                 state.advance(token)

@@ -45,9 +45,7 @@ def merged_tokenizer() -> PreTrainedTokenizerFast:
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     text = ["Thought: I click it.\nAction: click(start_box='(12,34)')\n\ntype(content='it\\'s')"] * 9
-    text += [
-        "Action: scroll(point='<point>10 20</point>', direction='down')\n\nwait() finished(content='x')"
-    ] * 9
+    text += ["Action: scroll(point='<point>10 20</point>', direction='down')\n\nwait() finished(content='x')"] * 9
     trainer = trainers.BpeTrainer(
         vocab_size=420,
         special_tokens=["<|im_end|>", "<|box_start|>", "<|box_end|>"],
@@ -179,21 +177,14 @@ KINDS = {
 actions = st.sampled_from(sorted(KINDS)).flatmap(
     lambda kind: st.fixed_dictionaries({"kind": st.just(kind), **{key: FIELDS[key] for key in KINDS[kind]}})
 )
-thoughts = texts | st.sampled_from(
-    ["Action: x", "a\n action : b", "Reactions: c\nActionable", "```\nnext actions:"]
-)
+thoughts = texts | st.sampled_from(["Action: x", "a\n action : b", "Reactions: c\nActionable", "```\nnext actions:"])
 
 
 replies = st.lists(actions, min_size=1, max_size=3)
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.sampled_from(DIALECTS),
-    st.sampled_from(sorted(TOKENIZERS)),
-    thoughts,
-    replies,
-)
+@given(st.sampled_from(DIALECTS), st.sampled_from(sorted(TOKENIZERS)), thoughts, replies)
 def test_whatever_a_dialect_renders_is_accepted(dialect, tokenizer, thought, values):
     spoken = []
     for value in values:

@@ -47,9 +47,7 @@ def test_a_node_sees_its_path_and_nothing_else(content):
         assert set(np.flatnonzero(mask[node])) == {0, node, *tree.path(node)}
         assert tree.depths[node] == len(tree.path(node))
         assert tree.parents[node] < node
-    assert paths(tree) == {
-        tuple(token for token, _ in chain[: i + 1]) for chain in content for i in range(len(chain))
-    }
+    assert paths(tree) == {tuple(token for token, _ in chain[: i + 1]) for chain in content for i in range(len(chain))}
 
 
 @settings(max_examples=60, deadline=None)

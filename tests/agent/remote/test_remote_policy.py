@@ -153,9 +153,7 @@ def test_a_server_renders_the_very_prompt_that_is_read_here(server: Server) -> N
     here = LocalPolicy(checkpoint, decoding="plain")
     remote = RemotePolicy(patient(server), card=checkpoint.card)
     shots = [noise(step, Size(160, 210)) for step in range(6)]
-    turns = [
-        Turn(shot, f"Action: wait() {step}", "no" if step == 3 else None) for step, shot in enumerate(shots)
-    ]
+    turns = [Turn(shot, f"Action: wait() {step}", "no" if step == 3 else None) for step, shot in enumerate(shots)]
     for count in (0, 1, 5):
         context = asked(*turns[:count], shot=shots[count])
         remote.predict(context)
@@ -213,8 +211,7 @@ def test_a_server_without_a_list_is_believed(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["openai:", "openai:localhost:8000#x", "openai:ftp://a/v1", "openai:http://:80/v1#x", "http://a/v1#x"],
+    "address", ["openai:", "openai:localhost:8000#x", "openai:ftp://a/v1", "openai:http://:80/v1#x", "http://a/v1#x"]
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match=r"openai:http://host:8000/v1#NAME"):
@@ -249,9 +246,7 @@ def test_a_fault_that_passes_is_waited_out(server: Server, fault: int | str) -> 
     if fault == 429:
         assert waits == [7.0] * 3, "as long as the server asks for"
     else:
-        assert [round(pause / 2**number, 1) for number, pause in enumerate(waits)] == pytest.approx(
-            [0.5] * 3, abs=0.2
-        )
+        assert [round(pause / 2**number, 1) for number, pause in enumerate(waits)] == pytest.approx([0.5] * 3, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -318,9 +313,7 @@ def test_nonsense_is_a_reply_that_cannot_be_read(server: Server) -> None:
 def test_a_server_that_is_not_there_is_said_at_the_start() -> None:
     with serving(scripted([])) as server:
         address = server.address
-    with pytest.raises(
-        UsageError, match=r"does not answer \(.*refused\); is the server running there\?"
-    ) as caught:
+    with pytest.raises(UsageError, match=r"does not answer \(.*refused\); is the server running there\?") as caught:
         RemotePolicy(Endpoint(address, tries=2, wait=lambda seconds: None), "uitars-1.5")
     assert "\n" not in str(caught.value)
 
@@ -330,9 +323,7 @@ def test_keys_are_sent_and_never_told(
 ) -> None:
     server.key = "sk-geheim"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-one")
-    with pytest.raises(
-        UsageError, match=r"refuses the key \(401\); put the right one in SACCADE_API_KEY"
-    ) as caught:
+    with pytest.raises(UsageError, match=r"refuses the key \(401\); put the right one in SACCADE_API_KEY") as caught:
         RemotePolicy(server.address, "uitars-1.5")
     assert "sk-wrong-one" not in str(caught.value)
     assert server.asked == ["/v1/models"], "a refused key is not tried again"
@@ -376,8 +367,7 @@ def test_a_secret_is_not_asked_of_it(server: Server) -> None:
     assert verdict.prediction is not None
     assert verdict.prediction.reply.actions == (Type(text="user: {{password}}\n"),)
     assert (
-        policy(server).verify(asked(), [ExpectedReply("Action: type(content='pass: {{password}}\\n')")]).index
-        is None
+        policy(server).verify(asked(), [ExpectedReply("Action: type(content='pass: {{password}}\\n')")]).index is None
     )
 
 

@@ -52,22 +52,10 @@ def server() -> Iterator[Server]:
 
 
 def test_a_run_and_its_replay(server: Server, tmp_path: Path) -> None:
-    words = (
-        "--model",
-        server.address,
-        "--dialect",
-        "uitars-1.0",
-        "--env",
-        "memory",
-        "--out",
-        "first",
-        "--json",
-    )
+    words = ("--model", server.address, "--dialect", "uitars-1.0", "--env", "memory", "--out", "first", "--json")
     ran = saccade("run", *words, cwd=tmp_path, SACCADE_API_KEY="sk-geheim")
     outcome = json.loads(ran.stdout.splitlines()[-1])
-    assert (ran.returncode, outcome["steps"]) == (0 if outcome["success"] else 1, len(server.requests)), (
-        ran.stderr
-    )
+    assert (ran.returncode, outcome["steps"]) == (0 if outcome["success"] else 1, len(server.requests)), ran.stderr
     trajectory = Trajectory.load(tmp_path / "first")
     assert trajectory.start.policy == server.address
     stated = trajectory.start.policy_settings
@@ -79,14 +67,8 @@ def test_a_run_and_its_replay(server: Server, tmp_path: Path) -> None:
     again = saccade("replay", "first", "--out", "second", "--json", cwd=tmp_path)
     replayed = json.loads(again.stdout.splitlines()[-1])
     assert again.returncode == ran.returncode, again.stderr
-    assert (replayed["steps"], replayed["agreed"], replayed["healed"]) == (
-        outcome["steps"],
-        outcome["steps"],
-        [],
-    )
-    assert len(server.requests) == 2 * outcome["steps"], (
-        "the same model is found again, and asked once per step"
-    )
+    assert (replayed["steps"], replayed["agreed"], replayed["healed"]) == (outcome["steps"], outcome["steps"], [])
+    assert len(server.requests) == 2 * outcome["steps"], "the same model is found again, and asked once per step"
 
 
 def test_a_server_that_is_down_ends_it_before_anything_is_done(tmp_path: Path) -> None:
@@ -111,9 +93,7 @@ def stopped_when(happened: Callable[[], object], policy: RemotePolicy, folder: P
     person = threading.Thread(target=stop)
     person.start()
     first = environment.reset(0)
-    start = StartEvent(
-        saccade_version="0", instruction="Save it", environment="memory", policy=policy.name, time=0.0
-    )
+    start = StartEvent(saccade_version="0", instruction="Save it", environment="memory", policy=policy.name, time=0.0)
     with TrajectoryWriter(folder, start) as trajectory:
         end = Agent(policy, environment, control=control).run("Save it", first, trajectory)
     person.join()
@@ -153,9 +133,7 @@ def test_what_only_a_local_model_can_do_is_refused(server: Server) -> None:
         with pytest.raises(UsageError, match="decodes on its server"):
             load_policy(server.address, **options)
     assert server.asked == []
-    assert policy_source(server.address, "uitars-1.0", "plain", False) == RemoteSource(
-        server.address, "uitars-1.0"
-    )
+    assert policy_source(server.address, "uitars-1.0", "plain", False) == RemoteSource(server.address, "uitars-1.0")
 
 
 def test_an_episode_that_the_server_breaks_is_an_error_of_the_policy(tmp_path: Path) -> None:
@@ -171,9 +149,7 @@ def test_an_episode_that_the_server_breaks_is_an_error_of_the_policy(tmp_path: P
     config, records = read_evaluation(evaluation.root)
     kinds = {(record.task, record.seed): record.error for record in records}
     assert kinds == {("form", 0): None, ("form", 1): None, ("form-2", 0): "policy", ("form-2", 1): "policy"}
-    assert sorted(told.failures) == [
-        ("form-2", seed, "policy", again) for seed in (0, 1) for again in (False, True)
-    ]
+    assert sorted(told.failures) == [("form-2", seed, "policy", again) for seed in (0, 1) for again in (False, True)]
     assert all("answered 400" in record.message for record in records if record.error)
     assert config.settings["served"] == "/weights/one"
     summary = summarise(config, records)
@@ -184,16 +160,7 @@ def test_an_episode_that_the_server_breaks_is_an_error_of_the_policy(tmp_path: P
 def test_miniwob_is_evaluated_with_a_served_model(tmp_path: Path) -> None:
     """The embedded policy behind the server solves the task that it solves here."""
     with serving(embedded(load_checkpoint("embedded"))) as server:
-        words = (
-            "--model",
-            server.address,
-            "--dialect",
-            "uitars-1.0",
-            "--tasks",
-            "click-test-2",
-            "--seeds",
-            "0-1",
-        )
+        words = ("--model", server.address, "--dialect", "uitars-1.0", "--tasks", "click-test-2", "--seeds", "0-1")
         done = saccade("eval", "miniwob", *words, "--out", "eval", "--json", cwd=tmp_path)
     summary = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, summary["success"], summary["errors"]) == (0, 1.0, {}), done.stderr

@@ -42,9 +42,7 @@ def pages(shift: int = 0, dialog: int | None = None, drop: int | None = None) ->
     for place, name in enumerate(names):
         last = place + 1 == len(names)
         left, top = 20 + 30 * (hash_of(name) % 5) + shift, 150 if name == "dialog" else 60
-        button = Button(
-            "Next", Rectangle(left, top, left + 60, top + 40), "end" if last else names[place + 1]
-        )
+        button = Button("Next", Rectangle(left, top, left + 60, top + 40), "end" if last else names[place + 1])
         screens[name] = MemoryScreen(name, (replace(button, reward=1.0, ends=True) if last else button,))
     screens["end"] = MemoryScreen("The end")
     return MemoryEnvironment(screens, names[0], instruction="Go to the end.", size=SIZE)
@@ -82,9 +80,7 @@ class Seer:
         raw = DIALECT.render(Reply("Go on.", actions), SIZE)
         return Prediction(DIALECT.parse(raw, SIZE), raw, Usage(forwards=4))
 
-    def verify(
-        self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0
-    ) -> Verification:
+    def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         self.asked.append(len(expected))
         would = self.predict(context)
         self.own -= 1
@@ -103,9 +99,7 @@ class Seer:
 
 
 def run(policy: object, world: MemoryEnvironment, folder: Path) -> tuple[EndEvent, Trajectory]:
-    start = StartEvent(
-        saccade_version="0", instruction="Go to the end.", environment="memory", policy="seer", time=0.0
-    )
+    start = StartEvent(saccade_version="0", instruction="Go to the end.", environment="memory", policy="seer", time=0.0)
     first = world.reset(0)
     with TrajectoryWriter(folder, start) as writer:
         end = Agent(policy, world, Limits(steps=20)).run("Go to the end.", first, writer)  # type: ignore[arg-type]
@@ -191,9 +185,7 @@ def test_within_the_tolerance_a_point_counts_as_the_same(repeat: Replay) -> None
     assert {step.outcome for step in policy.outcomes} == {"own"}
 
 
-@pytest.mark.parametrize(
-    "changed", [{}, {"shift": 25}, {"dialog": 1}, {"dialog": 4, "shift": 9}, {"drop": 3}]
-)
+@pytest.mark.parametrize("changed", [{}, {"shift": 25}, {"dialog": 1}, {"dialog": 4, "shift": 9}, {"drop": 3}])
 def test_without_tolerance_it_does_what_the_policy_alone_would(
     changed: dict[str, int], repeat: Replay, tmp_path: Path
 ) -> None:

@@ -136,12 +136,7 @@ def test_lenient_tokens_are_those_near_by(value: int, other: int, pixels: int, s
 
 def test_a_reply_of_actions_only_asks_what_kind_and_where(policy: LocalPolicy, shoot: Shoot) -> None:
     asked = context(shoot(6))
-    for action in (
-        Click(point=Point(10, 10)),
-        Type(text="hi"),
-        Wait(),
-        Drag(start=Point(1, 1), end=Point(9, 9)),
-    ):
+    for action in (Click(point=Point(10, 10)), Type(text="hi"), Wait(), Drag(start=Point(1, 1), end=Point(9, 9))):
         expected = policy.expect(asked, [action])
         ((begin, end),) = expected.unverified
         assert expected.raw[begin:end] == "Thought: \nAction: "

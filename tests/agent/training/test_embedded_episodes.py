@@ -37,9 +37,7 @@ def record(task: str, texts: tuple[str, ...] = (), utterance: str = "", **extra:
         top = 2.0 + 12 * number
         elements.append(DomElement(role="button", text=text, box=[5, top, 45, top + 10], point=[25, top + 5]))
         chars += [(letter, 8.0 + 2 * i, top + 5) for i, letter in enumerate(text)]
-    return PageRecord(
-        task=task, utterance=utterance, elements=elements, chars=chars, extra={"bare": True} | extra
-    )
+    return PageRecord(task=task, utterance=utterance, elements=elements, chars=chars, extra={"bare": True} | extra)
 
 
 @pytest.fixture(scope="module")

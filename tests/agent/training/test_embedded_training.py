@@ -19,15 +19,7 @@ from saccade.agent.training.train import parse, train
 from saccade.agent.training.trainer import LossWeights, PolicyTrainer
 
 TINY = Shape(
-    vision_depth=1,
-    vision_width=32,
-    vision_heads=2,
-    vision_inner=32,
-    depth=2,
-    width=48,
-    heads=2,
-    key_heads=1,
-    inner=32,
+    vision_depth=1, vision_width=32, vision_heads=2, vision_inner=32, depth=2, width=48, heads=2, key_heads=1, inner=32
 )
 
 
@@ -37,11 +29,7 @@ def page(width: int = 80, height: int = 60, seed: int = 0) -> Labelled:
     field = DomElement(role="textbox", text="", box=[50.0, 40.0, 70.0, 50.0], point=[60.0, 45.0])
     chars = [("O", 27.0, 25.0), ("K", 33.0, 25.0)]
     record = PageRecord(
-        task="click-button",
-        utterance='Click on the "OK" button.',
-        elements=[button, field],
-        chars=chars,
-        extra={},
+        task="click-button", utterance='Click on the "OK" button.', elements=[button, field], chars=chars, extra={}
     )
     return Labelled(picture, record)
 
@@ -60,9 +48,7 @@ def test_the_training_forward_is_the_stock_forward(tokenizer: PreTrainedTokenize
     student = learner(tokenizer)
     pages = [page(), page(seed=1)]
     lesson = [
-        Conversation(
-            "Click.", (TrainingTurn(0, BLANK), TrainingTurn(1, click("Here.", page().record["elements"][0])))
-        ),
+        Conversation("Click.", (TrainingTurn(0, BLANK), TrainingTurn(1, click("Here.", page().record["elements"][0])))),
         Conversation("Click the other one.", (TrainingTurn(1, BLANK),)),
     ]
     batch = student.encoder.encode(pages, lesson)
@@ -183,14 +169,10 @@ def test_training_goes_on_from_a_checkpoint(tmp_path: Path, tokenizer: PreTraine
         torch.testing.assert_close(value, wanted[name], atol=2e-3, rtol=1e-3)
 
 
-def test_resumed_training_equals_uninterrupted_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labelled = [page(seed=n) for n in range(6)]
     save_shard(tmp_path / "data", "pages", [p.picture for p in labelled], [p.record for p in labelled])
-    monkeypatch.setattr(
-        "saccade.agent.training.train.build_model", lambda tokenizer: build_model(tokenizer, TINY)
-    )
+    monkeypatch.setattr("saccade.agent.training.train.build_model", lambda tokenizer: build_model(tokenizer, TINY))
     base = ["--data", str(tmp_path / "data"), "--history", "0.5", "--device", "cpu", "--threads", "1"]
     whole = train(parse([*base, "--out", str(tmp_path / "whole"), "--steps", "4"]))
     train(parse([*base, "--out", str(tmp_path / "parts"), "--steps", "2"]))

@@ -105,9 +105,7 @@ SCROLLER = """<div style="width:9000px;height:9000px;background:linear-gradient(
 @pytest.mark.parametrize(
     ("direction", "dx", "dy"), [("up", 0, -300), ("down", 0, 300), ("left", -300, 0), ("right", 300, 0)]
 )
-def test_scrolling_brings_what_lies_further_that_way(
-    open_page: OpenPage, direction: str, dx: int, dy: int
-) -> None:
+def test_scrolling_brings_what_lies_further_that_way(open_page: OpenPage, direction: str, dx: int, dy: int) -> None:
     environment = open_page(SCROLLER)
     result = environment.step(Scroll.model_validate({"direction": direction, "amount": 3}))
     assert script(environment, "[scrollX - 4000, scrollY - 4000]") == [dx, dy]
@@ -116,9 +114,7 @@ def test_scrolling_brings_what_lies_further_that_way(
 
 
 def test_scrolling_at_a_point_scrolls_what_is_there(open_page: OpenPage) -> None:
-    environment = open_page(
-        "<div id=box style='width:200px;height:100px;overflow:auto'><p style='height:900px'></div>"
-    )
+    environment = open_page("<div id=box style='width:200px;height:100px;overflow:auto'><p style='height:900px'></div>")
     environment.step(Scroll(direction="down", amount=2, point=P))
     assert script(environment, "[box.scrollTop, scrollY]") == [200, 0]
 

@@ -81,9 +81,7 @@ def test_a_drag_that_is_stopped_lets_go(open_page: Callable[..., BrowserEnvironm
 
 
 @pytest.mark.parametrize("where", ["moving", "silent"])
-def test_waiting_for_a_page_is_broken_off(
-    open_page: Callable[..., BrowserEnvironment], site, where: str
-) -> None:
+def test_waiting_for_a_page_is_broken_off(open_page: Callable[..., BrowserEnvironment], site, where: str) -> None:
     control = Control()
     silent = site.page("/silent", "x", seconds=3.0)
     environment = open_page(FIELD, control=control)

@@ -16,17 +16,7 @@ from playwright.sync_api import Error
 from places import SOURCE
 from saccade.actions.errors import EnvironmentFailure, MissingPartError
 from saccade.actions.geometry import Point, Size
-from saccade.actions.schema import (
-    Action,
-    Click,
-    DoubleClick,
-    KeyDown,
-    LongPress,
-    MouseDown,
-    Navigate,
-    Type,
-    Wait,
-)
+from saccade.actions.schema import Action, Click, DoubleClick, KeyDown, LongPress, MouseDown, Navigate, Type, Wait
 from saccade.env.browser.chromium import PROGRAMS, Chromium, find_browser
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob_pages import ALONE
@@ -62,9 +52,7 @@ def noted(environment: BrowserEnvironment) -> tuple[str, ...]:
     ],
     ids=["link", "script", "window"],
 )
-def test_a_new_tab_comes_to_the_front_and_closing_it_leads_back(
-    open_page: OpenPage, site: object, opener: str
-) -> None:
+def test_a_new_tab_comes_to_the_front_and_closing_it_leads_back(open_page: OpenPage, site: object, opener: str) -> None:
     popup = f"<title>popup</title><div style='{WHOLE}' onclick=window.close()>popup</div>"
     site.page("/popup", popup, seconds=0.3)  # type: ignore[attr-defined]
     environment = open_page("<title>opener</title>" + opener.format(WHOLE))
@@ -77,9 +65,7 @@ def test_a_new_tab_comes_to_the_front_and_closing_it_leads_back(
 
 
 @pytest.mark.parametrize("action", [THERE, DoubleClick(point=THERE.point), LongPress(point=THERE.point)])
-def test_an_action_may_close_its_tab_before_it_is_over(
-    open_page: OpenPage, site: object, action: Action
-) -> None:
+def test_an_action_may_close_its_tab_before_it_is_over(open_page: OpenPage, site: object, action: Action) -> None:
     popup = f"<title>popup</title><div style='{WHOLE}' onmousedown=window.close()>popup</div>"
     site.page("/popup", popup)  # type: ignore[attr-defined]
     environment = open_page(f"<title>opener</title><a style='{WHOLE}' target=_blank href=/popup></a>")
@@ -232,9 +218,7 @@ def test_a_page_that_rests_while_it_loads_gives_a_first_look(open_page: OpenPage
 
 
 def test_suggestions_appear_before_the_step_ends(open_page: OpenPage) -> None:
-    environment = open_page(
-        "<input id=q role=combobox oninput='setTimeout(() => document.title = q.value, 250)'>"
-    )
+    environment = open_page("<input id=q role=combobox oninput='setTimeout(() => document.title = q.value, 250)'>")
     environment.step(Type(text="par", point=Point(30, 10)))
     assert title(environment) == "par"
 
@@ -317,12 +301,7 @@ def test_nothing_is_left_behind(tmp_path: Path, way: str) -> None:
     source = SOURCE
     program = subprocess.Popen(
         [sys.executable, "-c", EPISODE, "wait" if way == "interrupt" else "return"],
-        env={
-            "PYTHONPATH": str(source),
-            "TMPDIR": str(tmp_path),
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(tmp_path),
-        },
+        env={"PYTHONPATH": str(source), "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -32,17 +32,13 @@ Visit = Callable[..., list[Observation]]
 @pytest.fixture
 def visit(chromium: Chromium, site: object) -> Visit:
     def go(determinism: DeterminismSettings | None, url: str) -> list[Observation]:
-        with BrowserEnvironment(
-            url, chromium=chromium, viewport=Size(400, 200), determinism=determinism
-        ) as world:
+        with BrowserEnvironment(url, chromium=chromium, viewport=Size(400, 200), determinism=determinism) as world:
             return [world.reset(), world.step(LOAD).observation]
 
     return go
 
 
-def test_the_second_time_nobody_is_asked_and_all_is_as_before(
-    visit: Visit, site: object, tmp_path: Path
-) -> None:
+def test_the_second_time_nobody_is_asked_and_all_is_as_before(visit: Visit, site: object, tmp_path: Path) -> None:
     url = site.page("/rehearsed", PAGE)  # type: ignore[attr-defined]
     site.file("/data", b"what the server says", "text/plain")  # type: ignore[attr-defined]
     site.file("/code.js", b"document.title = 'coded'", "text/javascript")  # type: ignore[attr-defined]
@@ -60,9 +56,7 @@ def test_the_second_time_nobody_is_asked_and_all_is_as_before(
     assert other[0].screenshot.digest != first[0].screenshot.digest, "another seed, other dice"
 
 
-def test_what_was_not_recorded_fails_instead_of_reaching_out(
-    visit: Visit, site: object, tmp_path: Path
-) -> None:
+def test_what_was_not_recorded_fails_instead_of_reaching_out(visit: Visit, site: object, tmp_path: Path) -> None:
     quiet = PAGE.replace("onclick", "data-onclick")
     url = site.page("/quiet", quiet)  # type: ignore[attr-defined]
     har = tmp_path / HAR_NAME

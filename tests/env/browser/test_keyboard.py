@@ -51,9 +51,7 @@ def test_every_named_key_can_be_pressed() -> None:
 def test_playwright_knows_every_name_and_the_page_gets_it(chromium: Chromium) -> None:
     context = chromium.new_context()
     page = context.new_page()
-    page.set_content(
-        "<script>var log = []; onkeydown = e => { log.push(e.key); e.preventDefault(); }</script>"
-    )
+    page.set_content("<script>var log = []; onkeydown = e => { log.push(e.key); e.preventDefault(); }</script>")
     board = Keyboard(page.keyboard, context.new_cdp_session(page))
     wanted = sorted(NAMED_KEYS)
     for key in [*wanted, "é", "%", "你"]:
@@ -82,13 +80,7 @@ def test_keys_beyond_the_layout_carry_the_held_modifiers(keyboard: Keyboard, sin
     keyboard.chord(("ñ",))
     assert keyboard.held == ("ctrl", "f13")
     keyboard.release_all()
-    assert sink.log[1:] == [
-        "keyDown F13 2 None",
-        "keyDown ñ 2 ñ",
-        "keyUp ñ 2 None",
-        "keyUp F13 2 None",
-        "-Control",
-    ]
+    assert sink.log[1:] == ["keyDown F13 2 None", "keyDown ñ 2 ñ", "keyUp ñ 2 None", "keyUp F13 2 None", "-Control"]
     assert keyboard.held == ()
 
 

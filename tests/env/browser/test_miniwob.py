@@ -101,9 +101,7 @@ def test_typing_solves_a_form(start: Start) -> None:
     assert environment.step(Click(point=middle_of(environment, "#subbtn"))).reward == 1.0
 
 
-@pytest.mark.parametrize(
-    "task", ["click-shape", "click-dialog", "multi-layouts", "book-flight", "login-user"]
-)
+@pytest.mark.parametrize("task", ["click-shape", "click-dialog", "multi-layouts", "book-flight", "login-user"])
 def test_a_seed_determines_screen_and_words(start: Start, task: str) -> None:
     environment = start(task)
     first = environment.reset(11)

@@ -14,17 +14,7 @@ from Xlib.display import Display
 
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, Stopped, UsageError
 from saccade.actions.geometry import Point, Size
-from saccade.actions.schema import (
-    Click,
-    Finished,
-    Hotkey,
-    Move,
-    Navigate,
-    OpenApp,
-    PressHome,
-    Type,
-    Wait,
-)
+from saccade.actions.schema import Click, Finished, Hotkey, Move, Navigate, OpenApp, PressHome, Type, Wait
 from saccade.env.base import SupportsPreview
 from saccade.env.check import check_environment
 from saccade.env.control import Control
@@ -106,9 +96,7 @@ def test_a_program_that_has_ended_is_told_of(desktop: DesktopEnvironment) -> Non
     notes = [*after(desktop, QUIT), *after(desktop, Wait(seconds=0.5))]
     assert notes == ["mousepad has ended with status 0"]
     lost = desktop.step(Type(text="into nothing"))
-    assert lost.error == (
-        "mousepad has ended with status 0, and no window is left; open_app can start it again"
-    )
+    assert lost.error == ("mousepad has ended with status 0, and no window is left; open_app can start it again")
     assert desktop.step(OpenApp(name="mousepad")).error is None
     assert desktop.step(Type(text="back again")).error is None
 
@@ -233,9 +221,7 @@ def test_by_name() -> None:
         assert environment.reset().screenshot.size == Size(640, 480)
     finally:
         environment.close()
-    assert options.settings() == EnvironmentSettings(
-        app="mousepad", display="private", monitor=None, sandbox="strict"
-    )
+    assert options.settings() == EnvironmentSettings(app="mousepad", display="private", monitor=None, sandbox="strict")
     assert (options.screen, DesktopOptions(display=":7").screen) == (None, "the display :7")
     with pytest.raises(UsageError, match="no sandbox 'strickt'"):
         DesktopOptions(sandbox="strickt")

@@ -52,10 +52,7 @@ def owner(then: str, *words: str) -> Iterator[tuple[subprocess.Popen[str], Calla
     mark = f"SACCADE_TEST_{random.getrandbits(64):x}"
     environ = {**os.environ, "PYTHONPATH": str(SOURCE), mark: "1"}
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER.format(then=then), *words],
-        env=environ,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", OWNER.format(then=then), *words], env=environ, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             yield process, lambda: family(mark)
@@ -146,9 +143,7 @@ def test_what_goes_wrong_is_said(display: PrivateDisplay, monkeypatch: pytest.Mo
         PrivateDisplay()
 
 
-def test_programs_find_nothing_of_the_users_session(
-    display: PrivateDisplay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_find_nothing_of_the_users_session(display: PrivateDisplay, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "GTK_IM_MODULE", "LANG"):
         monkeypatch.setenv(name, "mine")
     for name in ("LC_ALL", "LC_CTYPE"):
@@ -164,9 +159,7 @@ def test_nobody_else_may_open_it(display: PrivateDisplay) -> None:
     hosts = connection.list_hosts()
     connection.close()
     assert hosts.mode == 1, "access control is on"
-    assert [(host["family"], bytes(host["name"]).split(b"\0")[0]) for host in hosts.hosts] == [
-        (5, b"localuser")
-    ]
+    assert [(host["family"], bytes(host["name"]).split(b"\0")[0]) for host in hosts.hosts] == [(5, b"localuser")]
 
 
 def test_four_at_once_in_one_process(tmp_path: Path) -> None:

@@ -52,13 +52,7 @@ def test_from_inside(boxed: PrivateDisplay, home: Path, site, monkeypatch: pytes
         assert time.monotonic() < deadline
         time.sleep(0.02)
     found = (home / "found").read_text()
-    assert found.splitlines()[:5] == [
-        f"home {HOME}",
-        "key ",
-        f"sockets X{boxed.name[1:]}",
-        "interfaces lo",
-        "others 0",
-    ]
+    assert found.splitlines()[:5] == [f"home {HOME}", "key ", f"sockets X{boxed.name[1:]}", "interfaces lo", "others 0"]
     assert "Connection refused" in found or "unreachable" in found
     assert not Path("/etc/written").exists()
     assert not Path("/usr/written").exists()

@@ -12,18 +12,7 @@ import pytest
 
 from saccade.actions.errors import EnvironmentFailure
 from saccade.actions.geometry import Point
-from saccade.actions.schema import (
-    Action,
-    Click,
-    DoubleClick,
-    Drag,
-    Hotkey,
-    KeyDown,
-    KeyUp,
-    Press,
-    Scroll,
-    Type,
-)
+from saccade.actions.schema import Action, Click, DoubleClick, Drag, Hotkey, KeyDown, KeyUp, Press, Scroll, Type
 from saccade.env.browser.chromium import Chromium
 from saccade.env.record.browser_listener import BrowserListener
 from saccade.env.record.recorder import Recorder, RecordOptions
@@ -84,13 +73,8 @@ def record(site: Any, chromium: Chromium, tmp_path: Path) -> Callable[..., Any]:
     @contextmanager
     def record(html: str = PAGE) -> Iterator[Recording]:
         url = site.page("/form", html)
-        start = StartEvent(
-            saccade_version="0", instruction="", environment="browser", policy="person", time=0.0
-        )
-        with (
-            BrowserListener(url, chromium=chromium) as browser,
-            TrajectoryWriter(tmp_path / "run", start) as writer,
-        ):
+        start = StartEvent(saccade_version="0", instruction="", environment="browser", policy="person", time=0.0)
+        with BrowserListener(url, chromium=chromium) as browser, TrajectoryWriter(tmp_path / "run", start) as writer:
             recorder = Recorder(writer, RecordOptions())
             yield Recording(browser, recorder, tmp_path / "run")
 

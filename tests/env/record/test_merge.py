@@ -282,12 +282,7 @@ def test_a_modifier_is_held_around_clicks(person: Person) -> None:
     person.clicks(*HERE)
     person.clicks(*THERE)
     person.lets_go("ctrl")
-    assert person.actions == [
-        KeyDown(key="ctrl"),
-        Click(point=HERE),
-        Click(point=THERE),
-        KeyUp(key="ctrl"),
-    ]
+    assert person.actions == [KeyDown(key="ctrl"), Click(point=HERE), Click(point=THERE), KeyUp(key="ctrl")]
 
 
 def test_a_chord_after_a_click_with_the_same_modifier(person: Person) -> None:
@@ -312,12 +307,7 @@ def test_a_key_during_a_drag_is_kept_in_its_place(person: Person) -> None:
     person.moves(*THERE)
     person.taps("escape")
     person.button(*THERE, False)
-    assert person.actions == [
-        MouseDown(point=HERE),
-        Move(point=THERE),
-        Press(key="escape"),
-        MouseUp(point=THERE),
-    ]
+    assert person.actions == [MouseDown(point=HERE), Move(point=THERE), Press(key="escape"), MouseUp(point=THERE)]
 
 
 def test_dead_keys_are_composed(person: Person) -> None:
@@ -339,10 +329,7 @@ def test_a_secret_is_replaced_as_a_whole(person: Person) -> None:
 
 def test_a_secret_that_was_taken_back_leaves_nothing(person: Person) -> None:
     person.taps("s", "backspace", secret="password")
-    assert [action for action in person.actions if isinstance(action, Type)] in (
-        [],
-        [Type(text="{{password}}")],
-    )
+    assert [action for action in person.actions if isinstance(action, Type)] in ([], [Type(text="{{password}}")])
 
 
 def test_pasted_text_takes_the_place_of_its_chord(person: Person) -> None:

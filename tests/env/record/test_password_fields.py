@@ -28,15 +28,7 @@ from saccade.env.record.recorder import Recorder, RecordOptions
 from saccade.env.record.source import EventQueue, RecordedEvent
 from saccade.env.trajectory.events import StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
-from saccade.env.x11.connection import (
-    BUTTON_DOWN,
-    BUTTON_UP,
-    KEY_DOWN,
-    KEY_UP,
-    MOTION,
-    Connection,
-    InjectedEvent,
-)
+from saccade.env.x11.connection import BUTTON_DOWN, BUTTON_UP, KEY_DOWN, KEY_UP, MOTION, Connection, InjectedEvent
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import KeyMap, keysym
 from saccade.env.x11.listener import X11Listener
@@ -193,14 +185,9 @@ def assert_nowhere(secret: str, folder: Path) -> None:
     assert not [file for file in files if secret.encode() in file.read_bytes()]
 
 
-def test_what_is_typed_into_a_password_field_is_nowhere(
-    tmp_path: Path, display: PrivateDisplay, session: str
-) -> None:
+def test_what_is_typed_into_a_password_field_is_nowhere(tmp_path: Path, display: PrivateDisplay, session: str) -> None:
     form = Form(display, tmp_path, session)
-    with (
-        Recording(tmp_path / "run", display) as recording,
-        closing(X11Input(display.name, Control())) as device,
-    ):
+    with Recording(tmp_path / "run", display) as recording, closing(X11Input(display.name, Control())) as device:
         for text, keys in (("ada", 3), ("\t", 1), ("Correct-Horse", 15), ("\t", 1)):
             device.keyboard.type(text)
             recording.caught_up(keys)
@@ -225,9 +212,7 @@ def test_what_is_typed_into_a_password_field_is_nowhere(
     assert_nowhere("Horse", tmp_path / "run")
 
 
-def test_the_field_that_has_the_focus_already_is_asked(
-    tmp_path: Path, display: PrivateDisplay, session: str
-) -> None:
+def test_the_field_that_has_the_focus_already_is_asked(tmp_path: Path, display: PrivateDisplay, session: str) -> None:
     form = Form(display, tmp_path, session)
     with closing(X11Input(display.name, Control())) as device:
         device.click(form.password)
@@ -253,9 +238,7 @@ class Typist:
         for character in text:
             stroke = self._keys.find(keysym({"\t": "tab"}.get(character, character)))
             assert stroke is not None
-            self.strokes.append(
-                [InjectedEvent(KEY_DOWN, stroke.keycode), InjectedEvent(KEY_UP, stroke.keycode)]
-            )
+            self.strokes.append([InjectedEvent(KEY_DOWN, stroke.keycode), InjectedEvent(KEY_UP, stroke.keycode)])
 
     def clicks(self, point: Point) -> None:
         click = [
@@ -331,9 +314,7 @@ def test_a_program_that_does_not_answer_holds_up_nothing_for_long(
     assert recording.typed() == ["{{password}}", "def"], "what nobody could tell counts as secret"
 
 
-def test_after_the_bus_is_lost_everything_is_secret(
-    tmp_path: Path, display: PrivateDisplay, session: str
-) -> None:
+def test_after_the_bus_is_lost_everything_is_secret(tmp_path: Path, display: PrivateDisplay, session: str) -> None:
     Form(display, tmp_path, session)
     bus = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Bus")
     with open_dbus_connection(session) as connection:
@@ -373,14 +354,7 @@ MAY: Effect = "may move"
         ([NONE, NONE], True, [], True, True, [True, True]),
         ([NONE, MOVES, NONE], False, [True], True, True, [False, False, True]),
         ([NONE, MOVES, NONE], True, [False], False, True, [True, True, False]),
-        (
-            [NONE, MOVES, NONE, MOVES, NONE],
-            False,
-            [True, False],
-            False,
-            True,
-            [False, False, True, True, False],
-        ),
+        ([NONE, MOVES, NONE, MOVES, NONE], False, [True, False], False, True, [False, False, True, True, False]),
         ([NONE], False, [True], True, True, [True]),  # it moved by itself
         ([NONE, MOVES], False, [True, False], False, True, [True, True]),  # twice, but why?
         ([NONE, MOVES, NONE, MOVES], False, [True], True, True, [True] * 4),  # which of them did it?
@@ -395,11 +369,6 @@ MAY: Effect = "may move"
     ],
 )
 def test_what_cannot_be_told_apart_is_secret(
-    effects: Sequence[Effect],
-    before: bool,
-    moves: Sequence[bool],
-    now: bool,
-    in_order: bool,
-    expected: list[bool],
+    effects: Sequence[Effect], before: bool, moves: Sequence[bool], now: bool, in_order: bool, expected: list[bool]
 ) -> None:
     assert hidden(effects, before, moves, now, in_order) == expected

@@ -28,15 +28,7 @@ from saccade.env.record.recorder import Recorder, RecordOptions
 from saccade.env.record.source import EventQueue, listening
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
-from saccade.env.x11.connection import (
-    BUTTON_DOWN,
-    BUTTON_UP,
-    KEY_DOWN,
-    KEY_UP,
-    MOTION,
-    Connection,
-    InjectedEvent,
-)
+from saccade.env.x11.connection import BUTTON_DOWN, BUTTON_UP, KEY_DOWN, KEY_UP, MOTION, Connection, InjectedEvent
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import KeyMap, keysym
 from saccade.env.x11.listener import X11Listener
@@ -63,9 +55,7 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def start_event() -> StartEvent:
-    return StartEvent(
-        saccade_version="0", instruction="", environment="desktop", policy="person", time=time.time()
-    )
+    return StartEvent(saccade_version="0", instruction="", environment="desktop", policy="person", time=time.time())
 
 
 class Recording:
@@ -106,9 +96,7 @@ class Recording:
 
 
 @contextmanager
-def recording(
-    folder: Path, display: PrivateDisplay, options: RecordOptions = RecordOptions()
-) -> Iterator[Recording]:
+def recording(folder: Path, display: PrivateDisplay, options: RecordOptions = RecordOptions()) -> Iterator[Recording]:
     at_work = Recording(folder, display.name, options)
     try:
         yield at_work
@@ -236,9 +224,7 @@ def test_500_events_at_100_a_second_give_the_same_file_on_a_fresh_display(tmp_pa
             meant = save_and_read(connection, file, b"")
         if longest < 0.1:
             break
-    assert heard_again(at_work.heard) == [
-        (event.kind, event.detail) for event in events if event.kind != MOTION
-    ]
+    assert heard_again(at_work.heard) == [(event.kind, event.detail) for event in events if event.kind != MOTION]
     with PrivateDisplay(SIZE) as display, editor(display, file) as connection:
         replay(actions_of(folder), display.name)
         again = save_and_read(connection, file, b"")
@@ -257,9 +243,7 @@ def _moved(event: Input) -> bool:
 
 def pressed(events: Sequence[InjectedEvent]) -> int:
     """How many are heard; of the wheel only the presses are."""
-    return sum(
-        event.kind != MOTION and not (event.kind == BUTTON_UP and event.detail > 3) for event in events
-    )
+    return sum(event.kind != MOTION and not (event.kind == BUTTON_UP and event.detail > 3) for event in events)
 
 
 def heard_again(heard: Sequence[Input]) -> list[tuple[int, int]]:
@@ -360,10 +344,7 @@ def test_what_is_typed_into_a_redacted_region_is_nowhere(tmp_path: Path, display
         assert file.is_dir() or secret.encode() not in file.read_bytes()
     for observation in run.observations():
         pixels = run.screenshot(observation).pixels
-        rows, columns = (
-            slice(region.top, region.top + region.height),
-            slice(region.left, region.left + region.width),
-        )
+        rows, columns = (slice(region.top, region.top + region.height), slice(region.left, region.left + region.width))
         assert not pixels[rows, columns].any()
         assert np.count_nonzero(pixels) > pixels.size / 4
 
@@ -446,10 +427,5 @@ listener.close()
         lines.append(process.stdout.readline())
     process.communicate("\n", timeout=20)
     said = "".join(lines)
-    for part in (
-        "button='left', down=True",
-        "direction='down'",
-        "key='ctrl', down=True",
-        "key='a', down=True",
-    ):
+    for part in ("button='left', down=True", "direction='down'", "key='ctrl', down=True", "key='a', down=True"):
         assert part in said

@@ -318,9 +318,7 @@ def test_a_damaged_screenshot_is_an_error_of_ours_wherever_it_is_damaged(tmp_pat
     path = loaded.image_path(seen)
     whole = path.read_bytes()
     damaged = [whole[:length] for length in range(0, len(whole) - 12, 7)]
-    damaged += [
-        whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(0, len(whole) - 12, 3)
-    ]
+    damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(0, len(whole) - 12, 3)]
     for data in damaged:
         path.write_bytes(data)
         try:

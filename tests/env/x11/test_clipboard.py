@@ -98,9 +98,7 @@ def test_an_empty_clipboard_is_empty_again(display: PrivateDisplay, device: X11I
     connection.close()
 
 
-def test_a_process_keeps_the_clipboard_until_somebody_copies(
-    display: PrivateDisplay, device: X11Input
-) -> None:
+def test_a_process_keeps_the_clipboard_until_somebody_copies(display: PrivateDisplay, device: X11Input) -> None:
     xclip(display, put=b"former")
     other = X11Input(display.name, Control())
     type_by_paste(other.session, "words")

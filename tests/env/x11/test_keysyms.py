@@ -52,23 +52,14 @@ def test_old_pages_of_characters_agree_with_the_standard() -> None:
     code = "import json, pynput._util.xorg_keysyms as x; print(json.dumps(list(x.SYMBOLS.values())))"
     with PrivateDisplay() as display:
         said = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, **display.environ},
-            capture_output=True,
-            check=True,
+            [sys.executable, "-c", code], env={**os.environ, **display.environ}, capture_output=True, check=True
         )
     table = dict(json.loads(said.stdout))
     pages = (0x01, 0x04, 0x06, 0x07, 0x0C, 0x0D)
     letters = {keysym: character for keysym, character in table.items() if keysym & 0xFF > 0xA0 and character}
-    known = {
-        keysym: character
-        for keysym, character in letters.items()
-        if keysym >> 8 in pages and character.isalpha()
-    }
+    known = {keysym: character for keysym, character in letters.items() if keysym >> 8 in pages and character.isalpha()}
     wrong = {
-        hex(keysym): (meaning(keysym).key, right)
-        for keysym, right in known.items()
-        if meaning(keysym).key != right
+        hex(keysym): (meaning(keysym).key, right) for keysym, right in known.items() if meaning(keysym).key != right
     }
     assert wrong == {}
     assert len(known) > 300

@@ -111,9 +111,7 @@ def test_a_program_that_grabs_the_keyboard_does_not_hide_the_stop(
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (1279, 0), (0, 719), (1279, 719)])
-def test_a_pointer_thrown_into_a_corner_stops(
-    control: Control, person: Person, corner: tuple[int, int]
-) -> None:
+def test_a_pointer_thrown_into_a_corner_stops(control: Control, person: Person, corner: tuple[int, int]) -> None:
     person.move(corner[0], 300)
     person.move(640, corner[1])
     assert not control.stopped
@@ -177,11 +175,7 @@ def forever(work: Callable[[X11Input], None], device: X11Input) -> None:
 
 @pytest.mark.parametrize("work", [click, type_much, drag])
 def test_after_the_chord_nothing_is_injected_and_nothing_stays_down(
-    display: PrivateDisplay,
-    person: Person,
-    control: Control,
-    work: Callable[[X11Input], None],
-    tmp_path: Path,
+    display: PrivateDisplay, person: Person, control: Control, work: Callable[[X11Input], None], tmp_path: Path
 ) -> None:
     Notepad(display, tmp_path / "text")
     device = X11Input(display.name, control)
@@ -214,9 +208,7 @@ def test_chords_that_typing_cannot_trigger(text: str) -> None:
     assert Chord.parse(str(Chord.parse(text))) == Chord.parse(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["q", "shift+q", "ctrl", "ctrl+alt", "enter", "ctrl+tab", "ctrl+a+b", "ctrl+1"]
-)
+@pytest.mark.parametrize("text", ["q", "shift+q", "ctrl", "ctrl+alt", "enter", "ctrl+tab", "ctrl+a+b", "ctrl+1"])
 def test_chords_that_it_could_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="cannot be a chord"):
         Chord.parse(text)
@@ -244,9 +236,7 @@ def test_two_chords_may_not_be_the_same() -> None:
         ([KeyDown(key="q"), KeyDown(key="ctrl")], KeyDown(key="alt"), True),
     ],
 )
-def test_the_agent_cannot_press_a_chord_of_the_person(
-    before: list[Action], action: Action, refused: bool
-) -> None:
+def test_the_agent_cannot_press_a_chord_of_the_person(before: list[Action], action: Action, refused: bool) -> None:
     guard = ChordGuard()
     for each in before:
         assert guard.refusal(each, Chords().all) is None

@@ -133,9 +133,7 @@ def test_layouts_and_locks_do_not_matter(
         server.connection.close()
 
 
-def test_held_modifiers_do_not_spoil_text_and_stay_held(
-    device: X11Input, notepad: Notepad, server: Server
-) -> None:
+def test_held_modifiers_do_not_spoil_text_and_stay_held(device: X11Input, notepad: Notepad, server: Server) -> None:
     device.keyboard.down("shift")
     device.keyboard.down("ctrl")
     held = server.down()
@@ -200,9 +198,7 @@ def test_a_stop_ends_typing_at_once_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("mask", [1 << 20 | 1 << 19, 1 << 20 | 1 << 17], ids=["as GTK", "as Qt"])
-def test_a_program_is_waited_for_whoever_it_answers(
-    display: PrivateDisplay, notepad: Notepad, mask: int
-) -> None:
+def test_a_program_is_waited_for_whoever_it_answers(display: PrivateDisplay, notepad: Notepad, mask: int) -> None:
     """GTK and Qt send the answer to a ping to listeners of different kinds."""
     program, control = Connection(display.name), Control()
     former = program.display.get_input_focus().focus

@@ -17,18 +17,7 @@ from hypothesis import strategies as st
 from places import SOURCE
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from saccade.actions.geometry import Point, Size
-from saccade.actions.schema import (
-    Action,
-    Click,
-    Drag,
-    Finished,
-    MouseDown,
-    MouseUp,
-    Scroll,
-    Type,
-    Wait,
-    action_adapter,
-)
+from saccade.actions.schema import Action, Click, Drag, Finished, MouseDown, MouseUp, Scroll, Type, Wait, action_adapter
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import ScriptedPolicy
 from saccade.tasks.adapters.browsergym_agent import SUBSETS, BrowserGymAgent, SaccadeArgs
@@ -69,10 +58,7 @@ ALL: tuple[tuple[dict[str, Any], list[str]], ...] = (
     ({"kind": "scroll", "direction": "up", "point": [9, 8], "amount": 2}, ["scroll_at(9, 8, 0, -200)"]),
     ({"kind": "scroll", "direction": "right"}, ["scroll_at(249, 160, 500, 0)"]),
     ({"kind": "type", "text": "a\n'ü\""}, ["keyboard_type('a\\n\\'\\xfc\"')"]),
-    (
-        {"kind": "type", "text": "a", "point": [1, 2]},
-        ["mouse_click(1, 2, 'left')", "keyboard_type('a')"],
-    ),
+    ({"kind": "type", "text": "a", "point": [1, 2]}, ["mouse_click(1, 2, 'left')", "keyboard_type('a')"]),
     ({"kind": "type", "text": ""}, ["noop(0)"]),
     ({"kind": "hotkey", "keys": ["ctrl", "shift", "t"]}, ["keyboard_press('Control+Shift+t')"]),
     ({"kind": "hotkey", "keys": ["ctrl", "+"]}, ["keyboard_press('Control++')"]),
@@ -84,10 +70,7 @@ ALL: tuple[tuple[dict[str, Any], list[str]], ...] = (
     ({"kind": "navigate", "url": "example.org"}, ["goto('https://example.org')"]),
     ({"kind": "navigate_back"}, ["go_back()"]),
     ({"kind": "press_back"}, ["go_back()"]),
-    (
-        {"kind": "long_press", "point": [1, 2]},
-        ["mouse_down(1, 2, 'left')", "noop(1000)", "mouse_up(1, 2, 'left')"],
-    ),
+    ({"kind": "long_press", "point": [1, 2]}, ["mouse_down(1, 2, 'left')", "noop(1000)", "mouse_up(1, 2, 'left')"]),
 )
 
 
@@ -255,11 +238,7 @@ def test_importing_it_loads_neither_a_browser_nor_a_model() -> None:
     code = "import sys, saccade.tasks.adapters.browsergym_agent, saccade.tasks.adapters.osworld_agent\n"
     code += "print(sorted({'playwright', 'torch', 'transformers', 'pyautogui', 'mss'} & set(sys.modules)))"
     shown = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(SOURCE)},
-        timeout=100,
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, timeout=100
     )
     assert (shown.stdout, shown.stderr) == ("[]\n", "")
 

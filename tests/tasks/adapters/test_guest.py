@@ -129,8 +129,7 @@ def test_an_error_of_the_harness_is_told_with_the_turn_it_belongs_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "end"),
-    [("Action: finished(content='42')", Finished(answer="42")), ("Action: call_user()", CallUser())],
+    ("reply", "end"), [("Action: finished(content='42')", Finished(answer="42")), ("Action: call_user()", CallUser())]
 )
 def test_the_word_that_ends_an_episode_is_handed_on(reply: str, end: Action) -> None:
     guest = Guest(Listening(reply), write)

@@ -208,7 +208,5 @@ while family() != before and time.monotonic() < until:
 print(family() == before)
 """
     environ = {**os.environ, "PYTHONPATH": str(SOURCE), "SACCADE_GYM_TEST": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environ, timeout=200
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, timeout=200)
     assert done.stdout.split() == ["True", "True"], done.stderr

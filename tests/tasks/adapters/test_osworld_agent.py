@@ -233,9 +233,7 @@ def test_waits_end_before_the_harness_gives_up() -> None:
 
 def test_the_clicks_of_a_double_click_are_told_apart() -> None:
     """Browsers take two clicks of one millisecond for the same."""
-    assert (
-        pyautogui_code(DoubleClick(point=Point(5, 6)), SIZE) == "pyautogui.doubleClick(5, 6, interval=0.01)"
-    )
+    assert pyautogui_code(DoubleClick(point=Point(5, 6)), SIZE) == "pyautogui.doubleClick(5, 6, interval=0.01)"
 
 
 def test_the_signatures_are_those_that_runners_call() -> None:

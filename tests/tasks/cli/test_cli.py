@@ -58,10 +58,7 @@ def one_line(result: Result) -> str:
 def test_parse_prints_one_line_in_screenshot_pixels(saccade) -> None:
     reply = "Thought: x\nAction: click(start_box='(500,250)')"
     result = saccade("parse", "--dialect", "uitars-1.0", "--size", "1280x720", stdin=reply)
-    assert json.loads(result.stdout) == {
-        "thought": "x",
-        "actions": [{"kind": "click", "point": [640.0, 180.0]}],
-    }
+    assert json.loads(result.stdout) == {"thought": "x", "actions": [{"kind": "click", "point": [640.0, 180.0]}]}
     assert result.stdout.count("\n") == 1
 
 
@@ -141,12 +138,7 @@ def wait_for(path: Path) -> None:
 
 def test_help_names_every_command(saccade) -> None:
     text = saccade("--help").stdout
-    assert {word for word in ("run", "parse", "view", "bench") if word in text} == {
-        "run",
-        "parse",
-        "view",
-        "bench",
-    }
+    assert {word for word in ("run", "parse", "view", "bench") if word in text} == {"run", "parse", "view", "bench"}
 
 
 @pytest.mark.parametrize(
@@ -154,10 +146,7 @@ def test_help_names_every_command(saccade) -> None:
     [
         ("ev", {"eval"}),
         ("eval screenspot-p", {"screenspot-pro"}),
-        (
-            "run --env miniwob:click-test",
-            {"miniwob:click-test", "miniwob:click-test-2", "miniwob:click-test-transfer"},
-        ),
+        ("run --env miniwob:click-test", {"miniwob:click-test", "miniwob:click-test-2", "miniwob:click-test-transfer"}),
         ("run --dialect uitars-1.", {"uitars-1.0", "uitars-1.0-mobile", "uitars-1.5"}),
     ],
 )

@@ -78,9 +78,7 @@ def test_kinds_are_named_by_the_error_tree(error: Exception, kind: str, exit_sta
     assert (failure.kind, failure.exit) == (kind, exit_status)
 
 
-def test_a_bug_keeps_its_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_keeps_its_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("saccade.tasks.doctor.doctor.doctor_and_print", lambda json_output: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         main(["doctor", "--json"])
@@ -101,16 +99,12 @@ def test_every_command_can_answer_in_json_and_shows_an_example() -> None:
     commands |= commands.pop("bench").commands
     lacking = [name for name, each in commands.items() if "json" not in {one.name for one in each.params}]
     assert lacking == []
-    assert [
-        name for name, each in commands.items() if "\n  saccade " not in each.help.replace("| ", "\n  ")
-    ] == []
+    assert [name for name, each in commands.items() if "\n  saccade " not in each.help.replace("| ", "\n  ")] == []
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "-h"]])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
-    code = (
-        f"import sys\nfrom saccade.tasks.cli.app import main\ntry: main({words})\nexcept SystemExit: pass\n"
-    )
+    code = f"import sys\nfrom saccade.tasks.cli.app import main\ntry: main({words})\nexcept SystemExit: pass\n"
     code += "print(sorted({'torch', 'numpy', 'playwright', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

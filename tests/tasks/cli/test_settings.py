@@ -149,9 +149,7 @@ def test_what_a_file_may_not_say(setup: Setup, text: str, hint: str) -> None:
         'stop_chord = "ctrl+alt+shift+f12"',
     ],
 )
-def test_a_projects_file_chooses_no_server_no_place_outside_and_no_protection(
-    setup: Setup, text: str
-) -> None:
+def test_a_projects_file_chooses_no_server_no_place_outside_and_no_protection(setup: Setup, text: str) -> None:
     (setup.project.parent.parent / "outside").mkdir()
     (setup.project.parent / "link").symlink_to("../outside")
     setup.project.write_text(text)
@@ -164,9 +162,7 @@ def test_a_projects_file_chooses_no_server_no_place_outside_and_no_protection(
     assert setup.config()[key][1] == str(setup.user), "the user's own file may"
 
 
-def test_a_projects_folders_are_its_own_and_what_it_chooses_is_printed(
-    setup: Setup, asked: SimpleNamespace
-) -> None:
+def test_a_projects_folders_are_its_own_and_what_it_chooses_is_printed(setup: Setup, asked: SimpleNamespace) -> None:
     (setup.project.parent / "checkpoint").mkdir()
     setup.project.write_text('model = "checkpoint"\ndata = "benchmarks"\nworkers = 2')
     result = call("run")

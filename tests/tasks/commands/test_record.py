@@ -69,9 +69,7 @@ class Process:
 
 
 def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, device: X11Input, tmp_path: Path) -> None:
-    process = Process(
-        "--out", str(tmp_path / "run"), "--display", display.name, "--task", "Say hello", "--json"
-    )
+    process = Process("--out", str(tmp_path / "run"), "--display", display.name, "--task", "Say hello", "--json")
     device.click(Point(100, 100))
     device.keyboard.type("hello")
     device.keyboard.chord(("ctrl", "alt", "q"))

@@ -49,13 +49,7 @@ def saccade(tmp_path: Path) -> Call:
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
         return subprocess.run(
-            command(*words),
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment,
-            timeout=180,
-            check=False,
+            command(*words), capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=180, check=False
         )
 
     return call
@@ -71,9 +65,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
         errors = done.stderr
         if isinstance(done.exception, SaccadeError):
             errors += f"saccade: {done.exception}\n"
-        return subprocess.CompletedProcess(
-            words, 2 if errors != done.stderr else done.exit_code, done.stdout, errors
-        )
+        return subprocess.CompletedProcess(words, 2 if errors != done.stderr else done.exit_code, done.stdout, errors)
 
     return call
 
@@ -206,9 +198,7 @@ def test_what_is_malformed_is_named_by_file_and_line(here: Call, server: Server,
     assert f"{file}:1: not JSON" in refusal(here(*asking(server, data=tmp_path / "data")))
 
 
-def test_what_is_missing_is_said_before_anything_is_asked(
-    saccade: Call, server: Server, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_said_before_anything_is_asked(saccade: Call, server: Server, tmp_path: Path) -> None:
     line = refusal(saccade(*asking(server, "screenspot-v2", tmp_path / "nowhere")))
     assert "get screenspot_*_v2.json and screenspotv2_image.zip" in line
     assert "nowhere/screenspot-v2" in line
@@ -223,15 +213,9 @@ def test_what_is_missing_is_said_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (
-            ("screenspot", "--seeds", "0-4"),
-            "--seeds is for interactive suites; screenspot is not one of them",
-        ),
+        (("screenspot", "--seeds", "0-4"), "--seeds is for interactive suites; screenspot is not one of them"),
         (("screenspot", "--max-steps", "3"), "--max-steps is for interactive suites"),
-        (
-            ("miniwob", "--limit", "3"),
-            "--limit is for suites of recorded screens; miniwob is not one of them",
-        ),
+        (("miniwob", "--limit", "3"), "--limit is for suites of recorded screens; miniwob is not one of them"),
         (("screenspot", "--data", str(FIXTURES), "--workers", "2"), "--workers is for models on a server"),
         (("screenspot", "--data", str(FIXTURES), "--resume"), "--resume needs the folder"),
     ],
@@ -273,10 +257,7 @@ def test_two_evaluations_are_compared_by_sample(here: Call, server: Server, tmp_
     after = last(here(*asking(server), "--out", "b", "--limit", "3", "--json"))
     assert (before["errors"], after["errors"]) == ({}, {"unreadable": 3})
     found = last(here("compare", "a", "b", "--json"))
-    right = sum(
-        json.loads(line)["reward"]
-        for line in (tmp_path / "a" / "episodes.jsonl").read_text().splitlines()[:3]
-    )
+    right = sum(json.loads(line)["reward"] for line in (tmp_path / "a" / "episodes.jsonl").read_text().splitlines()[:3])
     assert right > 0
     assert (found["pairs"], found["lost"], found["won"], found["unpaired"]) == (3, right, 0, 1)
     assert found["difference"] == pytest.approx(-right / 3)

@@ -93,10 +93,7 @@ def test_only_what_was_begun_is_resumed(tmp_path: Path) -> None:
 def test_what_broke_once_is_tried_again(tmp_path: Path) -> None:
     told = Told()
     evaluate(made_evaluation(tmp_path, "form", "crash-once", "broken-once", seeds=[0], workers=2), told)
-    assert sorted(told.failures) == [
-        ("broken-once", 0, "environment", True),
-        ("crash-once", 0, "worker", True),
-    ]
+    assert sorted(told.failures) == [("broken-once", 0, "environment", True), ("crash-once", 0, "worker", True)]
     found = table(tmp_path / "eval")
     assert (found["scored"], found["errors"]) == (3, {})
     assert len({record["success"] for record in found["records"]}) == 1, "all three are the same form"

@@ -93,9 +93,7 @@ def test_recorded_screens_sum_up_as_before(name: str, golden: Path) -> None:
         key: (part["n"], part["score"]) for key, part in before["parts"].items()
     }
     tasks = before["tasks"]
-    assert found["tasks"] == (
-        tasks and {"n": tasks["n"], "score": tasks["success"], "interval": tasks["interval"]}
-    )
+    assert found["tasks"] == (tasks and {"n": tasks["n"], "score": tasks["success"], "interval": tasks["interval"]})
     for task, values in before["per_task"].items():
         assert {key: found["per_task"][task][key] for key in values} == values
     renamed = {"policy" if kind == "failed" else kind: count for kind, count in before["errors"].items()}
@@ -145,9 +143,7 @@ def test_episodes_that_act_resume(golden: Path, tmp_path: Path) -> None:
     assert (config.schema_version, len(records)) == (SCHEMA_VERSION, 4)
     with pytest.raises(UsageError, match="max_steps: 10 then, 3 now"):
         evaluate(
-            Evaluation(golden / "acting", suite, MadeSource(), ("form", "confusing"), (0, 1), 3),
-            told,
-            resume=True,
+            Evaluation(golden / "acting", suite, MadeSource(), ("form", "confusing"), (0, 1), 3), told, resume=True
         )
 
 

@@ -149,9 +149,7 @@ def test_the_model_is_loaded_once_for_all_workers(tmp_path: Path) -> None:
     evaluation = served_evaluation(tmp_path, "form", "form-2")
     evaluate(evaluation, Told())
     assert len(numbers(tmp_path, "loaded")) == 1
-    assert not numbers(tmp_path, "loaded") & numbers(tmp_path, "closed"), (
-        "a process of its own holds the model"
-    )
+    assert not numbers(tmp_path, "loaded") & numbers(tmp_path, "closed"), "a process of its own holds the model"
     each = tmp_path / "each"
     evaluate(served_evaluation(each, "form", "form-2", share=False), Told())
     assert numbers(each, "loaded") & numbers(each, "closed"), "workers load it themselves"
@@ -318,13 +316,7 @@ def test_a_killed_runner_leaves_no_process_and_no_socket(folder: Path, tmp_path:
     temporary.mkdir()
     path = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, made_served; made_served.main(*sys.argv[1:])",
-            str(tmp_path),
-            "slow",
-        ],
+        [sys.executable, "-c", "import sys, made_served; made_served.main(*sys.argv[1:])", str(tmp_path), "slow"],
         env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(temporary)},
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -80,11 +80,7 @@ def program(process: int) -> str:
 
 def left_behind(folder: Path, started: set[int]) -> list[str]:
     """Processes and files that should have gone."""
-    files = [
-        path.relative_to(folder)
-        for name in ("home/.ray/*", "t/saccade*", "t/ray*")
-        for path in folder.glob(name)
-    ]
+    files = [path.relative_to(folder) for name in ("home/.ray/*", "t/saccade*", "t/ray*") for path in folder.glob(name)]
     return [name for number in started if (name := program(number))] + list(map(str, files))
 
 

@@ -49,10 +49,7 @@ def test_the_interval_holds_the_mean_as_often_as_promised(tasks: int) -> None:
     held = 0
     for _ in range(400):
         chances = [dice.uniform(0.2, 0.8) for _ in range(tasks)]
-        groups = {
-            str(task): [float(dice.random() < chance) for _ in range(10)]
-            for task, chance in enumerate(chances)
-        }
+        groups = {str(task): [float(dice.random() < chance) for _ in range(10)] for task, chance in enumerate(chances)}
         low, high = clustered(groups)
         held += low <= 0.5 <= high
     assert 0.91 <= held / 400 <= 0.98

@@ -167,9 +167,7 @@ def test_a_reply_without_actions_keeps_its_step_and_error(name: str, tmp_path: P
     assert [step.prediction.error for step in back.steps if step.prediction] == [None, "cannot be read", None]
     assert [len(done) for done in actions_of(back)] == [1, 0, 2]
     assert back.steps[0].actions[-1].error == "no effect"
-    assert [look.screenshot for look in back.observations()] == [
-        look.screenshot for look in run.observations()
-    ]
+    assert [look.screenshot for look in back.observations()] == [look.screenshot for look in run.observations()]
 
 
 def test_parquet_gives_back_every_byte(tmp_path: Path) -> None:
@@ -251,9 +249,7 @@ def test_no_less_than_is_ever_typed_for_osworld(text: str) -> None:
 
 
 def test_osworld_is_what_its_runner_writes(tmp_path: Path) -> None:
-    run = made_run(
-        tmp_path / "run", [(Click(point=AT),), (Wait(),), (Press(key="meta"), Finished(answer="yes"))]
-    )
+    run = made_run(tmp_path / "run", [(Click(point=AT),), (Wait(),), (Press(key="meta"), Finished(answer="yes"))])
     out = Path(export_runs(tmp_path / "run", "osworld").out)
     assert out == tmp_path / "run-osworld"
     lines = [json.loads(line) for line in (out / "traj.jsonl").read_text().splitlines()]
@@ -322,10 +318,7 @@ def test_a_folder_of_runs_goes_out_and_comes_back(name: str, tmp_path: Path) -> 
 
 SPELLED: dict[str, tuple[Action, tuple[Action, ...]]] = {
     "type": (Type(text="x", point=AT), (Click(point=AT), Type(text="x"))),
-    "long_press": (
-        LongPress(point=AT, seconds=2),
-        (MouseDown(point=AT), Wait(seconds=2), MouseUp()),
-    ),
+    "long_press": (LongPress(point=AT, seconds=2), (MouseDown(point=AT), Wait(seconds=2), MouseUp())),
     "navigate_back": (NavigateBack(), (Hotkey(keys=("alt", "left")),)),
     "press_back": (PressBack(), (Hotkey(keys=("alt", "left")),)),
     "navigate": (

@@ -78,20 +78,14 @@ CODES: dict[str, tuple[Action, ...]] = {
         Move(point=Point(160, 50)),
         Scroll(direction="down", amount=3),
     ),
-    "computer.triple_click(x=0.5, y=0.25)": (
-        DoubleClick(point=Point(160, 50)),
-        Click(point=Point(160, 50)),
-    ),
+    "computer.triple_click(x=0.5, y=0.25)": (DoubleClick(point=Point(160, 50)), Click(point=Point(160, 50))),
     "pyautogui.click(x=0.5, y=0.25, clicks=3, button='left')": (
         DoubleClick(point=Point(160, 50)),
         Click(point=Point(160, 50)),
     ),
     "pyautogui.hotkey(['ctrl', 'c'])": (Hotkey(keys=("ctrl", "c")),),
     "import pyautogui\nimport time\npyautogui.press('enter', presses=2)  # twice": (Press(key="enter"),) * 2,
-    'pyautogui.write(message="it\'s \\u003c", interval=0.1); time.sleep(1.5)': (
-        Type(text="it's <"),
-        Wait(seconds=1.5),
-    ),
+    'pyautogui.write(message="it\'s \\u003c", interval=0.1); time.sleep(1.5)': (Type(text="it's <"), Wait(seconds=1.5)),
     r"pyautogui.write('C:\dir')": (Type(text=r"C:\dir"),),
     "computer.wait()": (Wait(),),
     "computer.terminate(status='failure')": (CallUser(),),
@@ -122,9 +116,7 @@ def test_agentnet_pictures_may_be_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_published_osworld_result_is_read(tmp_path: Path) -> None:
-    code = (
-        'import pyautogui\npyautogui.typewrite("a"); pyautogui.hotkey("shift", ","); pyautogui.typewrite("b")'
-    )
+    code = 'import pyautogui\npyautogui.typewrite("a"); pyautogui.hotkey("shift", ","); pyautogui.typewrite("b")'
     folder = osworld(
         tmp_path / "task-id",
         {"action": "pyautogui.click(90, 98)", "response": ["a", "list"]},
@@ -290,9 +282,7 @@ def test_a_malformed_table_is_named(damage: str, tmp_path: Path) -> None:
 
 def test_a_table_of_a_newer_version_says_so(tmp_path: Path) -> None:
     def newer(rows: list[dict[str, Any]]) -> None:
-        rows[0]["events"] = rows[0]["events"].replace(
-            f'"schema_version":{SCHEMA_VERSION}', '"schema_version":99'
-        )
+        rows[0]["events"] = rows[0]["events"].replace(f'"schema_version":{SCHEMA_VERSION}', '"schema_version":99')
 
     file = changed_table(tmp_path, newer)
     with pytest.raises(NewerSchemaError, match=r"99.*update"):

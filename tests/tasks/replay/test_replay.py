@@ -16,13 +16,7 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Type
 from saccade.agent.replay.recording import recording
 from saccade.env.registry import make_environment
-from saccade.env.trajectory.events import (
-    ActionEvent,
-    EndEvent,
-    EnvironmentSettings,
-    PredictionEvent,
-    StartEvent,
-)
+from saccade.env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, PredictionEvent, StartEvent
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from saccade.tasks.cli.app import app
 from saccade.tasks.replay.replay import RECORD_NAME
@@ -146,13 +140,9 @@ def test_an_exact_replay_acts_only_on_the_screens_it_knows(
     page(BUTTON.format(60))
     moved = command("replay", "made", "--exact", "--patience", 0.3)
     assert (moved["success"], moved["stopped_at"], moved["steps"]) == (False, 0, 0)
-    page(
-        "<script>setTimeout(() => { document.body.innerHTML = `" + BUTTON.format(20) + "`; }, 2500)</script>"
-    )
+    page("<script>setTimeout(() => { document.body.innerHTML = `" + BUTTON.format(20) + "`; }, 2500)</script>")
     assert command("replay", "made", "--exact")["success"], "a late page is waited for"
-    page(
-        f"<div id=late></div>{BUTTON.format(20)}<script>onclick = () => {{ late.innerHTML = 'Hi'; }}</script>"
-    )
+    page(f"<div id=late></div>{BUTTON.format(20)}<script>onclick = () => {{ late.innerHTML = 'Hi'; }}</script>")
     drifted = command("replay", "made", "--exact", "--patience", 0.3)
     assert (drifted["stopped_at"], drifted["steps"]) == (1, 1)
     shown = Trajectory.load(Path(drifted["trajectory"]))
@@ -165,10 +155,7 @@ def test_values_are_filled_in_and_secrets_never_stored(
     command: Command, page: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = page(FIELD)
-    typed = [
-        Type(text="{{name}}", point=Point(80, 30)),
-        Type(text="{{password}}", point=Point(80, 70)),
-    ]
+    typed = [Type(text="{{name}}", point=Point(80, 30)), Type(text="{{password}}", point=Point(80, 70))]
     by_hand(tmp_path / "made", url, typed)
     with pytest.raises(UsageError, match=r"--set name=VALUE"):
         command("replay", "made", "--offline")
@@ -197,11 +184,7 @@ def test_values_are_filled_in_and_secrets_never_stored(
     ids=["truncated", "reordered", "edited", "newer", "malformed"],
 )
 def test_a_recording_that_is_not_whole_executes_nothing(
-    command: Command,
-    page: Callable[[str], str],
-    tmp_path: Path,
-    spoil: Callable[[list[str]], list[str]],
-    why: str,
+    command: Command, page: Callable[[str], str], tmp_path: Path, spoil: Callable[[list[str]], list[str]], why: str
 ) -> None:
     made = made_up(tmp_path / "made", page(BUTTON.format(20)))
     file = made / FILE_NAME

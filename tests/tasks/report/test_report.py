@@ -156,13 +156,7 @@ def test_opens_from_disk_with_everything_on_it(tmp_path: Path, viewer: Viewer) -
     )
     assert page.locator(".steps a").all_inner_texts()[1].split("\n")[:2] == ["2", "type “hello”"]
     details = page.inner_text("#details")
-    for text in (
-        "I see it.",
-        '{"kind": "click", "point": [90,98]}',
-        "decode 300 ms",
-        "1,204 tokens",
-        "28 (70 %)",
-    ):
+    for text in ("I see it.", '{"kind": "click", "point": [90,98]}', "decode 300 ms", "1,204 tokens", "28 (70 %)"):
         assert text in details
     assert shown_digest(page) == run.steps[0].observation.screenshot
 
@@ -207,9 +201,7 @@ def test_errors_rewards_and_changed_actions_are_told(tmp_path: Path, viewer: Vie
 
 
 @pytest.mark.parametrize(("device_scale", "viewport"), [(1.0, DESK), (2.0, DESK), (1.0, PHONE)])
-def test_marks_lie_on_the_point(
-    tmp_path: Path, viewer: Viewer, device_scale: float, viewport: dict[str, int]
-) -> None:
+def test_marks_lie_on_the_point(tmp_path: Path, viewer: Viewer, device_scale: float, viewport: dict[str, int]) -> None:
     points = [Point(3.5, 2.0), Point(640.0, 360.0), Point(1211.25, 700.5)]
     actions = [[kind(point=point)] for kind in (Click, RightClick, DoubleClick) for point in points]
     run = made_run(tmp_path, actions, size=(1280, 720), device_scale=device_scale)
@@ -279,9 +271,7 @@ def test_every_kind_of_action_is_named_and_labelled(tmp_path: Path, viewer: View
 
 
 def test_keys_and_typed_text_stand_below_the_picture(tmp_path: Path, viewer: Viewer) -> None:
-    page = viewer.open(
-        write_report(made_run(tmp_path, [[Hotkey(keys=("ctrl", "shift", "t")), Type(text="x\ny")]]))
-    )
+    page = viewer.open(write_report(made_run(tmp_path, [[Hotkey(keys=("ctrl", "shift", "t")), Type(text="x\ny")]])))
     assert page.locator("#caption kbd").all_inner_texts() == ["ctrl", "shift", "t"]
     assert page.locator("#caption .said").inner_text() == "x\ny"
 
@@ -438,9 +428,7 @@ def test_a_run_with_a_start_and_nothing_else(tmp_path: Path, viewer: Viewer) -> 
 def test_a_missing_and_a_changed_screenshot_say_why(tmp_path: Path, viewer: Viewer) -> None:
     run = made_run(tmp_path, THREE)
     run.image_path(run.steps[0].observation).unlink()
-    run.image_path(run.steps[1].observation).write_bytes(
-        run.image_path(run.steps[2].observation).read_bytes()
-    )
+    run.image_path(run.steps[1].observation).write_bytes(run.image_path(run.steps[2].observation).read_bytes())
     page = viewer.open(write_report(run))
     assert page.inner_text("#stage .missing").startswith("screenshots/")
     assert "screenshot of step 0 is unreadable: No such file" in page.inner_text("#stage .missing")

@@ -42,10 +42,7 @@ def opened(chromium: Chromium) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(f"ran: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda sent: sent.url.startswith(("file:", "data:")) or complaints.append(sent.url),
-        )
+        page.on("request", lambda sent: sent.url.startswith(("file:", "data:")) or complaints.append(sent.url))
         page.goto(file.resolve().as_uri())
         return page
 
@@ -56,9 +53,7 @@ def opened(chromium: Chromium) -> Iterator[Callable[..., Page]]:
 
 
 def view(*arguments: object) -> Result:
-    result = CliRunner().invoke(
-        app, ["view", *map(str, arguments), *([] if "--check" in arguments else ["--no-open"])]
-    )
+    result = CliRunner().invoke(app, ["view", *map(str, arguments), *([] if "--check" in arguments else ["--no-open"])])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -70,11 +65,7 @@ def runs(tmp_path: Path) -> Path:
     folder = tmp_path / "runs"
     made_run(folder / "first", [[CLICK]], instruction="Order the tea")
     made_run(
-        folder / "deep" / "second",
-        [[CLICK]] * 3,
-        instruction="Book a room",
-        environment="desktop",
-        time=EPOCH + 1000,
+        folder / "deep" / "second", [[CLICK]] * 3, instruction="Book a room", environment="desktop", time=EPOCH + 1000
     )
     lost = end_event(2, end="step_limit", success=False, reward=0.0)
     made_run(folder / "third 100% #1", [[CLICK], [PRESS]], instruction=EVIL, end=lost, time=EPOCH + 2000)
@@ -109,10 +100,7 @@ def test_a_folder_of_runs_becomes_a_table_newest_first(runs: Path, opened: Calla
         }.items()
     )
     assert page.locator("tbody img").count() == 3
-    assert (
-        page.locator("tbody img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)")
-        == 192
-    )
+    assert page.locator("tbody img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 192
 
 
 def test_each_row_leads_to_its_report_and_back(runs: Path, opened: Callable[..., Page]) -> None:

@@ -48,9 +48,7 @@ def opened(chromium: Chromium) -> Iterator[Any]:
         page.on("dialog", lambda dialog: (complaints.append(f"ran: {dialog.message}"), dialog.dismiss()))
         page.on(
             "request",
-            lambda sent: (
-                sent.url.startswith(("file:", "data:")) or complaints.append(f"asked for {sent.url}")
-            ),
+            lambda sent: sent.url.startswith(("file:", "data:")) or complaints.append(f"asked for {sent.url}"),
         )
         page.goto(report.resolve().as_uri() + mark)
         return page
@@ -89,9 +87,7 @@ def verified(tmp_path: Path) -> Trajectory:
     """Five steps, one for each way in which a step comes about; the healed one took place on a moved page."""
     recording = write_run(tmp_path / "made", ["a", "b", "c", "d", "e"], [HERE] * 4)
     replay = write_run(
-        tmp_path / "again",
-        ["a", "b", "c", "d, moved", "e", "e"],
-        [HERE, HERE, HERE, THERE, Finished(answer="done")],
+        tmp_path / "again", ["a", "b", "c", "d, moved", "e", "e"], [HERE, HERE, HERE, THERE, Finished(answer="done")]
     )
     steps = [ReplayStep(step, step if step < 4 else None, how, 1) for step, how in enumerate(OUTCOMES)]
     keep_record(replay.directory, recording.directory, steps=[asdict(step) for step in steps])
@@ -155,13 +151,9 @@ def test_each_outcome_is_marked_in_the_list_and_the_timeline(verified: Trajector
     page = opened(write_report(verified))
     told = page.locator(".steps .status").all_inner_texts()
     assert [text.strip(" ·") for text in told] == ["as recorded", "agreed", "near", "healed", "end"]
-    bars = page.locator("#timeline rect").evaluate_all(
-        "(bars) => bars.map((bar) => bar.getAttribute('class'))"
-    )
+    bars = page.locator("#timeline rect").evaluate_all("(bars) => bars.map((bar) => bar.getAttribute('class'))")
     assert [bar.split()[0] for bar in bars[:-1]] == [f"of-{outcome}" for outcome in OUTCOMES]
-    fills = page.locator("#timeline rect").evaluate_all(
-        "(bars) => bars.map((bar) => getComputedStyle(bar).fill)"
-    )
+    fills = page.locator("#timeline rect").evaluate_all("(bars) => bars.map((bar) => getComputedStyle(bar).fill)")
     assert len(set(fills[1:4])) == 3
     legend = page.locator("#outcomes span").all_inner_texts()
     assert legend == ["1 as recorded", "1 agreed", "1 near", "1 healed", "1 end"]
@@ -240,12 +232,7 @@ def test_a_drift_is_shown_with_both_screens_and_the_box(tmp_path: Path, opened: 
     assert shown(page, "#stage") == run.final.screenshot
     for stage in ("#recorded-stage", "#stage"):
         box = page.locator(f"{stage} .differs rect.ink")
-        assert [box.get_attribute(name) for name in ("x", "y", "width", "height")] == [
-            "100",
-            "40",
-            "80",
-            "50",
-        ]
+        assert [box.get_attribute(name) for name in ("x", "y", "width", "height")] == ["100", "40", "80", "50"]
     assert "It differs from 100, 40 to 180, 90." in page.inner_text("#details")
     assert page.locator("#recorded-stage .ring.ink").count() == (0 if gone else 1)
     assert "of-exact" in (page.locator("#timeline rect").first.get_attribute("class") or "")
@@ -293,9 +280,7 @@ def test_on_a_phone_they_stand_one_above_the_other(verified: Trajectory, opened:
     assert small == []
 
 
-def test_a_real_exact_replay_shows_its_drift(
-    tmp_path: Path, opened: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_real_exact_replay_shows_its_drift(tmp_path: Path, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recorded on one page, replayed on another: what the replay left is what the report reads."""
     from saccade.actions.geometry import Size
     from saccade.env.registry import make_environment

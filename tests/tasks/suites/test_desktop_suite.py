@@ -83,9 +83,7 @@ def test_empty_hands_earn_nothing_and_scripts_earn_everything() -> None:
 def test_giving_up_is_right_only_where_nothing_can_be_done() -> None:
     with closing(opened("make-tree")) as environment:
         environment.reset(0)
-        environment.step(
-            Type(text="mkdir -p projects/{alpha,beta,gamma}/{10..99} projects/{omega,sigma,theta}\n")
-        )
+        environment.step(Type(text="mkdir -p projects/{alpha,beta,gamma}/{10..99} projects/{omega,sigma,theta}\n"))
         assert environment.judge(CallUser()) == (0.0, False)
 
 
@@ -127,10 +125,7 @@ def test_the_keys_of_a_terminal_and_open_app_start_programs() -> None:
         titles = " ".join(window.title for window in windows_of(environment.display))
         assert "Terminal" in titles
         assert "galculator" in titles
-        assert (
-            environment.step(OpenApp(name="no-such-program")).error
-            == "no program is called 'no-such-program'"
-        )
+        assert environment.step(OpenApp(name="no-such-program")).error == "no program is called 'no-such-program'"
         assert environment.step(OpenApp(name="/bin/sh")).error is not None
 
 
@@ -191,10 +186,7 @@ def test_killed_in_the_middle_it_goes_on_and_leaves_nothing(tmp_path: Path) -> N
     assert eventually(lambda: marked(mark) == [], 60)
     summary = table(tmp_path / "eval")
     assert (summary.episodes, summary.errors) == (4, {})
-    assert {task: each.success for task, each in summary.per_task.items()} == {
-        "make-tree": 0.0,
-        "print-in-colour": 1.0,
-    }
+    assert {task: each.success for task, each in summary.per_task.items()} == {"make-tree": 0.0, "print-in-colour": 1.0}
 
 
 def is_display(process: int) -> bool:

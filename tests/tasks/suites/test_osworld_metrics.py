@@ -73,9 +73,7 @@ def test_an_unknown_rule_or_type_is_loud() -> None:
 
 def test_a_missing_package_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(
-        MissingPartError, match=r"pandas is not installed; run: pip install 'saccade\[osworld\]'"
-    ):
+    with pytest.raises(MissingPartError, match=r"pandas is not installed; run: pip install 'saccade\[osworld\]'"):
         extras.need_package("pandas")
     monkeypatch.undo()
     assert set(PACKAGES) < set(METRICS)

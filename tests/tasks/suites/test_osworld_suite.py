@@ -11,13 +11,7 @@ from pathlib import Path
 import pytest
 
 from places import FIXTURES
-from saccade.actions.errors import (
-    DataError,
-    EnvironmentFailure,
-    MissingPartError,
-    UnknownTaskError,
-    UsageError,
-)
+from saccade.actions.errors import DataError, EnvironmentFailure, MissingPartError, UnknownTaskError, UsageError
 from saccade.actions.geometry import Size
 from saccade.actions.schema import Action, CallUser, Finished, Type, Wait
 from saccade.tasks.osworld.cache import Cache
@@ -31,9 +25,7 @@ from saccade.tasks.suites.interactive import SupportsSelection
 from saccade.tasks.suites.interactive_registry import interactive_suite
 from saccade.tasks.suites.osworld import OsWorldSuite
 
-FOLDER, CACHED, NEVER, WEB, ACCOUNT, GIMP, TABLE = (
-    f"00000000-0000-4000-8000-00000000000{i}" for i in range(1, 8)
-)
+FOLDER, CACHED, NEVER, WEB, ACCOUNT, GIMP, TABLE = (f"00000000-0000-4000-8000-00000000000{i}" for i in range(1, 8))
 
 
 @pytest.fixture
@@ -56,11 +48,7 @@ def test_what_can_be_run_is_told_from_what_cannot_and_why(cache: Path) -> None:
     assert suite.tasks("small") == [NEVER]
     left_out = suite.left_out
     assert {task: {kind_of(reason) for reason in reasons} for task, reasons in left_out.items()} == {
-        WEB: {
-            "needs the live web",
-            "needs the browser's internal state",
-            "needs a metric that is not implemented",
-        },
+        WEB: {"needs the live web", "needs the browser's internal state", "needs a metric that is not implemented"},
         ACCOUNT: {"needs an account", "needs a file that is not in the cache"},
         GIMP: {"needs a program that is not installed", "needs a metric that is not implemented"},
         TABLE: {
@@ -186,9 +174,7 @@ def test_code_that_moves_the_pointer_is_known_from_other_code() -> None:
 
 
 def test_placeholders_are_filled_for_the_screen() -> None:
-    command = (
-        "{CLIENT_PASSWORD} {SCREEN_WIDTH} {SCREEN_HEIGHT} {SCREEN_WIDTH_HALF} {SCREEN_HEIGHT_HALF} {OTHER}"
-    )
+    command = "{CLIENT_PASSWORD} {SCREEN_WIDTH} {SCREEN_HEIGHT} {SCREEN_WIDTH_HALF} {SCREEN_HEIGHT_HALF} {OTHER}"
     task = Task.model_validate(
         {
             "id": "made",

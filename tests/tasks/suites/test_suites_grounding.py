@@ -37,25 +37,15 @@ def click(x: float, y: float) -> Click:
 
 def test_screenspot_is_read_as_published() -> None:
     found = samples("screenspot")
-    assert list(found) == [
-        "desktop/0",
-        "desktop/1",
-        "mobile/0",
-        "web/0",
-    ]
+    assert list(found) == ["desktop/0", "desktop/1", "mobile/0", "web/0"]
     first = found["desktop/0"]
     assert first.question == "save the file"
-    assert first.labels == {
-        "platform": "desktop",
-        "element": "text",
-        "platform and element": "desktop, text",
-    }
+    assert first.labels == {"platform": "desktop", "element": "text", "platform and element": "desktop, text"}
     assert first.screenshot().size == (200, 100)
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "value"),
-    [(10, 20, 1), (40, 30, 1), (25, 25, 1), (41, 25, 0), (25, 31, 0), (9, 25, 0)],
+    ("x", "y", "value"), [(10, 20, 1), (40, 30, 1), (25, 25, 1), (41, 25, 0), (25, 31, 0), (9, 25, 0)]
 )
 def test_screenspot_boxes_are_xywh_with_their_borders(x: float, y: float, value: float) -> None:
     sample = samples("screenspot")["desktop/0"]  # 10, 20, 30 wide, 10 high
@@ -107,9 +97,7 @@ def test_osworld_g_boxes_polygons_and_refusals() -> None:
         (absent, [click(5, 5)], 0),
         (absent, [Wait()], 0),
     ]
-    assert [judged("osworld-g", sample, *answer).value for sample, answer, _ in cases] == [
-        value for *_, value in cases
-    ]
+    assert [judged("osworld-g", sample, *answer).value for sample, answer, _ in cases] == [value for *_, value in cases]
 
 
 def test_pictures_are_opened_when_they_are_needed(tmp_path: Path) -> None:
@@ -150,9 +138,7 @@ def test_an_unknown_suite_names_the_nearest() -> None:
         ({"data_type": None}, "data_type is missing"),
     ],
 )
-def test_a_malformed_row_is_named_by_file_and_line(
-    change: dict[str, object], reason: str, tmp_path: Path
-) -> None:
+def test_a_malformed_row_is_named_by_file_and_line(change: dict[str, object], reason: str, tmp_path: Path) -> None:
     shutil.copytree(FIXTURES / "screenspot", tmp_path / "screenspot")
     file = tmp_path / "screenspot/screenspot_desktop.json"
     rows = json.loads(file.read_text(encoding="utf-8"))

@@ -65,9 +65,7 @@ def test_androidcontrol_is_read_as_published() -> None:
     assert [sample.labels["action"] for sample in high] == [
         *("open_app", "click", "type_text", "scroll", "navigate_back", "wait", "status")
     ]
-    assert high[2].question == (
-        "Find Rome on the map\n\nPrevious actions:\n1. Open the Maps app\n2. Click the icon"
-    )
+    assert high[2].question == ("Find Rome on the map\n\nPrevious actions:\n1. Open the Maps app\n2. Click the icon")
     assert low[2].question == "Find Rome on the map\nThe next step: Type Rome Italy"
     assert {sample.task for sample in high} == {"7"}
 
@@ -91,12 +89,7 @@ TYPED = Type(text="Rome Italy")
         (TYPE, [Type(text="Rome Italy", point=Point(10, 20))], 1, {"type": 1, "grounding": 1, "atlas": 1}),
         (TYPE, [click(61, 40), TYPED], 0, {"type": 1, "grounding": 0, "atlas": 1}),
         (TYPE, [TYPED], 0, {"type": 1, "grounding": 0, "atlas": 1}),
-        (
-            TYPE,
-            [click(50, 30), Type(text="rome italy")],
-            0,
-            {"type": 1, "grounding": 0, "atlas": 1},
-        ),  # first word
+        (TYPE, [click(50, 30), Type(text="rome italy")], 0, {"type": 1, "grounding": 0, "atlas": 1}),  # first word
         (TYPE, [click(50, 30), Type(text="Italy")], 0, {"type": 1, "grounding": 0, "atlas": 0}),
         (TYPE, [click(50, 30), Type(text="")], 0, {"type": 1, "grounding": 0, "atlas": 0}),
         (SCROLL, [Scroll(direction="down")], 1, {"type": 1, "atlas": 1}),
@@ -195,12 +188,7 @@ def test_gui_odyssey_is_read_as_published() -> None:
         *("CLICK: (500, 500)", "TYPE: hello world", "SCROLL: UP", "PRESS_HOME"),
         *("LONG_PRESS: (200, 200)", "COMPLETE", "IMPOSSIBLE"),
     ]
-    assert found[5].history == (
-        "TYPE: hello world",
-        "SCROLL: UP",
-        "PRESS_HOME",
-        "LONG_PRESS: (200, 200)",
-    )
+    assert found[5].history == ("TYPE: hello world", "SCROLL: UP", "PRESS_HOME", "LONG_PRESS: (200, 200)")
     assert found[0].instruction == "Buy a lamp and tell a friend"
     assert found[6].labels == {"action": "IMPOSSIBLE", "category": "General_Tool"}
     assert get_suite("gui-odyssey-random").average == "category"
@@ -285,12 +273,7 @@ def far(distance: float) -> float:
         (1, [Type(text="cats", point=Point(1, 1))], 0, {"write": 0}),  # a click comes first
         (2, [Drag(start=Point(20, 10), end=Point(60, 30))], 1, {"moveto": 1, "dragto": 1}),
         (2, [Move(point=Point(20, 10))], 0.5, {"moveto": 1, "dragto": 0}),
-        (
-            2,
-            [Drag(start=Point(20, 10), end=Point(60, 33))],
-            (1 + far(0.03)) / 2,
-            {"moveto": 1, "dragto": far(0.03)},
-        ),
+        (2, [Drag(start=Point(20, 10), end=Point(60, 33))], (1 + far(0.03)) / 2, {"moveto": 1, "dragto": far(0.03)}),
         (3, [Scroll(direction="up")], 1, {"scroll": 1}),
         (3, [Press(key="pagedown")], 0, {"scroll": 0}),
         (4, [Finished()], 1, {"terminate": 1}),
@@ -317,13 +300,7 @@ def test_a_text_takes_one_enter() -> None:
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "message"),
     [
-        (
-            "androidcontrol-high",
-            "AndroidControl_processed_test_steps.json",
-            '"click"',
-            '"tap"',
-            "action_type is 'tap'",
-        ),
+        ("androidcontrol-high", "AndroidControl_processed_test_steps.json", '"click"', '"tap"', "action_type is 'tap'"),
         (
             "mind2web-task",
             "cross_task_blocks.jsonl",
@@ -340,13 +317,7 @@ def test_a_text_takes_one_enter() -> None:
         ),
         ("gui-odyssey-app", "annotations/E1.json", '"KEY_HOME"', '"KEY_X"', "steps[3]: info is 'KEY_X'"),
         ("gui-odyssey-app", "splits/app_split.json", '"E2.json"', '"E9.json"', "E9.json"),
-        (
-            "agentnetbench",
-            "s_1.json",
-            '"status": "success"',
-            '"status": 3',
-            "[0]: params: status is a number",
-        ),
+        ("agentnetbench", "s_1.json", '"status": "success"', '"status": 3', "[0]: params: status is a number"),
     ],
 )
 def test_what_is_malformed_is_named_and_left_out(

@@ -89,9 +89,7 @@ class Terminal:
         return not termios.tcgetattr(self.mine)[3] & termios.ICANON
 
     def lines(self) -> list[dict[str, object]]:
-        return [
-            json.loads(line) for line in (self.folder / "run" / "trajectory.jsonl").read_text().splitlines()
-        ]
+        return [json.loads(line) for line in (self.folder / "run" / "trajectory.jsonl").read_text().splitlines()]
 
     def clicks(self) -> int:
         return sum(line["event"] == "action" for line in self.lines())
@@ -146,9 +144,7 @@ def test_keys_pause_step_resume_and_stop_and_the_terminal_is_put_back(terminal) 
     assert person.lines()[-1]["end"] == "interrupted"
 
 
-@pytest.mark.parametrize(
-    ("typed", "told"), [("the quick one\n", "answered: the quick one"), ("\n", "has acted")]
-)
+@pytest.mark.parametrize(("typed", "told"), [("the quick one\n", "answered: the quick one"), ("\n", "has acted")])
 def test_a_question_is_shown_and_answered_by_a_line(terminal, typed: str, told: str) -> None:
     person = terminal(QUESTION)
     person.read_until("Enter to continue")
@@ -180,10 +176,7 @@ def test_ctrl_c_puts_the_terminal_back(terminal) -> None:
 def test_without_a_terminal_no_key_counts_and_nobody_is_there(tmp_path: Path) -> None:
     control, notes = Control(), list[str]()
     (tmp_path / "keys").write_text("q\n" * 10)
-    with (
-        (tmp_path / "keys").open() as stream,
-        terminal_keys(control, lambda words, style: notes.append(words), stream),
-    ):
+    with (tmp_path / "keys").open() as stream, terminal_keys(control, lambda words, style: notes.append(words), stream):
         time.sleep(0.1)
         assert not control.attended
         control.pause()

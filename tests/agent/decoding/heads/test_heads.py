@@ -16,13 +16,7 @@ from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.drafters.medusa import MedusaDrafter, MedusaHeads, best_neighbours
-from saccade.agent.decoding.drafters.mtp import (
-    MtpCache,
-    MtpDrafter,
-    MtpModule,
-    MtpShape,
-    chain_mask,
-)
+from saccade.agent.decoding.drafters.mtp import MtpCache, MtpDrafter, MtpModule, MtpShape, chain_mask
 from saccade.agent.decoding.drafters.output import DraftOutput, draft_vocabulary
 from saccade.agent.decoding.heads.checkpoint import (
     METHODS,
@@ -51,9 +45,7 @@ def made(checkpoint: Checkpoint, method: Method) -> TrainedHeads:
     heads = build_heads(method, cast("Any", checkpoint.model).config.text_config, 3, own)
     for parameter in heads.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    config = HeadConfig(
-        method=method, base=Fingerprint.of(checkpoint), depth=3, own=own, accuracies=ACCURACIES
-    )
+    config = HeadConfig(method=method, base=Fingerprint.of(checkpoint), depth=3, own=own, accuracies=ACCURACIES)
     return TrainedHeads(heads, config)
 
 
@@ -105,9 +97,7 @@ def test_drafters_are_found_beside_the_checkpoint(directory: Path) -> None:
 
 
 def test_heads_of_another_model_are_refused(directory: Path, tmp_path_factory: Any) -> None:
-    other = load_checkpoint(
-        tiny_checkpoint("qwen2_5_vl", tmp_path_factory.mktemp("other"), seed=1), device="cpu"
-    )
+    other = load_checkpoint(tiny_checkpoint("qwen2_5_vl", tmp_path_factory.mktemp("other"), seed=1), device="cpu")
     for method in METHODS:
         with pytest.raises(UsageError, match=r"other weights; train them .* train-heads"):
             load_drafter(method, other, Network(other.model), heads_directory(directory, method))
@@ -154,16 +144,14 @@ def _change(path: Path, **changes: Any) -> None:
         (lambda d: _change(d / "config.json", depth=2, accuracies=[[0.5]] * 2), "cannot be used"),
         (
             lambda d: save_file(
-                load_file(d / "heads.safetensors")
-                | {"blocks.0.linear.bias": torch.full((WIDTH,), torch.nan)},
+                load_file(d / "heads.safetensors") | {"blocks.0.linear.bias": torch.full((WIDTH,), torch.nan)},
                 d / "heads.safetensors",
             ),
             "not numbers",
         ),
         (
             lambda d: save_file(
-                load_file(d / "heads.safetensors") | {"draft_ids": torch.tensor([4, 320])},
-                d / "heads.safetensors",
+                load_file(d / "heads.safetensors") | {"draft_ids": torch.tensor([4, 320])}, d / "heads.safetensors"
             ),
             "draft vocabulary",
         ),

@@ -27,9 +27,7 @@ def trained(tiny_directories: Any, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def asked(root: Path) -> HeadsRequest:
-    return HeadsRequest(
-        str(root / "model"), "mtp", steps=3, prompts=14, tasks=("click-test",), cache=root / "cache"
-    )
+    return HeadsRequest(str(root / "model"), "mtp", steps=3, prompts=14, tasks=("click-test",), cache=root / "cache")
 
 
 @pytest.fixture

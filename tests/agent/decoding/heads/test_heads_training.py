@@ -17,12 +17,7 @@ from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.engine import GenerationLimits, generate
 from saccade.agent.decoding.heads.checkpoint import METHODS, Method, load_drafter, save_heads
-from saccade.agent.decoding.heads.replies import (
-    RecordedReply,
-    ReplyRecorder,
-    ReplyRecordingPolicy,
-    ReplyStore,
-)
+from saccade.agent.decoding.heads.replies import RecordedReply, ReplyRecorder, ReplyRecordingPolicy, ReplyStore
 from saccade.agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
@@ -60,9 +55,7 @@ def replies(target: Checkpoint) -> list[RecordedReply]:
     return written
 
 
-def test_recorded_states_are_those_that_predicted_the_tokens(
-    target: Checkpoint, replies: list[RecordedReply]
-) -> None:
+def test_recorded_states_are_those_that_predicted_the_tokens(target: Checkpoint, replies: list[RecordedReply]) -> None:
     network = Network(target.model)
     for reply in replies[:4]:
         scores = network.logits(reply.states.float())
