@@ -29,26 +29,21 @@ from saccade.tasks.adapters.coord import CoordWriter, farewell
 
 HARD = (*"'\"\\\n\t\r\0#() é日😀\ud800", "noop()", "goto('x')")
 """Pieces of text that are hard to quote."""
-PAGE = """<!DOCTYPE html><body style='margin:0;height:3000px;width:3000px'><textarea id=t
-style='position:absolute;left:10px;top:10px;width:300px;height:90px'></textarea><script>
-const heard = [];
-const hear = (kind, what) => addEventListener(kind, event => heard.push([kind, ...what(event)]), true);
-for (const kind of ['mousedown', 'mouseup', 'dblclick'])
-  hear(kind, e => [e.button, e.clientX, e.clientY]);
-hear('wheel', e => [e.deltaX, e.deltaY, e.clientX, e.clientY]);
-for (const kind of ['keydown', 'keyup']) hear(kind, e => [e.key]);
-oncontextmenu = e => e.preventDefault();
-</script>"""
+PAGE = Path(__file__).with_name("browsergym_page.html").read_text(encoding="utf-8")
+
+
+def clicked(x: int, y: int, button: int = 0) -> list[list[Any]]:
+    """The events of one click."""
+    return [["mousedown", button, x, y], ["mouseup", button, x, y]]
+
+
 WANTED: tuple[tuple[dict[str, Any], list[list[Any]]], ...] = (
-    ({"kind": "click", "point": [500, 300]}, [["mousedown", 0, 500, 300], ["mouseup", 0, 500, 300]]),
-    ({"kind": "right_click", "point": [9, 300]}, [["mousedown", 2, 9, 300], ["mouseup", 2, 9, 300]]),
-    (
-        {"kind": "double_click", "point": [700, 300]},
-        [["mousedown", 0, 700, 300], ["mouseup", 0, 700, 300]] * 2 + [["dblclick", 0, 700, 300]],
-    ),
-    ({"kind": "mouse_down", "button": "right"}, [["mousedown", 2, 700, 300]]),
-    ({"kind": "mouse_up", "point": [710, 310], "button": "right"}, [["mouseup", 2, 710, 310]]),
-    ({"kind": "drag", "start": [400, 300], "end": [600, 320]}, [["mousedown", 0, 400, 300], ["mouseup", 0, 600, 320]]),
+    ({"kind": "click", "point": [500, 300]}, clicked(500, 300)),
+    ({"kind": "right_click", "point": [9, 300]}, clicked(9, 300, 2)),
+    ({"kind": "double_click", "point": [700, 300]}, [*clicked(700, 300) * 2, ["dblclick", 0, 700, 300]]),
+    ({"kind": "mouse_down", "button": "right"}, clicked(700, 300, 2)[:1]),
+    ({"kind": "mouse_up", "point": [710, 310], "button": "right"}, clicked(710, 310, 2)[1:]),
+    ({"kind": "drag", "start": [400, 300], "end": [600, 320]}, [clicked(400, 300)[0], clicked(600, 320)[1]]),
     ({"kind": "scroll", "direction": "down", "amount": 3}, [["wheel", 0, 300, 600, 320]]),
     ({"kind": "scroll", "direction": "left", "point": [50, 300], "amount": 1}, [["wheel", -100, 0, 50, 300]]),
     ({"kind": "press", "key": "pageup"}, [["keydown", "PageUp"], ["keyup", "PageUp"]]),

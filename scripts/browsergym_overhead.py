@@ -11,13 +11,15 @@ Saccade's Python. It needs a Chromium; where BrowserGym expects its own, it gets
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,9 @@ TASKS = (
     *("focus-text", "enter-text", "login-user", "choose-list", "use-slider", "simple-algebra"),
 )
 SIDES = {"saccade": "Saccade", "browsergym": "BrowserGym", "hurried": "BrowserGym, its fixed waits set to 0"}
+Ask = Callable[..., dict[str, Any]]
+Times = dict[str, defaultdict[str, list[float]]]
+"""Seconds of each kind of order, by side."""
 
 
 def main() -> None:
@@ -82,51 +87,40 @@ def python_of(venv: Path) -> Path:
     return venv.absolute() / "bin" / "python"
 
 
-class Side:
-    """A process that executes orders."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def send(self, do: str, **order: object) -> dict[str, Any]:
-        """Send an order and wait for the answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps({"do": do, **order}), file=self._process.stdin, flush=True)
-        reply: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return reply
-
-
 @contextmanager
-def side(python: str | Path, name: str, environ: dict[str, str]) -> Iterator[Side]:
-    """Start one side; it ends with the block."""
+def side(python: str | Path, name: str, environ: dict[str, str]) -> Iterator[Ask]:
+    """Start one side; it ends with the block. Gives what sends it an order and waits for the answer."""
     command = [str(python), str(HERE), name]
     with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Side(process)
         assert process.stdin is not None
+        assert process.stdout is not None
+
+        def ask(**order: object) -> dict[str, Any]:
+            print(json.dumps(order), file=process.stdin, flush=True)
+            reply: dict[str, Any] = json.loads(process.stdout.readline())
+            return reply
+
+        yield ask
         process.stdin.close()
 
 
 def compare(arguments: argparse.Namespace, environ: dict[str, str]) -> dict[str, Any]:
     """The same clicks on the same problems, one step on each side in turn."""
-    spent: dict[str, dict[str, list[float]]] = {name: {"step": [], "reset": []} for name in SIDES}
-    spent["saccade"]["environment"] = []
+    spent: Times = {name: defaultdict(list) for name in SIDES}
     loads, same, aim = [os.getloadavg()[0]], 0, random.Random(0)
     with ExitStack() as stack:
         ours = {**environ, "PLAYWRIGHT_BROWSERS_PATH": ""}
         sides = {"saccade": stack.enter_context(side(sys.executable, "saccade", ours))}
         for name in ("browsergym", "hurried"):
             sides[name] = stack.enter_context(side(python_of(arguments.venv), name, environ))
-        for task in arguments.tasks:
-            for seed in range(arguments.episodes):
-                goals = set()
-                for name, each in sides.items():
-                    answer = each.send("reset", task=task, seed=seed)
-                    spent[name]["reset"].append(answer["seconds"])
-                    goals.add(answer["goal"])
-                same += len(goals) == 1
-                _steps(arguments.steps, sides, spent, aim)
-                loads.append(os.getloadavg()[0])
+        for task, seed in itertools.product(arguments.tasks, range(arguments.episodes)):
+            begun = _ask_all(sides, spent, do="reset", task=task, seed=seed)
+            same += len({each["goal"] for each in begun}) == 1
+            for _ in range(arguments.steps):
+                point = [aim.randrange(2, 158), aim.randrange(52, 208)]
+                if any(each["done"] for each in _ask_all(sides, spent, do="step", point=point)):
+                    break
+            loads.append(os.getloadavg()[0])
     return {
         "tasks": list(arguments.tasks),
         "episodes": len(loads) - 1,
@@ -141,18 +135,16 @@ def compare(arguments: argparse.Namespace, environ: dict[str, str]) -> dict[str,
     }
 
 
-def _steps(count: int, sides: dict[str, Side], spent: dict[str, dict[str, list[float]]], aim: random.Random) -> None:
-    for _ in range(count):
-        point = [aim.randrange(2, 158), aim.randrange(52, 208)]
-        answers = {name: each.send("step", point=point) for name, each in sides.items()}
-        for name, answer in answers.items():
-            spent[name]["step"].append(answer["seconds"])
-        spent["saccade"]["environment"].append(answers["saccade"]["environment"])
-        if any(answer["done"] for answer in answers.values()):
-            return
+def _ask_all(sides: dict[str, Ask], spent: Times, **order: object) -> list[dict[str, Any]]:
+    """The answers of all sides to one order; their times are kept."""
+    answers = {name: ask(**order) for name, ask in sides.items()}
+    for name, answer in answers.items():
+        for what, seconds in answer["seconds"].items():
+            spent[name][what].append(seconds)
+    return list(answers.values())
 
 
-def _ratio(spent: dict[str, dict[str, list[float]]], what: str) -> float:
+def _ratio(spent: Times, what: str) -> float:
     return statistics.median(spent["browsergym"][what]) / statistics.median(spent["saccade"][what])
 
 
@@ -163,20 +155,12 @@ def _summary(seconds: Sequence[float]) -> dict[str, float]:
     return {**rounded, "count": len(seconds)}
 
 
-# ------------------------------------------------------------------------------- the processes of the sides
-
-
-def orders() -> Iterator[dict[str, Any]]:
-    """Orders from standard input, until it ends."""
-    yield from map(json.loads, sys.stdin)
-
-
 def answer(**values: object) -> None:
     """Answer an order."""
     print(json.dumps(values), flush=True)
 
 
-def serve_browsergym(**options: object) -> None:
+def serve_browsergym(orders: Iterator[dict[str, Any]], **options: object) -> None:
     """Execute orders in BrowserGym."""
     import time
 
@@ -184,37 +168,34 @@ def serve_browsergym(**options: object) -> None:
     import gymnasium
     from browsergym.core.action.highlevel import HighLevelActionSet
 
-    actions = HighLevelActionSet(["coord"]).to_python_code
-    environment, task = None, ""
-    for order in orders():
-        if order["do"] == "reset" and order["task"] != task:
-            if environment is not None:
-                environment.close()
-            task = order["task"]
-            environment = gymnasium.make(
-                f"browsergym/miniwob.{task}", disable_env_checker=True, action_mapping=actions, **options
-            )
-        assert environment is not None
-        begun = time.perf_counter()
-        if order["do"] == "reset":
-            seen, _ = environment.reset(seed=order["seed"])
-            answer(seconds=time.perf_counter() - begun, goal=seen["goal"])
-            continue
-        x, y = (1.5 * part for part in order["point"])  # its screenshots are enlarged, and so are its points
-        _, _, terminated, truncated, _ = environment.step(f"mouse_click({x}, {y}, 'left')")
-        answer(seconds=time.perf_counter() - begun, done=terminated or truncated)
-    if environment is not None:
-        environment.close()
+    options |= {"disable_env_checker": True, "action_mapping": HighLevelActionSet(["coord"]).to_python_code}
+    task = None
+    with ExitStack() as environments:
+        for order in orders:
+            if order["do"] == "reset" and order["task"] != task:
+                environments.close()
+                task = order["task"]
+                environment = gymnasium.make(f"browsergym/miniwob.{task}", **options)
+                environments.callback(environment.close)
+            begun = time.perf_counter()
+            if order["do"] == "reset":
+                seen, _ = environment.reset(seed=order["seed"])
+                answer(seconds={"reset": time.perf_counter() - begun}, goal=seen["goal"])
+                continue
+            x, y = (1.5 * part for part in order["point"])  # its screenshots are enlarged, and so are its points
+            _, _, terminated, truncated, _ = environment.step(f"mouse_click({x}, {y}, 'left')")
+            answer(seconds={"step": time.perf_counter() - begun}, done=terminated or truncated)
 
 
 def serve(name: str) -> None:
-    """Execute orders on one side."""
+    """Execute the orders of standard input on one side, until it ends."""
+    orders = map(json.loads, sys.stdin)
     if name == "saccade":
         from saccade_side import serve as serve_saccade
 
-        serve_saccade(orders(), answer)
+        serve_saccade(orders, answer)
     else:
-        serve_browsergym(**({"slow_mo": 0, "pre_observation_delay": 0.0} if name == "hurried" else {}))
+        serve_browsergym(orders, **({"slow_mo": 0, "pre_observation_delay": 0.0} if name == "hurried" else {}))
 
 
 if __name__ == "__main__":

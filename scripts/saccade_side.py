@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +24,23 @@ from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import ALONE
 from saccade.env.trajectory.events import StartEvent
 from saccade.env.trajectory.trajectory import TrajectoryWriter
-from saccade.perception.observation import Observation
+from saccade.env.wrappers import EnvironmentWrapper
 
 ENDLESS = Limits(steps=10**6, seconds=1e9, repeats=10**6)
 Orders = Iterator[dict[str, Any]]
 
 
-class TimedEnvironment:
-    """A MiniWoB++ task that measures how long its last step took."""
+class TimedEnvironment(EnvironmentWrapper):
+    """Measures how long the last step took, in seconds."""
 
-    def __init__(self, task: str, chromium: Chromium) -> None:
-        # BrowserGym leaves the page in training mode.
-        self._inner = MiniWobEnvironment(task, mode="train", chromium=chromium)
-        self.seconds = 0.0
-
-    @property
-    def instruction(self) -> str | None:
-        """The task in words."""
-        return self._inner.instruction
-
-    def reset(self, seed: int | None = None) -> Observation:
-        """Load the page anew."""
-        return self._inner.reset(seed)
+    seconds = 0.0
 
     def step(self, action: Action) -> StepResult:
         """Execute one action and measure its time."""
         begun = time.perf_counter()
-        result = self._inner.step(action)
+        result = super().step(action)
         self.seconds = time.perf_counter() - begun
         return result
-
-    def close(self) -> None:
-        """Close the page."""
-        self._inner.close()
 
 
 class OrderedPolicy:
@@ -88,30 +73,29 @@ class OrderedPolicy:
     def acted(self, done: bool) -> None:
         """Answer the last order, if there is one to answer."""
         if self._replied is not None:
-            seconds = time.perf_counter() - self._replied
-            self._answer(seconds=seconds, environment=self._environment.seconds, done=done)
+            seconds = {"step": time.perf_counter() - self._replied, "environment": self._environment.seconds}
+            self._answer(seconds=seconds, done=done)
             self._replied = self.next = None
 
 
 def serve(orders: Orders, answer: Callable[..., None]) -> None:
     """Reset, then step in a recorded run, until there are no more orders."""
-    environment, task = None, ""
-    with Chromium(flags=ALONE) as chromium, tempfile.TemporaryDirectory() as folder:
+    task = None
+    with Chromium(flags=ALONE) as chromium, tempfile.TemporaryDirectory() as folder, ExitStack() as environments:
         order = next(orders, None)
         while order is not None:
             if order["task"] != task:
                 task = order["task"]
-                if environment is not None:
-                    environment.close()
-                environment = TimedEnvironment(task, chromium)
-            assert environment is not None
+                environments.close()
+                # BrowserGym leaves the page in training mode.
+                environment = TimedEnvironment(MiniWobEnvironment(task, mode="train", chromium=chromium))
+                environments.callback(environment.close)
             # BrowserGym draws the page's seed from the one it is given.
             seed = int(np.random.RandomState(order["seed"]).randint(0, 1_000_000))
             begun = time.perf_counter()
             first = environment.reset(seed)
-            answer(seconds=time.perf_counter() - begun, goal=environment.instruction)
+            answer(seconds={"reset": time.perf_counter() - begun}, goal=environment.instruction)
             policy = OrderedPolicy(orders, answer, environment)
-            run = Path(folder) / f"{task}-{order['seed']}"
             start = StartEvent(
                 saccade_version=__version__,
                 instruction=environment.instruction or "",
@@ -119,9 +103,7 @@ def serve(orders: Orders, answer: Callable[..., None]) -> None:
                 policy=policy.name,
                 time=time.time(),
             )
-            with TrajectoryWriter(run, start) as trajectory:
+            with TrajectoryWriter(Path(folder) / f"{task}-{order['seed']}", start) as trajectory:
                 Agent(policy, environment, ENDLESS).run(start.instruction, first, trajectory)
             policy.acted(done=True)
             order = policy.next if policy.next is not None else next(orders, None)
-        if environment is not None:
-            environment.close()
