@@ -22,7 +22,10 @@ A class says when it is raised; its message says what to do. The command line ex
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 Fault = Literal["usage", "policy", "environment", "recording"]
 
@@ -109,3 +112,9 @@ class EnvironmentFailure(SaccadeError):
 
 class Stopped(SaccadeError):
     """Raised wherever work is under way when a person stops the run; ends the episode, and is recorded."""
+
+
+def first_problem(error: ValidationError, whole: str = "") -> str:
+    """The first thing that pydantic found wrong, after its place, or ``whole`` where no part of it is to blame."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"

@@ -15,48 +15,43 @@ MODIFIERS = ("ctrl", "shift", "alt", "meta")
 
 NAMED_KEYS = frozenset(
     (
-        *MODIFIERS,
-        *("enter", "tab", "space", "backspace", "delete", "escape", "insert", "home", "end"),
-        *("pageup", "pagedown", "up", "down", "left", "right", "capslock", "numlock", "scrolllock"),
-        *("printscreen", "pause", "menu", "volumeup", "volumedown", "volumemute"),
-        *(f"f{number}" for number in range(1, 25)),
+        *("enter", "tab", "space", "backspace", "delete", "escape", "insert", "home", "end", "pageup", "pagedown"),
+        *("up", "down", "left", "right", "capslock", "numlock", "scrolllock", "printscreen", "pause", "menu"),
+        *("volumeup", "volumedown", "volumemute", *MODIFIERS, *(f"f{number}" for number in range(1, 25))),
     )
 )
 
-_ALIASES = {
-    **dict.fromkeys(("control", "ctl", "ctrlleft", "ctrlright", "controlleft", "controlright"), "ctrl"),
-    **dict.fromkeys(("shiftleft", "shiftright"), "shift"),
-    **dict.fromkeys(("option", "opt", "altleft", "altright", "alt_l"), "alt"),
-    **dict.fromkeys(("cmd", "command", "super", "win", "windows", "winleft", "winright"), "meta"),
-    **dict.fromkeys(("metaleft", "metaright", "superl"), "meta"),
-    **dict.fromkeys(("return", "kpenter", "newline", "\n", "\r"), "enter"),
-    "\t": "tab",
-    **dict.fromkeys(("spacebar", " "), "space"),
-    **dict.fromkeys(("bksp", "back"), "backspace"),
-    **dict.fromkeys(("del",), "delete"),
-    **dict.fromkeys(("esc",), "escape"),
-    **dict.fromkeys(("ins",), "insert"),
-    **dict.fromkeys(("pgup", "prior"), "pageup"),
-    **dict.fromkeys(("pgdn", "pgdown", "next"), "pagedown"),
-    **{f"arrow{way}": way for way in ("up", "down", "left", "right")},
-    **{f"{way}arrow": way for way in ("up", "down", "left", "right")},
-    **dict.fromkeys(("prtsc", "prtscr", "prntscrn", "print"), "printscreen"),
-    **dict.fromkeys(("contextmenu", "apps"), "menu"),
-    "plus": "+",
-    "minus": "-",
-    "comma": ",",
-    "period": ".",
-    "dot": ".",
-    "slash": "/",
-    "backslash": "\\",
+_SPELLINGS = {
+    "ctrl": "control ctl ctrlleft ctrlright controlleft controlright",
+    "shift": "shiftleft shiftright",
+    "alt": "option opt altleft altright alt_l",
+    "meta": "cmd command super win windows winleft winright metaleft metaright superl",
+    "enter": "return kpenter newline",
+    "space": "spacebar",
+    "backspace": "bksp back",
+    "delete": "del",
+    "escape": "esc",
+    "insert": "ins",
+    "pageup": "pgup prior",
+    "pagedown": "pgdn pgdown next",
+    **{way: f"arrow{way} {way}arrow" for way in ("up", "down", "left", "right")},
+    "printscreen": "prtsc prtscr prntscrn print",
+    "menu": "contextmenu apps",
+    "+": "plus",
+    "-": "minus",
+    ",": "comma",
+    ".": "period dot",
+    "/": "slash",
+    "\\": "backslash",
 }
+_ALIASES = {spelling: key for key, spellings in _SPELLINGS.items() for spelling in spellings.split()}
+_ALIASES |= {"\n": "enter", "\r": "enter", "\t": "tab", " ": "space"}
 
 _TWO_WORDS = frozenset(
     (
         *("page up", "page down", "caps lock", "num lock", "scroll lock", "print screen", "back space"),
         *("space bar", "context menu", "volume up", "volume down", "volume mute"),
-        *(f"arrow {way}" for way in ("up", "down", "left", "right")),
-        *(f"{way} arrow" for way in ("up", "down", "left", "right")),
+        *(pair for way in ("up", "down", "left", "right") for pair in (f"arrow {way}", f"{way} arrow")),
     )
 )
 

@@ -200,33 +200,12 @@ class PressBack(_Action):
     kind: Literal["press_back"] = "press_back"
 
 
-Action = Annotated[
-    Click
-    | DoubleClick
-    | RightClick
-    | MiddleClick
-    | Move
-    | Drag
-    | MouseDown
-    | MouseUp
-    | Scroll
-    | Type
-    | Hotkey
-    | Press
-    | KeyDown
-    | KeyUp
-    | Wait
-    | Finished
-    | CallUser
-    | Navigate
-    | NavigateBack
-    | LongPress
-    | OpenApp
-    | PressHome
-    | PressBack,
-    Field(discriminator="kind"),
-]
+_Mouse = Click | DoubleClick | RightClick | MiddleClick | Move | Drag | MouseDown | MouseUp | Scroll
+_Keyboard = Type | Hotkey | Press | KeyDown | KeyUp
+_Episode = Wait | Finished | CallUser
+_Application = Navigate | NavigateBack | LongPress | OpenApp | PressHome | PressBack
 
+Action = Annotated[_Mouse | _Keyboard | _Episode | _Application, Field(discriminator="kind")]
 action_adapter: TypeAdapter[Action] = TypeAdapter(Action)
 
 

@@ -177,45 +177,25 @@ def _pointed(kind: Callable[..., Action]) -> Builder:
     return lambda given: kind(point=given.point())
 
 
-POINTED: Mapping[str, Builder] = {
+def _long_press(given: Arguments) -> Action:
+    press = schema.LongPress(point=given.point())
+    return press.model_copy(update={"seconds": given.seconds(press.seconds)})
+
+
+BY_KIND: Mapping[str, Builder] = {
     "click": _pointed(schema.Click),
     "double_click": _pointed(schema.DoubleClick),
     "right_click": _pointed(schema.RightClick),
     "middle_click": _pointed(schema.MiddleClick),
     "move": _pointed(schema.Move),
+    "mouse_down": lambda given: schema.MouseDown(point=given.optional_point(), button=given.button()),
+    "mouse_up": lambda given: schema.MouseUp(point=given.optional_point(), button=given.button()),
+    "key_down": lambda given: tuple(schema.KeyDown(key=key) for key in given.chord()),
+    "key_up": lambda given: tuple(schema.KeyUp(key=key) for key in given.chord()),
+    "wait": lambda given: schema.Wait(seconds=given.seconds(schema.Wait().seconds)),
+    "long_press": _long_press,
 }
-"""Builders of the actions that have a point and nothing else, by kind."""
-
-
-def mouse_down(given: Arguments) -> Action:
-    """Press a mouse button."""
-    return schema.MouseDown(point=given.optional_point(), button=given.button())
-
-
-def mouse_up(given: Arguments) -> Action:
-    """Release a mouse button."""
-    return schema.MouseUp(point=given.optional_point(), button=given.button())
-
-
-def key_down(given: Arguments) -> tuple[Action, ...]:
-    """Hold keys."""
-    return tuple(schema.KeyDown(key=key) for key in given.chord())
-
-
-def key_up(given: Arguments) -> tuple[Action, ...]:
-    """Release keys."""
-    return tuple(schema.KeyUp(key=key) for key in given.chord())
-
-
-def wait(given: Arguments) -> Action:
-    """Wait."""
-    return schema.Wait(seconds=given.seconds(schema.Wait().seconds))
-
-
-def long_press(given: Arguments) -> Action:
-    """Press and hold at a point."""
-    press = schema.LongPress(point=given.point())
-    return press.model_copy(update={"seconds": given.seconds(press.seconds)})
+"""Builders of the actions whose arguments all dialects share."""
 
 
 def drag_from_pointer(end: Point) -> tuple[Action, ...]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from ..errors import UsageError
 from ..geometry import ResizeLimits, Size
-from ..schema import Action
+from ..schema import Action, Drag, Move
+from .reply_errors import InvalidReply, parse_errors
+from .spaces import Space, absolute, relative
+from .thoughts import escape_markup
 
 
 @dataclass(frozen=True)
@@ -49,19 +54,41 @@ class ParsedCalls(NamedTuple):
         return cls(calls, "\n".join(filter(None, (part.strip() for part in prose))))
 
 
-class Dialect(Protocol):
-    """One model family's language. Stateless; never evaluates text as code."""
+@dataclass(frozen=True)
+class Dialect(ABC):
+    """One model family's language: a reply is a thought and calls. Stateless; never evaluates text as code.
 
-    @property
-    def name(self) -> str:
-        """The name it is registered under."""
+    Attributes:
+        name: the name it is registered under.
+        limits: the published limits of the image in whose pixels it answers; None if it answers in 0 to 1000.
+    """
 
-    @property
-    def limits(self) -> ResizeLimits | None:
-        """The published limits of the image in whose pixels it answers; None if it answers in 0 to 1000."""
+    name: str
+    limits: ResizeLimits | None = None
 
+    @abstractmethod
     def prompt(self, instruction: str) -> str:
         """The text of the first user message: role, output format, action space, instruction."""
+
+    @abstractmethod
+    def _read(self, raw: str) -> tuple[str, Sequence[Call]]:
+        """The thought and the calls of a reply."""
+
+    @abstractmethod
+    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+        """The actions of a call."""
+
+    @abstractmethod
+    def _write(self, action: Action, space: Space) -> Sequence[str]:
+        """The calls of an action, as text."""
+
+    @abstractmethod
+    def _join(self, thought: str, calls: Sequence[str]) -> str:
+        """The reply with a thought and written calls."""
+
+    def space(self, screenshot: Size, resized: Size | None = None) -> Space:
+        """The frame it answers in."""
+        return relative(screenshot) if self.limits is None else absolute(screenshot, resized, self.limits)
 
     def render(self, reply: Reply, screenshot: Size, resized: Size | None = None) -> str:
         """Write a reply the way the model would; the inverse of ``parse`` for points it can express.
@@ -69,6 +96,11 @@ class Dialect(Protocol):
         Raises:
             UsageError: the dialect cannot write an action, or a point is off the screenshot.
         """
+        if not reply.actions:
+            raise UsageError("a reply needs at least one action")
+        space = self.space(screenshot, resized)
+        calls = [call for action in reply.actions for call in self._write(action, space)]
+        return self._join(escape_markup(reply.thought), calls)
 
     def parse(self, raw: str, screenshot: Size, resized: Size | None = None) -> Reply:
         """Read a model's reply into actions in screenshot pixels.
@@ -82,3 +114,25 @@ class Dialect(Protocol):
         Raises:
             ParseError: nothing in it can be read as an action, or a part of it is wrong; never a guess.
         """
+        space = self.space(screenshot, resized)
+        with parse_errors(raw):
+            thought, calls = self._read(raw)
+            actions = join_drags(self._build(call, space) for call in calls)
+            if not actions:
+                raise InvalidReply("no action is found")
+            return Reply(thought, actions)
+
+    def _cannot_write(self, action: Action) -> UsageError:
+        return UsageError(f"{self.name} cannot write {action.model_dump_json()}")
+
+
+def join_drags(groups: Iterable[tuple[Action, ...]]) -> tuple[Action, ...]:
+    """The actions of several calls; a move and a drag from the pointer behind it become one drag."""
+    actions: list[Action] = []
+    for group in groups:
+        last = actions[-1] if actions else None
+        if isinstance(last, Move) and len(group) == 3 and isinstance(group[1], Move):
+            actions[-1:] = [Drag(start=last.point, end=group[1].point)]
+        else:
+            actions.extend(group)
+    return tuple(actions)

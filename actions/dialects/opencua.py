@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from ..geometry import Point, ResizeLimits
 from ..schema import Action, Type
-from .base import Call
-from .call_dialect import CallDialect
+from .base import Call, Dialect
 from .pyautogui_code import actions_of, code_of, read_code
 from .reply_errors import InvalidReply
 from .spaces import Space
@@ -31,7 +30,7 @@ _BEGINNING = re.compile(rf"```|{_LINE.pattern}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class OpenCuaDialect(CallDialect):
+class OpenCuaDialect(Dialect):
     """Thought, action and code."""
 
     def prompt(self, instruction: str) -> str:

@@ -10,8 +10,7 @@ from typing import cast
 from .. import schema
 from ..geometry import Point
 from ..schema import Action
-from . import arguments
-from .arguments import POINTED, Arguments, Builder, drag_from_pointer, number_of
+from .arguments import BY_KIND, Arguments, Builder, drag_from_pointer, number_of
 from .base import Call
 from .reply_errors import InvalidReply, UnknownActionName, excerpt
 from .spaces import Space
@@ -106,25 +105,25 @@ def _write(given: Arguments) -> Action:
 
 _FUNCTIONS: Mapping[str, tuple[str, Builder]] = {
     "pyautogui.click": ("x y clicks interval button", _click),
-    "pyautogui.leftClick": ("x y", POINTED["click"]),
-    "pyautogui.doubleClick": ("x y", POINTED["double_click"]),
-    "pyautogui.rightClick": ("x y", POINTED["right_click"]),
-    "pyautogui.middleClick": ("x y", POINTED["middle_click"]),
-    "pyautogui.moveTo": ("x y duration", POINTED["move"]),
+    "pyautogui.leftClick": ("x y", BY_KIND["click"]),
+    "pyautogui.doubleClick": ("x y", BY_KIND["double_click"]),
+    "pyautogui.rightClick": ("x y", BY_KIND["right_click"]),
+    "pyautogui.middleClick": ("x y", BY_KIND["middle_click"]),
+    "pyautogui.moveTo": ("x y duration", BY_KIND["move"]),
     "pyautogui.dragTo": ("x y duration", _drag_to),
-    "pyautogui.mouseDown": ("x y", arguments.mouse_down),
-    "pyautogui.mouseUp": ("x y", arguments.mouse_up),
+    "pyautogui.mouseDown": ("x y", BY_KIND["mouse_down"]),
+    "pyautogui.mouseUp": ("x y", BY_KIND["mouse_up"]),
     "pyautogui.scroll": ("clicks x y", _scroll("up", "down")),
     "pyautogui.vscroll": ("clicks x y", _scroll("up", "down")),
     "pyautogui.hscroll": ("clicks x y", _scroll("right", "left")),
     "pyautogui.write": ("message interval", _write),
     "pyautogui.typewrite": ("message interval", _write),
     "pyautogui.press": ("keys presses interval", _press),
-    "pyautogui.keyDown": ("key", arguments.key_down),
-    "pyautogui.keyUp": ("key", arguments.key_up),
-    "pyautogui.sleep": ("seconds", arguments.wait),
-    "time.sleep": ("seconds", arguments.wait),
-    "computer.wait": ("seconds", arguments.wait),
+    "pyautogui.keyDown": ("key", BY_KIND["key_down"]),
+    "pyautogui.keyUp": ("key", BY_KIND["key_up"]),
+    "pyautogui.sleep": ("seconds", BY_KIND["wait"]),
+    "time.sleep": ("seconds", BY_KIND["wait"]),
+    "computer.wait": ("seconds", BY_KIND["wait"]),
     "computer.terminate": ("status answer", _terminate),
 }
 """The names of each function's unnamed arguments, and what builds its actions."""
@@ -155,13 +154,6 @@ def actions_of(call: Call, space: Space) -> tuple[Action, ...]:
     return Arguments(name, merged, space).build(builder)
 
 
-_POINTED = {
-    "click": "click",
-    "double_click": "doubleClick",
-    "right_click": "rightClick",
-    "middle_click": "middleClick",
-    "move": "moveTo",
-}
 _KEYS = {"meta": "win", "menu": "apps"}
 
 
@@ -172,30 +164,32 @@ def code_of(action: Action, at: Callable[[Point], str]) -> str | None:
         action: what to write.
         at: writes a point as arguments.
     """
+    first, *others = action.kind.split("_")
+    call = "".join((f"pyautogui.{first}", *map(str.capitalize, others)))  # such as doubleClick
     match action:
+        case schema.Click() | schema.DoubleClick() | schema.RightClick() | schema.MiddleClick():
+            return f"{call}({at(action.point)})"
+        case schema.Move():
+            return f"pyautogui.moveTo({at(action.point)})"
         case schema.Drag():
             return f"pyautogui.moveTo({at(action.start)})\npyautogui.dragTo({at(action.end)}, button='left')"
         case schema.MouseDown() | schema.MouseUp():
-            name = "mouseDown" if isinstance(action, schema.MouseDown) else "mouseUp"
             point = "" if action.point is None else f"{at(action.point)}, "
-            return f"pyautogui.{name}({point}button='{action.button}')"
+            return f"{call}({point}button='{action.button}')"
         case schema.Scroll():
             name = "scroll" if action.direction in ("up", "down") else "hscroll"
             sign = "" if action.direction in ("up", "right") else "-"
             point = "" if action.point is None else f", {at(action.point)}"
             return f"pyautogui.{name}({sign}{action.amount}{point})"
         case schema.Hotkey():
-            return f"pyautogui.hotkey({', '.join(map(_key, action.keys))})"
+            return f"{call}({', '.join(map(_key, action.keys))})"
         case schema.Press() | schema.KeyDown() | schema.KeyUp():
-            name = {"press": "press", "key_down": "keyDown", "key_up": "keyUp"}[action.kind]
-            return f"pyautogui.{name}({_key(action.key)})"
+            return f"{call}({_key(action.key)})"
         case schema.Wait():
             return f"time.sleep({format_number(action.seconds)})"
         case schema.Finished(answer=text) | schema.CallUser(message=text):
             status = "success" if action.kind == "finished" else "failure"
             return f"computer.terminate(status='{status}'{f', answer={text!r}' if text else ''})"
-    if action.kind in _POINTED:
-        return f"pyautogui.{_POINTED[action.kind]}({at(cast(schema.Click, action).point)})"
     return None
 
 

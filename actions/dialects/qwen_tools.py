@@ -14,10 +14,8 @@ from typing import cast
 from .. import schema
 from ..geometry import Point, ResizeLimits
 from ..schema import Action, Direction
-from . import arguments
-from .arguments import POINTED, Arguments, Builder, drag_from_pointer, number_of
-from .base import Call
-from .call_dialect import CallDialect
+from .arguments import BY_KIND, Arguments, Builder, drag_from_pointer, number_of
+from .base import Call, Dialect
 from .json_calls import FIRST_CALL, read_tool_calls
 from .reply_errors import InvalidReply, UnknownActionName
 from .spaces import Space
@@ -68,23 +66,23 @@ def _system_button(given: Arguments) -> Action:
 
 
 _BUILDERS: Mapping[str, Builder] = {
-    **dict.fromkeys(("left_click", "click"), POINTED["click"]),
-    **dict.fromkeys(("double_click", "triple_click"), POINTED["double_click"]),
-    "right_click": POINTED["right_click"],
-    "middle_click": POINTED["middle_click"],
-    "mouse_move": POINTED["move"],
+    **dict.fromkeys(("left_click", "click"), BY_KIND["click"]),
+    **dict.fromkeys(("double_click", "triple_click"), BY_KIND["double_click"]),
+    "right_click": BY_KIND["right_click"],
+    "middle_click": BY_KIND["middle_click"],
+    "mouse_move": BY_KIND["move"],
     "left_click_drag": _drag,
     "swipe": lambda given: schema.Drag(start=given.point(), end=given.point("coordinate2")),
     "scroll": _scroll("up", "down"),
     "hscroll": _scroll("right", "left"),
     "type": lambda given: schema.Type(text=given.text()),
     "key": _keys,
-    "key_down": arguments.key_down,
-    "key_up": arguments.key_up,
-    "wait": arguments.wait,
+    "key_down": BY_KIND["key_down"],
+    "key_up": BY_KIND["key_up"],
+    "wait": BY_KIND["wait"],
     "terminate": _terminate,
     "answer": lambda given: schema.Finished(answer=given.text()),
-    "long_press": arguments.long_press,
+    "long_press": BY_KIND["long_press"],
     "system_button": _system_button,
     "open": lambda given: schema.OpenApp(name=given.text()),
 }
@@ -98,7 +96,7 @@ _POINTED = {
 
 
 @dataclass(frozen=True)
-class QwenDialect(CallDialect):
+class QwenDialect(Dialect):
     """``computer_use`` calls as JSON."""
 
     def prompt(self, instruction: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
-from ..errors import ParseError, UnknownActionError, UnknownKeyError
+from ..errors import ParseError, UnknownActionError, UnknownKeyError, first_problem
 
 
 class InvalidReply(Exception):
@@ -31,9 +31,7 @@ def parse_errors(raw: str) -> Iterator[None]:
     except (InvalidReply, UnknownKeyError) as error:
         raise ParseError(str(error), raw) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ParseError(f"{field}: {first['msg']}", raw) from None
+        raise ParseError(first_problem(error), raw) from None
 
 
 def excerpt(text: str, limit: int = 60) -> str:

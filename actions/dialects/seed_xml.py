@@ -16,8 +16,7 @@ from ..errors import UsageError
 from ..geometry import Point
 from ..schema import Action, Wait
 from .arguments import build
-from .base import Call, ParsedCalls
-from .call_dialect import CallDialect
+from .base import Call, Dialect, ParsedCalls
 from .json_calls import FIRST_CALL, read_tool_calls
 from .reply_errors import InvalidReply, excerpt
 from .spaces import Space
@@ -110,7 +109,7 @@ def _plain(prose: str) -> str:
 
 
 @dataclass(frozen=True)
-class SeedDialect(CallDialect):
+class SeedDialect(Dialect):
     """Tool calls in tags, or in JSON.
 
     Attributes:
@@ -123,7 +122,7 @@ class SeedDialect(CallDialect):
 
     def prompt(self, instruction: str) -> str:
         """The text of the first user message."""
-        functions = "\n".join(json.dumps(definition) for definition in _definitions())
+        functions = "\n".join(json.dumps(_definition(*function)) for function in _FUNCTIONS)
         example = self._text(Call("click", {"point": "<point>x y</point>"}))
         return (
             "You are a GUI agent. You are given a task and your action history, with screenshots. Call "
@@ -191,38 +190,31 @@ KINDS = frozenset(
     )
 )
 
-_POINT_DOC, _WAYS = "<point>x y</point>", ["up", "down", "left", "right"]
+_POINT, _BUTTON = {"point": "<point>x y</point>"}, {"button": "left or right"}
+_FUNCTIONS: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
+    ("click", "Click the left button.", _POINT, {}),
+    ("left_double", "Double-click.", _POINT, {}),
+    ("right_single", "Click the right button.", _POINT, {}),
+    ("move_to", "Move the pointer.", _POINT, {}),
+    ("drag", "Drag from one point to another.", dict.fromkeys(("start_point", "end_point"), _POINT["point"]), {}),
+    ("scroll", "Show more on one side.", {"direction": "up, down, left, right"}, _POINT),
+    ("mouse_down", "Hold a mouse button.", {}, _POINT | _BUTTON),
+    ("mouse_up", "Release a mouse button.", {}, _POINT | _BUTTON),
+    ("type", "Type text.", {"content": "the text"}, {}),
+    ("hotkey", "Press keys together.", {"key": "keys, split with spaces"}, {}),
+    ("press", "Hold a key.", {"key": "the key"}, {}),
+    ("release", "Release a held key.", {"key": "the key"}, {}),
+    ("wait", "Wait for a change.", {}, {"time": "seconds, a whole number"}),
+    ("call_user", "Ask the user for help.", {}, {"content": "what is needed"}),
+    ("finished", "The task is done.", {}, {"content": "the answer, if one was asked for"}),
+    ("infeasible", "The task cannot be done.", {"content": "why"}, {}),
+)
+"""Name, purpose, required and optional parameters of each function: the models' published interface."""
 
 
-def _definitions() -> list[dict[str, object]]:
-    """The functions as JSON schemas: names and parameters are the models' published interface."""
-    point = {"point": _POINT_DOC}
-    ends = {"start_point": _POINT_DOC, "end_point": _POINT_DOC}
-    button = {"button": "left or right"}
-    return [
-        _definition("click", "Click the left button.", point),
-        _definition("left_double", "Double-click.", point),
-        _definition("right_single", "Click the right button.", point),
-        _definition("move_to", "Move the pointer.", point),
-        _definition("drag", "Drag from one point to another.", ends),
-        _definition("scroll", "Show more on one side.", {"direction": ", ".join(_WAYS)}, point),
-        _definition("mouse_down", "Hold a mouse button.", {}, {**point, **button}),
-        _definition("mouse_up", "Release a mouse button.", {}, {**point, **button}),
-        _definition("type", "Type text.", {"content": "the text"}),
-        _definition("hotkey", "Press keys together.", {"key": "keys, split with spaces"}),
-        _definition("press", "Hold a key.", {"key": "the key"}),
-        _definition("release", "Release a held key.", {"key": "the key"}),
-        _definition("wait", "Wait for a change.", {}, {"time": "seconds, a whole number"}),
-        _definition("call_user", "Ask the user for help.", {}, {"content": "what is needed"}),
-        _definition("finished", "The task is done.", {}, {"content": "the answer, if one was asked for"}),
-        _definition("infeasible", "The task cannot be done.", {"content": "why"}),
-    ]
-
-
-def _definition(
-    name: str, does: str, required: Mapping[str, str], optional: Mapping[str, str] | None = None
-) -> dict[str, object]:
-    properties = {key: {"type": "string", "description": doc} for key, doc in {**required, **(optional or {})}.items()}
+def _definition(name: str, does: str, required: Mapping[str, str], optional: Mapping[str, str]) -> dict[str, object]:
+    """A function as a JSON schema."""
+    properties = {key: {"type": "string", "description": doc} for key, doc in {**required, **optional}.items()}
     parameters = {"type": "object", "properties": properties, "required": list(required)}
     return {"type": "function", "function": {"name": name, "description": does, "parameters": parameters}}
 

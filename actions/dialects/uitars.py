@@ -11,8 +11,7 @@ from ..geometry import Point, ResizeLimits
 from ..schema import Action, Wait
 from . import prompts
 from .arguments import build
-from .base import Call
-from .call_dialect import CallDialect
+from .base import Call, Dialect
 from .coordinates import scan
 from .spaces import Space
 from .strings import quote
@@ -27,7 +26,7 @@ _BOX_NAMES = {"point": "start_box", "start_point": "start_box", "end_point": "en
 
 
 @dataclass(frozen=True)
-class TextDialect(CallDialect):
+class TextDialect(Dialect):
     """One generation of the ``Thought`` and ``Action`` language.
 
     Attributes:

@@ -14,8 +14,7 @@ from ..errors import UsageError
 from ..geometry import Point
 from ..keys import parse_chord
 from ..schema import Action, Direction
-from . import arguments
-from .arguments import POINTED, TEXT, Arguments, Builder
+from .arguments import BY_KIND, TEXT, Arguments, Builder
 from .base import Call
 from .reply_errors import InvalidReply
 from .strings import format_number
@@ -43,25 +42,25 @@ def _call_user(given: Arguments) -> Action:
 
 
 BUILDERS: Mapping[str, Builder] = {
-    **dict.fromkeys(("click", "left_single", "left_click", "select"), POINTED["click"]),
-    **dict.fromkeys(("left_double", "double_click"), POINTED["double_click"]),
-    **dict.fromkeys(("right_single", "right_click"), POINTED["right_click"]),
-    "middle_click": POINTED["middle_click"],
-    **dict.fromkeys(("move_to", "hover", "mouse_move"), POINTED["move"]),
+    **dict.fromkeys(("click", "left_single", "left_click", "select"), BY_KIND["click"]),
+    **dict.fromkeys(("left_double", "double_click"), BY_KIND["double_click"]),
+    **dict.fromkeys(("right_single", "right_click"), BY_KIND["right_click"]),
+    "middle_click": BY_KIND["middle_click"],
+    **dict.fromkeys(("move_to", "hover", "mouse_move"), BY_KIND["move"]),
     **dict.fromkeys(("drag", "swipe"), _drag),
-    "mouse_down": arguments.mouse_down,
-    "mouse_up": arguments.mouse_up,
+    "mouse_down": BY_KIND["mouse_down"],
+    "mouse_up": BY_KIND["mouse_up"],
     "scroll": _scroll,
     "type": lambda given: schema.Type(text=given.text(), point=given.optional_point()),
     "hotkey": lambda given: schema.Hotkey(keys=given.chord()),
-    "press": arguments.key_down,
-    "release": arguments.key_up,
-    "wait": arguments.wait,
+    "press": BY_KIND["key_down"],
+    "release": BY_KIND["key_up"],
+    "wait": BY_KIND["wait"],
     "finished": lambda given: schema.Finished(answer=given.optional_text() or ""),
     **dict.fromkeys(("call_user", "infeasible"), _call_user),
     "navigate": lambda given: schema.Navigate(url=given.text("url", *TEXT)),
     "navigate_back": lambda given: schema.NavigateBack(),
-    "long_press": arguments.long_press,
+    "long_press": BY_KIND["long_press"],
     "open_app": lambda given: schema.OpenApp(name=given.text("app_name", "name", *TEXT)),
     "press_home": lambda given: schema.PressHome(),
     "press_back": lambda given: schema.PressBack(),

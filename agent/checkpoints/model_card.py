@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from ...actions.errors import UsageError
+from ...actions.errors import UsageError, first_problem
 from ...actions.geometry import Size
 
 CARD_FILE = "saccade.json"
@@ -55,9 +55,7 @@ def read_card(directory: Path, family: Family, name: str) -> ModelCard:
     try:
         return ModelCard.model_validate({"dialect": _default_dialect(family, name)} | given)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise UsageError(f"{path}: {where}: {problem['msg']}; see docs/models.md") from error
+        raise UsageError(f"{path}: {first_problem(error)}; see docs/models.md") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from ...actions.errors import PolicyFailure, UsageError
+from ...actions.errors import PolicyFailure, UsageError, first_problem
 from ...actions.extras import need_package
 
 if TYPE_CHECKING:
@@ -248,9 +248,8 @@ def _read(kind: type[Body], text: str) -> Body:
     try:
         return kind.model_validate(json.loads(text))
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "its answer"
-        raise EndpointFailure(f"answered something else: {where}: {problem['msg']}: {_clip(text)}") from error
+        problem = first_problem(error, "its answer")
+        raise EndpointFailure(f"answered something else: {problem}: {_clip(text)}") from error
     except ValueError as error:
         raise EndpointFailure(f"answered no JSON: {_clip(text)}; is the path right, /v1, say?") from error
 

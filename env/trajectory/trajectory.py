@@ -24,7 +24,7 @@ from PIL import Image
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ...actions.errors import SaccadeError, Stopped, TrajectoryError, UnknownKeyError
+from ...actions.errors import SaccadeError, Stopped, TrajectoryError, UnknownKeyError, first_problem
 from ...perception.observation import Observation, Screenshot
 from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
 from .upgrade import upgrade
@@ -286,9 +286,7 @@ def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
             start = data if number == 1 else start
             events.append(event_adapter.validate_python(upgrade(f"{source}:1", start, data)))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise TrajectoryError(f"{source}:{number}: {where}: {first['msg']}") from error
+            raise TrajectoryError(f"{source}:{number}: {first_problem(error)}") from error
         except UnknownKeyError as error:
             raise TrajectoryError(f"{source}:{number}: {error}") from error
         except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from pydantic import ValidationError
 
-from ...actions.errors import EnvironmentFailure, UsageError
+from ...actions.errors import EnvironmentFailure, UsageError, first_problem
 from ...actions.geometry import Point, Size
 from ...actions.schema import Action, Click, action_adapter
 from ...env.base import Environment
@@ -89,9 +89,7 @@ def read_action(data: object) -> Action:
             return action_adapter.validate_json(data)
         return action_adapter.validate_python(dict(data) if isinstance(data, Mapping) else data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the action"
-        raise UsageError(f"this is no action: {place}: {first['msg']}") from error
+        raise UsageError(f"this is no action: {first_problem(error, 'the action')}") from error
 
 
 class SaccadeEnv(gymnasium.Env[ObservationData, ActionData]):

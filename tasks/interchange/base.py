@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ... import __version__
 from ...actions.dialects.reply_errors import InvalidReply
-from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError
+from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError, first_problem
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
 from ...env.trajectory.trajectory import Trajectory
 from ...env.trajectory.upgrade import upgrade
@@ -91,9 +91,7 @@ def located(where: str) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise TrajectoryError(f"{where}: {place}: {first['msg']}") from error
+        raise TrajectoryError(f"{where}: {first_problem(error)}") from error
     except (InvalidReply, UnknownKeyError) as error:
         raise TrajectoryError(f"{where}: {error}") from error
     except OSError as error:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ...actions import schema
-from ...actions.dialects.base import Call
-from ...actions.dialects.call_dialect import join_drags
+from ...actions.dialects.base import Call, join_drags
 from ...actions.dialects.pyautogui_code import actions_of, code_of, read_code
 from ...actions.dialects.spaces import Space
 from ...actions.dialects.strings import format_number

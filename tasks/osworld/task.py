@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...actions.errors import DataError
+from ...actions.errors import DataError, first_problem
 from ...actions.geometry import Size
 
 HOME = "/home/user"
@@ -132,9 +132,7 @@ def read_task(path: Path) -> Task:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise DataError(f"{path}: {where}: {first['msg']}") from error
+        raise DataError(f"{path}: {first_problem(error, 'the file')}") from error
 
 
 def fill(value: Any, values: Mapping[str, str]) -> Any:

@@ -16,7 +16,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from ....actions.errors import MissingPartError, UsageError
+from ....actions.errors import MissingPartError, UsageError, first_problem
 from ...checkpoints.model_card import read_json
 from ..draft import Drafter
 from ..drafters.medusa import MedusaDrafter, MedusaHeads
@@ -204,9 +204,7 @@ def _read_config(directory: Path) -> HeadConfig:
     try:
         config = HeadConfig.model_validate(content)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise _broken(path, f"{where}: {problem['msg']}") from error
+        raise _broken(path, first_problem(error)) from error
     shares = [share for row in config.accuracies for share in row]
     if len(config.accuracies) != config.depth or not shares or not all(0 <= share <= 1 for share in shares):
         raise _broken(path, "accuracies: not one row of shares for each depth")
