@@ -54,6 +54,18 @@ class ParsedCalls(NamedTuple):
         return cls(calls, "\n".join(filter(None, (part.strip() for part in prose))))
 
 
+def read_answer(text: str, start: int) -> tuple[Call, int]:
+    """The final answer inside ``<answer>``, from ``start`` on, and where its tag ends.
+
+    Raises:
+        InvalidReply: the tag is never closed.
+    """
+    end = text.find("</answer>", start)
+    if end < 0:
+        raise InvalidReply("<answer> is never closed")
+    return Call("finished", {"content": text[start:end].strip()}), end + len("</answer>")
+
+
 @dataclass(frozen=True)
 class Dialect(ABC):
     """One model family's language: a reply is a thought and calls. Stateless; never evaluates text as code.

@@ -23,16 +23,14 @@ _HOTKEY = "hotkey(key='ctrl c') # Lower-case keys, split with spaces, at most 3.
 _WAIT = "wait() # Sleep for 5s and take a screenshot to see what changed."
 _CALL_USER = "call_user() # When the task cannot be done, or needs the user's help."
 _WAYS = "direction='down or up or right or left'"
-_BOX, _BOX_1, _BOX_2, _BOX_3 = (
-    f"<|box_start|>({numbers})<|box_end|>" for numbers in ("x1,y1", "x1,y1", "x2,y2", "x3,y3")
-)
+_BOX, _BOX_3 = "<|box_start|>(x1,y1)<|box_end|>", "<|box_start|>(x3,y3)<|box_end|>"
 _P, _P_2 = "<point>x1 y1</point>", "<point>x2 y2</point>"
 
 _BOXED = (
     f"click(start_box='{_BOX}')",
     f"left_double(start_box='{_BOX}')",
     f"right_single(start_box='{_BOX}')",
-    f"drag(start_box='{_BOX_1}', end_box='{_BOX_3}')",
+    f"drag(start_box='{_BOX}', end_box='{_BOX_3}')",
 )
 _BOXED_SCROLL = f"scroll(start_box='{_BOX}', {_WAYS})"
 
@@ -49,7 +47,7 @@ UITARS_10_MOBILE = (
     f"click(start_box='{_BOX}')",
     f"long_press(start_box='{_BOX}', time='')",
     "type(content='')",
-    f"scroll(start_box='{_BOX_1}', end_box='{_BOX_3}')",
+    f"scroll(start_box='{_BOX}', end_box='{_BOX_3}')",
     "press_home()",
     "press_back()",
     "finished(content='') # Say in content what was asked for, if anything.",

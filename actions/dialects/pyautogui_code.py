@@ -154,7 +154,8 @@ def actions_of(call: Call, space: Space) -> tuple[Action, ...]:
     return Arguments(name, merged, space).build(builder)
 
 
-_KEYS = {"meta": "win", "menu": "apps"}
+KEY_NAMES = {"meta": "win", "menu": "apps"}
+"""What pyautogui calls keys that have another name there."""
 
 
 def code_of(action: Action, at: Callable[[Point], str]) -> str | None:
@@ -194,4 +195,4 @@ def code_of(action: Action, at: Callable[[Point], str]) -> str | None:
 
 
 def _key(name: str) -> str:
-    return repr(_KEYS.get(name, name))
+    return repr(KEY_NAMES.get(name, name))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from .. import schema
 from ..geometry import Point, ResizeLimits
@@ -86,13 +85,7 @@ _BUILDERS: Mapping[str, Builder] = {
     "system_button": _system_button,
     "open": lambda given: schema.OpenApp(name=given.text()),
 }
-_POINTED = {
-    "click": "left_click",
-    "double_click": "double_click",
-    "right_click": "right_click",
-    "middle_click": "middle_click",
-    "move": "mouse_move",
-}
+_NAMES = {"click": "left_click", "move": "mouse_move"}
 
 
 @dataclass(frozen=True)
@@ -134,9 +127,11 @@ class QwenDialect(Dialect):
         def at(point: Point) -> dict[str, object]:
             return {"coordinate": list(space.write(point))}
 
-        if action.kind in _POINTED:
-            return [{"action": _POINTED[action.kind], **at(cast(schema.Click, action).point)}]
         match action:
+            case schema.Click(point=point) | schema.Move(point=point):
+                return [{"action": _NAMES[action.kind], **at(point)}]
+            case schema.DoubleClick() | schema.RightClick() | schema.MiddleClick():
+                return [{"action": action.kind, **at(action.point)}]
             case schema.Drag():
                 move, drag = at(action.start), at(action.end)
                 return [{"action": "mouse_move", **move}, {"action": "left_click_drag", **drag}]

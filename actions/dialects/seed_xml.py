@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..geometry import Point
 from ..schema import Action, Wait
 from .arguments import build
-from .base import Call, Dialect, ParsedCalls
+from .base import Call, Dialect, ParsedCalls, read_answer
 from .json_calls import FIRST_CALL, read_tool_calls
 from .reply_errors import InvalidReply, excerpt
 from .spaces import Space
@@ -54,7 +54,7 @@ def read_xml_calls(text: str) -> ParsedCalls:
             call, position = _function(text, function)
             calls.append(call)
         elif text.startswith("<answer>", position):
-            call, position = _answer(text, position + len("<answer>"))
+            call, position = read_answer(text, position + len("<answer>"))
             calls.append(call)
         elif (block := _BLOCK.match(text, position)) is not None:
             position = block.end()
@@ -66,13 +66,6 @@ def read_xml_calls(text: str) -> ParsedCalls:
     if not calls:
         raise InvalidReply("the tool call is empty")
     return ParsedCalls.of(calls, prose)
-
-
-def _answer(text: str, start: int) -> tuple[Call, int]:
-    end = text.find("</answer>", start)
-    if end < 0:
-        raise InvalidReply("<answer> is never closed")
-    return Call("finished", {"content": text[start:end].strip()}), end + len("</answer>")
 
 
 def _function(text: str, opening: re.Match[str]) -> tuple[Call, int]:

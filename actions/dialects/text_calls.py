@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from .base import Call, ParsedCalls
+from .base import Call, ParsedCalls, read_answer
 from .coordinates import QUOTES, before_spaces, scan, skip_spaces
 from .reply_errors import InvalidReply, UnknownActionName, excerpt
 from .strings import ARGUMENTS, COORDINATE_ARGUMENTS, WORD_ARGUMENTS, Lookahead, read_text, read_word
@@ -104,10 +104,7 @@ class CallParser:
         """The action at a position and where it ends; None for prose."""
         text = ahead.text
         if text[max(0, position - 8) : position].lower() == "<answer>" and self._is_answer(text, position):
-            closing = text.find("</answer>", position)
-            if closing < 0:
-                raise InvalidReply("<answer> is never closed")
-            return Call("finished", {"content": text[position:closing].strip()}), closing + len("</answer>")
+            return read_answer(text, position)
         if (call := self._CALL.match(text, position)) is not None:
             name = call[1].lower()
             if name in self._names:

@@ -81,9 +81,8 @@ def _typed(text: str) -> list[Call]:
     for piece, pasted in text_pieces(text):
         if pasted:
             raise UsageError("only characters of a US keyboard can be typed here")
-        for index, part in enumerate(piece.split("<")):
-            calls += [_call("HOTKEY", keys=list(key_names("<")))] if index else []
-            calls += [_call("TYPING", text=part)] if part else []
+        less = piece == "<"
+        calls.append(_call("HOTKEY", keys=list(key_names("<"))) if less else _call("TYPING", text=piece))
     return calls or [_call("TYPING", text="")]
 
 

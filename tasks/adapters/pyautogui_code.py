@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 
 from ...actions import schema
-from ...actions.dialects.pyautogui_code import code_of
+from ...actions.dialects.pyautogui_code import KEY_NAMES, code_of
 from ...actions.errors import UsageError
 from ...actions.geometry import Point, Size
 from ...actions.keys import NAMED_KEYS
@@ -32,7 +32,6 @@ _PASTE = 0.5
 # pyperclip returns before its helper owns the clipboard: on a busy machine the text before would be pasted.
 _COPIED = "next((0 for _ in range(100) if pyperclip.paste() == text or time.sleep(0.1)), 0)"
 _RELEASE = "pyautogui.mouseUp(button='left')"
-_NAMES = {"meta": "win", "menu": "apps"}
 _LACKING = frozenset((*(f"f{n}" for n in range(13, 25)), "volumeup", "volumedown", "volumemute"))
 _TYPED = frozenset(map(chr, range(0x20, 0x7F))) | {"\t", "\n"}
 
@@ -52,7 +51,7 @@ def key_names(key: str) -> tuple[str, ...]:
         return ("shift", ",")
     if key in _LACKING or (key not in NAMED_KEYS | _TYPED):
         raise UsageError(f"the key {key!r} cannot be pressed here; type a character as text")
-    return (_NAMES.get(key, key),)
+    return (KEY_NAMES.get(key, key),)
 
 
 def chord_names(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -65,7 +64,7 @@ def chord_names(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def text_pieces(text: str) -> list[tuple[str, bool]]:
-    r"""A text cut into what is typed and what is pasted (True), in order.
+    r"""A text cut into what is typed and what is pasted (True), in order; ``<`` is a piece of its own.
 
     A text with a character that pyautogui cannot type is pasted whole, but for the line breaks at its end,
     which are the Enter key.
@@ -77,9 +76,9 @@ def text_pieces(text: str) -> list[tuple[str, bool]]:
         raise UsageError("the text holds half a surrogate pair, which is no character")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _TYPED.issuperset(text):
-        return [(text, False)]
+        return [(part, False) for part in re.split("(<)", text) if part]
     body = text.rstrip("\n")
-    return [(body, True), (text[len(body) :], False)]
+    return [(body, True)] + ([(text[len(body) :], False)] if body != text else [])
 
 
 def pyautogui_code(action: Action, size: Size) -> str:
@@ -147,10 +146,8 @@ def _typed(text: str) -> list[str]:
         if pasted:
             done += ["import pyperclip", f"text = {literal(piece)}", "pyperclip.copy(text)", _COPIED]
             done += [_chord(("ctrl", "v")), _sleep(_PASTE)]
-            continue
-        for index, part in enumerate(piece.split("<")):
-            done += [_chord(key_names("<"))] if index else []
-            done += [f"pyautogui.write({literal(part)})"] if part else []
+        else:
+            done.append(_chord(key_names("<")) if piece == "<" else f"pyautogui.write({literal(piece)})")
     return done or ["pass"]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel
+
 from ...env.trajectory.events import EndEvent, EndReason
 from ...env.trajectory.trajectory import Step, Trajectory
-from .pairing import Pairing, pairing_data
+from .pairing import Pairing
 
 Tone = Literal["good", "bad", "open"]
 
@@ -64,18 +66,41 @@ def report_data(trajectory: Trajectory, pairing: Pairing | None = None) -> dict[
         "start": trajectory.start.model_dump(mode="json"),
         "settings": trajectory.start.all_settings(),
         "steps": [_step_data(step) for step in trajectory.steps],
-        "final": trajectory.final.model_dump(mode="json") if trajectory.final else None,
-        "end": trajectory.end.model_dump(mode="json") if trajectory.end else None,
-        "replay": pairing_data(pairing, _step_data),
+        "final": _event_data(trajectory.final),
+        "end": _event_data(trajectory.end),
+        "replay": _pairing_data(pairing) if pairing else None,
     }
 
 
 def _step_data(step: Step) -> dict[str, Any]:
     return {
         "index": step.index,
-        "observation": step.observation.model_dump(mode="json"),
-        "prediction": step.prediction.model_dump(mode="json") if step.prediction else None,
-        "actions": [event.model_dump(mode="json") for event in step.actions],
+        "observation": _event_data(step.observation),
+        "prediction": _event_data(step.prediction),
+        "actions": [_event_data(event) for event in step.actions],
+    }
+
+
+def _event_data(event: BaseModel | None) -> dict[str, Any] | None:
+    return event.model_dump(mode="json") if event else None
+
+
+def _pairing_data(pairing: Pairing) -> dict[str, Any]:
+    return {
+        "mode": pairing.mode,
+        "name": pairing.name,
+        "note": pairing.note,
+        "pairs": [
+            {
+                "outcome": pair.outcome,
+                "recorded": _step_data(pair.recorded) if pair.recorded else None,
+                "after": _event_data(pair.after),
+            }
+            for pair in pairing.pairs
+        ],
+        "drift": _event_data(pairing.drift),
+        "expected": _event_data(pairing.expected),
+        "final": _event_data(pairing.recording.final if pairing.recording else None),
     }
 
 

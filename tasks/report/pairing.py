@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -80,32 +79,6 @@ def pairing(replay: Trajectory) -> Pairing | None:
     name = Path(record.recording).name
     expected = _expected(replay, record.drift) if record.drift else None
     return Pairing(record.mode, name, note, recording, pairs, record.drift, expected)
-
-
-def pairing_data(pairing: Pairing | None, of_step: Any) -> dict[str, Any] | None:
-    """A pairing as plain JSON; ``of_step`` makes that of a step."""
-    if pairing is None:
-        return None
-    return {
-        "mode": pairing.mode,
-        "name": pairing.name,
-        "note": pairing.note,
-        "pairs": [
-            {
-                "outcome": pair.outcome,
-                "recorded": of_step(pair.recorded) if pair.recorded else None,
-                "after": _event(pair.after),
-            }
-            for pair in pairing.pairs
-        ],
-        "drift": pairing.drift.model_dump(mode="json") if pairing.drift else None,
-        "expected": _event(pairing.expected),
-        "final": _event(pairing.recording.final if pairing.recording else None),
-    }
-
-
-def _event(event: ObservationEvent | None) -> dict[str, Any] | None:
-    return event.model_dump(mode="json") if event else None
 
 
 def _recording(path: Path) -> tuple[Trajectory | None, str]:
