@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...actions.errors import TrajectoryError, UsageError
+from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, ends_episode
 from ...env.trajectory.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
@@ -54,7 +54,8 @@ def _task(named: ExportedRun, images: Path, note: Note) -> dict[str, Any]:
     name, run = named
     steps = [_step(name, run, step, images, note) for step in run.steps]
     if run.final is not None:
-        code = "" if run.end is None else _written(name, run.final, _ending(run.end), note)
+        ending = [] if run.end is None else [Finished() if run.end.success else CallUser()]
+        code = _CODE.write_step(name, run.final, ending, note)
         image = _image(run, run.final, images)
         steps.append({"index": len(steps), "image": image, "value": {"code": code, "added": True}})
     judged = {} if run.end is None else {"task_completed": run.end.success}
@@ -62,28 +63,17 @@ def _task(named: ExportedRun, images: Path, note: Note) -> dict[str, Any]:
     return {**known, "traj": steps, "saccade": base.provenance(run)}
 
 
-def _ending(end: EndEvent) -> Sequence[Action]:
-    return (Finished(),) if end.success else (CallUser(),)
-
-
 def _step(name: str, run: Trajectory, step: Step, images: Path, note: Note) -> dict[str, Any]:
     prediction = step.prediction
     errors = [event.error for event in step.actions if event.error] + [prediction.error if prediction else None]
     value = {
-        "code": _written(name, step.observation, [event.action for event in step.actions], note),
+        "code": _CODE.write_step(name, step.observation, [event.action for event in step.actions], note),
         "thought": prediction.thought if prediction else "",
         "response": prediction.raw if prediction else "",
     }
     if error := "; ".join(text for text in errors if text):
         value["error"] = error
     return {"index": step.index, "image": _image(run, step.observation, images), "value": value}
-
-
-def _written(name: str, seen: ObservationEvent, actions: Sequence[Action], note: Note) -> str:
-    try:
-        return _CODE.write(actions, seen.size, lambda text: note(f"{name}: step {seen.step + 1}: {text}"))
-    except UsageError as error:
-        raise base.refuse(name, seen.step, error) from error
 
 
 def _image(run: Trajectory, seen: ObservationEvent, images: Path) -> str:

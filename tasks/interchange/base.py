@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from ... import __version__
 from ...actions.dialects.reply_errors import InvalidReply
-from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError, first_problem
-from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, event_adapter
-from ...env.trajectory.trajectory import Trajectory
+from ...actions.errors import TrajectoryError, UnknownKeyError, first_problem
+from ...env.trajectory.events import ActionEvent, EndEvent, PredictionEvent, StartEvent, event_adapter
+from ...env.trajectory.trajectory import EventT, Trajectory
 from ...env.trajectory.upgrade import upgrade
 from ...perception.observation import Observation, Screenshot
 
@@ -182,13 +182,11 @@ def restored(where: str, known: Mapping[str, Any]) -> tuple[StartEvent | None, E
         NewerSchemaError: a newer version wrote them.
         TrajectoryError: they cannot be read.
     """
-    start = _event(where, known.get("start"), known, StartEvent)
-    end = _event(where, known.get("end"), known, EndEvent)
-    return start if isinstance(start, StartEvent) else None, end if isinstance(end, EndEvent) else None
+    return _event(where, known, "start", StartEvent), _event(where, known, "end", EndEvent)
 
 
-def _event(where: str, data: object, known: Mapping[str, Any], kind: type[Event]) -> Event | None:
-    if data is None:
+def _event(where: str, known: Mapping[str, Any], name: str, kind: type[EventT]) -> EventT | None:
+    if (data := known.get(name)) is None:
         return None
     if not isinstance(data, dict) or not isinstance(known.get("start"), dict):
         raise TrajectoryError(f"{where}: saccade: not the first and last event of a run")
@@ -204,8 +202,3 @@ def imported_start(environment: str, instruction: str, time: float) -> StartEven
     return StartEvent(
         saccade_version=__version__, instruction=instruction, environment=environment, policy="unknown", time=time
     )
-
-
-def refuse(name: str, step: int, error: Exception) -> UsageError:
-    """An error about one step (from 0) of a run that is being exported; users see steps from 1."""
-    return UsageError(f"{name}: step {step + 1}: {error}")

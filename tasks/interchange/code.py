@@ -18,6 +18,7 @@ from ...actions.dialects.strings import format_number
 from ...actions.errors import UsageError
 from ...actions.geometry import Frame, Point, Size, inside
 from ...actions.schema import Action, Click, DoubleClick, Hotkey, Type
+from ...env.trajectory.events import ObservationEvent
 from .base import Note
 
 _TRIPLE = {"computer.triple_click", "computer.tripleClick", "pyautogui.tripleClick"}
@@ -43,6 +44,18 @@ class PyCode:
             UsageError: one of them cannot be written, or a point is off the screenshot.
         """
         return "\n".join(self._line(action, size, note) for action in actions)
+
+    def write_step(self, run: str, seen: ObservationEvent, actions: Sequence[Action], note: Note) -> str:
+        """The code of a step's actions; notes and errors name the run and the step, which users count from 1.
+
+        Raises:
+            UsageError: see ``write``.
+        """
+        where = f"{run}: step {seen.step + 1}"
+        try:
+            return self.write(actions, seen.size, lambda text: note(f"{where}: {text}"))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from error
 
     def read(self, code: str, size: Size, note: Note) -> tuple[Action, ...]:
         """The actions of a piece of code.

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...actions.errors import TrajectoryError, UsageError
+from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, Wait, ends_episode
 from ...env.trajectory.events import ActionEvent, EndEvent, EndReason, ObservationEvent, PredictionEvent
@@ -123,12 +123,7 @@ class _Writer:
                 return "FAIL"
             case [Wait()] if actions[0] == Wait():
                 return "WAIT"
-        try:
-            return _CODE.write(
-                actions, step.observation.size, lambda text: self._note(f"{self._name}: step {step.index + 1}: {text}")
-            )
-        except UsageError as error:
-            raise base.refuse(self._name, step.index, error) from error
+        return _CODE.write_step(self._name, step.observation, actions, self._note)
 
     def _picture(self, number: int, seen: ObservationEvent) -> str:
         self._run.screenshot(seen)  # checks the digest
@@ -249,7 +244,8 @@ class _Reader:
         if not isinstance(action, str):
             raise TrajectoryError(f"{where}: action is neither code nor one of {', '.join(words)}")
         with base.located(where):
-            actions = (words[action],) if action in words else _CODE.read(action, size, self._noted(where))
+            word = words.get(action)
+            actions = (word,) if word else _CODE.read(action, size, lambda text: self._note(f"{where}: {text}"))
             time = _seconds(where, base.field(where, values, "action_timestamp", str))
             events = [ActionEvent(step=index, action=made, time=time) for made in actions]
             if events:
@@ -258,9 +254,6 @@ class _Reader:
                 outcome = {"reward": values.get("reward") or 0.0, "terminated": ended, "error": error}
                 events[-1] = ActionEvent(step=index, action=actions[-1], time=time, **outcome)
         return events
-
-    def _noted(self, where: str) -> Note:
-        return lambda text: self._note(f"{where}: {text}")
 
     def _end(self, steps: int, done: Sequence[ActionEvent], when: float) -> EndEvent | None:
         """How it ended, from ``result.txt``; None if there is no result."""
@@ -276,12 +269,14 @@ class _Reader:
 
 
 def _reason(done: Sequence[ActionEvent]) -> EndReason:
-    last = done[-1] if done else None
-    if last is not None and isinstance(last.action, Finished):
-        return "finished"
-    if last is not None and isinstance(last.action, CallUser):
-        return "call_user"
-    return "terminated" if last is not None and last.terminated else "step_limit"
+    match done:
+        case [*_, ActionEvent(action=Finished())]:
+            return "finished"
+        case [*_, ActionEvent(action=CallUser())]:
+            return "call_user"
+        case [*_, ActionEvent(terminated=True)]:
+            return "terminated"
+    return "step_limit"
 
 
 def _step_of(line: Line) -> int:

@@ -148,12 +148,8 @@ def _complete(
     seen = about.observation if isinstance(about, Step) else about
     values: dict[str, Any] = {
         "run": named.name,
-        "instruction": start.instruction,
-        "policy": start.policy,
-        "environment": start.environment,
-        "seed": start.seed,
-        "saccade_version": start.saccade_version,
-        "settings": _json(start.all_settings()),
+        **start.model_dump(include={"instruction", "policy", "environment", "seed", "saccade_version"}),
+        "settings": json.dumps(start.all_settings()),
         "started": start.time,
         "events": "".join(event_line(event).decode() for event in events),
         **_seen(named, seen),
@@ -161,7 +157,7 @@ def _complete(
         **(_done(step) if step else {}),
     }
     if end is not None:
-        values |= {"end": end.end, "success": end.success, "final_reward": end.reward, "message": end.message}
+        values |= {**end.model_dump(include={"end", "success", "message"}), "final_reward": end.reward}
     return {name: _plain(values.get(name)) for name in kinds}
 
 
@@ -170,30 +166,26 @@ def _seen(named: ExportedRun, seen: ObservationEvent | None) -> dict[str, Any]:
         return {}
     named.run.screenshot(seen)  # checks the digest
     return {
-        "step": seen.step,
-        "time": seen.time,
+        **seen.model_dump(include={"step", "time", "device_scale", "url"}),
         "screenshot_sha256": seen.screenshot,
         "screenshot_png": named.run.image_path(seen).read_bytes(),
         "width": seen.size.width,
         "height": seen.size.height,
-        "device_scale": seen.device_scale,
         "origin_x": seen.origin.x,
         "origin_y": seen.origin.y,
-        "url": seen.url,
     }
 
 
 def _said(said: PredictionEvent) -> dict[str, Any]:
-    usage = said.usage.model_dump(exclude={"timings"})
-    actions = _json([action.model_dump(mode="json") for action in said.actions])
-    known = {"raw": said.raw, "thought": said.thought, "actions": actions, "error": said.error}
-    return {**known, "seconds": said.seconds, **usage}
+    actions = json.dumps([action.model_dump(mode="json") for action in said.actions])
+    known = said.model_dump(include={"raw", "thought", "error", "seconds"})
+    return {**known, "actions": actions, **said.usage.model_dump(exclude={"timings"})}
 
 
 def _done(step: Step) -> dict[str, Any]:
     errors = [event.error for event in step.actions if event.error]
     return {
-        "executed": _json([event.action.model_dump(mode="json") for event in step.actions]),
+        "executed": json.dumps([event.action.model_dump(mode="json") for event in step.actions]),
         "reward": sum(event.reward for event in step.actions),
         **({"error": "; ".join(errors)} if errors else {}),
         **_timings(step),
@@ -202,17 +194,11 @@ def _done(step: Step) -> dict[str, Any]:
 
 def _timings(step: Step) -> dict[str, float]:
     """Seconds of each phase as a column's name and value; those of several actions are added up."""
-    found = {f"{name}_seconds": value for name, value in step.observation.timings.items()}
-    if step.prediction:
-        found |= {f"{name}_seconds": value for name, value in step.prediction.usage.timings.items()}
-    acted = [item for event in step.actions for item in event.timings.items()]
-    for name, value in acted:
+    usage = step.prediction.usage.timings if step.prediction else {}
+    found = {f"{name}_seconds": value for name, value in {**step.observation.timings, **usage}.items()}
+    for name, value in (item for event in step.actions for item in event.timings.items()):
         found[f"after_{name}_seconds"] = found.get(f"after_{name}_seconds", 0.0) + value
     return found
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value)
 
 
 def _plain(value: Any) -> Any:
