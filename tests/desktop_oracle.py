@@ -69,7 +69,7 @@ class Sight:
         """The names in the folder that the file manager shows, in its order."""
         episode = self._environment._episode
         assert episode is not None
-        children = episode.env.sandbox.tree(f"{_HOME}/Documents")["children"]
+        children = episode.sandbox.tree(f"{_HOME}/Documents")["children"]
         names = sorted(children, key=lambda each: (each["type"] != "directory", each["name"]))
         return [each["name"] for each in names]
 

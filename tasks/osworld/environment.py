@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
-
 from ...actions.errors import EnvironmentFailure, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, OpenApp, Wait
 from ...env.base import Preview, StepResult, Verdict
-from ...env.desktop.environment import DesktopEnvironment
-from ...env.desktop.private_display import PrivateDisplay
 from ...perception.observation import Observation
 from .cache import Cache
-from .command_sandbox import CommandSandbox
 from .score import score
-from .setup_steps import TERMINAL, open_terminal, programs_of, set_up
+from .setup_steps import TERMINAL, launch, open_terminal, set_up
 from .task import Task
 from .task_environment import TaskEnvironment
-from .windows import windows_of
 
-WINDOW_LIMIT = 30.0
-"""Seconds that a launched program may take to show its window."""
-_WINDOW_POLL = 0.1
 _LAST_WORK = 1.0
 """Seconds that programs get to finish the last action, such as to save."""
 _FULL = 1.0
@@ -48,7 +38,7 @@ class OsWorldEnvironment:
         self._cache = cache
         self._size = size
         self._instruction: str | None = None
-        self._episode: _Episode | None = None
+        self._episode: TaskEnvironment | None = None
         self._preview: Preview | None = None
         self._closed = False
 
@@ -65,7 +55,7 @@ class OsWorldEnvironment:
     @property
     def display(self) -> str | None:
         """The X display of the episode; None before ``reset``."""
-        return None if self._episode is None else self._episode.env.display
+        return None if self._episode is None else self._episode.display
 
     def reset(self, seed: int | None = None) -> Observation:
         """Prepare the task in a new home on a new display.
@@ -77,9 +67,9 @@ class OsWorldEnvironment:
             raise EnvironmentFailure("the environment was closed; make a new one")
         self._drop()
         task = self._task.seeded(seed).on_screen(self._size)
-        self._episode = _Episode(task, self._cache, self._size)
+        self._episode = TaskEnvironment(task, self._cache, self._size)
         try:
-            set_up(self._episode.env, task.config)
+            set_up(self._episode, task.config)
             first = self._episode.desktop.reset()
         except UsageError as error:
             raise EnvironmentFailure(f"{task.id} cannot be prepared: {error}") from error
@@ -99,7 +89,7 @@ class OsWorldEnvironment:
             case OpenApp(name=name):
                 return self._opened(name)
             case Hotkey(keys=keys) if keys == TERMINAL:
-                open_terminal(self._episode.env)
+                open_terminal(self._episode)
                 return self._episode.desktop.step(Wait(seconds=0))
         return self._episode.desktop.step(action)
 
@@ -114,7 +104,7 @@ class OsWorldEnvironment:
         self._episode.desktop.preview_to(None)
         self._episode.desktop.step(Wait(seconds=_LAST_WORK))
         try:
-            reward = score(self._episode.env, last)
+            reward = score(self._episode, last)
         except UsageError as error:
             raise EnvironmentFailure(f"{self._task.id} cannot be scored: {error}") from error
         return Verdict(reward, reward >= _FULL)
@@ -132,12 +122,12 @@ class OsWorldEnvironment:
 
     def _opened(self, name: str) -> StepResult:
         assert self._episode is not None
-        env, refused = self._episode.env, None
-        if "/" in name or env.sandbox.run(["which", name]).status != 0:
+        refused = None
+        if "/" in name or self._episode.sandbox.run(["which", name]).status != 0:
             refused = f"no program is called {name!r}"
         else:
             try:
-                self._episode.launch(name)
+                launch(self._episode, [name])
             except EnvironmentFailure as error:
                 refused = str(error)
         seen = self._episode.desktop.step(Wait(seconds=0))
@@ -147,44 +137,3 @@ class OsWorldEnvironment:
         episode, self._episode = self._episode, None
         if episode is not None:
             episode.close()
-
-
-class _Episode:
-    """The display, desktop and sandbox of one episode."""
-
-    def __init__(self, task: Task, cache: Cache, size: Size) -> None:
-        with ExitStack() as stack:
-            self._display = stack.enter_context(PrivateDisplay(size))
-            sandbox = CommandSandbox(self._display)
-            results = sandbox.home.with_name("results")  # ends with the display, also after kill -9
-            results.mkdir()
-            stack.callback(sandbox.close)
-            self.desktop = stack.enter_context(DesktopEnvironment(display=self._display.name))
-            self.desktop.reset()
-            name = self._display.name
-            self.env = TaskEnvironment(task, sandbox, name, size, self._act, self._wait_for_window, cache, results)
-            self._resources = stack.pop_all()
-
-    def launch(self, name: str) -> None:
-        """Start a program by its name and wait for its window."""
-        before = frozenset(window.number for window in windows_of(self.env.display))
-        number = self.env.sandbox.launch([name])
-        self._wait_for_window(number, programs_of([name], False), before)
-
-    def close(self) -> None:
-        """End the display with all that is on it."""
-        self._resources.close()
-
-    def _act(self, action: Action) -> None:
-        if (refused := self.desktop.step(action).error) is not None:
-            raise EnvironmentFailure(f"a step of {self.env.task.id} has no effect: {refused}")
-
-    def _wait_for_window(self, number: int, program: str, before: frozenset[int]) -> None:
-        deadline = time.monotonic() + WINDOW_LIMIT
-        while not {window.number for window in windows_of(self.env.display) if window.title} - before:
-            status = self.env.sandbox.status(number)
-            if status not in (None, 0):  # 0: a launcher may end before the window shows
-                raise EnvironmentFailure(f"{program} exited with status {status} and showed no window")
-            if time.monotonic() > deadline:
-                raise EnvironmentFailure(f"{program} showed no window within {WINDOW_LIMIT:g} s")
-            self._act(Wait(seconds=_WINDOW_POLL))

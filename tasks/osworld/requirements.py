@@ -15,7 +15,7 @@ from .cache import Cache
 from .getters import GETTERS
 from .metrics import METRICS, PACKAGES
 from .metrics.sheets import RULES
-from .setup_steps import OPENERS, STEPS, actions_of, programs_of, pyautogui_code
+from .setup_steps import OPENERS, STEPS, actions_of, program_of, pyautogui_code
 from .task import SetupStep, Spec, Task
 
 # A reason is "kind: detail"; reasons are counted by kind.
@@ -143,7 +143,7 @@ def _program_needs(task: Task) -> Iterator[str]:
     for step in task.steps:
         command = step.parameters.get("command", "")
         if step.type == "launch":
-            programs.append(programs_of(command, bool(step.parameters.get("shell"))).rpartition("/")[2])
+            programs.append(program_of(command).rpartition("/")[2])
         elif step.type == "open":
             suffix = PurePosixPath(step.parameters["path"]).suffix.lower()
             openers = OPENERS.get(suffix, ())

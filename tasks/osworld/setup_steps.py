@@ -73,7 +73,7 @@ def actions_of(code: str, size: Size) -> tuple[Action, ...]:
     return PyCode(relative=False, avoid_less_than=True).read(code, size, lambda _: None)
 
 
-def programs_of(command: str | Sequence[str], shell: bool) -> str:
+def program_of(command: str | Sequence[str]) -> str:
     """The program that a command starts; variables set before it are skipped."""
     words = _words(command) if isinstance(command, str) else list(command)
     return next((word for word in words if not re.fullmatch(r"\w+=.*", word)), "")
@@ -128,15 +128,20 @@ def _act(env: TaskEnvironment, action: Action) -> None:
 
 def open_terminal(env: TaskEnvironment) -> None:
     """Open a terminal with "Terminal" in its title, as on OSWorld's desktop."""
-    _launch(env, ["xterm", "-T", "Terminal", "-fa", "Monospace", "-fs", "11", "-geometry", "100x30"])
+    launch(env, ["xterm", "-T", "Terminal", "-fa", "Monospace", "-fs", "11", "-geometry", "100x30"])
 
 
-def _launch(env: TaskEnvironment, command: str | Sequence[str], shell: bool = False) -> None:
+def launch(env: TaskEnvironment, command: str | Sequence[str], shell: bool = False) -> None:
+    """Start a command and wait for its window.
+
+    Raises:
+        EnvironmentFailure: it cannot be started, or shows no window.
+    """
     if isinstance(command, str) and not shell:
         command = command.split()
     before = frozenset(window.number for window in windows_of(env.display))
     number = env.sandbox.launch(command, shell=shell)
-    program = programs_of(command, shell)
+    program = program_of(command)
     if program not in WINDOWLESS:
         env.wait_for_window(number, program, before)
 
@@ -146,7 +151,7 @@ def _open(env: TaskEnvironment, path: str) -> None:
     for opener in OPENERS.get("/" if folder else PurePosixPath(path).suffix.lower(), ()):
         words = opener.split()
         if env.sandbox.run(["which", words[0]]).status == 0:
-            return _launch(env, [*words, path])
+            return launch(env, [*words, path])
     raise EnvironmentFailure(f"nothing here opens {path}")
 
 
@@ -165,7 +170,7 @@ def _on_window(send: Callable[[str, Window], None]) -> Callable[..., None]:
 
 STEPS: Mapping[str, Callable[..., None]] = {
     "download": _download,
-    "launch": _launch,
+    "launch": launch,
     "execute": _execute,
     "command": _execute,
     "open": _open,

@@ -1,42 +1,53 @@
-"""What setting up and scoring a task work with: its sandbox, its display, its files."""
+"""One episode of a task: its display, its sandbox, its files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from ...actions.errors import DataError
+from ...actions.errors import DataError, EnvironmentFailure
 from ...actions.geometry import Size
-from ...actions.schema import Action
+from ...actions.schema import Action, Wait
+from ...env.desktop.environment import DesktopEnvironment
+from ...env.desktop.private_display import PrivateDisplay
 from .cache import Cache
 from .command_sandbox import CommandSandbox
 from .task import Task
+from .windows import windows_of
+
+WINDOW_LIMIT = 30.0
+"""Seconds that a launched program may take to show its window."""
+_WINDOW_POLL = 0.1
 
 
-@dataclass(frozen=True)
 class TaskEnvironment:
-    """One episode's task, sandbox, display and files.
+    """A new display with a desktop and a sandbox on it, for setting up and scoring a task.
+
+    Args:
+        task: with the values of its seed and its screen filled in.
+        cache: files that OSWorld would download.
+        size: of the screen, in pixels.
 
     Attributes:
-        task: with the values of its seed and its screen filled in.
+        display: the X display that its programs appear on.
+        desktop: acts on that display.
         sandbox: where its programs run.
-        display: the X display that they appear on.
-        size: of the screen, in pixels.
-        act: executes an action and waits until the screen is stable.
-        wait_for_window: waits until a launched program shows a new window.
-        cache: files that OSWorld would download.
         results: a folder for fetched results; the sandbox cannot see it.
     """
 
-    task: Task
-    sandbox: CommandSandbox
-    display: str
-    size: Size
-    act: Callable[[Action], None]
-    wait_for_window: Callable[[int, str, frozenset[int]], None]
-    cache: Cache
-    results: Path
+    def __init__(self, task: Task, cache: Cache, size: Size) -> None:
+        self.task, self.cache, self.size = task, cache, size
+        with ExitStack() as stack:
+            self._display = stack.enter_context(PrivateDisplay(size))
+            self.display = self._display.name
+            self.sandbox = CommandSandbox(self._display)
+            stack.callback(self.sandbox.close)
+            self.results = self.sandbox.home.with_name("results")  # ends with the display, also after kill -9
+            self.results.mkdir()
+            self.desktop = stack.enter_context(DesktopEnvironment(display=self.display))
+            self.desktop.reset()
+            self._resources = stack.pop_all()
 
     def result(self, name: str) -> Path:
         """The path of a fetched result.
@@ -49,3 +60,31 @@ class TaskEnvironment:
             raise DataError(f"{self.task.id}: {name!r} leads out of the folder of results")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def act(self, action: Action) -> None:
+        """Execute an action and wait until the screen is stable.
+
+        Raises:
+            EnvironmentFailure: it has no effect.
+        """
+        if (refused := self.desktop.step(action).error) is not None:
+            raise EnvironmentFailure(f"a step of {self.task.id} has no effect: {refused}")
+
+    def wait_for_window(self, number: int, program: str, before: frozenset[int]) -> None:
+        """Wait until a launched program shows a window that was not there ``before``.
+
+        Raises:
+            EnvironmentFailure: it ends, or shows none in time.
+        """
+        deadline = time.monotonic() + WINDOW_LIMIT
+        while not {window.number for window in windows_of(self.display) if window.title} - before:
+            status = self.sandbox.status(number)
+            if status not in (None, 0):  # 0: a launcher may end before the window shows
+                raise EnvironmentFailure(f"{program} exited with status {status} and showed no window")
+            if time.monotonic() > deadline:
+                raise EnvironmentFailure(f"{program} showed no window within {WINDOW_LIMIT:g} s")
+            self.act(Wait(seconds=_WINDOW_POLL))
+
+    def close(self) -> None:
+        """End the display with all that is on it."""
+        self._resources.close()

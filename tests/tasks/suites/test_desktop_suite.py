@@ -98,7 +98,7 @@ def test_programs_see_nothing_of_this_machine(tmp_path: Path) -> None:
     with closing(opened("make-tree")) as environment:
         environment.reset(0)
         assert environment._episode is not None
-        box = environment._episode.env.sandbox
+        box = environment._episode.sandbox
         box.run(["ln", "-s", str(secret), "link"])
         assert box.read("link") is None, "a link out of the home leads nowhere"
         assert box.run(["cat", str(secret)]).status != 0
