@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ....actions.errors import MissingPartError
 from ....actions.extras import need_package
@@ -17,6 +17,7 @@ from .matching import fits
 from .workbook import Workbook, charts, dimensions, filters, style
 
 Rule = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class WorkbookPair:
@@ -56,9 +57,14 @@ class WorkbookPair:
         number = int(text[2:])
         return book, book.names[number] if number < len(book.names) else ""
 
-    def both(self, rule: Rule) -> tuple[tuple[Workbook, str], tuple[Workbook, str]]:
-        """The two sheets that a rule compares."""
-        return self.find(rule["sheet_idx0"]), self.find(rule["sheet_idx1"])
+    def both(self, rule: Rule, read: Callable[[Workbook, str], T]) -> tuple[T, T]:
+        """What is read from the two sheets that a rule compares."""
+        return read(*self.find(rule["sheet_idx0"])), read(*self.find(rule["sheet_idx1"]))
+
+    def sheet(self, rule: Rule) -> Any:
+        """The one sheet that a rule is about, with its styles; None if there is no such sheet."""
+        book, name = self.find(rule["sheet_idx"])
+        return book.sheet(name)
 
 
 def compare_table(result: str | None, expected: str | None = None, *, rules: Sequence[Rule]) -> float:
@@ -93,15 +99,13 @@ def _names(pair: WorkbookPair, rule: Rule) -> bool:
 
 
 def _data(pair: WorkbookPair, rule: Rule) -> bool:
-    (book, name), (other, second) = pair.both(rule)
-    actual, wanted = book.table(name), other.table(second)
+    actual, wanted = pair.both(rule, Workbook.table)
     digits = rule.get("precision", 4)
     return actual is not None and bool(actual.round(digits).equals(wanted.round(digits)))
 
 
 def _printed(pair: WorkbookPair, rule: Rule) -> bool:
-    (book, name), (other, second) = pair.both(rule)
-    actual, wanted = book.printed(name), other.printed(second)
+    actual, wanted = pair.both(rule, Workbook.printed)
     if actual is None or wanted is None:
         return False
     if rule.get("ignore_case", False):
@@ -110,7 +114,7 @@ def _printed(pair: WorkbookPair, rule: Rule) -> bool:
 
 
 def _fuzzy(pair: WorkbookPair, rule: Rule) -> bool:
-    (book, name), (other, second) = pair.both(rule)
+    (book, name), (other, second) = pair.find(rule["sheet_idx0"]), pair.find(rule["sheet_idx1"])
     return all(
         _alike(_plain(book.value(name, cell), each), _plain(other.value(second, cell), each), each)
         for each in rule["rules"]
@@ -155,7 +159,7 @@ def _same(read: Callable[[Any, Rule], Any], missing: Any) -> Callable[[WorkbookP
     """A rule that compares one thing of two sheets; a sheet that is not there has ``missing``."""
 
     def holds(pair: WorkbookPair, rule: Rule) -> bool:
-        sheets = [book.sheet(name) for book, name in pair.both(rule)]
+        sheets = pair.both(rule, Workbook.sheet)
         first, second = (missing if sheet is None else read(sheet, rule) for sheet in sheets)
         return bool(first == second)
 
@@ -163,20 +167,17 @@ def _same(read: Callable[[Any, Rule], Any], missing: Any) -> Callable[[WorkbookP
 
 
 def _freeze(pair: WorkbookPair, rule: Rule) -> bool:
-    (book, name), (other, second) = pair.both(rule)
-    actual, wanted = book.sheet(name), other.sheet(second)
+    actual, wanted = pair.both(rule, Workbook.sheet)
     return actual is not None and bool(actual.freeze_panes == wanted.freeze_panes)
 
 
 def _zoom(pair: WorkbookPair, rule: Rule) -> bool:
-    book, name = pair.find(rule["sheet_idx"])
-    sheet = book.sheet(name)
+    sheet = pair.sheet(rule)
     return sheet is not None and fits(sheet.sheet_view.zoomScale or 100.0, rule)
 
 
 def _validation(pair: WorkbookPair, rule: Rule) -> bool:
-    book, name = pair.find(rule["sheet_idx"])
-    if (sheet := book.sheet(name)) is None:
+    if (sheet := pair.sheet(rule)) is None:
         return False
     found, wanted = sheet.data_validations.dataValidation, rule["dv_props"]
     return len(found) >= len(wanted) and all(

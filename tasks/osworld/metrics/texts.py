@@ -16,7 +16,6 @@ from ....actions.extras import need_package
 from .matching import fits, has_values
 
 Rules = Mapping[str, Any]
-_ENCODINGS = ("utf-8", "latin-1")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)")
 
 
@@ -126,14 +125,14 @@ def compare_csv(result: str, expected: str | Sequence[str], *, strict: bool = Tr
 
 
 def _lines(path: str) -> list[str] | None:
-    for encoding in _ENCODINGS:
-        try:
-            return Path(path).read_text(encoding=encoding).splitlines()
-        except UnicodeDecodeError:
-            continue
-        except OSError:
-            return None
-    return None
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        return None
+    try:
+        return data.decode().splitlines()
+    except UnicodeDecodeError:
+        return data.decode("latin-1").splitlines()
 
 
 def check_json(result: str, rules: Rules, *, is_yaml: bool = False) -> float:

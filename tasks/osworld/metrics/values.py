@@ -63,8 +63,6 @@ def check_direct_json_object(result: Any, rules: Rules) -> float:
     """An object has the values of ``expected``; with ``expect_in_result``, holds them."""
     if isinstance(result, str):
         result = json.loads(result.strip().replace("'", '"'))
-    if result is None:
-        return 0.0
     expected = rules["expected"]
     if not isinstance(result, dict) or not isinstance(expected, dict):
         return 0.0

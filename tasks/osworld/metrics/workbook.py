@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,7 @@ class Workbook:
             text = data.decode()
         except UnicodeDecodeError:
             text = data.decode("latin-1")
-        lines = [line.strip() for line in text.splitlines()]
-        while lines and not lines[-1]:
-            lines.pop()
-        return lines
+        return [line.strip() for line in text.rstrip().splitlines()]
 
     def value(self, name: str, coordinate: str) -> Any:
         """The value of a cell: a float, a text, or None; of a formula, the last computed value."""
@@ -66,9 +64,14 @@ class Workbook:
             return None
 
 
-def _xml(archive: zipfile.ZipFile, name: str) -> Any:
+def parse_xml(data: bytes) -> Any:
+    """The root of an XML document, which may name no other files."""
     etree = need_package("lxml.etree")
-    return etree.fromstring(archive.read(name), etree.XMLParser(resolve_entities=False, no_network=True))
+    return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+
+
+def _xml(archive: zipfile.ZipFile, name: str) -> Any:
+    return parse_xml(archive.read(name))
 
 
 def _cell(archive: zipfile.ZipFile, name: str, coordinate: str) -> Any:
@@ -114,15 +117,11 @@ def style(name: str, cell: Any) -> Any:
     return None if cell.value is None else read(cell)
 
 
-_STYLES: Mapping[str, Any] = {
+_FONT = ("name", "family", "bold", "italic", "underline", "size")
+_STYLES: Mapping[str, Callable[[Any], Any]] = {
     "number_format": lambda cell: cell.number_format if cell.data_type == "n" else None,
-    "font_name": lambda cell: cell.font.name,
-    "font_family": lambda cell: cell.font.family,
-    "font_color": lambda cell: cell.font.color.rgb,
-    "font_bold": lambda cell: cell.font.bold,
-    "font_italic": lambda cell: cell.font.italic,
-    "font_underline": lambda cell: cell.font.underline,
-    "font_size": lambda cell: cell.font.size,
+    **{f"font_{name}": attrgetter(f"font.{name}") for name in _FONT},
+    "font_color": attrgetter("font.color.rgb"),
     "hyperlink": lambda cell: cell.hyperlink or "",
 }
 
@@ -144,31 +143,30 @@ def _range(data: Any) -> str:
     return ""
 
 
-def _text(title: Any) -> Any:
+def _title(owner: Any) -> Any:
     try:
-        return title.tx.rich.p[0].r[0].t
+        return owner.title.tx.rich.p[0].r[0].t
     except (AttributeError, IndexError, TypeError):
         return None
 
 
-_CHART: Mapping[str, Any] = {
-    "title": lambda chart: _text(chart.title),
+def _anchor(chart: Any) -> list[Any]:
+    """As published: the row of the lower corner twice, the row of the upper one never."""
+    anchor = chart.anchor
+    return [anchor.editAs, anchor._from.col, anchor.to.row, anchor.to.col, anchor.to.row]
+
+
+_CHART: Mapping[str, Callable[[Any], Any]] = {
+    "title": _title,
     "legend": lambda chart: None if chart.legend is None else chart.legend.position,
-    # As published: the row of the lower corner twice, the row of the upper one never.
-    "anchor": lambda chart: [
-        chart.anchor.editAs,
-        chart.anchor._from.col,
-        chart.anchor.to.row,
-        chart.anchor.to.col,
-        chart.anchor.to.row,
-    ],
-    "width": lambda chart: chart.width,
-    "height": lambda chart: chart.height,
-    "type": lambda chart: chart.tagname,
-    "direction": lambda chart: chart.barDir,
-    "xtitle": lambda chart: _text(getattr(chart.x_axis, "title", None)),
-    "ytitle": lambda chart: _text(getattr(chart.y_axis, "title", None)),
-    "ztitle": lambda chart: _text(getattr(getattr(chart, "z_axis", None), "title", None)),
+    "anchor": _anchor,
+    "width": attrgetter("width"),
+    "height": attrgetter("height"),
+    "type": attrgetter("tagname"),
+    "direction": attrgetter("barDir"),
+    "xtitle": lambda chart: _title(chart.x_axis),
+    "ytitle": lambda chart: _title(chart.y_axis),
+    "ztitle": lambda chart: _title(getattr(chart, "z_axis", None)),
 }
 
 
