@@ -21,11 +21,7 @@ EXTRAS: Mapping[str, str] = {
 
 
 def need_package(name: str) -> Any:
-    """Import an optional package, or a module of one.
-
-    Raises:
-        MissingPartError: the package is not installed.
-    """
+    """Import an optional package, or a module of one; raises ``MissingPartError`` if it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -57,11 +57,7 @@ _TWO_WORDS = frozenset(
 
 
 def canonical_key(name: str) -> str:
-    """The canonical name of a key.
-
-    Raises:
-        UnknownKeyError: no key has this name.
-    """
+    """The canonical name of a key; raises ``UnknownKeyError`` where no key has this name."""
     if name in _ALIASES:
         return _ALIASES[name]
     if len(name) == 1 and name.isprintable():

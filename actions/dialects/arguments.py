@@ -30,8 +30,7 @@ class Arguments:
         action: the action's name, for messages.
         values: what was read: text, numbers, or JSON values.
         space: the frame of its coordinates.
-        point: names that the point may have.
-        text: names that the text may have.
+        point: names that the point may have, as ``text`` are those of the text.
     """
 
     def __init__(
@@ -48,12 +47,7 @@ class Arguments:
         self._point, self._text = point, text
 
     def build(self, builder: Builder) -> tuple[Action, ...]:
-        """The actions that a builder makes of these arguments.
-
-        Raises:
-            InvalidReply: an argument is missing, unreadable or not used.
-            UnknownKeyError: it names a key that does not exist.
-        """
+        """The actions that a builder makes of these arguments; raises what ``build`` raises."""
         built = builder(self)
         if self._left:
             raise InvalidReply(f"{self._action} has no argument {', '.join(sorted(self._left))}")
@@ -128,22 +122,14 @@ class Arguments:
 
 
 def number_of(value: object) -> float:
-    """A finite number of a JSON value.
-
-    Raises:
-        InvalidReply: it is something else.
-    """
+    """A finite number of a JSON value; raises ``InvalidReply`` for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12:
         return float(value)
     raise InvalidReply(f"{excerpt(str(value)[:80])} is not a number")
 
 
 def numbers_of(value: object) -> tuple[float, ...]:
-    """Coordinates out of text, a list, or an object with x and y.
-
-    Raises:
-        InvalidReply: it holds something else.
-    """
+    """Coordinates out of text, a list, or an object with x and y; raises ``InvalidReply`` for anything else."""
     if isinstance(value, str):
         return read_all(value)
     if isinstance(value, dict) and value.keys() == {"x", "y"}:

@@ -55,11 +55,7 @@ class ParsedCalls(NamedTuple):
 
 
 def read_answer(text: str, start: int) -> tuple[Call, int]:
-    """The final answer inside ``<answer>``, from ``start`` on, and where its tag ends.
-
-    Raises:
-        InvalidReply: the tag is never closed.
-    """
+    """The final answer inside ``<answer>`` and where the tag ends; raises ``InvalidReply`` if it is never closed."""
     end = text.find("</answer>", start)
     if end < 0:
         raise InvalidReply("<answer> is never closed")

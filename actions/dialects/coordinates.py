@@ -57,11 +57,7 @@ def scan(text: str, start: int = 0) -> Numbers:
 
 
 def read_all(value: str) -> tuple[float, ...]:
-    """The numbers of a value that holds nothing else.
-
-    Raises:
-        InvalidReply: it holds something else.
-    """
+    """The numbers of a value; raises ``InvalidReply`` where it holds anything else."""
     numbers = scan(value)
     if value[numbers.end :].strip() or not numbers.values:
         raise InvalidReply(f"{excerpt(value)} is not a point or a box")

@@ -130,12 +130,7 @@ _FUNCTIONS: Mapping[str, tuple[str, Builder]] = {
 
 
 def actions_of(call: Call, space: Space) -> tuple[Action, ...]:
-    """The actions of a call.
-
-    Raises:
-        InvalidReply: the function is unknown, or an argument is missing, unreadable or not used.
-        UnknownKeyError: it names a key that does not exist.
-    """
+    """The actions of a call; raises what ``arguments.build`` raises."""
     name, values = call.name, call.values
     if name == "pyautogui.hotkey":
         keys = [key for value in values for key in (value if isinstance(value, list) else [value])]
@@ -159,12 +154,7 @@ KEY_NAMES = {"meta": "win", "menu": "apps"}
 
 
 def code_of(action: Action, at: Callable[[Point], str]) -> str | None:
-    """The code of an action: one call, two for a drag; None for ``type`` and for what pyautogui cannot do.
-
-    Args:
-        action: what to write.
-        at: writes a point as arguments.
-    """
+    """The code of an action, its points written by ``at``; None for ``type`` and for what pyautogui cannot do."""
     first, *others = action.kind.split("_")
     call = "".join((f"pyautogui.{first}", *map(str.capitalize, others)))  # such as doubleClick
     match action:

@@ -165,11 +165,7 @@ class SeedDialect(Dialect):
 
 
 def _writable(key: str, value: str) -> str:
-    """A value as it is written between its tags.
-
-    Raises:
-        UsageError: reading it would give another value.
-    """
+    """A value as it is written between its tags; raises ``UsageError`` where reading it would give another."""
     written = f"\n{value}\n" if len(value) > 1 and value[0] == value[-1] == "\n" else value
     if _PARAMETER_END.search(value) or _value(key, written) != value:
         raise UsageError(f"{excerpt(value)} cannot be written between tags")

@@ -47,11 +47,7 @@ class Space:
         return self.frame.to_pixels(Point(min(x, self.extent.width), min(y, self.extent.height)))
 
     def write(self, point: Point) -> tuple[int, int]:
-        """The whole numbers of this frame nearest to a screenshot point.
-
-        Raises:
-            UsageError: the point is not on the screenshot.
-        """
+        """The nearest whole numbers of this frame; raises ``UsageError`` for a point that is not on the screenshot."""
         x, y = self.frame.to_frame(point)
         if not inside(Point(round(x), round(y)), self.extent):
             raise UsageError(f"({point.x:g}, {point.y:g}) is not on the screenshot")

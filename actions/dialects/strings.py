@@ -124,11 +124,7 @@ def read_text(ahead: Lookahead, start: int) -> String:
 
 
 def read_word(ahead: Lookahead, start: int) -> String:
-    """A short string such as a key name or a number, whose own quotes cannot confuse.
-
-    Raises:
-        InvalidReply: it does not end.
-    """
+    """A short string such as a key, whose own quotes cannot confuse; raises ``InvalidReply`` if it does not end."""
     text = ahead.text
     if start == len(text) or text[start] not in QUOTES:
         return _bare(text, start, _WORD)

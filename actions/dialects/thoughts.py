@@ -35,9 +35,7 @@ class Split(NamedTuple):
 def split_thought(raw: str, beginning: re.Pattern[str]) -> Split:
     """Take ``<think>`` blocks off the front and end-of-reply marks off the back.
 
-    Args:
-        raw: the reply.
-        beginning: where an action may begin; a thought that only ends must end before that.
+    An action may begin where ``beginning`` matches; a thought that only ends must end before that.
 
     Raises:
         InvalidReply: a thought is never closed.

@@ -111,13 +111,8 @@ _CALLS = {
 def call_of(action: Action, kinds: Collection[str], dialect: str) -> Call:
     """How an action is written; points stay in screenshot pixels, and fields with their default are left out.
 
-    Args:
-        action: what to write.
-        kinds: the kinds of action that the dialect has.
-        dialect: its name, for messages.
-
     Raises:
-        UsageError: the dialect cannot write it.
+        UsageError: the dialect, which has these kinds of action, cannot write it.
     """
     if action.kind not in kinds:
         raise UsageError(f"{dialect} cannot write {action.kind}; it has {', '.join(sorted(kinds))}")
@@ -144,11 +139,7 @@ def _text(value: object) -> str | Point:
 
 
 def chord_text(keys: tuple[str, ...]) -> str:
-    """Keys as one text.
-
-    Raises:
-        UsageError: reading the text would give other keys.
-    """
+    """Keys as one text; raises ``UsageError`` where reading the text would give other keys."""
     text = " ".join("plus" if key == "+" and len(keys) > 1 else key for key in keys)
     if parse_chord(text) != keys:
         raise UsageError(f"no text can express the keys {', '.join(keys)}")

@@ -109,11 +109,7 @@ class SaccadeArgs:
         _policy(self)
 
     def make_agent(self) -> BrowserGymAgent:
-        """An agent for one episode.
-
-        Raises:
-            MissingPartError: the checkpoint, or a package to run it, is missing.
-        """
+        """An agent for one episode; raises ``MissingPartError`` where the checkpoint or a package is missing."""
         return BrowserGymAgent(_policy(self))
 
     def close(self) -> None:

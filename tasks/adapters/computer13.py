@@ -24,14 +24,9 @@ _SIGNS: Mapping[str, tuple[int, int]] = {"up": (0, 1), "down": (0, -1), "left": 
 
 
 def computer_13(action: Action, size: Size) -> list[Call]:
-    """The dictionaries that execute an action, in order.
+    """The dictionaries that execute an action, in order; see ``guest.Write``.
 
-    Args:
-        action: what to do; ``Finished``, ``CallUser`` and ``Wait`` are words of the harness.
-        size: of the screenshot, whose pixels are those of the screen.
-
-    Raises:
-        UsageError: a point is off the screenshot, or this cannot be done; the message is for the policy.
+    ``Finished``, ``CallUser`` and ``Wait`` are words of the harness.
     """
     refuse_outside(action, size)
     return _mouse(action, size) or _keyboard(action, size)

@@ -30,15 +30,7 @@ class CoordWriter:
         self._pointer: Point | None = None
 
     def write(self, action: Action, size: Size) -> Sequence[str]:
-        """The calls that execute an action, in order.
-
-        Args:
-            action: what to do; ``Finished`` and ``CallUser`` are written by ``farewell``.
-            size: of the screenshot.
-
-        Raises:
-            UsageError: a point is off the screenshot, or this cannot be done; the message is for the policy.
-        """
+        """The calls that execute an action, in order (``guest.Write``); ``farewell`` writes the last one."""
         refuse_outside(action, size)
         calls = self._mouse(action, size) or _keyboard(action) or _page(action)
         if not calls:
@@ -116,11 +108,7 @@ def _typed(text: str) -> list[str]:
 
 
 def _key(key: str) -> str:
-    """Playwright's name of a key.
-
-    Raises:
-        UsageError: its keyboard has no such key.
-    """
+    """Playwright's name of a key; raises ``UsageError`` where its keyboard has none."""
     name = playwright_key(key)
     if name is None:
         raise UsageError(f"the key {key!r} cannot be pressed here; type a character as text")

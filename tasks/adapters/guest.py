@@ -27,7 +27,10 @@ from ...perception.observation import Observation, Screenshot
 
 T = TypeVar("T")
 Write = Callable[[Action, Size], Sequence[T]]
-"""Puts an action on a screenshot of that size into a harness's words, or raises ``UsageError``."""
+"""Puts an action on a screenshot of that size, whose pixels are those of the screen, into a harness's words.
+
+It raises a ``UsageError`` for the policy where a point is off the screenshot, or the action cannot be done.
+"""
 
 
 @dataclass(frozen=True)
@@ -155,11 +158,7 @@ class Guest(Generic[T]):
 
 
 def refuse_outside(action: Action, size: Size) -> None:
-    """Refuse an action beyond the screenshot, as the environments do.
-
-    Raises:
-        UsageError: one of its points is off the screenshot.
-    """
+    """Refuse an action beyond the screenshot with a ``UsageError``, as the environments do."""
     for point in points(action):
         if not inside(point, size):
             raise UsageError(

@@ -51,11 +51,7 @@ class AnyText(_Texts):
 
 
 class ActionSpace(_Texts):
-    """Every ``Action``, as JSON text or as the object that such text stands for.
-
-    Args:
-        size: of the screenshot that points are in, in pixels.
-    """
+    """Every ``Action``, as JSON text or its object; ``size`` is the screenshot's, in pixels."""
 
     def __init__(self, size: Size, seed: int | None = None) -> None:
         super().__init__(seed)
@@ -79,11 +75,7 @@ class ActionSpace(_Texts):
 
 
 def read_action(data: object) -> Action:
-    """An action from JSON text or from a dictionary.
-
-    Raises:
-        UsageError: it is none; the message says why.
-    """
+    """An action from JSON text or from a dictionary; raises a ``UsageError`` that says why if it is none."""
     try:
         if isinstance(data, str):
             return action_adapter.validate_json(data)
@@ -148,11 +140,7 @@ class SaccadeEnv(gymnasium.Env[ObservationData, ActionData]):
         return look, result.reward, result.terminated, result.truncated, {}
 
     def render(self) -> Any:
-        """The newest screenshot, where ``render_mode`` asks for it.
-
-        Raises:
-            EnvironmentFailure: there is none yet.
-        """
+        """The newest screenshot, where ``render_mode`` asks for it; raises ``EnvironmentFailure`` before ``reset``."""
         if self.render_mode is None:
             return None
         if self._seen is None:
@@ -185,14 +173,7 @@ class MiniWobEnv(SaccadeEnv):
 
 
 class BrowserEnv(SaccadeEnv):
-    """``saccade/browser-v0``: a web page; it has no reward of its own.
-
-    Args:
-        url: the first page.
-        goal: the task.
-        viewport: width and height of the page's area, in CSS pixels.
-        render_mode: see ``SaccadeEnv``.
-    """
+    """``saccade/browser-v0``: a web page without a reward; ``viewport`` is its area, in CSS pixels."""
 
     def __init__(
         self,
@@ -214,9 +195,6 @@ class DesktopEnv(SaccadeEnv):
         size: width and height of the screen, in pixels.
         sandbox: ``strict`` locks the program in; see ``docs/desktop.md``.
         render_mode: see ``SaccadeEnv``.
-
-    Raises:
-        MissingPartError: it is not Linux, or the programs of a private desktop are missing.
     """
 
     def __init__(

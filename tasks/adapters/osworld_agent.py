@@ -29,12 +29,8 @@ class OsWorldAgent:
 
     Args:
         policy: decides, such as ``load_policy("embedded")`` of ``tasks.models``.
-        action_space: what its actions are written in.
+        action_space: what its actions are written in; OSWorld's ``DesktopEnv`` must be made with the same.
         attempts: how often it is asked about one screen before it is given up.
-
-    Attributes:
-        action_space: as given; OSWorld's ``DesktopEnv`` must be made with the same.
-        observation_type: always ``screenshot``.
 
     Raises:
         UsageError: there is no such action space.

@@ -42,11 +42,7 @@ def literal(text: str) -> str:
 
 
 def key_names(key: str) -> tuple[str, ...]:
-    """What pyautogui calls a key, or the keys that make it together.
-
-    Raises:
-        UsageError: it cannot press it.
-    """
+    """What pyautogui calls a key, or the keys that make it; raises ``UsageError`` where it cannot press it."""
     if key == "<":
         return ("shift", ",")
     if key in _LACKING or (key not in NAMED_KEYS | _TYPED):
@@ -55,11 +51,7 @@ def key_names(key: str) -> tuple[str, ...]:
 
 
 def chord_names(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """What pyautogui calls the keys of a chord, each once.
-
-    Raises:
-        UsageError: it cannot press one of them.
-    """
+    """What pyautogui calls the keys of a chord, each once; raises what ``key_names`` raises."""
     return tuple(dict.fromkeys(name for key in keys for name in key_names(key)))
 
 
@@ -82,15 +74,7 @@ def text_pieces(text: str) -> list[tuple[str, bool]]:
 
 
 def pyautogui_code(action: Action, size: Size) -> str:
-    """One line of code that executes an action.
-
-    Args:
-        action: what to do; ``Finished`` and ``CallUser`` are the harness's to say.
-        size: of the screenshot, whose pixels are those of the screen.
-
-    Raises:
-        UsageError: a point is off the screenshot, or this cannot be done; the message is for the policy.
-    """
+    """One line of code that executes an action (``guest.Write``); the harness says ``Finished`` and ``CallUser``."""
     refuse_outside(action, size)
 
     def at(point: Point) -> str:

@@ -14,11 +14,7 @@ FORMATS: dict[str, Format] = {made.name: made for made in (OsWorld(), AgentNet()
 
 
 def get_format(name: str) -> Format:
-    """The format of this name.
-
-    Raises:
-        UsageError: there is none; the message lists what there is.
-    """
+    """The format of this name; raises a ``UsageError`` that lists all formats for any other."""
     if name in FORMATS:
         return FORMATS[name]
     near = difflib.get_close_matches(name, FORMATS, n=1)

@@ -1,4 +1,7 @@
-"""What the formats share: exported runs, imported runs, and errors that name file and line."""
+"""What the formats share: exported runs, imported runs, and errors that name file and line.
+
+What reads here raises such an error, a ``TrajectoryError``, for everything that it cannot read.
+"""
 
 from __future__ import annotations
 
@@ -83,11 +86,7 @@ class Format(Protocol):
 
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Raise errors as a ``TrajectoryError`` that names the file and line.
-
-    Raises:
-        TrajectoryError: the input is malformed.
-    """
+    """Raise errors of an input as a ``TrajectoryError`` that names the file and line."""
     try:
         yield
     except ValidationError as error:
@@ -99,11 +98,7 @@ def located(where: str) -> Iterator[None]:
 
 
 def json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each line of a JSONL file as ``(file:line, object)``; empty lines are skipped.
-
-    Raises:
-        TrajectoryError: the file is missing, or a line is not a JSON object.
-    """
+    """Each line of a JSONL file as ``(file:line, object)``; empty lines are skipped."""
     with located(str(file)), file.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
@@ -111,11 +106,7 @@ def json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def json_object(where: str, text: bytes) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        TrajectoryError: it is not one.
-    """
+    """A JSON object."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -126,11 +117,7 @@ def json_object(where: str, text: bytes) -> dict[str, Any]:
 
 
 def field(where: str, holder: Mapping[str, Any], name: str, kind: type, default: Any = None) -> Any:
-    """A field of a JSON object, checked; without a default it is required.
-
-    Raises:
-        TrajectoryError: it is missing or of another type.
-    """
+    """A field of a JSON object, checked; without a default it is required."""
     value = holder.get(name)
     if value is None and default is not None:
         return default
@@ -144,11 +131,7 @@ _KINDS = {str: "a text", dict: "an object", list: "a list", int: "a whole number
 
 
 def picture(where: str, folders: Iterable[Path], name: str) -> Screenshot:
-    """The image that a line names, from the first folder that has it.
-
-    Raises:
-        TrajectoryError: the name leads out of the folders, or the file is missing or not an image.
-    """
+    """The image that a line names, from the first folder that has it; the name may not lead out of the folders."""
     if not name or Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise TrajectoryError(f"{where}: {name!r} does not name an image in the folder")
     file = next((folder / name for folder in folders if (folder / name).is_file()), None)
@@ -158,11 +141,7 @@ def picture(where: str, folders: Iterable[Path], name: str) -> Screenshot:
 
 
 def decoded(where: str, data: bytes) -> Screenshot:
-    """The pixels of an image.
-
-    Raises:
-        TrajectoryError: it cannot be decoded.
-    """
+    """The pixels of an image."""
     try:
         return Screenshot.from_png(data)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -176,12 +155,7 @@ def provenance(run: Trajectory) -> dict[str, Any]:
 
 
 def restored(where: str, known: Mapping[str, Any]) -> tuple[StartEvent | None, EndEvent | None]:
-    """The events that ``provenance`` wrote, if there are any.
-
-    Raises:
-        NewerSchemaError: a newer version wrote them.
-        TrajectoryError: they cannot be read.
-    """
+    """The events that ``provenance`` wrote, if there are any; raises ``NewerSchemaError`` if a newer version did."""
     return _event(where, known, "start", StartEvent), _event(where, known, "end", EndEvent)
 
 

@@ -46,11 +46,7 @@ class PyCode:
         return "\n".join(self._line(action, size, note) for action in actions)
 
     def write_step(self, run: str, seen: ObservationEvent, actions: Sequence[Action], note: Note) -> str:
-        """The code of a step's actions; notes and errors name the run and the step, which users count from 1.
-
-        Raises:
-            UsageError: see ``write``.
-        """
+        """The code of a step's actions; notes and errors (``UsageError``) name the run and the step, counted from 1."""
         where = f"{run}: step {seen.step + 1}"
         try:
             return self.write(actions, seen.size, lambda text: note(f"{where}: {text}"))

@@ -90,11 +90,7 @@ def import_runs(source: Path, format_name: str, out: Path, images: Path | None =
 
 
 def find_runs(path: Path) -> list[ExportedRun]:
-    """The run in a folder, or every run in the folders inside it, named by their folders.
-
-    Raises:
-        TrajectoryError: there is none, or one cannot be read.
-    """
+    """The run in a folder, or all in the folders inside it, by their names; raises ``TrajectoryError`` if none."""
     if path.is_file() or (path / FILE_NAME).is_file():
         run = Trajectory.load(path)
         return [ExportedRun(run.directory.resolve().name, run)]
@@ -106,11 +102,7 @@ def find_runs(path: Path) -> list[ExportedRun]:
 
 @contextmanager
 def atomic_output(target: Path) -> Iterator[Path]:
-    """A path to write to that is then moved to ``target``; nothing is left there after an error.
-
-    Raises:
-        UsageError: ``target`` exists already.
-    """
+    """A path to write to, then moved to ``target``, or removed after an error; raises ``UsageError`` if that exists."""
     _refuse_existing(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,11 +13,7 @@ SOURCE = "the file cache of OSWorld (xlangai/ubuntu_osworld_file_cache on Huggin
 
 @dataclass(frozen=True)
 class Cache:
-    """The folder that OSWorld's runner calls ``cache``, with a folder for each task.
-
-    Attributes:
-        root: its folder; None is an empty cache.
-    """
+    """The folder that OSWorld's runner calls ``cache``, with a folder for each task; without a ``root`` it is empty."""
 
     root: Path | None = None
 
@@ -34,11 +30,7 @@ class Cache:
         return found if found.is_relative_to(folder) and found.is_file() else None
 
     def need(self, found: Path | None, what: str) -> Path:
-        """A required file.
-
-        Raises:
-            DataError: it is missing.
-        """
+        """A required file; raises ``DataError`` if it is missing."""
         if found is None:
             raise DataError(f"{what} is not in the cache; put it into --osworld-cache, from {SOURCE}")
         return found

@@ -57,9 +57,6 @@ class CommandSandbox:
 
     A process inside reads and writes every path that a task names, so a link cannot lead out of the sandbox.
 
-    Args:
-        display: where its programs appear.
-
     Attributes:
         home: the folder that is mounted as the home.
 
@@ -102,11 +99,7 @@ class CommandSandbox:
         return CommandResult(answer["status"], answer["output"], answer["error"])
 
     def launch(self, command: str | Sequence[str], *, shell: bool = False) -> int:
-        """Start a command and leave it running; returns its number.
-
-        Raises:
-            EnvironmentFailure: it cannot be started, or the sandbox has ended.
-        """
+        """Start a command and leave it running; returns its number, and raises what ``run`` raises."""
         return int(self._request({"launch": command, "shell": shell})["started"])
 
     def status(self, number: int) -> int | None:
@@ -120,19 +113,11 @@ class CommandSandbox:
         return None if "failed" in answer else base64.b64decode(answer["data"])
 
     def write(self, path: str, data: bytes) -> None:
-        """Write a file and create its folders; the path is relative to the home.
-
-        Raises:
-            EnvironmentFailure: it cannot be written.
-        """
+        """Write a file and create its folders, relative to the home; raises ``CommandFailure`` if that fails."""
         self._request({"write": path, "data": base64.b64encode(data).decode()})
 
     def tree(self, path: str) -> dict[str, Any]:
-        """A folder as OSWorld's server describes it: ``type``, ``name`` and ``children``.
-
-        Raises:
-            EnvironmentFailure: it cannot be read.
-        """
+        """A folder's ``type``, ``name`` and ``children``, as OSWorld's server has it; raises ``CommandFailure``."""
         found: dict[str, Any] = self._request({"tree": path})["tree"]
         return found
 

@@ -78,11 +78,7 @@ class OsWorldEnvironment:
         return first
 
     def step(self, action: Action) -> StepResult:
-        """Execute one action; see ``Environment.step``.
-
-        Raises:
-            EnvironmentFailure: the display has ended, or no episode is running.
-        """
+        """See ``Environment.step``; raises ``EnvironmentFailure`` also where no episode is running."""
         if self._episode is None:
             raise EnvironmentFailure("no episode is running; call reset before step")
         match action:
@@ -94,11 +90,7 @@ class OsWorldEnvironment:
         return self._episode.desktop.step(action)
 
     def judge(self, last: Action | None) -> Verdict:
-        """See ``SupportsVerdict``.
-
-        Raises:
-            EnvironmentFailure: it cannot be scored.
-        """
+        """See ``SupportsVerdict``; raises ``EnvironmentFailure`` where the task cannot be scored."""
         if self._episode is None:
             raise EnvironmentFailure("no episode is running; call reset before judge")
         self._episode.desktop.preview_to(None)

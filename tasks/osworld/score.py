@@ -24,14 +24,10 @@ def gave_up(last: Action | None) -> bool:
 
 
 def score(env: TaskEnvironment, last: Action | None) -> float:
-    """The score of an episode, from 0 to 1.
+    """The score of an episode as the agent left it, from 0 to 1.
 
     Of several metrics the mean counts, or 0 if one of them is 0 (``and``), or the best (``or``). A result
     that a metric cannot read scores 0.
-
-    Args:
-        env: the episode, as the agent left it.
-        last: the agent's last action.
 
     Raises:
         EnvironmentFailure: the sandbox does not answer.

@@ -65,11 +65,7 @@ def pyautogui_code(command: str | Sequence[str]) -> str | None:
 
 
 def actions_of(code: str, size: Size) -> tuple[Action, ...]:
-    """The actions of pyautogui code.
-
-    Raises:
-        InvalidReply: it holds something else than plain calls.
-    """
+    """The actions of pyautogui code; raises ``InvalidReply`` where it holds anything but plain calls."""
     return PyCode(relative=False, avoid_less_than=True).read(code, size, lambda _: None)
 
 
@@ -132,11 +128,7 @@ def open_terminal(env: TaskEnvironment) -> None:
 
 
 def launch(env: TaskEnvironment, command: str | Sequence[str], shell: bool = False) -> None:
-    """Start a command and wait for its window.
-
-    Raises:
-        EnvironmentFailure: it cannot be started, or shows no window.
-    """
+    """Start a command and wait for its window; raises ``EnvironmentFailure`` if it shows none."""
     if isinstance(command, str) and not shell:
         command = command.split()
     before = frozenset(window.number for window in windows_of(env.display))

@@ -34,12 +34,7 @@ class _Data(BaseModel):
 
 
 class SetupStep(_Data):
-    """One step of preparing a task.
-
-    Attributes:
-        type: which kind of step.
-        parameters: its named arguments.
-    """
+    """One step of preparing a task: its kind, and its arguments by name."""
 
     type: str
     parameters: Spec = Field(default_factory=dict)
@@ -63,11 +58,7 @@ class Evaluator(_Data):
 
     @property
     def metrics(self) -> list[tuple[str, Spec | None, Spec | None, Spec]]:
-        """Name, result, expected and options of each metric.
-
-        Raises:
-            DataError: the lists are of unequal lengths.
-        """
+        """Name, result, expected and options of each metric; raises ``DataError`` for lists of unequal lengths."""
         names = self.func if isinstance(self.func, list) else [self.func]
         columns = [_column(values, len(names)) for values in (self.result, self.expected, self.options)]
         if any(len(column) != len(names) for column in columns):
@@ -99,11 +90,7 @@ class Task(_Data):
         return self.evaluator.func == "infeasible"
 
     def seeded(self, seed: int | None) -> Task:
-        """The task with its variables drawn from a seed.
-
-        Raises:
-            DataError: a variable's definition is unknown.
-        """
+        """The task with its variables drawn from a seed; raises ``DataError`` for an unknown definition."""
         if not self.variables:
             return self
         values = _draw(self.variables, random.Random(f"{self.id}/{seed or 0}"), self.id)
@@ -122,11 +109,7 @@ class Task(_Data):
 
 
 def read_task(path: Path) -> Task:
-    """Read a task.
-
-    Raises:
-        DataError: it cannot be read as published; the message names the file.
-    """
+    """Read a task; raises a ``DataError`` that names the file if it is not as published."""
     try:
         return Task.model_validate_json(path.read_bytes())
     except OSError as error:

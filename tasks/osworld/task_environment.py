@@ -24,12 +24,9 @@ _WINDOW_POLL = 0.1
 class TaskEnvironment:
     """A new display with a desktop and a sandbox on it, for setting up and scoring a task.
 
-    Args:
-        task: with the values of its seed and its screen filled in.
-        cache: files that OSWorld would download.
-        size: of the screen, in pixels.
-
     Attributes:
+        task: with the values of its seed and its screen filled in.
+        size: of the screen, in pixels.
         display: the X display that its programs appear on.
         desktop: acts on that display.
         sandbox: where its programs run.
@@ -50,11 +47,7 @@ class TaskEnvironment:
             self._resources = stack.pop_all()
 
     def result(self, name: str) -> Path:
-        """The path of a fetched result.
-
-        Raises:
-            DataError: the name leads out of the folder.
-        """
+        """The path of a fetched result; raises ``DataError`` if the name leads out of the folder."""
         path = (self.results / name).resolve()
         if not path.is_relative_to(self.results.resolve()):
             raise DataError(f"{self.task.id}: {name!r} leads out of the folder of results")
@@ -62,20 +55,12 @@ class TaskEnvironment:
         return path
 
     def act(self, action: Action) -> None:
-        """Execute an action and wait until the screen is stable.
-
-        Raises:
-            EnvironmentFailure: it has no effect.
-        """
+        """Execute an action and wait until the screen is stable; raises ``EnvironmentFailure`` if it has no effect."""
         if (refused := self.desktop.step(action).error) is not None:
             raise EnvironmentFailure(f"a step of {self.task.id} has no effect: {refused}")
 
     def wait_for_window(self, number: int, program: str, before: frozenset[int]) -> None:
-        """Wait until a launched program shows a window that was not there ``before``.
-
-        Raises:
-            EnvironmentFailure: it ends, or shows none in time.
-        """
+        """Wait for a launched program's window, which is not one of ``before``; ``EnvironmentFailure`` without one."""
         deadline = time.monotonic() + WINDOW_LIMIT
         while not {window.number for window in windows_of(self.display) if window.title} - before:
             status = self.sandbox.status(number)

@@ -34,11 +34,7 @@ class Window:
 
 
 def windows_of(display: str) -> list[Window]:
-    """All windows that programs have opened, the oldest first.
-
-    Raises:
-        EnvironmentFailure: there is no such display.
-    """
+    """All windows that programs have opened, the oldest first; raises ``EnvironmentFailure`` without the display."""
     with closing(_connect(display)) as server:
         return [_describe(server, number) for number in _clients(server)]
 

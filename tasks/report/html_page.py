@@ -48,11 +48,7 @@ def script_of(names: Iterable[str]) -> str:
 
 
 def write_atomically(path: Path, pieces: Iterable[str]) -> None:
-    """Write a file atomically.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a file atomically; raises ``OSError`` where it cannot be written."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:

@@ -58,18 +58,12 @@ class OverviewRow:
 
 
 def write_overview(runs: Sequence[Path], folder: Path, log: Callable[[str], None]) -> Path:
-    """Write the table of some runs, and the reports that are missing or out of date.
+    """Write the table of some runs inside ``folder``, and the reports that are missing or out of date.
 
-    Args:
-        runs: their folders, all of them inside ``folder``.
-        folder: where the table is written.
-        log: called with a line for each report that is written or cannot be written.
-
-    Returns:
-        The file, which is written atomically.
+    ``log`` is called with a line for each report that is written or cannot be written.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: the table cannot be written.
     """
     stale = [run for run in runs if is_stale(run)]
     for number, run in enumerate(stale, start=1):

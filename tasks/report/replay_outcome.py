@@ -58,11 +58,7 @@ class ReplayRecord(_Part):
 
 
 def read_record(directory: Path) -> ReplayRecord | None:
-    """Read the record of a replay; None for any other run.
-
-    Raises:
-        TrajectoryError: it cannot be read.
-    """
+    """The record of a replay, None for any other run; raises ``TrajectoryError`` where it cannot be read."""
     file = directory / RECORD_NAME
     if not file.exists():
         return None

@@ -1,7 +1,8 @@
 """OSWorld's metrics by their published names: each compares a result with what is expected, from 0 to 1.
 
 A public function of a module here is a metric. It takes the result (mostly the path of a fetched file), then
-what is expected, then its options by name. Packages beyond the standard library are in the extra ``osworld``.
+what is expected, then its options by name; an unknown option's value is a ``NotImplementedError``. Packages
+beyond the standard library are in the extra ``osworld``.
 """
 
 from __future__ import annotations

@@ -21,23 +21,14 @@ T = TypeVar("T")
 
 
 class WorkbookPair:
-    """A result, and the expected spreadsheet if there is one.
-
-    Args:
-        result: the spreadsheet that the agent left.
-        expected: the one to compare it with.
-    """
+    """The spreadsheet that the agent left, and the one to compare it with, if there is one."""
 
     def __init__(self, result: Workbook, expected: Workbook | None) -> None:
         self.result, self._expected = result, expected
 
     @property
     def expected(self) -> Workbook:
-        """The expected spreadsheet.
-
-        Raises:
-            ValueError: there is none.
-        """
+        """The expected spreadsheet; raises ``ValueError`` if there is none."""
         if self._expected is None:
             raise ValueError("the rule compares with an expected spreadsheet, and there is none")
         return self._expected
@@ -68,11 +59,7 @@ class WorkbookPair:
 
 
 def compare_table(result: str | None, expected: str | None = None, *, rules: Sequence[Rule]) -> float:
-    """Every rule holds for a spreadsheet, compared with an expected one where a rule says so.
-
-    Raises:
-        NotImplementedError: a rule is of an unknown type.
-    """
+    """Every rule holds for a spreadsheet, compared with an expected one where a rule says so."""
     if result is None or not Path(result).is_file():
         return 0.0
     with ExitStack() as stack:

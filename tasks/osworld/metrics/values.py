@@ -33,11 +33,7 @@ def fuzzy_match(result: str, rules: Rules) -> float:
 
 
 def literal_match(result: Any, expected: Any, *, type: str = "str", ignore_case: bool = False) -> float:
-    """The same as text, or the same list of texts.
-
-    Raises:
-        NotImplementedError: the type is another.
-    """
+    """The same as text, or the same list of texts."""
 
     def text(value: Any) -> str:
         return str(value).lower() if ignore_case else str(value)
@@ -124,11 +120,7 @@ def is_in_vm_clickboard(rules: Rules, printed: str) -> float:
 
 
 def is_extension_installed(printed: str, rules: Rules) -> float:
-    """What was printed contains ``expected``, or does not, as ``type`` says.
-
-    Raises:
-        NotImplementedError: the type is another.
-    """
+    """What was printed contains ``expected``, or does not, as ``type`` says."""
     match rules["type"]:
         case "contain":
             return float(rules["expected"] in printed)

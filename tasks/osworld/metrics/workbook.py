@@ -14,15 +14,7 @@ _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 class Workbook:
-    """One ``.xlsx`` file.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        MissingPartError: the extra ``osworld`` is not installed.
-        Exception: it is not a spreadsheet.
-    """
+    """One ``.xlsx`` file; for another file it raises what its readers raise."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -100,11 +92,7 @@ def _value(archive: zipfile.ZipFile, cell: Any) -> Any:
 
 
 def style(name: str, cell: Any) -> Any:
-    """One style property of a cell; most are None for an empty cell.
-
-    Raises:
-        NotImplementedError: there is no such property.
-    """
+    """One style property of a cell; most are None for an empty cell."""
     if name == "fill_type":
         return getattr(cell.fill, "tagname", None)
     if name in ("bgcolor", "fgcolor"):
