@@ -15,7 +15,7 @@ import pytest
 from places import ROOT
 
 ROOMS = ("actions", "perception", "env", "agent", "tasks")
-DATA = {".json", ".jinja", ".safetensors", ".html", ".css", ".js", ".md", ".txt", ".typed"}
+DATA = {".json", ".jinja", ".safetensors", ".html", ".css", ".js", ".md", ".txt", ".xml", ".typed"}
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "src", *ROOMS)
 
 

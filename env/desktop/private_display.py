@@ -12,12 +12,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.geometry import Size
 from ..x11.windows import Windows
-from .openbox import openbox_settings
 from .sandbox import Sandbox
 from .xvfb import PATIENCE, Program, XServer
 
@@ -33,7 +33,7 @@ _FOREIGN = """
 """Variables that lead to the user's own screen, session bus and input method."""
 
 
-class PrivateDisplay:
+class PrivateDisplay(XServer):
     """Starts a display; ``close`` (or the end of this process) ends it and everything on it.
 
     Args:
@@ -49,11 +49,10 @@ class PrivateDisplay:
         require_programs(PACKAGES)
         self.size = size
         self._sandbox = sandbox
-        self._closed = False
         self._windows: Windows | None = None
         self._known: dict[Program, frozenset[int]] = {}
         screen = f"{size.width}x{size.height}x24"
-        self._server = XServer(f"Xvfb -screen 0 {screen} -dpi 96 -s 0 -nolisten tcp -noreset".split())
+        super().__init__(f"Xvfb -screen 0 {screen} -dpi 96 -s 0 -nolisten tcp -noreset".split())
         try:
             self._windows = Windows(self.name)
             self._windows.only_for_this_user()
@@ -61,16 +60,6 @@ class PrivateDisplay:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def name(self) -> str:
-        """The display's name, such as ``:7``."""
-        return self._server.name
-
-    @property
-    def running(self) -> bool:
-        """Whether its server is running."""
-        return not self._closed and self._server.running
 
     @property
     def environ(self) -> dict[str, str]:
@@ -85,7 +74,7 @@ class PrivateDisplay:
             "GSETTINGS_BACKEND": "memory",  # no settings left by one episode for the next
             "NO_AT_BRIDGE": "1",
             "QT_QPA_PLATFORM": "xcb",
-            "XDG_RUNTIME_DIR": str(self._server.folder),
+            "XDG_RUNTIME_DIR": str(self.folder),
             "XDG_SESSION_TYPE": "x11",
         }
 
@@ -108,7 +97,7 @@ class PrivateDisplay:
         variables = {**self.environ, **(environ or {})}
         words = list(command) if self._sandbox is None else self._sandbox.wrap(command, variables)
         before = frozenset(self.windows())
-        program = self._server.start(words, variables, folder or Path.cwd())
+        program = self.launch(words, variables, folder or Path.cwd())
         program.command = tuple(command)
         self._known[program] = before
         return program
@@ -148,7 +137,7 @@ class PrivateDisplay:
 
     def ended(self, program: Program) -> bool:
         """Whether a program has ended; its ``status`` says how."""
-        self._server.listen()
+        self.listen()
         return program.status is not None
 
     def end_programs(self) -> None:
@@ -157,7 +146,7 @@ class PrivateDisplay:
         Raises:
             EnvironmentFailure: one does not end.
         """
-        self._server.end_all(but=self._manager)
+        self.end_all(but=self._manager)
         deadline = time.monotonic() + PATIENCE
         while self.windows():
             self._wait(deadline, "a window stays though its program was killed")
@@ -165,12 +154,10 @@ class PrivateDisplay:
 
     def close(self) -> None:
         """End everything on it, and wait for that; may be called more than once."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._windows is not None:
-            self._windows.close()
-        self._server.close()
+        windows, self._windows = self._windows, None
+        if windows is not None:
+            windows.close()
+        super().close()
 
     def __enter__(self) -> PrivateDisplay:
         return self
@@ -180,11 +167,11 @@ class PrivateDisplay:
 
     def _start_window_manager(self) -> Program:
         """Start openbox, outside any sandbox, and wait until it manages the screen."""
-        settings = self._server.folder / "openbox.xml"
-        settings.write_text(openbox_settings(), encoding="utf-8")
+        settings = self.folder / "openbox.xml"
+        settings.write_bytes(resources.files(__package__).joinpath("openbox.xml").read_bytes())
         command = ["openbox", "--sm-disable", "--config-file", str(settings)]
         # In the C locale it takes a changed keyboard map ten times as fast, and no click waits for it.
-        manager = self._server.start(command, {**self.environ, "LC_ALL": "C"}, Path("/"))
+        manager = self.launch(command, {**self.environ, "LC_ALL": "C"}, Path("/"))
         windows, deadline = self._open_windows(), time.monotonic() + PATIENCE
         while not windows.managed():
             if manager.status is not None:
@@ -197,11 +184,11 @@ class PrivateDisplay:
         left = deadline - time.monotonic()
         if left <= 0:
             raise EnvironmentFailure(message)
-        self._open_windows().wait_for_change(left, self._server.output)
-        self._server.listen()
+        self._open_windows().wait_for_change(left, self.output)
+        self.listen()
 
     def _open_windows(self) -> Windows:
-        if self._closed or self._windows is None:
+        if self._windows is None:
             raise EnvironmentFailure("the display was closed; make a new one")
         return self._windows
 

@@ -96,8 +96,8 @@ class XServer:
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
-    def start(self, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> Program:
-        """Start a program.
+    def launch(self, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> Program:
+        """Start a program, with these environment variables only.
 
         Raises:
             EnvironmentFailure: it cannot be started, or the server is gone.

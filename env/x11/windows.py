@@ -9,8 +9,8 @@ from ...actions.errors import EnvironmentFailure, MissingPartError
 from .connection import Connection
 
 
-class Windows:
-    """The windows of one display, as its window manager reports them.
+class Windows(Connection):
+    """A connection that asks for the windows of a display, as its window manager reports them.
 
     Every method raises ``EnvironmentFailure`` when the display is gone.
 
@@ -25,21 +25,21 @@ class Windows:
         from Xlib import X
 
         try:
-            self._connection = Connection(display)
+            super().__init__(display)
         except MissingPartError as problem:
             raise EnvironmentFailure(f"cannot open the display {display}: {problem.__cause__}") from problem
-        self._connection.root.change_attributes(event_mask=X.PropertyChangeMask)
+        self.root.change_attributes(event_mask=X.PropertyChangeMask)
 
     def only_for_this_user(self) -> None:
         """Let programs of the user who owns this process connect, and nobody else's."""
         from Xlib import X
 
-        display, user = self._connection.display, pwd.getpwuid(os.getuid()).pw_name
+        display, user = self.display, pwd.getpwuid(os.getuid()).pw_name
         display.change_hosts(X.HostInsert, X.FamilyServerInterpreted, f"localuser\0{user}".encode())
         for host in display.list_hosts().hosts:
             if host["family"] != X.FamilyServerInterpreted:
                 display.change_hosts(X.HostDelete, host["family"], host["name"])
-        self._connection.sync()
+        self.sync()
 
     def managed(self) -> bool:
         """Whether a window manager is running."""
@@ -56,29 +56,25 @@ class Windows:
         active = self._numbers("_NET_ACTIVE_WINDOW")
         if not active or not active[0]:
             return None
-        with self._connection.alive():
-            attributes = self._connection.ask(self._connection.window(active[0]).get_attributes)
+        with self.alive():
+            attributes = self.ask(self.window(active[0]).get_attributes)
             viewable = attributes is not None and attributes.map_state == X.IsViewable
             return active[0] if viewable and self._has_keys(active[0]) else None
 
     def wait_for_change(self, seconds: float, *others: int) -> None:
         """Wait for a change, or until another descriptor can be read; 0.25 s at most."""
-        with self._connection.alive():
-            for _ in self._connection.events(max(0.0, min(seconds, 0.25)), *others):
+        with self.alive():
+            for _ in self.events(max(0.0, min(seconds, 0.25)), *others):
                 pass
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._connection.close()
 
     def _has_keys(self, window: int) -> bool:
         """Whether the input focus is in a window; toolkits give it to a child."""
-        focus = self._connection.display.get_input_focus().focus
+        focus = self.display.get_input_focus().focus
         focus = None if isinstance(focus, int) else focus
         while focus is not None and focus.id != window:
-            focus = self._connection.parent(focus)
+            focus = self.parent(focus)
         return focus is not None
 
     def _numbers(self, name: str) -> tuple[int, ...]:
-        with self._connection.alive():
-            return self._connection.numbers(self._connection.root, name)
+        with self.alive():
+            return self.numbers(self.root, name)
