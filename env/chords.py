@@ -1,4 +1,4 @@
-"""The key chords that belong to the person at the screen: stop the run, pause it, let one step pass."""
+"""The key chords that belong to the person at the screen: stop the run, pause it, run one step."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Chords:
 
     Attributes:
         stop: ends the run at once.
-        pause: holds it before its next step, or lets it go on.
-        step: lets one step pass.
+        pause: pauses it before its next step, or resumes it.
+        step: runs one step, then pauses.
 
     Raises:
         UsageError: two of them are the same.
@@ -77,7 +77,7 @@ class Chords:
 
 
 class ChordGuard:
-    """Keeps an agent from pressing the person's chords, in one go or with keys that it holds already."""
+    """Keeps an agent from pressing the person's chords, in one go or with keys that are down already."""
 
     def __init__(self) -> None:
         self._held: set[str] = set()
@@ -94,10 +94,8 @@ class ChordGuard:
             case _:
                 return None
         down = {key.lower() for key in pressed} | self._held
-        for chord in chords:
-            if chord.keys <= down:
-                return f"{chord} belongs to the user and cannot be pressed here"
-        return None
+        taken = next((chord for chord in chords if chord.keys <= down), None)
+        return f"{taken} belongs to the user and cannot be pressed here" if taken else None
 
     def executed(self, action: Action) -> None:
         """Note what an action left held."""

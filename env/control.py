@@ -3,7 +3,7 @@
 Watchers (of chords, keys in the terminal, corners of the screen) call ``stop``, ``pause``, ``resume``,
 ``step`` or ``answer`` from any thread. Input devices call ``check`` before every event they inject and sleep
 with ``wait``, so that nothing is injected after a stop. The loop calls ``gate`` before each step, predicts
-inside ``interrupting``, and hands over to the person with ``ask``.
+inside ``interrupting``, and asks the person with ``ask``.
 """
 
 from __future__ import annotations
@@ -115,36 +115,24 @@ class Control:
         since = time.monotonic() - _OWN_MOVE_SECONDS
         with self._changed:
             moves = list(self._moves)
-            own = [index for index, (when, place) in enumerate(moves) if place == (x, y) and when >= since]
+            own = [index for index, (when, point) in enumerate(moves) if point == (x, y) and when >= since]
             if own:
                 self._moves = deque(moves[own[0] + 1 :], self._moves.maxlen)
         return bool(own)
 
     def check(self) -> None:
-        """Raise if a stop was requested.
-
-        Raises:
-            Stopped: a stop was requested.
-        """
+        """Raise ``Stopped`` if a stop was requested."""
         if self.reason is not None:
             raise Stopped(self.reason)
 
     def wait(self, seconds: float) -> None:
-        """Sleep; a stop ends it at once.
-
-        Raises:
-            Stopped: a stop was requested.
-        """
+        """Sleep; a stop ends it at once with ``Stopped``."""
         with self._changed:
             self._changed.wait_for(lambda: self.stopped, timeout=seconds)
         self.check()
 
     def gate(self) -> bool:
-        """Wait while the run is paused; returns whether it was.
-
-        Raises:
-            Stopped: a stop was requested.
-        """
+        """Wait while the run is paused; returns whether it was. A stop raises ``Stopped``."""
         with self._changed:
             was_paused = self._allowed is not None
             self._changed.wait_for(lambda: self.stopped or self._allowed != 0)
@@ -155,11 +143,7 @@ class Control:
         return was_paused
 
     def ask(self, question: str) -> str:
-        """Ask a person and wait; returns their answer, which may be empty.
-
-        Raises:
-            Stopped: a stop was requested.
-        """
+        """Ask a person and wait; returns their answer, which may be empty. A stop raises ``Stopped``."""
         with self._changed:
             self.question, self._answer = question, ""
         self._notify("asked", question)
@@ -171,12 +155,9 @@ class Control:
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Let a stop interrupt the enclosed work, which injects nothing, as Ctrl-C would.
+        """Let a stop interrupt the enclosed work, which injects nothing, as Ctrl-C would; raises ``Stopped``.
 
         Only the main thread can be interrupted; in others a stop is noticed when the work returns.
-
-        Raises:
-            Stopped: a stop was requested.
         """
         with self._changed:
             self.check()

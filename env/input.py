@@ -11,7 +11,7 @@ from ..actions.schema import Action, Button, Direction
 
 
 class KeyboardDevice(Protocol):
-    """A keyboard that takes canonical key names (``actions.keys``) and remembers what it holds."""
+    """A keyboard that takes canonical key names (``actions.keys``) and remembers which are down."""
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -68,10 +68,7 @@ class InputDevice(Protocol):
 def perform(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     """Execute an action of mouse or keyboard; whether it was one.
 
-    Args:
-        device: executes it.
-        action: what to do, in screenshot pixels.
-        at: screenshot pixels to the units of its points.
+    ``at`` converts the action's points, in screenshot pixels, to the units of the device's points.
     """
     return _use_mouse(device, action, at) or _use_keyboard(device, action, at)
 

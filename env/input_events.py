@@ -16,11 +16,9 @@ class KeyInput:
     """A key went down or up; a key that repeats goes down again and again.
 
     Attributes:
-        time: when.
         code: identifies the key, whatever it means at the moment.
         key: what it means: a canonical name, a character, a combining character if ``dead``, or empty where
             no action can name it.
-        down: whether it went down.
         dead: whether it changes the next character instead of giving one.
         secret: what kind of secret is being typed; empty for none.
     """

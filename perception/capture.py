@@ -34,7 +34,7 @@ class PageCamera:
     takes longer than the pixels that it saves. ``optimizeForSpeed`` only changes the compression of the PNG.
 
     Args:
-        devtools: a DevTools session attached to the page.
+        devtools: a session attached to the page.
         device_scale: screenshot pixels per CSS pixel.
         clip: keep only this much of the top left corner, in CSS pixels.
     """
@@ -57,13 +57,8 @@ class PageCamera:
     def _scaled_view(self) -> dict[str, float]:
         """The viewport as a clip: without one, Chromium ignores the scale and answers in CSS pixels."""
         view = self._devtools.send("Page.getLayoutMetrics")["cssVisualViewport"]
-        return {
-            "x": view["pageX"],
-            "y": view["pageY"],
-            "width": view["clientWidth"],
-            "height": view["clientHeight"],
-            "scale": self._device_scale,
-        }
+        corner = {"x": view["pageX"], "y": view["pageY"]}
+        return corner | {"width": view["clientWidth"], "height": view["clientHeight"], "scale": self._device_scale}
 
 
 def decode(data: bytes) -> Pixels:

@@ -56,12 +56,7 @@ class WatchedPage(Protocol):
 
 
 class PageSettler:
-    """Waits until a page is stable.
-
-    Args:
-        limits: how long to wait for what.
-        clock: monotonic seconds.
-    """
+    """Waits until a page is stable."""
 
     def __init__(self, limits: PageLimits = PageLimits(), clock: Clock = time.monotonic) -> None:
         self._limits = limits

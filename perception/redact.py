@@ -12,12 +12,7 @@ from .screen import Region
 
 
 def redacted(screenshot: Screenshot, regions: Iterable[Region]) -> Screenshot:
-    """The screenshot with every pixel that touches a region black; itself if there is no region.
-
-    Args:
-        screenshot: is not changed.
-        regions: in input points of the screen.
-    """
+    """The screenshot with every pixel black that touches a region, given in input points of the screen."""
     regions = tuple(regions)
     if not regions:
         return screenshot

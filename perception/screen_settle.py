@@ -26,8 +26,7 @@ class ScreenSettler(Protocol):
     def wait(self, on_stable: Callable[[], None] = lambda: None) -> bool:
         """Wait; returns whether the screen became stable within the limits.
 
-        Args:
-            on_stable: called once when the screen is stable, but not yet for the whole quiet time.
+        ``on_stable`` is called once when the screen is stable, but not yet for the whole quiet time.
         """
 
     def close(self) -> None:
@@ -45,10 +44,7 @@ class Damage(Protocol):
 
 
 class XDamage:
-    """Reports what the X server draws on a display.
-
-    Args:
-        display: the display's name, such as ``:7``; None is ``$DISPLAY``.
+    """Reports what the X server draws on a display; None is ``$DISPLAY``.
 
     Raises:
         EnvironmentFailure: there is no such display, or its server has no DAMAGE extension.
@@ -73,11 +69,7 @@ class XDamage:
         self._display.sync()
 
     def wait(self, seconds: float) -> list[Region]:
-        """See ``Damage``.
-
-        Raises:
-            EnvironmentFailure: the display is gone.
-        """
+        """See ``Damage``."""
         try:
             if not self._display.pending_events():
                 select.select([self._display.fileno()], [], [], max(0.0, seconds))
@@ -94,14 +86,7 @@ class XDamage:
 
 
 class DamageSettler:
-    """Waits until nothing has been drawn for a while.
-
-    Args:
-        damage: reports what is drawn.
-        region: drawing outside of it is ignored.
-        limits: how long to wait; the interval is not used.
-        clock: monotonic seconds.
-    """
+    """Waits until nothing has been drawn in a region for a while."""
 
     def __init__(
         self, damage: Damage, region: Region, limits: SettleLimits = SettleLimits(), clock: Clock = time.monotonic
@@ -148,13 +133,7 @@ class DamageSettler:
 
 
 def screen_settler(display: str | None, camera: ScreenCamera, limits: SettleLimits = SettleLimits()) -> ScreenSettler:
-    """The best settler for a screen: its X server's reports where it has them, else screenshots.
-
-    Args:
-        display: the X display; None where the screen is not X11's, or ``$DISPLAY``.
-        camera: takes the screenshots.
-        limits: how long to wait.
-    """
+    """The best settler for a screen: its X server's reports where it has them, else screenshots."""
     try:
         return DamageSettler(XDamage(display), camera.region, limits)
     except (EnvironmentFailure, ImportError):

@@ -42,15 +42,7 @@ class SettleLimits:
 
 
 class FrameSettler(Generic[FrameT]):
-    """Waits until screenshots stop changing; works for any screen.
-
-    Args:
-        grab: takes a screenshot.
-        same: whether two screenshots count as equal, such as ``same_but_caret``.
-        limits: how long to wait.
-        clock: monotonic seconds.
-        sleep: sleeps between two screenshots.
-    """
+    """Waits until screenshots stop changing; works for any screen. ``same_but_caret`` is a usual ``same``."""
 
     def __init__(
         self,
@@ -87,7 +79,7 @@ class FrameSettler(Generic[FrameT]):
         """Does nothing: the camera belongs to whoever made it."""
 
 
-def same_but_caret(before: Pixels, after: Pixels, caret: Size = CARET) -> bool:
+def same_but_caret(before: Pixels, after: Pixels) -> bool:
     """Whether two screenshots are equal except for a region no larger than a blinking text cursor."""
     if before.shape != after.shape:
         return False
@@ -98,7 +90,7 @@ def same_but_caret(before: Pixels, after: Pixels, caret: Size = CARET) -> bool:
     if rows.size == 0:
         return True
     height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-    return bool(width <= caret.width and height <= caret.height)
+    return bool(width <= CARET.width and height <= CARET.height)
 
 
 def pause(seconds: float, sleep: Sleep = time.sleep) -> None:
@@ -117,12 +109,9 @@ class WaitingPage(Protocol):
 def sleep_in(
     page: Callable[[], WaitingPage], check: Callable[[], None] = lambda: None, clock: Clock = time.monotonic
 ) -> Sleep:
-    """A sleep during which a browser's dialogs, downloads and new tabs are still handled.
+    """A sleep in a page, during which a browser's dialogs, downloads and new tabs are still handled.
 
-    Args:
-        page: the page to wait in.
-        check: called every 0.05 s; an exception from it ends the sleep.
-        clock: monotonic seconds.
+    ``check`` is called every 0.05 s; an exception from it ends the sleep.
     """
 
     def sleep(seconds: float) -> None:

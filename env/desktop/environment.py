@@ -18,7 +18,8 @@ from ..base import Preview, StepResult
 from ..chords import ChordGuard
 from ..control import Control
 from ..input import perform
-from .input import ScreenInput, open_input
+from ..screen_input import ScreenInput
+from .input import open_input
 from .sandbox import Sandbox
 from .target import DesktopTarget, ExistingDesktop, PrivateDesktop
 
@@ -40,8 +41,6 @@ class DesktopEnvironment:
         region: observe this part only.
         device: injects the input; by default the one that fits the screen.
         control: by which a person stops and pauses the run.
-        limits: how long to wait until the screen is stable.
-        clock: monotonic seconds.
 
     Attributes:
         notes: which programs ended during the last step, in words.
@@ -97,13 +96,7 @@ class DesktopEnvironment:
         return self._target.display
 
     def reset(self, seed: int | None = None) -> Observation:
-        """Start the program afresh on a private desktop; an existing screen stays as it is.
-
-        Raises:
-            EnvironmentFailure: the program shows no window, or the display is gone.
-            UsageError: there is no such program.
-            MissingPartError: there is no such screen.
-        """
+        """Start the program afresh on a private desktop; an existing screen stays as it is."""
         if self._closed:
             raise EnvironmentFailure("the environment was closed; make a new one")
         self._screenshot = None
@@ -116,18 +109,13 @@ class DesktopEnvironment:
             screen.device.release_all()
             self._guard.released()
             if self._target.private:
-                screen.device.move(screen.middle)
+                screen.move_to_middle()
             self._target.begin()
             self.notes = ()
             return self._observe(screen)
 
     def step(self, action: Action) -> StepResult:
-        """Execute one action; see ``Environment.step``.
-
-        Raises:
-            EnvironmentFailure: the display is gone, or no episode is running.
-            Stopped: a person stopped the run; nothing is held down.
-        """
+        """Execute one action; see ``Environment.step``. After a stop nothing is held down."""
         screen = self._screen
         if screen is None or self._screenshot is None:
             raise EnvironmentFailure("no episode is running; call reset before step")
@@ -225,23 +213,20 @@ class DesktopEnvironment:
         return self._screen
 
     def _drop_screen(self) -> None:
-        screen, self._screen = self._screen, None
-        if screen is not None:
+        if (screen := self._screen) is not None:
+            self._screen = None
             screen.close()
 
 
 class _Screen(NamedTuple):
-    """Input device, camera and settler of one screen."""
-
     device: ScreenInput
     camera: ScreenCamera
     settler: ScreenSettler
 
-    @property
-    def middle(self) -> Point:
-        """The middle of what is observed, in input points."""
+    def move_to_middle(self) -> None:
+        """Put the pointer into the middle of what is observed."""
         region = self.camera.region
-        return Point(region.left + region.width // 2, region.top + region.height // 2)
+        self.device.move(Point(region.left + region.width // 2, region.top + region.height // 2))
 
     def close(self) -> None:
         """Release the screen, which may be gone."""

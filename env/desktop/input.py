@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Protocol
 
 from ...actions.errors import MissingPartError
 from ..control import Control
-from ..input import InputDevice
-
-
-class ScreenInput(InputDevice, Protocol):
-    """An input device that has to be closed."""
-
-    def close(self) -> None:
-        """Release everything, and restore what was changed."""
+from ..screen_input import ScreenInput
 
 
 def open_input(display: str | None, control: Control) -> ScreenInput:
-    """Open the input device of an X display, or of the user's own screen.
-
-    Args:
-        display: name of an X display; None is the user's own screen.
-        control: a stop ends whatever the device does.
+    """Open the input device of an X display; None is the user's own screen.
 
     Raises:
         MissingPartError: there is no such screen.

@@ -11,7 +11,7 @@ import difflib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -87,10 +87,6 @@ class PrivateDisplay(XServer):
             command: program and arguments.
             environ: variables on top of ``environ``; a sandbox shows only harmless ones.
             folder: its working folder; by default ours, and in a sandbox always its home.
-
-        Raises:
-            UsageError: there is no such program.
-            EnvironmentFailure: it cannot be started, or the display is gone.
         """
         if not command or shutil.which(command[0]) is None:
             raise UsageError(no_such_program(command[0] if command else ""))
@@ -105,18 +101,12 @@ class PrivateDisplay(XServer):
     def wait_for_window(
         self, program: Program, limit: float = PATIENCE, check: Callable[[], None] = lambda: None
     ) -> int:
-        """Wait until a window that came after ``program`` was started is visible and has the focus.
+        """The number of a window that came after ``program`` was started, once it is visible and has the focus.
 
-        Args:
-            program: what was started.
-            limit: seconds.
-            check: called now and then; raises to give up.
-
-        Returns:
-            The window's number.
+        Meanwhile ``check`` is called now and then; it raises to give up.
 
         Raises:
-            EnvironmentFailure: the program ended without one, or the limit is over.
+            EnvironmentFailure: the program ended without a window, or the limit (in seconds) is over.
         """
         windows = self._open_windows()
         known, deadline = self._known[program], time.monotonic() + limit
@@ -128,11 +118,7 @@ class PrivateDisplay(XServer):
         return window
 
     def windows(self) -> tuple[int, ...]:
-        """Numbers of all windows, the oldest first.
-
-        Raises:
-            EnvironmentFailure: the display is gone.
-        """
+        """Numbers of all windows, the oldest first."""
         return self._open_windows().all()
 
     def ended(self, program: Program) -> bool:
@@ -141,12 +127,8 @@ class PrivateDisplay(XServer):
         return program.status is not None
 
     def end_programs(self) -> None:
-        """Kill every program, daemons included, and wait until no window is left.
-
-        Raises:
-            EnvironmentFailure: one does not end.
-        """
-        self.end_all(but=self._manager)
+        """Kill every program, daemons included, and wait until no window is left."""
+        self.kill_all(but=self._manager)
         deadline = time.monotonic() + PATIENCE
         while self.windows():
             self._wait(deadline, "a window stays though its program was killed")
@@ -184,7 +166,7 @@ class PrivateDisplay(XServer):
         left = deadline - time.monotonic()
         if left <= 0:
             raise EnvironmentFailure(message)
-        self._open_windows().wait_for_change(left, self.output)
+        self._open_windows().wait_for_change(left, self.reports.fileno())
         self.listen()
 
     def _open_windows(self) -> Windows:
@@ -194,14 +176,7 @@ class PrivateDisplay(XServer):
 
 
 def require_programs(packages: Mapping[str, str]) -> None:
-    """Raise if programs are missing.
-
-    Args:
-        packages: the package of each program.
-
-    Raises:
-        MissingPartError: some are; the message says how to install them.
-    """
+    """Raise ``MissingPartError`` if programs are missing; ``packages`` holds the package of each program."""
     missing = [program for program in packages if shutil.which(program) is None]
     if missing:
         line = " ".join(packages[program] for program in missing)
@@ -213,12 +188,14 @@ def require_programs(packages: Mapping[str, str]) -> None:
 
 def no_such_program(name: str) -> str:
     """The message for a program that is not on the search path, with the nearest that are."""
-    near = difflib.get_close_matches(name, sorted(set(_programs())), n=3)
+    near = difflib.get_close_matches(name, sorted(_programs()), n=3)
     hint = f"nearest: {', '.join(near)}" if near else "install it, or give its path"
     return f"no program is called {name!r}; {hint}"
 
 
-def _programs() -> Iterator[str]:
-    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+def _programs() -> set[str]:
+    found = set()
+    for folder in os.get_exec_path():
         with contextlib.suppress(OSError):
-            yield from (entry.name for entry in os.scandir(folder) if os.access(entry.path, os.X_OK))
+            found |= {entry.name for entry in os.scandir(folder) if os.access(entry.path, os.X_OK)}
+    return found

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from ...actions.errors import MissingPartError, UnknownKeyError
@@ -17,7 +15,7 @@ from ...actions.geometry import Point
 from ...actions.keys import canonical_key
 from ...actions.schema import Button, Direction
 from ..control import Control
-from ..drag_path import HOLD_TIME, STEP_TIME, drag_path
+from ..screen_input import ScreenInput
 
 _NAMES = {"meta": "win", "menu": "apps"}
 _MAC_NAMES = {"meta": "command", "alt": "option"}
@@ -53,12 +51,7 @@ def load_pyautogui() -> Any:
 
 
 class PyAutoGuiKeyboard:
-    """``KeyboardDevice`` by PyAutoGUI.
-
-    Args:
-        gui: the loaded package.
-        control: asked before every event.
-    """
+    """``KeyboardDevice`` by PyAutoGUI."""
 
     def __init__(self, gui: Any, control: Control) -> None:
         self._gui = gui
@@ -71,11 +64,7 @@ class PyAutoGuiKeyboard:
         return tuple(self._held)
 
     def down(self, name: str) -> None:
-        """Press a key and hold it.
-
-        Raises:
-            UnknownKeyError: PyAutoGUI has no such key.
-        """
+        """Press a key and hold it."""
         key = canonical_key(name)
         known = self._name(key)
         self._control.check()
@@ -141,11 +130,8 @@ class PyAutoGuiKeyboard:
         return name
 
 
-class PyAutoGuiInput:
+class PyAutoGuiInput(ScreenInput):
     """``InputDevice`` on the user's own screen; points are those of its input.
-
-    Args:
-        control: asked before every event; a stop ends any method, with everything released.
 
     Raises:
         MissingPartError: PyAutoGUI cannot be used here.
@@ -153,55 +139,8 @@ class PyAutoGuiInput:
 
     def __init__(self, control: Control) -> None:
         self._gui = load_pyautogui()
-        self._control = control
         self._held: set[Button] = set()
-        self.keyboard = PyAutoGuiKeyboard(self._gui, control)
-
-    def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
-        """Press and release a button, ``count`` times within the double-click time."""
-        self.move(point)
-        for _ in range(count):
-            self._control.check()
-            self._gui.click(button=button)
-
-    def move(self, point: Point) -> None:
-        """Move the pointer."""
-        self._move(point)
-
-    def down(self, point: Point | None, button: Button) -> None:
-        """Press a button and hold it."""
-        self._move(point)
-        self._control.check()
-        self._held.add(button)
-        self._gui.mouseDown(button=button)
-
-    def up(self, point: Point | None, button: Button) -> None:
-        """Release a button."""
-        self._move(point)
-        self._control.check()
-        self._release(button)
-
-    def drag(self, start: Point, end: Point) -> None:
-        """Press at ``start``, move there in steps, release at ``end``."""
-        with self._pressed(start):
-            for point in drag_path(start, end):
-                self._control.wait(HOLD_TIME if point == end else STEP_TIME)
-                self.move(point)
-            self._control.wait(HOLD_TIME)
-
-    def long_press(self, point: Point, seconds: float) -> None:
-        """Press the left button, keep it for a while, release it."""
-        with self._pressed(point):
-            self._control.wait(seconds)
-
-    def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
-        """Turn the wheel where the pointer is, or at ``point``."""
-        self._move(point)
-        method, sign = _WHEEL[direction]
-        unit = _WINDOWS_WHEEL_CLICK if sys.platform == "win32" else 1
-        for _ in range(amount):
-            self._control.check()
-            getattr(self._gui, method)(sign * unit)
+        super().__init__(control, PyAutoGuiKeyboard(self._gui, control))
 
     def release_all(self) -> None:
         """Release every button and key that is held."""
@@ -213,21 +152,28 @@ class PyAutoGuiInput:
         """Release everything."""
         self.release_all()
 
-    def _move(self, point: Point | None) -> None:
-        if point is not None:
-            x, y = math.floor(point.x), math.floor(point.y)
-            self._control.check()
-            self._control.announce_move(x, y)
-            self._gui.moveTo(x, y)
+    def _move_to(self, point: Point) -> None:
+        x, y = math.floor(point.x), math.floor(point.y)
+        self._control.announce_move(x, y)
+        self._gui.moveTo(x, y)
 
-    @contextmanager
-    def _pressed(self, point: Point) -> Iterator[None]:
-        self.down(point, "left")
-        try:
-            yield
-        finally:
-            self._release("left")
+    def _keep_up(self) -> None:
+        """Do nothing: it is not known whether programs keep up."""
+
+    def _press(self, button: Button) -> None:
+        self._control.check()
+        self._held.add(button)
+        self._gui.mouseDown(button=button)
 
     def _release(self, button: Button) -> None:
         self._held.discard(button)
         self._gui.mouseUp(button=button)
+
+    def _click(self, button: Button) -> None:
+        self._control.check()
+        self._gui.click(button=button)
+
+    def _turn_wheel(self, direction: Direction) -> None:
+        self._control.check()
+        method, sign = _WHEEL[direction]
+        getattr(self._gui, method)(sign * (_WINDOWS_WHEEL_CLICK if sys.platform == "win32" else 1))

@@ -29,9 +29,7 @@ class Sandbox:
     system's programs and settings can be read. Only harmless environment variables are visible.
 
     Attributes:
-        home: the folder that programs see as their home and write to; None is an empty one in memory, which
-        is
-            deleted with the program.
+        home: the folder that programs see as their home and write to; None is one in memory for each program.
 
     Raises:
         MissingPartError: bubblewrap is missing, or may not be used here.
@@ -49,12 +47,13 @@ class Sandbox:
 
     def wrap(self, command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
         """The command line that starts ``command`` in the sandbox, on the display that ``environ`` names."""
+        socket = f"{_SOCKETS}/X{environ['DISPLAY'].removeprefix(':')}"
         return [
             *("bwrap", "--die-with-parent", "--unshare-all", "--new-session", "--cap-drop", "ALL", "--clearenv"),
             *_mounts(),
             *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
             *("--perms", "0700", "--dir", _RUNTIME),
-            *_socket(environ["DISPLAY"]),
+            *("--dir", _SOCKETS, "--ro-bind", socket, socket),
             *(("--tmpfs", HOME) if self.home is None else ("--bind", str(self.home.resolve()), HOME)),
             *_variables(environ),
             *("--chdir", HOME, "--", *command),
@@ -68,11 +67,6 @@ def _mounts() -> Iterator[str]:
             yield from ("--symlink", str(path.readlink()), str(path))
         elif path.exists():
             yield from ("--ro-bind", str(path), str(path))
-
-
-def _socket(display: str) -> tuple[str, ...]:
-    path = f"{_SOCKETS}/X{display.removeprefix(':')}"
-    return ("--dir", _SOCKETS, "--ro-bind", path, path)
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[str]:

@@ -39,11 +39,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Supervisor:
-    """The parent of everything on one display.
-
-    Args:
-        folder: the display's folder, made now and removed at the end.
-    """
+    """The parent of everything on one display; makes the display's folder, and removes it at the end."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
@@ -212,21 +208,15 @@ def _report(**message: Any) -> None:
         os.write(1, json.dumps(message).encode() + b"\n")
 
 
-def _watch(owner: int) -> int | None:
-    """A descriptor that can be read from once the owner has died; None where the kernel has no such thing."""
-    try:
-        return os.pidfd_open(owner)
-    except OSError:
-        return None
-
-
 def main(owner: int, folder: Path, server: list[str]) -> None:
     """Supervise until the owner goes."""
     _LIBC.prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    watch = _watch(owner)
+    watch: int | None = None
+    with contextlib.suppress(OSError):  # an old kernel
+        watch = os.pidfd_open(owner)
     supervisor = Supervisor(folder)
     try:
         if os.getppid() == owner:  # else it died before it could be watched

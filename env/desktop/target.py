@@ -20,10 +20,7 @@ OPEN_LIMIT = 15.0
 
 
 class ExistingDesktop:
-    """An existing screen, left as it is.
-
-    Args:
-        display: an X display; None is the user's own screen.
+    """An existing screen, left as it is: an X display, or None for the user's own screen.
 
     Raises:
         MissingPartError: there is no screen, or programs may neither see nor use it.
@@ -74,11 +71,6 @@ class PrivateDesktop:
         size: of the screen, in pixels.
         sandbox: of its programs.
         control: a stop ends the wait for a window.
-
-    Raises:
-        UsageError: there is no such program.
-        MissingPartError: Xvfb or openbox is missing.
-        EnvironmentFailure: the display does not start.
     """
 
     private = True
@@ -108,12 +100,7 @@ class PrivateDesktop:
         self._display = PrivateDisplay(self._size, self._sandbox)
 
     def begin(self) -> None:
-        """End the programs of the last episode, and start the program.
-
-        Raises:
-            EnvironmentFailure: it shows no window.
-            Stopped: a person stopped the run meanwhile.
-        """
+        """End the programs of the last episode, start the program, and wait for its window."""
         self._display.end_programs()
         self._started, self._noted = [], []
         if self._app:
@@ -133,21 +120,23 @@ class PrivateDesktop:
 
     def why_empty(self) -> str | None:
         """Why clicks and keys would go nowhere: every program has ended and no window is left; else None."""
-        ended = [program for program in self._started if self._display.ended(program)]
+        ended = self._ended()
         if not ended or len(ended) < len(self._started) or self._display.windows():
             return None
         return f"{ended[-1].ending()}, and no window is left; open_app can start it again"
 
     def new_notes(self) -> tuple[str, ...]:
         """Which programs have ended since the last call, in words."""
-        ended = [program for program in self._started if self._display.ended(program)]
-        new = [program for program in ended if program not in self._noted]
+        new = [program for program in self._ended() if program not in self._noted]
         self._noted += new
         return tuple(program.ending() for program in new)
 
     def close(self) -> None:
         """End the display with everything on it."""
         self._display.close()
+
+    def _ended(self) -> list[Program]:
+        return [program for program in self._started if self._display.ended(program)]
 
     def _start(self, command: Sequence[str], limit: float = PATIENCE) -> None:
         program = self._display.start(command)

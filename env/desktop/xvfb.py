@@ -61,6 +61,9 @@ class XServer:
     Args:
         command: the X server with its arguments; ``-displayfd`` is added.
 
+    Attributes:
+        reports: can be read from when ``listen`` has something to do.
+
     Raises:
         EnvironmentFailure: it does not start.
     """
@@ -73,7 +76,18 @@ class XServer:
         self._number: int | None = None
         self._received = b""
         self.folder = Path(tempfile.gettempdir()) / f"saccade-display-{secrets.token_hex(8)}"
-        self._process = self._supervise(command)
+        script = [sys.executable, "-ISs", supervisor.__file__, str(os.getpid()), str(self.folder)]
+        self._process = subprocess.Popen(
+            [*script, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C in the terminal is for the owner
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self.reports = self._process.stdin, self._process.stdout
         try:
             self._wait_until(lambda: self._number is not None)
         except BaseException:
@@ -90,18 +104,8 @@ class XServer:
         """Whether the server is running."""
         return self.listen() and next(iter(self._programs.values())).status is None
 
-    @property
-    def output(self) -> int:
-        """A descriptor that can be read from when there are reports (``listen``)."""
-        assert self._process.stdout is not None
-        return self._process.stdout.fileno()
-
     def launch(self, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> Program:
-        """Start a program, with these environment variables only.
-
-        Raises:
-            EnvironmentFailure: it cannot be started, or the server is gone.
-        """
+        """Start a program, with these environment variables only."""
         with self._lock:
             log = self.folder / f"program-{len(self._programs)}.log"
             self._newest, self._failed = None, ""
@@ -112,12 +116,8 @@ class XServer:
             self._newest.command, self._newest.log = tuple(command), log
             return self._newest
 
-    def end_all(self, but: Program) -> None:
-        """Kill every program with all that came of it, except the server and one more.
-
-        Raises:
-            EnvironmentFailure: something does not end.
-        """
+    def kill_all(self, but: Program) -> None:
+        """Kill every program with all that came of it, except the server and one more."""
         spared = {next(iter(self._programs)), but.number}
         deadline = time.monotonic() + PATIENCE
         while processes := supervisor.descendants(self._process.pid, spared):
@@ -130,11 +130,11 @@ class XServer:
     def listen(self, seconds: float = 0.0) -> bool:
         """Receive reports within a time; False when the server is gone."""
         with self._lock:
-            if self._process.stdout is None or self._process.stdout.closed:
+            if self.reports.closed:
                 return False
-            if not select.select([self.output], [], [], seconds)[0]:
+            if not select.select([self.reports], [], [], seconds)[0]:
                 return True
-            data = os.read(self.output, 1 << 16)
+            data = os.read(self.reports.fileno(), 1 << 16)
             *lines, self._received = (self._received + data).split(b"\n")
             for line in lines:
                 self._note(json.loads(line))
@@ -143,28 +143,15 @@ class XServer:
     def close(self) -> None:
         """End everything, and wait for that; may be called more than once."""
         with self._lock:
-            for end in (self._process.stdin, self._process.stdout):
-                if end is not None:
-                    with contextlib.suppress(OSError):
-                        end.close()
+            for end in (self._requests, self.reports):
+                with contextlib.suppress(OSError):
+                    end.close()
             self._process.wait()
             shutil.rmtree(self.folder, ignore_errors=True)  # where the supervisor was killed itself
 
-    def _supervise(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        script = [sys.executable, "-ISs", supervisor.__file__, str(os.getpid()), str(self.folder)]
-        return subprocess.Popen(
-            [*script, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C in the terminal is for the owner
-        )
-
     def _ask(self, **request: Any) -> None:
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._requests.write(json.dumps(request).encode() + b"\n")
         except (OSError, ValueError) as error:
             raise EnvironmentFailure(self._failure()) from error
 

@@ -53,9 +53,6 @@ class FocusBus:
 
     Its methods raise ``OSError`` or ``RuntimeError`` when the bus is lost.
 
-    Args:
-        display: such as ``:7``; None is the one that ``$DISPLAY`` names.
-
     Raises:
         MissingPartError: the display has no such bus.
     """
@@ -91,10 +88,9 @@ class FocusBus:
             widget, focused = _focus_of(signal)
             if focused and self._reported.get(widget.program) != widget.path:  # GTK 3 sends all twice
                 found.append(self._hides(widget, deadline))
-            if focused or self._focused.get(widget.program) == widget.path:
-                self._focused[widget.program] = widget.path if focused else None
-            if focused or self._reported.get(widget.program) == widget.path:
-                self._reported[widget.program] = widget.path if focused else None
+            for known in (self._focused, self._reported):
+                if focused or known.get(widget.program) == widget.path:
+                    known[widget.program] = widget.path if focused else None
         return found
 
     def in_password_field(self, process: int | None, deadline: float, anew: bool = False) -> bool:
@@ -102,11 +98,8 @@ class FocusBus:
 
         Args:
             process: number of that program; None where its window has no such property.
-            deadline: by ``time.monotonic``.
+            deadline: by ``time.monotonic``; then ``NoAnswer`` is raised.
             anew: whether another window got the keys, so that what was known is in doubt.
-
-        Raises:
-            NoAnswer: the program does not answer in time.
         """
         programs = self._programs(process, deadline, anew)
         if programs:
@@ -159,11 +152,7 @@ class FocusBus:
         return self._signals.popleft() if self._signals else None
 
     def _ask(self, widget: Widget, method: str, deadline: float, signature: str = "", *words: Any) -> Any:
-        """The answer of a widget; None where it has gone or does not know the question.
-
-        Raises:
-            NoAnswer: none came in time.
-        """
+        """The answer of a widget; None where it has gone or does not know the question."""
         return _call(self._bus, widget, _PREFIX + method, deadline, signature, *words)
 
     def _hides(self, widget: Widget, deadline: float) -> bool:
@@ -196,26 +185,21 @@ class FocusBus:
         if process is None:
             return []
         if anew or process not in self._processes.values():
-            self._look_for_programs(deadline)
+            self._find_programs(deadline)
         return [name for name, number in self._processes.items() if number == process]
 
-    def _look_for_programs(self, deadline: float) -> None:
+    def _find_programs(self, deadline: float) -> None:
         from jeepney import message_bus
 
         children = self._ask(Widget(_REGISTRY, _ROOT), "Accessible.GetChildren", deadline) or ()
         names = [name for name, _ in children]
-        self._processes = {name: self._processes[name] for name in self._processes if name in names}
-        for name in names:
-            if name not in self._processes:
-                number = _answer(self._bus, message_bus.GetConnectionUnixProcessID(name), deadline)
-                self._processes[name] = number or -1
+        self._processes = {name: self._processes[name] for name in names if name in self._processes}
+        for name in (name for name in names if name not in self._processes):
+            number = _answer(self._bus, message_bus.GetConnectionUnixProcessID(name), deadline)
+            self._processes[name] = number or -1
 
     def _search(self, program: str, deadline: float) -> str | None:
-        """The path of the widget that has the focus, found without a signal; None where none has.
-
-        Raises:
-            NoAnswer: there are too many to ask in time.
-        """
+        """The path of the widget that has the focus, found without a signal; None where none has."""
         root = Widget(program, _ROOT)
         states, any_of = [1 << _FOCUSED, 0], 1
         rule: Any = (states, any_of, {}, any_of, [], any_of, [], any_of, False)

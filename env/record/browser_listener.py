@@ -33,7 +33,7 @@ _FRAME_INTERVAL = 0.1
 _WHEEL_UNITS = (100.0, 3.0, 1.0)
 """One click of the wheel in pixels, lines and pages (``WheelEvent.deltaMode``)."""
 _BUTTONS: dict[int, Button] = {0: "left", 1: "middle", 2: "right"}
-_TYPED_BY_HAND = ("typed", "address_bar", "auto_bookmark", "generated", "keyword")
+_TYPED = ("typed", "address_bar", "auto_bookmark", "generated", "keyword")
 _EFFECT_SECONDS = 2.0
 """Navigation within this time after an input counts as its effect."""
 
@@ -46,6 +46,9 @@ class BrowserListener:
         headless: without a window, for scripts.
         viewport: size of the pages, in CSS pixels.
         chromium: a running browser to use; by default one is started, and closed with the recording.
+
+    Attributes:
+        page: the page in use.
 
     Raises:
         MissingPartError: there is no browser, or no display for its window.
@@ -67,26 +70,22 @@ class BrowserListener:
         try:
             self._context = self._chromium.new_context(viewport=viewport._asdict())
             self._context.expose_binding("__saccadeReport", self._take)
-            self._context.add_init_script(_script())
+            script = resources.files(__package__).joinpath("browser_listener.js").read_text(encoding="utf-8")
+            self._context.add_init_script(script)
             self._context.on("page", self._add)
             self._context.on("dialog", Dialogs("accept", lambda message: None).handle)
-            self._page = self._context.new_page()
+            self.page = self._context.new_page()
             self._open(complete_address(url))
         except BaseException:
             self.close()
             raise
-
-    @property
-    def page(self) -> Page:
-        """The page in use."""
-        return self._page
 
     def events(self, over: Callable[[], bool] = lambda: False) -> Iterator[RecordedEvent]:
         """What a person does on the pages, until it is ``over`` or the last page is closed."""
         while not over():
             with suppress(Error):  # the page closed meanwhile
                 if self._cameras:
-                    pause(_POLL_SECONDS, sleep_in(lambda: self._page))
+                    pause(_POLL_SECONDS, sleep_in(lambda: self.page))
             for event in (*self._inputs(), *self._navigations()):
                 yield with_frame(event, self._frames)
             if not self._cameras or not self._chromium.running:
@@ -99,9 +98,9 @@ class BrowserListener:
         """Take a screenshot of the page in use, with secret fields blackened."""
         with suppress(Error, KeyError):  # the page is closing or closed: the last screenshot remains
             boxes = self._secret_boxes()
-            screenshot = self._cameras[self._page][1].grab()
+            screenshot = self._cameras[self.page][1].grab()
             boxes += self._secret_boxes()
-            frame = Observation(redacted(screenshot, boxes), time.time(), _bare(self._page.url))
+            frame = Observation(redacted(screenshot, boxes), time.time(), _bare(self.page.url))
             self._frames.add(time.monotonic(), frame)
         return self._frames.newest
 
@@ -123,7 +122,7 @@ class BrowserListener:
 
     def _open(self, address: str) -> None:
         try:
-            self._page.goto(address)
+            self.page.goto(address)
         except Error as error:
             reason = net_error(first_line(error))
             raise EnvironmentFailure(
@@ -133,7 +132,7 @@ class BrowserListener:
             self.capture()
         except IndexError as error:
             raise EnvironmentFailure(f"cannot take a screenshot of {address}") from error
-        self._histories[self._page] = self._history(self._page)[0]
+        self._histories[self.page] = self._history(self.page)[0]
         self._navigated.clear()
 
     def _add(self, page: Page) -> None:
@@ -141,14 +140,14 @@ class BrowserListener:
             devtools = page.context.new_cdp_session(page)
             self._cameras[page] = (devtools, PageCamera(devtools))
             self._histories[page] = 0
-            self._page = page
+            self.page = page
             page.on("close", self._remove)
             page.on("framenavigated", self._note_navigation)
 
     def _remove(self, page: Page) -> None:
         self._cameras.pop(page, None)
-        if page == self._page and self._cameras:
-            self._page = list(self._cameras)[-1]
+        if page == self.page and self._cameras:
+            self.page = list(self._cameras)[-1]
 
     def _note_navigation(self, frame: Frame) -> None:
         if frame.parent_frame is None:
@@ -167,7 +166,7 @@ class BrowserListener:
                     continue
                 if index < before:
                     yield ActionInput(now, NavigateBack())
-                elif how in _TYPED_BY_HAND:
+                elif how in _TYPED:
                     yield ActionInput(now, Navigate(url=url))
 
     def _history(self, page: Page) -> tuple[int, str, str]:
@@ -179,14 +178,12 @@ class BrowserListener:
     def _secret_boxes(self) -> list[Region]:
         """Where secrets could be seen, in CSS pixels of the page."""
         boxes = []
-        for frame in self._page.frames:
+        for frame in self.page.frames:
             with suppress(Error):
                 found = frame.evaluate("() => window.__saccadeSecretBoxes?.() ?? []")
-                left, top = self._offset(frame) if found else (0.0, 0.0)
-                boxes += [
-                    Region(round(left + x) - 1, round(top + y) - 1, round(width) + 2, round(height) + 2)
-                    for x, y, width, height in found
-                ]
+                for x, y, width, height in found:
+                    left, top = self._offset(frame)
+                    boxes.append(Region(round(left + x) - 1, round(top + y) - 1, round(width) + 2, round(height) + 2))
         return boxes
 
     def _offset(self, frame: Frame) -> Point:
@@ -205,15 +202,14 @@ class BrowserListener:
 
     def _take(self, source: Any, report: dict[str, Any]) -> None:
         if source["page"] in self._cameras:
-            self._page = source["page"]
+            self.page = source["page"]
         self._reports.append((source["frame"], report))
 
     def _inputs(self) -> Iterator[Input]:
         reports, self._reports = self._reports, []
         for frame, report in reports:
             when = min(report["time"] / 1000 - time.time() + time.monotonic(), time.monotonic())
-            event = self._read(report, when, frame)
-            if event is not None:
+            if (event := self._read(report, when, frame)) is not None:
                 if not isinstance(event, MoveInput | ReleaseAllInput):
                     self._last_input = when
                 yield event
@@ -243,10 +239,6 @@ _INSET = """element => {
   const { paddingLeft, paddingTop } = getComputedStyle(element);
   return [element.clientLeft + parseFloat(paddingLeft), element.clientTop + parseFloat(paddingTop)];
 }"""
-
-
-def _script() -> str:
-    return resources.files(__package__).joinpath("browser_listener.js").read_text(encoding="utf-8")
 
 
 def _key(event: dict[str, Any], when: float, secret: str) -> KeyInput:

@@ -9,7 +9,6 @@ from collections import deque
 from ...actions.errors import EnvironmentFailure
 from ...perception.capture import Camera
 from ...perception.observation import Observation
-from ...perception.settle import Clock
 
 _INTERVAL = 0.04
 _IDLE_RATIO = 5
@@ -21,9 +20,6 @@ class FrameBuffer:
 
     A program needs longer to redraw than an event needs to arrive here, so the newest screenshot that was
     complete at the time of an event shows the screen as the person saw it when acting.
-
-    Args:
-        size: how many are kept.
     """
 
     def __init__(self, size: int) -> None:
@@ -50,20 +46,15 @@ class FrameBuffer:
 
 
 class ScreenWatcher(FrameBuffer):
-    """Takes screenshots continually, in a thread of its own, until it is closed or the screen is gone.
-
-    Args:
-        camera: takes them; used by this thread only.
-        clock: the clock of the events.
+    """Takes screenshots continually, by a thread that alone uses the camera, until it is closed or the screen is gone.
 
     Raises:
         EnvironmentFailure: no screenshot can be taken.
     """
 
-    def __init__(self, camera: Camera, clock: Clock = time.monotonic) -> None:
+    def __init__(self, camera: Camera) -> None:
         super().__init__(4)
         self._camera = camera
-        self._clock = clock
         self._closing = threading.Event()
         self._capture()
         self._thread = threading.Thread(target=self._watch, name="screen watcher", daemon=True)
@@ -85,8 +76,8 @@ class ScreenWatcher(FrameBuffer):
 
     def _capture(self) -> float:
         """Take a screenshot; returns how many seconds that took."""
-        begun = self._clock()
+        begun = time.monotonic()
         frame = Observation(self._camera.grab(), time.time())
-        taken = self._clock()
+        taken = time.monotonic()
         self.add(taken, frame)
         return taken - begun

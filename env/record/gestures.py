@@ -33,14 +33,7 @@ _SWITCHERS = {"alt", "meta"}
 
 @dataclass(frozen=True)
 class Gesture:
-    """One thing a person did.
-
-    Attributes:
-        actions: its actions, in order.
-        frame: the screen from just before its first event.
-        began: seconds of the events' clock.
-        ended: likewise.
-    """
+    """One thing a person did, with the screen from just before its first event; times by the events' clock."""
 
     actions: tuple[Action, ...]
     frame: Observation | None
@@ -93,10 +86,7 @@ class TypedText(PendingGesture):
 class Clicks(PendingGesture):
     """Clicks of the left button at one point.
 
-    Attributes:
-        point: where.
-        count: how many.
-        again: whether other clicks there came right before, too long ago to be counted together.
+    ``again``: other clicks there came right before, too long ago to be counted together.
     """
 
     timeout = DOUBLE_CLICK_SECONDS
@@ -167,10 +157,7 @@ class Shortcut(PendingGesture):
 class HeldButton(PendingGesture):
     """A mouse button that is down, and nothing else has happened since.
 
-    Attributes:
-        button: which.
-        point: where it was pressed.
-        farthest: the point farthest from there that the pointer has reached since.
+    ``farthest`` is the point farthest from ``point``, where it was pressed, that the pointer has reached since.
     """
 
     button: Button

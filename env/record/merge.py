@@ -57,12 +57,8 @@ class _Modifier:
 class Merger:
     """Merges the events of one keyboard and one mouse into gestures.
 
-    Args:
-        stop_chord: ends the recording; it is not recorded itself.
-        conceal: gives the marker of a secret text.
-
     Attributes:
-        stopped: whether the stop chord was pressed; later events are ignored.
+        stopped: whether the stop chord, which is not recorded, was pressed; later events are ignored.
         unnamed: how many keys were pressed that no action can name; they are in no gesture.
     """
 
@@ -87,12 +83,7 @@ class Merger:
             yield from self.feed(event, frame)
 
     def feed(self, event: Input, frame: Frame = None) -> list[Gesture]:
-        """Take one event; returns the gestures that it finishes.
-
-        Args:
-            event: what happened.
-            frame: the screen from just before; kept with the gesture that the event begins, if any.
-        """
+        """Take an event with the screen from just before it; returns the gestures that it finishes."""
         if self.stopped:
             return []
         self._expire(event.time)
@@ -208,8 +199,7 @@ class Merger:
         if event.key in MODIFIERS:
             self._modifier_down(event)
             return
-        for modifier in self._modifiers.values():
-            modifier.used = True
+        self._use_modifiers()
         if self._is_stop(event.key):
             self.stopped = True
             return
@@ -253,12 +243,15 @@ class Merger:
     def _modifier_down(self, event: KeyInput) -> None:
         if event.code in self._modifiers:
             return  # it repeats
-        for modifier in self._modifiers.values():
-            modifier.used = True
+        self._use_modifiers()
         self._modifiers[event.code] = _Modifier(event.key, *self._newest)
         if self._button is not None or self._recorded_buttons:
             self._interrupt()
             self._record_modifiers()
+
+    def _use_modifiers(self) -> None:
+        for modifier in self._modifiers.values():
+            modifier.used = True
 
     def _is_stop(self, key: str) -> bool:
         held = {modifier.key for modifier in self._modifiers.values()}

@@ -16,7 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from queue import SimpleQueue
 from threading import Thread
@@ -55,12 +55,8 @@ _PLAIN_KEYS = frozenset(("space", "backspace", "delete", "capslock", "numlock", 
 def marking_passwords(display: str | None, warn: Callable[[str], None]) -> Iterator[Mark]:
     """Recognise password fields of programs on a display while the block runs.
 
-    Args:
-        display: such as ``:7``; None is the one that ``$DISPLAY`` names.
-        warn: called, at most once each, when fields cannot be recognised, or no longer.
-
-    Yields:
-        The stage that marks what is typed there; without an accessibility bus it marks nothing.
+    Yields the stage that marks what is typed there; without an accessibility bus it marks nothing. ``warn`` is
+    called when fields cannot be recognised, and once more if that happens later.
     """
     if sys.platform != "linux":
         warn(WITHOUT)
@@ -72,10 +68,8 @@ def marking_passwords(display: str | None, warn: Callable[[str], None]) -> Itera
         warn(f"{WITHOUT}, or install at-spi2-core ({error})")
         yield iter
         return
-    try:
+    with closing(fields):
         yield fields.mark
-    finally:
-        fields.close()
 
 
 class _State(NamedTuple):
@@ -94,10 +88,6 @@ class _Held(NamedTuple):
 
 class PasswordFields:
     """Holds events back until it is known whether they went to a password field.
-
-    Args:
-        display: such as ``:7``; None is the one that ``$DISPLAY`` names.
-        warn: called when programs stop reporting their focus.
 
     Raises:
         MissingPartError: there is no such display, or no accessibility bus for it.

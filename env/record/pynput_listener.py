@@ -16,16 +16,13 @@ from ...actions.schema import Button, Direction
 from ..input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
 
 _BUTTONS: dict[str, Button] = {"left": "left", "middle": "middle", "right": "right"}
-_SIDES = ("_l", "_r")
 _SPELLINGS = {"media_volume_up": "volumeup", "media_volume_down": "volumedown", "media_volume_mute": "volumemute"}
 
 
 class PynputListener:
     """Listens to the user's own screen, in threads of pynput, until it is closed.
 
-    Args:
-        display: must be None: these systems have one screen.
-        on_event: called with each event, in those threads; has to return quickly.
+    It calls ``on_event``, which has to return quickly, with each event in those threads.
 
     Raises:
         MissingPartError: a display was named, or pynput cannot listen here.
@@ -65,23 +62,19 @@ class PynputListener:
 
     def _click(self, x: float, y: float, button: Any, down: bool) -> None:
         if button.name in _BUTTONS:
-            where = Point(float(x), float(y))
-            self._on_event(ButtonInput(time.monotonic(), where, _BUTTONS[button.name], down))
+            self._on_event(ButtonInput(time.monotonic(), Point(float(x), float(y)), _BUTTONS[button.name], down))
 
     def _scroll(self, x: float, y: float, across: float, up: float) -> None:
         ways: tuple[tuple[float, Direction, Direction], ...] = ((up, "up", "down"), (across, "right", "left"))
         for amount, positive, negative in ways:
             if amount:
-                direction = positive if amount > 0 else negative
-                clicks = max(1, round(abs(amount)))
+                direction, clicks = positive if amount > 0 else negative, max(1, round(abs(amount)))
                 self._on_event(WheelInput(time.monotonic(), Point(float(x), float(y)), direction, clicks))
 
 
 def _name(pynput_name: str) -> str:
     """The canonical name of one of pynput's special keys; empty where no action can name it."""
-    name = _SPELLINGS.get(pynput_name, pynput_name)
-    if name.endswith(_SIDES):
-        name = name[:-2]
+    name = _SPELLINGS.get(pynput_name, pynput_name).removesuffix("_l").removesuffix("_r")
     try:
         key = canonical_key(name)
     except UnknownKeyError:

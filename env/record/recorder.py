@@ -18,7 +18,6 @@ from ...actions.schema import Action, Navigate, action_adapter
 from ...perception.observation import Observation
 from ...perception.redact import without
 from ...perception.screen import Region
-from ...perception.settle import Clock
 from ..chords import Chord
 from ..trajectory.events import ActionEvent, EndEvent, PredictionEvent
 from ..trajectory.trajectory import TrajectoryWriter
@@ -37,24 +36,14 @@ class RecordOptions:
     Attributes:
         stop_chord: keys that end it.
         redact: regions that are black in every screenshot and typing into which is secret, in input points.
-        clock: the events' clock.
     """
 
     stop_chord: Chord = STOP_CHORD
     redact: Sequence[Region] = ()
-    clock: Clock = time.monotonic
 
 
 class Recorder:
-    """Marks, merges and writes events.
-
-    Args:
-        trajectory: is written to, after its start.
-        options: how.
-
-    Attributes:
-        steps: how many were written.
-    """
+    """Marks and merges events, and writes them to a trajectory, which has begun; ``steps`` counts what is written."""
 
     def __init__(self, trajectory: TrajectoryWriter, options: RecordOptions) -> None:
         self._trajectory = trajectory
@@ -80,11 +69,9 @@ class Recorder:
             self._write(gesture)
 
     def finish(self, last: Observation, *, discard: tuple[str, ...] = ()) -> EndEvent:
-        """Write what is left and the end.
+        """Write what is left and the end, with the last screen.
 
-        Args:
-            last: the screen at the end.
-            discard: a chord that was meant for another program, left out if it was pressed last.
+        ``discard`` is a chord that was meant for another program; it is left out if it was pressed last.
         """
         self._merger.discard(*discard)
         for gesture in self._merger.finish():
@@ -97,7 +84,7 @@ class Recorder:
     def _write(self, gesture: Gesture) -> None:
         assert gesture.frame is not None  # no gesture begins with a motion
         actions = tuple(self._recorded(gesture.actions, gesture.frame.screenshot.screen_frame))
-        since_epoch = time.time() - self._options.clock()
+        since_epoch = time.time() - time.monotonic()
         began, ended = gesture.began + since_epoch, gesture.ended + since_epoch
         self._trajectory.observe(self.steps, without(gesture.frame, self._options.redact))
         self._trajectory.append(PredictionEvent(step=self.steps, raw="", actions=actions, time=began))

@@ -47,11 +47,7 @@ class Secrets:
 
 
 class SecretRegions:
-    """Marks as secret what is typed after a click into one of some regions.
-
-    Args:
-        regions: in input points of the screen.
-    """
+    """Marks as secret what is typed after a click into one of some regions (in input points of the screen)."""
 
     def __init__(self, regions: Sequence[Region]) -> None:
         self._regions = regions

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
 from ...perception.observation import Observation
-from ...perception.settle import Clock
 from ..input_events import Input, MoveInput, ReleaseAllInput, TickInput
 from ..x11.listener import X11Listener
 from .frame_buffer import FrameBuffer
@@ -25,9 +24,9 @@ _TRANSIT = 0.3
 """Seconds that an event may need to arrive here; a tick speaks of the time before that."""
 
 
-def tick(clock: Clock = time.monotonic) -> RecordedEvent:
+def tick() -> RecordedEvent:
     """The event that nothing happened until a moment ago."""
-    return TickInput(clock() - _TRANSIT), None
+    return TickInput(time.monotonic() - _TRANSIT), None
 
 
 def with_frame(event: Input, frames: FrameBuffer) -> RecordedEvent:
@@ -88,12 +87,7 @@ class EventQueue:
 def listening(
     display: str | None, frames: FrameBuffer | None = None, over: Callable[[], bool] = lambda: False
 ) -> Iterator[EventQueue]:
-    """Listen to every key, button, wheel click and motion of a screen while the block runs.
-
-    Args:
-        display: an X display such as ``:7``, one of several maybe; None is the user's own screen.
-        frames: see ``EventQueue``.
-        over: see ``EventQueue``.
+    """Listen to every key, button, wheel click and motion of a screen while the block runs; see ``EventQueue``.
 
     Raises:
         MissingPartError: there is no such screen, or it cannot be listened to.

@@ -45,7 +45,7 @@ class Clipboard:
         return self._owner.offer(selection, contents)
 
     def close(self) -> None:
-        """Hand what is still offered to a process of its own, which ends when another program copies."""
+        """Leave what is still offered to a process of its own, which ends when another program copies."""
         if self._owner is None:
             return
         with contextlib.suppress(*self._connection.gone):
@@ -58,11 +58,8 @@ class Clipboard:
     def _read(self, selection: str) -> Contents:
         if self._is_ours(selection):
             return self._kept.get(selection, {})
-        reader = SelectionReader(self._connection)
-        try:
+        with contextlib.closing(SelectionReader(self._connection)) as reader:
             return reader.read(selection, _READ_TIMEOUT)
-        finally:
-            reader.close()
 
     def _is_ours(self, selection: str) -> bool:
         return self._owner is not None and self._connection.selection_owner(selection) == self._owner.window

@@ -32,10 +32,8 @@ class InjectedEvent(NamedTuple):
 class Connection:
     """Speaks to one X server; used by one thread at a time.
 
-    Args:
-        name: the display, such as ``:7``.
-
     Attributes:
+        name: of the display, such as ``:7``.
         gone: what Xlib raises when the server is lost.
         size: of the screen, in pixels.
 
@@ -60,11 +58,7 @@ class Connection:
 
     @contextmanager
     def alive(self) -> Iterator[None]:
-        """Turn a lost server into an error of ours.
-
-        Raises:
-            EnvironmentFailure: the display is gone.
-        """
+        """Raise ``EnvironmentFailure`` when the server is lost meanwhile."""
         try:
             yield
         except self.gone as problem:
@@ -93,11 +87,11 @@ class Connection:
         return () if found is None or found.format != 32 else tuple(int(number) for number in found.value)
 
     def atom(self, name: str) -> int:
-        """The number of a name."""
+        """The atom with a name."""
         return int(self.display.intern_atom(name))
 
     def atom_name(self, number: int) -> str:
-        """The name with a number."""
+        """The name of an atom."""
         return str(self.display.get_atom_name(number))
 
     def window(self, number: int) -> Any:
@@ -137,12 +131,8 @@ class Connection:
 def open_display(name: str | None, so: str = "") -> Any:
     """Xlib's connection to a display; None is the one that ``$DISPLAY`` names.
 
-    Args:
-        name: such as ``:7``.
-        so: what follows from its absence, for the message.
-
     Raises:
-        MissingPartError: there is no such display.
+        MissingPartError: there is no such display; ``so`` says in the message what follows from that.
     """
     from Xlib import error
     from Xlib.display import Display

@@ -42,10 +42,6 @@ def device_events(reply: Any) -> Iterator[DeviceEvent]:
 class EventStream:
     """Two connections to a display, as RECORD needs them: one controls, one receives in a thread of its own.
 
-    Args:
-        display: such as ``:7``; None is the one that ``$DISPLAY`` names.
-        purpose: completes the message "the display cannot be listened to".
-
     Attributes:
         display: the connection that controls; it may be asked other things as well.
 
@@ -78,7 +74,7 @@ class EventStream:
         Args:
             receive: called with each of Xlib's RECORD replies, in the listening thread.
             kinds: the first and the last type of input event.
-            requests: which core requests and which requests of extensions are reported, too.
+            requests: core requests and requests of extensions to report, too.
 
         Raises:
             MissingPartError: the display does not begin to report.
@@ -116,12 +112,6 @@ class EventStream:
 
 
 def _interest(kinds: tuple[int, int], requests: Requests) -> dict[str, Any]:
-    none = dict.fromkeys(("core_replies", "delivered_events", "errors"), (0, 0))
-    return none | {
-        "core_requests": requests[0],
-        "ext_requests": requests[1],
-        "ext_replies": (0, 0, 0, 0),
-        "device_events": kinds,
-        "client_started": False,
-        "client_died": False,
-    }
+    nothing = dict.fromkeys(("core_replies", "delivered_events", "errors"), (0, 0))
+    nothing |= {"ext_replies": (0, 0, 0, 0), "client_started": False, "client_died": False}
+    return nothing | {"core_requests": requests[0], "ext_requests": requests[1], "device_events": kinds}

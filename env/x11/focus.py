@@ -29,12 +29,7 @@ _WITHOUT_ANSWER = 0.06  # for a program that does not answer pings
 
 
 class Focus:
-    """Follows the input focus of one server.
-
-    Args:
-        connection: to the server.
-        control: a stop ends every wait with ``Stopped``.
-    """
+    """Follows the input focus of one server; a stop by ``control`` ends every wait with ``Stopped``."""
 
     def __init__(self, connection: Connection, control: Control) -> None:
         self._connection = connection

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from ...actions.geometry import Point, clamp
 from ...actions.keys import canonical_key
 from ...actions.schema import Button, Direction
 from ..control import Control
-from ..drag_path import HOLD_TIME, STEP_TIME, drag_path
-from .connection import BUTTON_DOWN, BUTTON_UP, MOTION, InjectedEvent
-from .keys import press_chord, press_key, release_key
+from ..screen_input import ScreenInput
+from .connection import BUTTON_DOWN, BUTTON_UP, KEY_DOWN, KEY_UP, MOTION, InjectedEvent
+from .keymap import keysym
+from .keys import keycodes, press_chord
 from .session import BUTTONS, X11Session
 from .text import type_text
 
 _WHEEL: dict[Direction, int] = {"up": 4, "down": 5, "left": 6, "right": 7}
-_BETWEEN_CLICKS = 0.01
-"""Seconds; browsers take two clicks of one millisecond, by the server's clock, for the same."""
 
 
 class X11Keyboard:
@@ -34,15 +32,22 @@ class X11Keyboard:
 
     def down(self, name: str) -> None:
         """Press a key and hold it."""
-        key = canonical_key(name)
-        with self._session.using():
-            press_key(self._session, key)
+        key, session = canonical_key(name), self._session
+        with session.using():
+            codes = keycodes(session, (key,))[key]
+            session.control.check()
+            session.held_keys[key] = codes
+            session.inject(InjectedEvent(KEY_DOWN, code) for code in codes)
 
     def up(self, name: str) -> None:
         """Release a key, also one that is not held."""
-        key = canonical_key(name)
-        with self._session.using():
-            release_key(self._session, key)
+        key, session = canonical_key(name), self._session
+        with session.using():
+            session.control.check()
+            if key in session.held_keys:
+                session.release_keys(key)
+            elif stroke := session.keymap.find(keysym(key)):
+                session.inject([InjectedEvent(KEY_UP, stroke.keycode)])
 
     def chord(self, names: tuple[str, ...]) -> None:
         """Press all in order, release in reverse order."""
@@ -63,18 +68,10 @@ class X11Keyboard:
         self._session.restore_keycodes(self._session.keymap.assigned)
 
 
-class X11Input:
+class X11Input(ScreenInput):
     """``InputDevice`` on one X screen; points are its pixels. A stop never leaves a key or a button down.
 
     Used by one thread at a time; several may exist in one process, for one display or for many.
-
-    Args:
-        display: name of the display, such as ``:7``.
-        control: asked before every event; a stop ends any method at once, with everything released.
-
-    Attributes:
-        session: what it acts through.
-        keyboard: the keyboard.
 
     Raises:
         MissingPartError: there is no such display.
@@ -82,57 +79,7 @@ class X11Input:
 
     def __init__(self, display: str, control: Control) -> None:
         self.session = X11Session(display, control)
-        self.keyboard = X11Keyboard(self.session)
-        self._control = control
-
-    def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
-        """Press and release a button, ``count`` times within the double-click time."""
-        with self.session.using():
-            self._move(point)
-            for nth in range(count):
-                if nth:
-                    self.session.sync()
-                    self._control.wait(_BETWEEN_CLICKS)
-                self._click(BUTTONS[button])
-
-    def move(self, point: Point) -> None:
-        """Move the pointer."""
-        with self.session.using():
-            self._move(point)
-
-    def down(self, point: Point | None, button: Button) -> None:
-        """Press a button and hold it."""
-        with self.session.using():
-            self._move(point)
-            self.session.press_button(button)
-
-    def up(self, point: Point | None, button: Button) -> None:
-        """Release a button."""
-        with self.session.using():
-            self._move(point)
-            self._control.check()
-            self.session.release_button(button)
-
-    def drag(self, start: Point, end: Point) -> None:
-        """Press at ``start``, move there in steps, release at ``end``."""
-        with self.session.using(), self._pressed(start):
-            for point in drag_path(start, end):
-                self._control.wait(HOLD_TIME if point == end else STEP_TIME)
-                self._move(point)
-                self.session.focus.keep_up()  # a busy program must not lose the steps between
-            self._control.wait(HOLD_TIME)
-
-    def long_press(self, point: Point, seconds: float) -> None:
-        """Press the left button, keep it for a while, release it."""
-        with self.session.using(), self._pressed(point):
-            self._control.wait(seconds)
-
-    def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
-        """Turn the wheel where the pointer is, or at ``point``."""
-        with self.session.using():
-            self._move(point)
-            for _ in range(amount):
-                self._click(_WHEEL[direction])
+        super().__init__(control, X11Keyboard(self.session))
 
     def release_all(self) -> None:
         """Release every button and key that is held; works after a stop, too."""
@@ -143,21 +90,29 @@ class X11Input:
         """Release everything and disconnect; the display may be gone already."""
         self.session.close()
 
-    @contextmanager
-    def _pressed(self, point: Point) -> Iterator[None]:
-        """The left button is down meanwhile."""
-        self._move(point)
-        self.session.press_button("left")
-        try:
-            yield
-        finally:
-            self.session.release_button("left")
+    def _using(self) -> AbstractContextManager[None]:
+        return self.session.using()
 
-    def _move(self, point: Point | None) -> None:
-        if point is not None:
-            x, y = (math.floor(part) for part in clamp(point, self.session.size))
-            self._control.announce_move(x, y)
-            self.session.send(InjectedEvent(MOTION, 0, x, y))
+    def _keep_up(self) -> None:
+        self.session.focus.keep_up()
 
-    def _click(self, number: int) -> None:
+    def _move_to(self, point: Point) -> None:
+        x, y = (math.floor(part) for part in clamp(point, self.session.size))
+        self._control.announce_move(x, y)
+        self.session.send(InjectedEvent(MOTION, 0, x, y))
+
+    def _press(self, button: Button) -> None:
+        self.session.press_button(button)
+
+    def _release(self, button: Button) -> None:
+        self.session.release_button(button)
+
+    def _click(self, button: Button) -> None:
+        self._tap(BUTTONS[button])
+        self.session.sync()
+
+    def _turn_wheel(self, direction: Direction) -> None:
+        self._tap(_WHEEL[direction])
+
+    def _tap(self, number: int) -> None:
         self.session.send(InjectedEvent(BUTTON_DOWN, number), InjectedEvent(BUTTON_UP, number))

@@ -7,7 +7,7 @@ other programs look for spare keycodes, too.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .connection import Connection
 from .keysyms import SYMBOLS
@@ -39,6 +39,13 @@ class KeyStroke(NamedTuple):
     shift: bool
 
 
+def keyboard_rows(display: Any) -> dict[int, list[int]]:
+    """The symbols of each keycode, as the server has them now."""
+    info = display.display.info
+    rows = display.get_keyboard_mapping(info.min_keycode, info.max_keycode - info.min_keycode + 1)
+    return {code: list(row) for code, row in enumerate(rows, info.min_keycode)}
+
+
 class KeyMap:
     """The keyboard map of one server.
 
@@ -49,8 +56,6 @@ class KeyMap:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        info = connection.display.display.info
-        self._first, self._count = info.min_keycode, info.max_keycode - info.min_keycode + 1
         self._former_rows: dict[int, list[int]] = {}
         self._rows: dict[int, list[int]] = {}
         self._strokes: dict[int, KeyStroke] = {}
@@ -62,8 +67,7 @@ class KeyMap:
     def refresh(self) -> None:
         """Read the map again; another program may have changed it."""
         display = self._connection.display
-        rows = display.get_keyboard_mapping(self._first, self._count)
-        self._rows = {self._first + index: list(row) for index, row in enumerate(rows)}
+        self._rows = keyboard_rows(display)
         table = [list(row) for row in display.get_modifier_mapping()]
         self.modifiers = frozenset(code for row in table for code in row if code)
         self.shift = next((code for code in table[_SHIFT_ROW] if code), 0)

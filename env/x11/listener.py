@@ -1,9 +1,8 @@
 """Listens to everything typed and clicked on one X display, as the X server sees it (the RECORD extension).
 
-pynput's own listener asks ``$DISPLAY``, ends at the next event only, and reads the keyboard map once:
-characters of programs that lend them a spare key (as xdotool does, and Saccade itself) arrive as unknown
-keys. Here changes of the map are part of the stream of keys, so that each key has the meaning of the moment
-when it was pressed.
+pynput's listener reads the keyboard map once, so characters typed by a spare key (as xdotool does, and Saccade
+itself) arrive as unknown keys. Here changes of the map are part of the stream of keys, so that each key has the
+meaning of the moment when it was pressed.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from ...actions.schema import Button, Direction
 from ..input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
 from .connection import BUTTON_DOWN, KEY_DOWN, KEY_UP, MOTION
 from .event_stream import FROM_CLIENT, NO_REQUESTS, DeviceEvent, EventStream, Requests, device_events
+from .keymap import keyboard_rows
 from .keysyms import LEVEL_SHIFTS, SYMBOLS, meaning
 
 _CHANGE_KEYBOARD_MAPPING = 100
@@ -36,9 +36,7 @@ _CHANGE = struct.Struct("=BBHBBH")  # opcode, keys, length, first key, symbols p
 class X11Listener:
     """Listens to one display, in a thread of its own, until it is closed or the display ends.
 
-    Args:
-        display: such as ``:7``.
-        on_event: called with each event, in order, in that thread; has to return quickly.
+    It calls ``on_event``, which has to return quickly, with each event in order, in that thread.
 
     Raises:
         MissingPartError: there is no such display, or it cannot be recorded.
@@ -108,24 +106,20 @@ class X11Listener:
 
 
 class KeyMeanings:
-    """The symbols on each key of a display; a change is noted by ``change`` or ``refresh``.
+    """The symbols on each key of a display, by a connection that only this object uses.
 
-    Args:
-        display: a connection that only this object uses.
+    After a change of the map ``change`` or ``refresh`` has to be called.
     """
 
     def __init__(self, display: Any) -> None:
         self._display = display
-        self._rows: dict[int, tuple[int, ...]] = {}
+        self._rows: dict[int, list[int]] = {}
         self._num_lock = self._third_level = self._commands = 0
         self.refresh()
 
     def refresh(self) -> None:
         """Read all of it from the server."""
-        info = self._display.display.info
-        first = info.min_keycode
-        rows = self._display.get_keyboard_mapping(first, info.max_keycode - first + 1)
-        self._rows = {first + index: tuple(row) for index, row in enumerate(rows)}
+        self._rows = keyboard_rows(self._display)
         self._num_lock = self._third_level = self._commands = 0
         for bit, codes in enumerate(self._display.get_modifier_mapping()):
             symbols = {symbol for code in codes for symbol in self._rows.get(code, ())}
@@ -135,11 +129,11 @@ class KeyMeanings:
 
     def change(self, code: int, symbols: tuple[int, ...]) -> None:
         """A key got other symbols."""
-        self._rows[code] = symbols
+        self._rows[code] = list(symbols)
 
     def symbol(self, code: int, state: int) -> int:
         """What a key gives while modifiers and locks are as ``state`` says; 0 where it has no symbol."""
-        row = self._rows.get(code, ())
+        row = self._rows.get(code, [])
         if state & self._commands and row and row[0] < 0x7F:
             state &= ~_GROUPS  # chords mean the same keys in every script
         shift = bool(state & _SHIFT)

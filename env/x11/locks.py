@@ -26,11 +26,7 @@ NO_LOCKS = Locks(0, 0)
 
 
 class LockKeys:
-    """Reads and sets the locks of one server.
-
-    Args:
-        connection: to the server; a server without the extension is taken to have no locks.
-    """
+    """Reads and sets the locks of one server; one without the extension is taken to have no locks."""
 
     def __init__(self, connection: Connection) -> None:
         self._display = connection.display
@@ -74,15 +70,13 @@ def _requests() -> dict[str, Any]:
         parts = {"_request": rq.Struct(*head, *fields), "_reply": rq.Struct(*answer, *reply)}
         return type("XkbRequest", (base,), parts)
 
-    def bytes_named(*names: str) -> tuple[Any, ...]:
-        return tuple(rq.Card8(name) for name in names)
+    def bytes_named(names: str) -> tuple[Any, ...]:
+        return tuple(map(rq.Card8, names.split()))
 
-    state = bytes_named(
-        *("modifiers", "base_modifiers", "latched_modifiers", "locked_modifiers", "layout", "locked_layout")
-    )
-    locks = bytes_named("affected_locks", "locks", "lock_layout", "layout", "affected_latches")
+    state = bytes_named("modifiers base_modifiers latched_modifiers locked_modifiers layout locked_layout")
+    locks = bytes_named("affected_locks locks lock_layout layout affected_latches")
     device, version = rq.Card16("device"), (rq.Card16("major"), rq.Card16("minor"))
-    latches = (rq.Pad(2), *bytes_named("latch_layout"), rq.Card16("latched_layout"))
+    latches = (rq.Pad(2), rq.Card8("latch_layout"), rq.Card16("latched_layout"))
     return {
         "use": request(rq.ReplyRequest, 0, *version, reply=(rq.Pad(24),)),
         "get": request(rq.ReplyRequest, 4, device, rq.Pad(2), reply=(*state, rq.Pad(18))),

@@ -70,11 +70,7 @@ def paste_of(program: str) -> Paste:
 
 
 def paste(session: X11Session, text: str) -> bool:
-    """Paste text; returns whether the program with the focus has fetched it.
-
-    Raises:
-        EnvironmentFailure: the program does not answer.
-    """
+    """Paste text; returns whether the program with the focus has fetched it."""
     way = paste_of(session.focus.program())
     session.control.check()
     offer = session.clipboard.offer(way.selection, text_contents(text))

@@ -69,12 +69,9 @@ class SelectionReader:
             return {}
         offered = self._ask(selection, "TARGETS", deadline)
         names = [self._connection.atom_name(int(atom)) for atom in offered.value] if offered else []
-        found = {}
-        for name in [name for name in names if _is_content(name)][:_MOST_TARGETS]:
-            content = self._fetch(selection, name, deadline)
-            if content is not None:
-                found[name] = content
-        return found
+        wanted = [name for name in names if _is_content(name)][:_MOST_TARGETS]
+        fetched = {name: self._fetch(selection, name, deadline) for name in wanted}
+        return {name: content for name, content in fetched.items() if content is not None}
 
     def close(self) -> None:
         """Forget the window that answers came to."""

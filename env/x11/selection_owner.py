@@ -45,11 +45,9 @@ class Offer:
 class SelectionOwner:
     """Offers selections from a thread of its own, until other programs take them over.
 
-    Args:
-        display: name of the display.
-
     Attributes:
         lost: set when a selection was taken over, or the display is gone.
+        window: number of the owning window.
 
     Raises:
         MissingPartError: there is no such display.
@@ -59,17 +57,13 @@ class SelectionOwner:
         self.lost = threading.Event()
         self._connection = Connection(display)
         self._window = self._connection.root.create_window(0, 0, 1, 1, 0, 0)
+        self.window = int(self._window.id)
         self._lock = threading.Lock()
         self._offers: dict[int, Offer] = {}
         self._sending: dict[tuple[int, int], tuple[Offer, Content, int]] = {}
         self._awake, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._serve, name="selection", daemon=True)
         self._thread.start()
-
-    @property
-    def window(self) -> int:
-        """Number of the owning window."""
-        return int(self._window.id)
 
     def offer(self, selection: str, contents: Contents) -> Offer:
         """Take a selection over; with nothing to offer, leave it without an owner."""
@@ -79,12 +73,8 @@ class SelectionOwner:
         with self._lock:
             atom = self._connection.atom(selection)
             self._offers[atom] = offer
-            SetSelectionOwner(
-                display=self._connection.display.display,
-                window=self._window.id if contents else 0,
-                selection=atom,
-                time=0,
-            )
+            owner = self.window if contents else 0
+            SetSelectionOwner(display=self._connection.display.display, window=owner, selection=atom, time=0)
             self._connection.sync()
         os.write(self._wake, b"!")  # its thread may wait for events that this call has read
         return offer
@@ -123,14 +113,9 @@ class SelectionOwner:
         where = request.property or request.target
         offer = self._offers.get(request.selection)
         written = self._write(offer, request, where) if offer is not None else ""
-        answer = event.SelectionNotify(
-            time=request.time,
-            requestor=request.requestor,
-            selection=request.selection,
-            target=request.target,
-            property=where if written else 0,
-        )
-        request.requestor.send_event(answer)
+        names = ("time", "requestor", "selection", "target")
+        asked = {name: getattr(request, name) for name in names}
+        request.requestor.send_event(event.SelectionNotify(**asked, property=where if written else 0))
         self._connection.sync()
         if offer is not None:
             offer.note(request.requestor.id, whole=written == "content")

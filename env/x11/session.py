@@ -24,15 +24,8 @@ BUTTONS: dict[Button, int] = {"left": 1, "middle": 2, "right": 3}
 class X11Session(Connection):
     """A connection to an X display that injects input; used by one thread at a time.
 
-    Args:
-        display: name of the display, such as ``:7``.
-        control: asked before every event; a stop ends whatever is done, with everything released.
-
     Attributes:
-        focus: the window that gets the keys.
-        keymap: the keyboard map, with spare keycodes for characters it lacks.
-        locks: CapsLock, NumLock and the layout.
-        clipboard: offers text for pasting.
+        control: asked before every event; a stop ends whatever is done, with everything released.
         held_keys: the keycodes of each key that is down, oldest first.
         held_buttons: mouse buttons that are down.
 
@@ -53,11 +46,7 @@ class X11Session(Connection):
 
     @contextmanager
     def using(self) -> Iterator[None]:
-        """Release everything if anything goes wrong meanwhile, else wait for the server.
-
-        Raises:
-            EnvironmentFailure: the display is gone.
-        """
+        """Release everything if anything goes wrong meanwhile, else wait for the server."""
         with self.alive():
             try:
                 yield

@@ -8,8 +8,8 @@ menu does not hide the stop. It reports what the agent injects, too. The agent's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from ...actions.errors import MissingPartError
@@ -34,45 +34,28 @@ def stop_keys(control: Control, display: str, chords: Chords = Chords(), *, corn
     Raises:
         MissingPartError: the display cannot be listened to, or its keyboard lacks a chord's key.
     """
-    watcher = _Watcher(control, display, chords, corners)
-    try:
+    with closing(EventStream(display, f"for {chords.stop}")) as stream:
+        watcher = _Watcher(control, stream.display, chords, corners)
+        stream.start(watcher.receive, (KEY_DOWN, MOTION if corners else KEY_UP))
         control.reserved = chords.all
         yield
-    finally:
-        watcher.close()
 
 
 class _Watcher:
     """Recognises the chords and the corners."""
 
-    def __init__(self, control: Control, display: str, chords: Chords, corners: bool) -> None:
+    def __init__(self, control: Control, display: Any, chords: Chords, corners: bool) -> None:
         self._control = control
         self._down: set[int] = set()
-        self._stream = EventStream(display, f"for {chords.stop}")
-        try:
-            connection = self._stream.display
-            self._chords = [
-                (_keycodes(connection, chord), _masks(connection, chord), call) for chord, call in self._calls(chords)
-            ]
-            self._corners = _corners(connection) if corners else frozenset()
-            self._stream.start(self._receive, (KEY_DOWN, MOTION if corners else KEY_UP))
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Stop listening; the display may be gone already."""
-        self._stream.close()
-
-    def _calls(self, chords: Chords) -> list[tuple[Chord, Callable[[], None]]]:
-        control = self._control
-        return [
-            (chords.stop, lambda: control.stop(f"stopped by {chords.stop}")),
-            (chords.pause, control.toggle),
-            (chords.step, control.step),
+        calls = (lambda: control.stop(f"stopped by {chords.stop}"), control.toggle, control.step)
+        self._chords = [
+            (_keycodes(display, chord), _masks(display, chord), call)
+            for chord, call in zip(chords.all, calls, strict=True)
         ]
+        self._corners = _corners(display) if corners else frozenset()
 
-    def _receive(self, reply: Any) -> None:
+    def receive(self, reply: Any) -> None:
+        """Take one of Xlib's RECORD replies."""
         for event in device_events(reply):
             corner = (event.x, event.y) in self._corners
             if event.kind == KEY_DOWN:

@@ -80,7 +80,7 @@ def _press_keys(session: X11Session, text: str) -> None:
 
 
 def _parts(keymap: KeyMap, text: str, spares: list[int]) -> Iterator[tuple[str, dict[int, int]]]:
-    """Stretches of text, each with the keycodes to lend before it."""
+    """Stretches of text, each with the keycodes to assign before it."""
     part, fresh, assigned = "", dict[int, int](), set[int]()
     for character in text:
         symbol = _symbol(character)

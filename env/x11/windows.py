@@ -12,13 +12,8 @@ from .connection import Connection
 class Windows(Connection):
     """A connection that asks for the windows of a display, as its window manager reports them.
 
-    Every method raises ``EnvironmentFailure`` when the display is gone.
-
-    Args:
-        display: the display's name, such as ``:7``.
-
     Raises:
-        EnvironmentFailure: there is no such display.
+        EnvironmentFailure: there is no such display; any method raises it when the display is gone.
     """
 
     def __init__(self, display: str) -> None:

@@ -20,7 +20,7 @@ from ...actions.errors import UsageError
 from ...actions.geometry import Point, Size
 from ...actions.keys import NAMED_KEYS
 from ...actions.schema import Action
-from ...env.drag_path import drag_path
+from ...env.screen_input import drag_path
 from .guest import pixel, refuse_outside, refused
 
 LONGEST = 60.0

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from saccade.actions.geometry import Point
-from saccade.env.drag_path import drag_path
+from saccade.env.screen_input import drag_path
 
 
 def pixels(points: list[Point]) -> list[tuple[int, int]]:
