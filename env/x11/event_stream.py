@@ -112,6 +112,6 @@ class EventStream:
 
 
 def _interest(kinds: tuple[int, int], requests: Requests) -> dict[str, Any]:
-    nothing = dict.fromkeys(("core_replies", "delivered_events", "errors"), (0, 0))
+    nothing: dict[str, Any] = dict.fromkeys(("core_replies", "delivered_events", "errors"), (0, 0))
     nothing |= {"ext_replies": (0, 0, 0, 0), "client_started": False, "client_died": False}
     return nothing | {"core_requests": requests[0], "ext_requests": requests[1], "device_events": kinds}

@@ -8,8 +8,9 @@ menu does not hide the stop. It reports what the agent injects, too. The agent's
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
 from ...actions.errors import MissingPartError
@@ -47,7 +48,8 @@ class _Watcher:
     def __init__(self, control: Control, display: Any, chords: Chords, corners: bool) -> None:
         self._control = control
         self._down: set[int] = set()
-        calls = (lambda: control.stop(f"stopped by {chords.stop}"), control.toggle, control.step)
+        stop = partial(control.stop, f"stopped by {chords.stop}")
+        calls: tuple[Callable[[], None], ...] = (stop, control.toggle, control.step)
         self._chords = [
             (_keycodes(display, chord), _masks(display, chord), call)
             for chord, call in zip(chords.all, calls, strict=True)
