@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
+import re
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.main import get_command
 
-from . import bench, doctor, eval, record, replay, run, screen, trajectories
+from ...actions.errors import Stopped
+from ..terminal.failure import explain
+from . import bench, doctor, eval, run, screen, trajectories
 from .help import Commands
 from .options import OTHER
 from .settings import apply_settings
@@ -21,8 +26,10 @@ app = Commands(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-for module in (run, record, replay, trajectories, eval, bench, screen, doctor):
+for module in (run, trajectories, eval, bench, screen, doctor):
     app.add_typer(module.app)
+_WRONG_OPTIONS: type[BaseException] = typer.BadParameter.__mro__[2]
+"""Click's ``ClickException``, of which typer brings a copy in some of its versions."""
 
 
 @app.callback()
@@ -37,10 +44,26 @@ def _root(context: typer.Context, version: Annotated[bool, OTHER("--version", "P
         apply_settings(context)
 
 
+class FailureMessage(NamedTuple):
+    """Why a command failed.
+
+    Attributes:
+        kind: the error's class, such as ``usage`` or ``missing_part``; ``internal`` for a bug.
+        message: what to do about it.
+        exit: the exit status.
+        shown: what goes to stderr.
+    """
+
+    kind: str
+    message: str
+    exit: int
+    shown: str
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every error raised on purpose is one line on stderr.
 
-    SIGTERM is treated as Ctrl-C, so that it leaves things as tidy.
+    With ``--json``, it is one object on stdout, too. SIGTERM is treated as Ctrl-C, so that it leaves things as tidy.
 
     Args:
         arguments: of the command line; by default those of this process.
@@ -50,13 +73,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = get_command(app).main(words, "saccade", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
-        from .failure import failure_of
-
         failure = failure_of(error)
         if "--json" in words:
-            sys.stdout.write(failure.as_json() + "\n")
+            shown = {"kind": failure.kind, "message": failure.message, "exit": failure.exit}
+            sys.stdout.write(json.dumps({"error": shown}, ensure_ascii=False) + "\n")
         if failure.kind == "internal":
             raise
         sys.stderr.write(failure.shown)
         status = failure.exit
     sys.exit(status)
+
+
+def failure_of(error: BaseException) -> FailureMessage:
+    """The message for an error."""
+    if isinstance(error, _WRONG_OPTIONS):
+        return _wrong_options(error)
+    message = explain(error)
+    if message is None:
+        return FailureMessage("internal", f"{type(error).__name__}: {error}", 1, "")
+    # Who pressed Ctrl-C knows it, and the command may just have printed how to resume.
+    shown = "" if isinstance(error.__cause__, KeyboardInterrupt) else f"saccade: {message}\n"
+    # MissingPartError is called missing_part, EnvironmentFailure environment.
+    name = type(error).__name__.removesuffix("Error").removesuffix("Failure")
+    kind = "disk_full" if isinstance(error, OSError) else re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    return FailureMessage(kind, message, 130 if isinstance(error, Stopped) else 2, shown)
+
+
+def _wrong_options(error: Any) -> FailureMessage:
+    shown = io.StringIO()
+    error.show(shown)
+    return FailureMessage("usage", error.format_message(), error.exit_code, shown.getvalue())

@@ -11,7 +11,7 @@ import typer
 
 from ..terminal.folders import RUNS
 from . import options
-from .help import Commands
+from .help import WORDS, Commands
 from .options import ARGUMENT, LIMITS, MODEL, OTHER, OUTPUT
 
 app = Commands()
@@ -118,7 +118,7 @@ def _eval(
         resume=resume,
         price=paid,
     )
-    raise typer.Exit(eval_and_print(request, json_output=json, command=sys.argv[1:]))
+    raise typer.Exit(eval_and_print(request, json_output=json, command=context.meta[WORDS]))
 
 
 def _refuse_options(context: typer.Context, suite: str, recorded: bool) -> None:

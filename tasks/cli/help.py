@@ -8,17 +8,16 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ...actions.errors import Stopped
 from .settings import check_settings
 
+WORDS = "saccade.words"
+"""Where a context's ``meta`` has the words of the command line."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Commands(typer.Typer):
-    """A group of commands with this help.
-
-    Args:
-        settings: as for ``typer.Typer``.
-    """
+    """A group of commands with this help; settings are those of ``typer.Typer``."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(
@@ -50,12 +49,14 @@ class _Group(TyperGroup):
         rows = ((each.rich_help_panel, (name, each.get_short_help_str(room))) for name, each in commands.items())
         _write_sections(formatter, rows, "Commands")
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta.setdefault(WORDS, tuple(args))  # by the outermost group, which gets all of them
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:  # typer would end without a word
-            from ...actions.errors import Stopped
-
             raise Stopped("stopped by Ctrl-C") from interrupt
 
 

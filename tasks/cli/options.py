@@ -1,17 +1,16 @@
-"""Options that several commands share.
-
-An option with an environment variable may also be set in ``saccade.toml`` by the variable's name without
-``SACCADE_``, in lower case; ``settings`` says which value counts.
-"""
+"""Options that several commands share; one with an environment variable may also be set in ``saccade.toml``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+Request = TypeVar("Request")
 
 
 def _declare(make: Callable[..., Any], heading: str, *words: str, env: str = "", **settings: Any) -> Any:
@@ -56,6 +55,11 @@ def given(context: typer.Context, name: str) -> bool:
     """Whether an option was given on the command line, rather than set elsewhere."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def request(kind: Callable[..., Request], given: Mapping[str, Any], **more: Any) -> Request:
+    """What a command was asked for, made of the options that have the names of its fields, and of ``more``."""
+    return kind(**{name: given[name] for name in inspect.signature(kind).parameters if name in given} | more)
 
 
 Url = Annotated[str | None, WHERE("The page to start on.", "URL")]

@@ -1,4 +1,4 @@
-"""The command ``run``."""
+"""The commands ``run``, ``record`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from ..terminal.folders import RUNS
 from . import options
 from .help import Commands
-from .options import ARGUMENT, LIMITS, MODEL, OUTPUT, WHERE
+from .options import ARGUMENT, LIMITS, MODEL, OTHER, OUTPUT, WHERE
 
 app = Commands()
 
@@ -76,28 +76,99 @@ def run(
 
     if display is not None and not options.given(context, "viewport"):
         viewport = None  # a default for private screens
-    request = RunRequest(
-        task=task,
-        url=url,
+    request = options.request(
+        RunRequest,
+        locals(),
         environment=env,
-        seed=seed,
-        model=model,
-        dialect=dialect,
-        temperature=temperature,
-        decoding=decoding,
-        constrained=constrained,
-        acceptance=acceptance,
-        max_steps=max_steps,
-        max_seconds=max_seconds,
         viewport=parse_size(viewport) if viewport else None,
-        headed=headed,
         values=parse_settings(values or ()),
-        har=har,
-        allow_file=allow_file,
         desktop=DesktopOptions(app_, display, monitor, sandbox, home),
-        yes=yes,
-        stop_chord=stop_chord,
-        out=out,
-        runs=runs,
     )
     raise typer.Exit(run_and_print(request, json_output=json))
+
+
+@app.command(rich_help_panel="Run")
+def record(
+    out: Annotated[Path, OUTPUT("Folder of the recording; it must not hold a run yet.", "DIR")],
+    task: Annotated[str, OTHER("What is shown, in words.", "TASK")] = "",
+    env: Annotated[str | None, WHERE("What to record: desktop or browser.", "ENV")] = None,
+    url: options.Url = None,
+    display: options.Display = None,
+    app: Annotated[str | None, WHERE("A program to start; the recording ends with it.", "COMMAND")] = None,
+    redact: Annotated[list[str] | None, OUTPUT("A region to black out; may be given again.", "X,Y,WxH")] = None,
+    stop: Annotated[str, LIMITS("Keys that end the recording.", "CHORD")] = "ctrl+alt+q",
+    json: options.Json = False,
+) -> None:
+    """Record what you do with mouse and keyboard as a trajectory.
+
+    The recording ends with ctrl+alt+q or Ctrl-C. Each action is stored with the screen before it. Text that
+    is typed into password fields, or after a click into a --redact region, is replaced by a marker such as
+    {{password}}; the regions are black in all pictures.
+
+    Examples:
+      saccade record --out runs/invoice --task "File the invoice"
+      saccade record --out runs/note --app mousepad --redact 100,200,300x40
+      saccade record --out runs/order --env browser --url https://example.org
+    """
+    from ..commands.record import RecordRequest, record_and_print
+
+    request = options.request(RecordRequest, locals(), environment=env, redact=tuple(redact or ()), stop_chord=stop)
+    raise typer.Exit(record_and_print(request, json_output=json))
+
+
+@app.command(rich_help_panel="Run")
+def replay(
+    recording: options.Recording,
+    exact: Annotated[bool, OTHER("--exact", "Use no model; stop where a screen differs.")] = False,
+    verify: Annotated[bool, OTHER("--verify", "Let the model check each step (default).")] = False,
+    offline: Annotated[bool, OTHER("--offline", "Compare only; execute nothing.")] = False,
+    env: Annotated[str | None, WHERE("Another environment than recorded.", "ENV")] = None,
+    url: Annotated[str | None, WHERE("Another first page than recorded.", "URL")] = None,
+    seed: Annotated[int | None, WHERE("Another seed than recorded.", "N", min=0)] = None,
+    display: Annotated[str | None, WHERE("The X display to act on, such as :7.", ":N")] = None,
+    headed: options.Headed = False,
+    har: Annotated[bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")] = False,
+    yes: options.Yes = False,
+    model: options.OtherModel = None,
+    tolerance: Annotated[
+        float | None, MODEL("How far points may differ, as a share of the screen's longer side.", "SHARE", min=0, max=1)
+    ] = None,
+    patience: Annotated[float, LIMITS("Seconds that --exact waits for a screen.", "SECONDS", min=0)] = 10.0,
+    update: Annotated[bool, OUTPUT("--update", "Keep the healed run as a new version beside the recording.")] = False,
+    out: options.Out = None,
+    runs: options.Runs = RUNS,
+    json: options.Json = False,
+    values: options.Values = None,
+) -> None:
+    """Repeat a recorded run; a model checks each step and heals it.
+
+    With --verify (default), the model verifies each recorded step on the live screen in one forward. Where
+    it would now act differently, its own action is executed instead. --exact needs no model: it repeats the
+    same actions, waits for each recorded screen, and stops where the screen differs. --offline executes
+    nothing: it compares what the model would do on the recorded screens with what was done.
+
+    Examples:
+      saccade replay runs/invoice
+      saccade replay runs/invoice --set city=Paris --update
+      saccade replay runs/invoice --exact
+      saccade replay runs/invoice --offline --model ByteDance-Seed/UI-TARS-1.5-7B
+
+    Exit status: 0 success, 1 no success, 2 wrong usage or a broken recording, 130 stopped by you.
+    """
+    from ...actions.errors import UsageError
+    from ..commands.replay import replay_and_print
+    from ..replay.environment import ReplayOverrides
+    from ..replay.replay import ReplayRequest
+    from ..replay.variables import parse_settings
+
+    if exact + verify + offline > 1:
+        raise UsageError("--exact, --verify and --offline exclude one another; give one of them")
+    request = options.request(
+        ReplayRequest,
+        locals(),
+        directory=recording,
+        mode="exact" if exact else "offline" if offline else "verify",
+        place=ReplayOverrides(env, url, headed, seed, display, har),
+        values=parse_settings(values or ()),
+    )
+    raise typer.Exit(replay_and_print(request, json_output=json, consent=yes))

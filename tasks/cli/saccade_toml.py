@@ -13,8 +13,6 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from ...actions.errors import UsageError
 
 _USERS_ONLY: Final = ("sandbox", "stop_chord")
@@ -24,29 +22,13 @@ _HINTS: Final = {
     "api_key": "API keys are read from the environment only: SACCADE_API_KEY",
     "out": "the folder in which each run gets its own is called `runs`",
 }
-
-
-class SaccadeToml(BaseModel):
-    """The keys; each is an option of the same name."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    model: str | None = None
-    dialect: str | None = None
-    decoding: str | None = None
-    acceptance: str | None = None
-    constrained: bool | None = None
-    temperature: float | None = None
-    viewport: str | None = None
-    headed: bool | None = None
-    sandbox: str | None = None
-    stop_chord: str | None = None
-    max_steps: int | None = None
-    max_seconds: float | None = None
-    workers: int | None = None
-    data: str | None = None
-    osworld_cache: str | None = None
-    runs: str | None = None
+KEYS: Final[dict[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("model", "dialect", "decoding", "acceptance", "viewport", *_USERS_ONLY, *_FOLDERS), (str,)),
+    **dict.fromkeys(("constrained", "headed"), (bool,)),
+    **dict.fromkeys(("max_steps", "workers"), (int,)),
+    **dict.fromkeys(("temperature", "max_seconds"), (float, int)),
+}
+"""Each key is an option of the same name; with the types that its value may have."""
 
 
 def read_toml(path: Path, *, from_project: bool) -> dict[str, Any]:
@@ -56,12 +38,14 @@ def read_toml(path: Path, *, from_project: bool) -> dict[str, Any]:
         UsageError: it cannot be read, has an unknown key or a wrong value, or sets what it may not.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        values = SaccadeToml.model_validate(table).model_dump(exclude_none=True)
-    except ValidationError as error:
-        raise UsageError(f"{path}: {_problem(error)}") from error
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
+    for key, value in values.items():
+        if key not in KEYS:
+            raise UsageError(f"{path}: unknown key `{key}`; {_hint(key)}")
+        if type(value) not in KEYS[key]:
+            raise UsageError(f"{path}: {key} must be a value of type {KEYS[key][0].__name__}, not {value!r}")
     if from_project:
         _refuse_unsafe(path, values)
     for key in {*_FOLDERS, "model"} & set(values):
@@ -71,14 +55,9 @@ def read_toml(path: Path, *, from_project: bool) -> dict[str, Any]:
     return values
 
 
-def _problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(map(str, first["loc"]))
-    if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg']}"
-    near = difflib.get_close_matches(key, SaccadeToml.model_fields, n=1, cutoff=0.4)
-    nearest = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(SaccadeToml.model_fields)}"
-    return f"unknown key `{key}`; {_HINTS.get(key, nearest)}"
+def _hint(key: str) -> str:
+    near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.4)
+    return _HINTS.get(key) or (f"did you mean `{near[0]}`?" if near else f"known are {', '.join(KEYS)}")
 
 
 def _refuse_unsafe(path: Path, values: dict[str, Any]) -> None:

@@ -2,8 +2,7 @@
 
 The first that is set counts: the command line, the environment (such as ``SACCADE_MODEL``), the project's
 ``saccade.toml`` (in the working directory or the nearest folder above it), the user's ``saccade.toml`` (in
-their configuration directory), the built-in value. An option takes part if it has an environment variable;
-click reads the variables and applies the order.
+their configuration directory), the built-in value. An option takes part if it has an environment variable.
 """
 
 from __future__ import annotations
@@ -18,20 +17,14 @@ from typing import Any, Final
 import typer
 
 from ...actions.errors import UsageError
+from .saccade_toml import read_toml
 
-NAME: Final = "saccade.toml"
 _ERROR: Final = "saccade.settings.error"
 
 
 @dataclass(frozen=True)
 class OptionDefault:
-    """An option's default.
-
-    Attributes:
-        key: its name in ``saccade.toml``.
-        value: what it is set to; None where it depends on the model or the task.
-        origin: the variable or file that sets it, or ``built-in``.
-    """
+    """An option's default: its key in ``saccade.toml``, and the variable or file that sets it, or ``built-in``."""
 
     key: str
     value: Any
@@ -40,14 +33,13 @@ class OptionDefault:
 
 def project_file() -> Path | None:
     """The ``saccade.toml`` in the working directory or the nearest folder above it."""
-    here = Path.cwd()
-    found = (folder / NAME for folder in (here, *here.parents))
+    found = (folder / "saccade.toml" for folder in (Path.cwd(), *Path.cwd().parents))
     return next((path for path in found if path.is_file() and path != user_file()), None)
 
 
 def user_file() -> Path:
     """The user's own file, whether or not it exists."""
-    return Path(typer.get_app_dir("saccade")) / NAME
+    return Path(typer.get_app_dir("saccade"), "saccade.toml")
 
 
 def read_files() -> dict[Path, dict[str, Any]]:
@@ -56,12 +48,8 @@ def read_files() -> dict[Path, dict[str, Any]]:
     Raises:
         UsageError: a file cannot be read, or sets what it may not.
     """
-    project, user = project_file(), user_file()
-    files = [path for path in (project, user) if path is not None and path.is_file()]
-    if not files:
-        return {}
-    from .saccade_toml import read_toml
-
+    project = project_file()
+    files = [path for path in (project, user_file()) if path is not None and path.is_file()]
     return {path: read_toml(path, from_project=path == project) for path in files}
 
 
@@ -86,28 +74,20 @@ def apply_settings(context: typer.Context) -> None:
 
 
 def check_settings(context: typer.Context) -> None:
-    """Called before a command runs.
-
-    Raises:
-        UsageError: the command has options that a file may set, and there is an error in a file.
-    """
+    """Raise the error that a file has, if the command has options that a file may set."""
     error = context.meta.get(_ERROR)
     if error is not None and any(_options(context.command)):
         raise error
 
 
 def all_settings(app: Any) -> Iterator[OptionDefault]:
-    """Every option that can be set by variable or file, in alphabetical order.
-
-    Args:
-        app: the command line.
+    """Every option of the command line that can be set by variable or file, in alphabetical order.
 
     Raises:
         UsageError: a file cannot be read, or sets what it may not.
     """
     files = read_files()
-    builtin = dict(sorted(_options(app)))
-    for key, value in builtin.items():
+    for key, value in dict(sorted(_options(app))).items():
         variable = f"SACCADE_{key.upper()}"
         path = next((path for path, values in files.items() if key in values), None)
         if os.environ.get(variable):

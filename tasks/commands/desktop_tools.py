@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from ...actions.errors import EnvironmentFailure, SaccadeError, Stopped, UnknownKeyError, UsageError
-from ...actions.geometry import Frame, Size, inside
+from ...actions.errors import EnvironmentFailure, SaccadeError, Stopped, UsageError
+from ...actions.geometry import Size, inside
 from ...actions.schema import Action, Wait, action_adapter, points
 from ...env.control import Control
 from ...env.desktop.input import open_input
@@ -31,11 +32,8 @@ def type_text(data: bytes, display: str | None) -> None:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 at byte {error.start}") from error
-    device = open_input(display, Control())
-    try:
+    with closing(open_input(display, Control())) as device:
         device.keyboard.type(text)
-    finally:
-        device.close()
 
 
 def take_screenshot(out: Path, display: str | None, monitor: int | None, region: str | None) -> Size:
@@ -63,53 +61,39 @@ def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None)
         EnvironmentFailure: the display is gone.
     """
     control = Control()
-    device = open_input(display, control)
-    try:
-        picture = _grab(display, monitor)
+    with closing(open_input(display, control)) as device:
+        screen = _grab(display, monitor)
         for number, line in enumerate(lines, 1):
             if line.strip():
-                problem = _execute(line, device, control, picture.size, picture.screen_frame)
+                problem = _problem(line, device, control, screen)
                 yield json.dumps({"error": f"line {number}: {problem}"} if problem else {"ok": True})
-    finally:
-        device.close()
 
 
 def _grab(display: str | None, monitor: int | None, region: Region | None = None) -> Screenshot:
-    camera = ScreenCamera(display, monitor, region)
-    try:
+    with closing(ScreenCamera(display, monitor, region)) as camera:
         return camera.grab()
-    finally:
-        camera.close()
 
 
-def _execute(line: bytes, device: InputDevice, control: Control, size: Size, frame: Frame) -> str | None:
-    """What is wrong with a line, or with doing what it says."""
+def _problem(line: bytes, device: InputDevice, control: Control, screen: Screenshot) -> str | None:
+    """Execute a line; what is wrong with it, or with doing what it says."""
     try:
-        action = action_adapter.validate_json(line)
+        _execute(action_adapter.validate_json(line), device, control, screen)
     except ValidationError as error:
-        return _first_problem(error)
-    except UnknownKeyError as error:
-        return str(error)
-    for point in points(action):
-        if not inside(point, size):
-            return f"({point.x:g}, {point.y:g}) is outside the screen of {size.width} x {size.height} pixels"
-    try:
-        return _perform(action, device, control, frame)
+        first = error.errors(include_url=False, include_context=False)[0]
+        return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
     except (EnvironmentFailure, Stopped):
         raise
     except SaccadeError as error:
         return str(error)
-
-
-def _perform(action: Action, device: InputDevice, control: Control, frame: Frame) -> str | None:
-    if isinstance(action, Wait):
-        control.wait(action.seconds)
-    elif not perform(device, action, frame.to_frame):
-        return f"{action.kind} is nothing that mouse and keyboard can do"
     return None
 
 
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
+def _execute(action: Action, device: InputDevice, control: Control, screen: Screenshot) -> None:
+    for point in points(action):
+        if not inside(point, screen.size):
+            size = f"{screen.size.width} x {screen.size.height}"
+            raise UsageError(f"({point.x:g}, {point.y:g}) is outside the screen of {size} pixels")
+    if isinstance(action, Wait):
+        control.wait(action.seconds)
+    elif not perform(device, action, screen.screen_frame.to_frame):
+        raise UsageError(f"{action.kind} is nothing that mouse and keyboard can do")

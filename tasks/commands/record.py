@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from ...env.chords import Chord
 from ...env.record.recorder import STOP_CHORD, Recorder, RecordOptions
 from ...env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, Event, StartEvent
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
+from ..episode import RunResult
 from ..report import write_report
 from ..terminal.narrator import Narrator, describe
 from ..terminal.parse import parse_region
@@ -58,52 +57,23 @@ class RecordRequest:
             raise UsageError("--url goes with --env browser")
         return place
 
-    def options(self) -> RecordOptions:
-        """How to record.
-
-        Raises:
-            UsageError: the chord or a region cannot be read.
-        """
-        return RecordOptions(Chord.parse(self.stop_chord), tuple(map(parse_region, self.redact)))
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What a recording left behind."""
-
-    end: EndEvent
-    trajectory: Path
-    report: Path
-    seconds: float
-
-    def as_json(self) -> str:
-        """One line for scripts."""
-        return json.dumps(
-            {
-                "success": self.end.success,
-                "steps": self.end.steps,
-                "end": self.end.end,
-                "seconds": round(self.seconds, 3),
-                "trajectory": str(self.trajectory),
-                "report": str(self.report),
-            },
-            ensure_ascii=False,
-        )
-
 
 def record_and_print(request: RecordRequest, json_output: bool) -> int:
     """Record; print progress, and with ``json_output`` one object as the last line of stdout."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
-    recorded = record(request, narrator)
-    narrator.note(f"recorded {recorded.end.steps} steps in {recorded.seconds:.1f} s", "bold green")
-    narrator.note(f"trajectory  {recorded.trajectory}")
-    narrator.note(f"report      {recorded.report}")
+    started = time.monotonic()
+    end = record(request, narrator)
+    trajectory = Trajectory.load(request.out)
+    result = RunResult(end, trajectory, write_report(trajectory), time.monotonic() - started)
+    narrator.note(f"recorded {end.steps} steps in {result.seconds:.1f} s", "bold green")
+    narrator.note(f"trajectory  {request.out / FILE_NAME}")
+    narrator.note(f"report      {result.report}")
     if json_output:
-        sys.stdout.write(recorded.as_json() + "\n")
+        sys.stdout.write(result.as_json() + "\n")
     return 0
 
 
-def record(request: RecordRequest, narrator: Narrator) -> Recorded:
+def record(request: RecordRequest, narrator: Narrator) -> EndEvent:
     """Record until the stop chord, Ctrl-C, or the end of the program or browser that was started for it.
 
     Raises:
@@ -111,10 +81,9 @@ def record(request: RecordRequest, narrator: Narrator) -> Recorded:
         EnvironmentFailure: the screen cannot be captured.
         TrajectoryError: the folder cannot be written.
     """
-    begun = time.monotonic()
-    recording = _record_desktop if request.place == "desktop" else _record_browser
-    end = recording(request, request.options(), narrator)
-    return Recorded(end, request.out / FILE_NAME, write_report(Trajectory.load(request.out)), time.monotonic() - begun)
+    # A chord or region that cannot be read is an error before anything is started.
+    options = RecordOptions(Chord.parse(request.stop_chord), tuple(map(parse_region, request.redact)))
+    return (_record_desktop if request.place == "desktop" else _record_browser)(request, options, narrator)
 
 
 def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
@@ -125,8 +94,8 @@ def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Na
 
     with (
         _screen(request, narrator) as (display, ended),
-        contextlib.closing(ScreenCamera(display)) as camera,
-        contextlib.closing(ScreenWatcher(camera)) as frames,
+        closing(ScreenCamera(display)) as camera,
+        closing(ScreenWatcher(camera)) as frames,
         _writer(request, narrator) as trajectory,
         deferred_interrupts() as interrupts,
     ):
@@ -188,23 +157,16 @@ def _screen(request: RecordRequest, narrator: Narrator) -> Iterator[tuple[str | 
     if request.app is None:
         yield request.display, lambda: False
     elif request.display is None and sys.platform == "linux" and not os.environ.get("DISPLAY"):
-        with _private_screen(request.app, narrator) as screen:
-            yield screen
+        from ...env.desktop.private_display import PrivateDisplay
+
+        with PrivateDisplay() as private:
+            program = private.start(shlex.split(request.app))
+            private.wait_for_window(program)
+            narrator.note(f"no screen is visible here: {request.app} runs on the private display {private.name}")
+            yield private.name, lambda: private.ended(program)
     else:
         with _own_program(request.app, request.display) as over:
             yield request.display, over
-
-
-@contextmanager
-def _private_screen(app: str, narrator: Narrator) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """A private display, for scripts that act on it."""
-    from ...env.desktop.private_display import PrivateDisplay
-
-    with PrivateDisplay() as display:
-        program = display.start(shlex.split(app))
-        display.wait_for_window(program)
-        narrator.note(f"no screen is visible here: {app} runs on the private display {display.name}")
-        yield display.name, lambda: display.ended(program)
 
 
 @contextmanager

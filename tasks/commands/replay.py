@@ -6,29 +6,18 @@ import getpass
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
-from ...actions.errors import UsageError
 from ...env.control import Control
 from ..replay.offline import OfflineComparison, compare
-from ..replay.replay import Mode, PreparedReplay, ReplayRequest, ReplayResult, load_model, model_name, prepare, replay
+from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, load_model, model_name, prepare, replay
 from ..terminal.consent import require_consent
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, describe
 
 
-def choose_mode(*, exact: bool, verify: bool, offline: bool) -> Mode:
-    """The one mode that was asked for; ``verify`` by default.
-
-    Raises:
-        UsageError: more than one was.
-    """
-    if exact + verify + offline > 1:
-        raise UsageError("--exact, --verify and --offline exclude one another; give one of them")
-    return "exact" if exact else "offline" if offline else "verify"
-
-
 def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool) -> int:
-    """Replay and tell; returns the exit status."""
+    """Replay and print how it went; returns the exit status."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
     prepared = prepare(request, getpass.getpass if sys.stdin.isatty() else None)
     if request.mode == "offline":
@@ -40,16 +29,14 @@ def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool
         if request.mode == "verify":
             narrator.note(f"loading {model_name(request, prepared.trajectory)} ...")
         done = replay(request, prepared, control=control, listeners=[narrator])
-    _tell(done, narrator)
+    _print_result(done, narrator)
     if json_output:
         sys.stdout.write(done.as_json() + "\n")
     return done.exit_status
 
 
-def _tell(done: ReplayResult, narrator: Narrator) -> None:
-    verdict, style = ("SUCCESS", "bold green") if done.success else ("FAILURE", "bold red")
-    message = f" ({done.end.message})" if done.end.message else ""
-    narrator.note(f"{verdict}  {done.end.end}{message} after {done.end.steps} steps", style)
+def _print_result(done: ReplayResult, narrator: Narrator) -> None:
+    narrator.verdict(done.end, done.success)
     if done.steps:
         forwards = sum(step.forwards for step in done.steps)
         narrator.note(
@@ -65,7 +52,7 @@ def _offline(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrato
     narrator.note(f"loading {model_name(request, prepared.trajectory)} ...")
     model = load_model(request, prepared.trajectory)
     tolerance = model.tolerance if request.tolerance is None else request.tolerance
-    found = compare(model, prepared.recording, prepared.instruction, tolerance, lambda each: _tell_step(each, narrator))
+    found = compare(model, prepared.recording, prepared.instruction, tolerance, partial(_print_step, narrator))
     agreed = sum(each.agrees for each in found)
     narrator.note(f"{agreed} of {len(found)} steps as recorded", "bold")
     if json_output:
@@ -73,7 +60,7 @@ def _offline(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrato
     return 0 if agreed == len(found) else 1
 
 
-def _tell_step(each: OfflineComparison, narrator: Narrator) -> None:
+def _print_step(narrator: Narrator, each: OfflineComparison) -> None:
     was = "; ".join(map(describe, each.recorded))
     if each.agrees:
         narrator.note(f"step {each.step + 1:<3} same       {was}", "green")

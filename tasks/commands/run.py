@@ -30,6 +30,7 @@ from ..terminal.narrator import Narrator
 from ..terminal.stop_chords import stop_chord_listener
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
+_POLICY_OPTIONS = ("dialect", "temperature", "seed", "decoding", "constrained", "acceptance")
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,18 @@ class RunRequest:
         on_desktop = self.desktop != DesktopOptions()
         if self.environment is None and self.url is None and not on_desktop:
             if self.task is not None:
-                raise UsageError("say where to act: --url ADDRESS, --app PROGRAM, or --env miniwob:TASK")
+                raise UsageError("say where to act: url (--url ADDRESS), app (--app PROGRAM), env (--env miniwob:TASK)")
             return DEFAULT_ENVIRONMENT
         name = self.environment or ("desktop" if on_desktop else "browser")
         if self.url is not None and name != "browser":
-            raise UsageError(f"--url goes with --env browser, not with {name}")
+            raise UsageError(f"url (--url) goes with the environment browser, not with {name}")
         if on_desktop and name != "desktop":
-            raise UsageError(f"--app, --display, --monitor and --sandbox go with --env desktop, not with {name}")
+            options = "app, display, monitor and sandbox (--app, --display, --monitor, --sandbox)"
+            raise UsageError(f"{options} go with the environment desktop, not with {name}")
         if name in ("browser", "desktop") and self.task is None:
             raise UsageError(f'the {name} needs the task, such as "Click the Login button"')
         if name == "browser" and self.url is None:
-            raise UsageError("the browser needs --url ADDRESS")
+            raise UsageError("the browser needs the url of the first page (--url ADDRESS)")
         return name
 
     @property
@@ -97,7 +99,10 @@ def run_and_print(request: RunRequest, json_output: bool) -> int:
     with terminal_keys(control, narrator.note):
         narrator.note(f"loading {request.model} ...")
         result = run_task(replace(request, yes=True), control=control, listeners=[narrator])
-    _print_result(narrator, result)
+    reward = "" if result.end.reward is None else f", reward {result.end.reward:g}"
+    narrator.verdict(result.end, result.success, f", {result.seconds:.1f} s{reward}")
+    narrator.note(f"trajectory  {result.trajectory.directory / FILE_NAME}")
+    narrator.note(f"report      {result.report}")
     if json_output:
         sys.stdout.write(result.as_json() + "\n")
     if result.end.end == "error":
@@ -131,7 +136,7 @@ def run_task(
     control = control or Control()
     with run_folder(request.out, request.environment_name, request.runs) as directory:
         with control.interrupting():
-            policy = policy or _policy(request)
+            policy = policy or load_policy(request.model, **{name: getattr(request, name) for name in _POLICY_OPTIONS})
         har = directory / HAR_NAME
         determinism = DeterminismSettings(har, False, time.time(), request.seed) if request.har else None
         environment = _environment(request, policy, directory, control, determinism)
@@ -151,26 +156,17 @@ def run_task(
             )
 
 
-def _policy(request: RunRequest) -> Policy:
-    return load_policy(
-        request.model,
-        dialect=request.dialect,
-        temperature=request.temperature,
-        seed=request.seed,
-        decoding=request.decoding,
-        constrained=request.constrained,
-        acceptance=request.acceptance,
-    )
-
-
 def _environment(
     request: RunRequest, policy: Policy, directory: Path, control: Control, determinism: DeterminismSettings | None
 ) -> Environment:
+    viewport = request.viewport
+    if viewport is None and request.environment_name == "browser":
+        viewport = getattr(policy, "viewport", None)  # what the model was trained on
     return make_environment(
         request.environment_name,
         url=request.url,
         headed=request.headed,
-        viewport=_viewport(request, policy),
+        viewport=viewport,
         downloads=directory / "downloads",
         allow_file=request.allow_file,
         desktop=request.desktop,
@@ -186,20 +182,3 @@ def _settings(request: RunRequest, determinism: DeterminismSettings | None) -> E
     if determinism is None:
         return settings
     return settings.model_copy(update={"har": determinism.har.name, "now": determinism.now})
-
-
-def _viewport(request: RunRequest, policy: Policy) -> Size | None:
-    """The page's size as asked for, else what the model was trained on; MiniWoB++ keeps its own."""
-    if request.viewport is None and request.environment_name == "browser":
-        return getattr(policy, "viewport", None)
-    return request.viewport
-
-
-def _print_result(narrator: Narrator, result: RunResult) -> None:
-    end = result.end
-    reward = "" if end.reward is None else f", reward {end.reward:g}"
-    detail = f" ({end.message})" if end.message else ""
-    verdict, style = ("SUCCESS", "bold green") if end.success else ("FAILURE", "bold red")
-    narrator.note(f"{verdict}  {end.end}{detail} after {end.steps} steps, {result.seconds:.1f} s{reward}", style)
-    narrator.note(f"trajectory  {result.trajectory.directory / FILE_NAME}")
-    narrator.note(f"report      {result.report}")

@@ -39,7 +39,7 @@ def _write_page(paths: Sequence[Path]) -> Path:
     if len(paths) == 1 and read_config(paths[0]) is not None:
         write_results(paths[0])
         return paths[0] / PAGE_NAME
-    return write_overview(find_runs(paths), common_folder(paths), _log)
+    return write_overview(find_runs(paths), common_folder(paths), lambda line: sys.stderr.write(line + "\n"))
 
 
 def _is_run(paths: Sequence[Path]) -> bool:
@@ -98,13 +98,8 @@ def common_folder(paths: Sequence[Path]) -> Path:
 
 def _around(path: Path) -> Path:
     """The folder around a run; of a folder of runs, itself."""
-    if path.is_file():
-        return path.parent.parent
-    return path.parent if (path / FILE_NAME).is_file() else path
-
-
-def _log(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    folder = path.parent if path.is_file() else path
+    return folder.parent if (folder / FILE_NAME).is_file() else folder
 
 
 def _check(paths: Sequence[Path], json_output: bool) -> int:

@@ -12,36 +12,49 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from .finding import Finding
-
-OLDEST_PYTHON = (3, 11)
-# Distributions and what they are imported as; the second group is for desktops and for recording.
-NEEDED = {
-    **{name: name for name in ("pydantic", "numpy", "playwright", "miniwob", "typer", "rich", "torch")},
-    **{name: name for name in ("transformers", "safetensors", "llguidance")},
-    "pillow": "PIL",
-}
-FOR_DESKTOPS = {"mss": "mss", "pyautogui": "pyautogui", "pynput": "pynput", "python-xlib": "Xlib"}
+NEEDED = ("pydantic", "numpy", "playwright", "miniwob", "typer", "rich", "torch")
+NEEDED += ("transformers", "safetensors", "llguidance", "pillow")
+FOR_DESKTOPS = ("mss", "pyautogui", "pynput", "python-xlib")
+"""Distributions for desktops and for recording."""
+_MODULES = {"pillow": "PIL", "python-xlib": "Xlib"}
+"""Distributions that are imported by another name."""
 ENOUGH_ROOM = 500_000_000
 """Bytes: screenshots of a few hundred runs."""
 _INSTALLERS = {"apt-get": "apt-get install -y --no-install-recommends", "dnf": "dnf install -y"}
 _INSTALLERS |= {"pacman": "pacman -S --noconfirm", "brew": "brew install"}
+State = Literal["ok", "missing", "limited"]
 
 
-def install_command(**packages: str) -> str:
-    """The command that installs a system package here.
+@dataclass(frozen=True)
+class Finding:
+    """What a check found out about one part of the machine.
 
-    Args:
-        packages: its name by package manager; ``apt`` stands for Debian's.
+    Attributes:
+        part: its name.
+        state: ``limited`` when it is installed but not all of it works.
+        detail: what was found, or what is not possible without it.
+        fix: the command that fixes it.
+        needed: whether a plain ``saccade run`` needs it.
     """
-    names = {"apt-get": packages["apt"], **packages}
+
+    part: str
+    state: State
+    detail: str
+    fix: str | None = None
+    needed: bool = False
+
+
+def install_command(apt: str, **packages: str) -> str:
+    """The command that installs a system package, which has Debian's name where no other is given."""
     for manager, words in _INSTALLERS.items():
         if shutil.which(manager):
             root = "" if manager == "brew" or getattr(os, "geteuid", lambda: 0)() == 0 else "sudo "
-            return f"{root}{words} {names.get(manager, packages['apt'])}"
-    return f"install {packages['apt']} with your system's package manager"
+            return f"{root}{words} {packages.get(manager, apt)}"
+    return f"install {apt} with your system's package manager"
 
 
 def first_line_of(*command: str) -> str | None:
@@ -58,23 +71,19 @@ def python() -> Iterator[Finding]:
     from ... import __version__
 
     found = f"{platform.python_version()} on {platform.platform(terse=True)}, Saccade {__version__}"
-    if sys.version_info >= OLDEST_PYTHON:
-        yield Finding("Python", "ok", found, needed=True)
-    else:
-        oldest = ".".join(map(str, OLDEST_PYTHON))
-        yield Finding("Python", "missing", f"{found}; {oldest} or newer is needed", needed=True)
+    yield Finding("Python", "ok", found, needed=True)
 
 
 def packages() -> Iterator[Finding]:
     """The Python packages; none is imported."""
     for kind, group, needed in (("packages", NEEDED, True), ("desktop packages", FOR_DESKTOPS, False)):
-        missing = [name for name, module in group.items() if importlib.util.find_spec(module) is None]
-        if not missing:
+        missing = [name for name in group if importlib.util.find_spec(_MODULES.get(name, name)) is None]
+        if missing:
+            wanted = " ".join(f"'{_requirement(name)}'" for name in missing)
+            fix = f"'{sys.executable}' -m pip install {wanted}"
+            yield Finding(kind, "missing", ", ".join(missing), fix, needed)
+        else:
             yield Finding(kind, "ok", ", ".join(f"{name} {_version(name)}".strip() for name in group), None, needed)
-            continue
-        wanted = " ".join(f"'{_requirement(name)}'" for name in missing)
-        fix = f"'{sys.executable}' -m pip install {wanted}"
-        yield Finding(kind, "missing", ", ".join(missing), fix, needed)
 
 
 def torch() -> Iterator[Finding]:

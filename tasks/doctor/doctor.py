@@ -1,8 +1,4 @@
-"""``saccade doctor``: what is installed, what is missing, and the command that fixes it.
-
-Each check is a function that returns findings. One that fails becomes a finding itself, so that the others
-are still reported.
-"""
+"""``saccade doctor``: runs the checks, each of which is a function that returns findings, and prints them."""
 
 from __future__ import annotations
 
@@ -18,17 +14,35 @@ from contextlib import suppress
 from rich.console import Console
 from rich.text import Text
 
-from .finding import Finding, State
+from . import checks, screen
+from .checks import Finding, State
 
 _STYLES: dict[State, str] = {"ok": "green", "missing": "bold red", "limited": "yellow"}
 PATIENCE = 2.0
 """Seconds until checks that hang, such as on a display that does not answer, are abandoned."""
 Check = Callable[[], Iterable[Finding]]
+CHECKS: dict[str, Check] = {
+    "Python": checks.python,
+    "packages": checks.packages,
+    "torch": checks.torch,
+    "weights": checks.weights,
+    "browser": checks.browser,
+    "disk": checks.disk,
+    "screen": screen.screen,
+}
+"""By the part that they check."""
+if sys.platform == "linux":
+    CHECKS |= {
+        "accessibility": screen.accessibility,
+        "private desktop": screen.programs,
+        "sandbox": screen.sandbox,
+        "fonts": screen.fonts,
+    }
 
 
 def doctor_and_print(json_output: bool) -> int:
     """Run all checks and print a table, or one line of JSON; returns the exit status."""
-    findings = run_checks(all_checks())
+    findings = run_checks(CHECKS)
     healthy = not any(finding.needed and finding.state == "missing" for finding in findings)
     if json_output:
         found = [dataclasses.asdict(finding) for finding in findings]
@@ -38,44 +52,20 @@ def doctor_and_print(json_output: bool) -> int:
     return 0 if healthy else 1
 
 
-def all_checks() -> dict[str, Check]:
-    """Every check, by the part that it checks."""
-    from . import checks, screen
-
-    return {
-        "Python": checks.python,
-        "packages": checks.packages,
-        "torch": checks.torch,
-        "weights": checks.weights,
-        "browser": checks.browser,
-        "disk": checks.disk,
-        "screen": screen.screen,
-        "accessibility": screen.accessibility,
-        "private desktop": screen.programs,
-        "sandbox": screen.sandbox,
-        "fonts": screen.fonts,
-    }
-
-
-def run_checks(checks: dict[str, Check], patience: float = PATIENCE) -> list[Finding]:
-    """Run all checks at once; one that fails or hangs becomes a finding.
-
-    Args:
-        checks: by the part that they check.
-        patience: seconds for all of them together.
-    """
+def run_checks(wanted: dict[str, Check], patience: float = PATIENCE) -> list[Finding]:
+    """Run checks at once, in so many seconds together; one that fails or hangs becomes a finding."""
     answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
-    for part, check in checks.items():
+    for part, check in wanted.items():
         # Daemons, so that one that hangs does not keep the program alive.
         threading.Thread(target=lambda *of: answers.put(_answer(*of)), args=(part, check), daemon=True).start()
     found: dict[str, list[Finding]] = {}
     deadline = time.monotonic() + patience
     with suppress(queue.Empty):
-        while len(found) < len(checks):
+        while len(found) < len(wanted):
             part, findings = answers.get(timeout=max(deadline - time.monotonic(), 0))
             found[part] = findings
     silent = f"no answer within {patience:g} s"
-    return [each for part in checks for each in found.get(part, [Finding(part, "limited", silent)])]
+    return [each for part in wanted for each in found.get(part, [Finding(part, "limited", silent)])]
 
 
 def _answer(part: str, check: Check) -> tuple[str, list[Finding]]:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...actions.errors import MissingPartError
-from .checks import first_line_of, install_command
-from .finding import Finding
+from .checks import Finding, first_line_of, install_command
 
 PROGRAMS = {
     "Xvfb": ("private desktops", {"apt": "xvfb", "dnf": "xorg-x11-server-Xvfb", "pacman": "xorg-server-xvfb"}),
@@ -23,23 +22,19 @@ EXTENSIONS = {
     "DAMAGE": "stable screens are found by comparing pictures, which is slower",
     "RECORD": "the stop chord and recording do not work",
 }
-CJK = ":lang=zh"
+_MACOS = "macOS; grant Screen Recording and Accessibility to your terminal"
+_WAYLAND = """Wayland: its screen can be neither captured nor controlled; browsers and private desktops work \
+(--env desktop --app PROGRAM). For this screen, log in to an X11 session"""
 
 
 def screen() -> Iterator[Finding]:
     """The user's screen, and what can be done on it."""
-    if sys.platform in ("darwin", "win32"):
-        system = {"darwin": "macOS", "win32": "Windows"}[sys.platform]
-        detail = "grant Screen Recording and Accessibility to your terminal" if sys.platform == "darwin" else ""
-        yield Finding("screen", "ok", f"{system}; {detail}".rstrip("; "))
+    if other := {"darwin": _MACOS, "win32": "Windows"}.get(sys.platform):
+        yield Finding("screen", "ok", other)
         return
     name = os.environ.get("DISPLAY")
     if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
-        detail = (
-            "Wayland: its screen can be neither captured nor controlled; browsers and private desktops work "
-            "(--env desktop --app PROGRAM). For this screen, log in to an X11 session"
-        )
-        yield Finding("screen", "limited", detail)
+        yield Finding("screen", "limited", _WAYLAND)
     elif not name:
         yield Finding("screen", "ok", "none here (DISPLAY is not set); private desktops and browsers need none")
     if name:
@@ -69,7 +64,7 @@ def _x_display(name: str) -> Iterator[Finding]:
 
 def accessibility() -> Iterator[Finding]:
     """Whether recordings can find out which fields of a program are for passwords."""
-    if sys.platform != "linux" or not os.environ.get("DISPLAY"):
+    if not os.environ.get("DISPLAY"):
         return
     from ...env.record.atspi import find_bus
 
@@ -84,8 +79,6 @@ def accessibility() -> Iterator[Finding]:
 
 def programs() -> Iterator[Finding]:
     """The programs that private desktops need."""
-    if sys.platform != "linux":
-        return
     for program, (purpose, packages) in PROGRAMS.items():
         path = shutil.which(program)
         if path is None:
@@ -96,8 +89,6 @@ def programs() -> Iterator[Finding]:
 
 def sandbox() -> Iterator[Finding]:
     """Whether bubblewrap is installed and the system lets it work."""
-    if sys.platform != "linux":
-        return
     program = shutil.which("bwrap")
     if program is None:
         yield Finding("bwrap", "missing", "needed for --sandbox strict", install_command(apt="bubblewrap"))
@@ -114,14 +105,11 @@ def sandbox() -> Iterator[Finding]:
 
 def fonts() -> Iterator[Finding]:
     """Fonts for Chinese, Japanese and Korean; without them, such text is drawn as boxes."""
-    if sys.platform != "linux":
-        return
     fix = install_command(apt="fonts-noto-cjk", dnf="google-noto-sans-cjk-fonts", pacman="noto-fonts-cjk")
     if shutil.which("fc-list") is None:
-        yield Finding(
-            "fonts", "limited", "fc-list is missing, so fonts cannot be listed", install_command(apt="fontconfig")
-        )
-    elif found := first_line_of("fc-list", CJK, "family"):
+        unknown = "fc-list is missing, so fonts cannot be listed"
+        yield Finding("fonts", "limited", unknown, install_command(apt="fontconfig"))
+    elif found := first_line_of("fc-list", ":lang=zh", "family"):
         yield Finding("fonts", "ok", f"CJK: {found}")
     else:
         yield Finding("fonts", "limited", "none for Chinese, Japanese, Korean: such text is drawn as boxes", fix)

@@ -45,11 +45,7 @@ def is_remote(model: str) -> bool:
 
 
 def refuse_decoding(model: str, decoding: str, constrained: bool, acceptance: str = "exact") -> None:
-    """See that a server is not asked to decode in a way that only models here can.
-
-    Raises:
-        UsageError: it is.
-    """
+    """Raise a ``UsageError`` when a server is asked to decode in a way that only models here can."""
     if decoding not in ("auto", "plain") or constrained or acceptance != "exact":
         raise UsageError(
             f"{model} decodes on its server; --decoding, --constrained and --acceptance are for models that run here"

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import json
+import math
 import os
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
@@ -12,7 +19,6 @@ from pydantic import JsonValue
 from ...agent.policy import Policy, ScriptedPolicy
 from ...agent.remote.policy import RemotePolicy
 from .load import SMALL_MODEL, is_remote, refuse_decoding
-from .size import has_gpu, parameters
 
 
 class PolicySource(Protocol):
@@ -35,12 +41,7 @@ class PolicySource(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model's weights in memory, for several policies.
-
-    Attributes:
-        open: makes a policy on them that shares nothing else with others.
-        turns: how many of these policies may decide at the same time.
-    """
+    """A model's weights in memory, for several policies of which so many may decide at the same time."""
 
     open: Callable[[], Policy]
     turns: int
@@ -65,12 +66,7 @@ class SupportsSharing(PolicySource, Protocol):
 class LocalSource:
     """A checkpoint, loaded by every worker for itself; greedy, so that results do not depend on who ran what.
 
-    Attributes:
-        model: ``embedded``, a directory or a hub id.
-        dialect: by default the checkpoint's.
-        decoding: what drafts its replies.
-        constrained: whether replies are held to the grammar of the dialect.
-        acceptance: which drafts are accepted; ``typical`` is lossy.
+    Its fields are the arguments of ``load_policy``.
     """
 
     model: str = "embedded"
@@ -81,14 +77,8 @@ class LocalSource:
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """Its fields."""
-        return {
-            "model": self.model,
-            "dialect": self.dialect,
-            "decoding": self.decoding,
-            "constrained": self.constrained,
-            **({} if self.acceptance == "exact" else {"acceptance": self.acceptance}),
-        }
+        """Its fields; those of an evaluation from before there was ``acceptance`` lack it."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("acceptance", "exact")}
 
     def worth_sharing(self) -> bool:
         """Large models are, and all on a GPU; small ones decide faster without asking another process."""
@@ -109,26 +99,13 @@ class LocalSource:
         torch.set_num_threads(1)
         checkpoint = load_checkpoint(self.model)
         turns = os.cpu_count() or 1 if checkpoint.model.device.type == "cpu" else 1
-
-        def open_policy() -> LocalPolicy:
-            return LocalPolicy(
-                checkpoint,
-                self.dialect,
-                decoding=self.decoding,
-                constrained=self.constrained,
-                acceptance=self.acceptance,
-            )
-
-        return LoadedModel(open_policy, turns)
+        options = {key: value for key, value in asdict(self).items() if key != "model"}
+        return LoadedModel(partial(LocalPolicy, checkpoint, **options), turns)
 
 
 @dataclass(frozen=True)
 class ReadySource:
-    """A policy that is ready, for one worker in this process.
-
-    Attributes:
-        policy: decides.
-    """
+    """A policy that is ready, for one worker in this process."""
 
     policy: Policy
 
@@ -144,12 +121,7 @@ class ReadySource:
 
 @dataclass(frozen=True)
 class ScriptedSource:
-    """The same replies in every episode; for demonstrations and tests.
-
-    Attributes:
-        replies: raw replies in the dialect's text.
-        dialect: what they are written in.
-    """
+    """The same raw replies, written in a dialect, in every episode; for demonstrations and tests."""
 
     replies: tuple[str, ...] = ()
     dialect: str = "uitars-1.0"
@@ -166,12 +138,7 @@ class ScriptedSource:
 
 @dataclass(frozen=True)
 class RemoteSource:
-    """A model on a server, which every worker asks for itself; greedy.
-
-    Attributes:
-        model: ``openai:URL#NAME``.
-        dialect: by default known by the model's name.
-    """
+    """A model on a server, ``openai:URL#NAME``, which every worker asks for itself; greedy."""
 
     model: str
     dialect: str | None = None
@@ -179,7 +146,7 @@ class RemoteSource:
     @property
     def asked(self) -> dict[str, JsonValue]:
         """Its fields."""
-        return {"model": self.model, "dialect": self.dialect}
+        return asdict(self)
 
     def open(self) -> RemotePolicy:
         """Find the server; see ``RemotePolicy``."""
@@ -198,3 +165,34 @@ def policy_source(
         return LocalSource(model, dialect, decoding, constrained, acceptance)
     refuse_decoding(model, decoding, constrained, acceptance)
     return RemoteSource(model, dialect)
+
+
+def parameters(model: str) -> int:
+    """How many parameters a checkpoint has, read from the headers of its files.
+
+    Raises:
+        MissingPartError: there is no such checkpoint.
+    """
+    from ...agent.checkpoints.checkpoint import locate
+
+    directory = locate(model)
+    counted = sum(_count(path) for path in directory.glob("*.safetensors"))
+    return counted or sum(path.stat().st_size // 2 for path in directory.glob("pytorch_model*.bin"))
+
+
+def has_gpu() -> bool:
+    """Whether models run on a GPU here."""
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        import torch  # takes a second, which machines without a driver need not spend
+
+        return bool(torch.cuda.is_available())
+    return False
+
+
+def _count(path: Path) -> int:
+    """The parameters in a file, whose header comes first: its length in 8 bytes, then JSON."""
+    with contextlib.suppress(OSError, ValueError, KeyError), path.open("rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return 0  # who loads it says what is wrong with it

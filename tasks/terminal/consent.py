@@ -11,14 +11,7 @@ from ...actions.errors import UsageError
 def require_consent(
     screen: str, *, yes: bool, stop: str = "ctrl+alt+q", stdin: TextIO | None = None, stream: TextIO | None = None
 ) -> None:
-    """Ask in the terminal; call it before the first input to the screen. Private displays need no consent.
-
-    Args:
-        screen: in words, such as ``display :0``.
-        yes: allowed already, with ``--yes``; nothing is asked.
-        stop: the chord that ends the run, as it is shown.
-        stdin: where the answer comes from; by default the standard input.
-        stream: where the question goes; by default the standard error.
+    """Ask in the terminal, unless ``yes``; call it before the first input to a screen that is not private.
 
     Raises:
         UsageError: the answer was no, or there is no terminal to ask in.

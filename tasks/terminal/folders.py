@@ -25,7 +25,11 @@ def run_folder(out: Path | None, place: str, runs: Path = RUNS) -> Iterator[Path
     Raises:
         TrajectoryError: it holds a run already, or cannot be made.
     """
-    directory = _given_folder(out) if out is not None else new_folder(place, runs)
+    from ...env.trajectory.trajectory import FILE_NAME
+
+    if out is not None and (out / FILE_NAME).exists():
+        raise TrajectoryError(f"{out} already holds a run; choose another folder with --out")
+    directory = new_folder(place, runs) if out is None else _make(out)
     try:
         yield directory
     except BaseException:
@@ -34,35 +38,21 @@ def run_folder(out: Path | None, place: str, runs: Path = RUNS) -> Iterator[Path
         raise
 
 
-def _given_folder(out: Path) -> Path:
-    from ...env.trajectory.trajectory import FILE_NAME
-
-    if (out / FILE_NAME).exists():
-        raise TrajectoryError(f"{out} already holds a run; choose another folder with --out")
-    try:
-        _make(out, exist_ok=True)
-    except FileExistsError as error:
-        raise TrajectoryError(f"{out} is not a folder; choose another --out") from error
-    return out
-
-
 def new_folder(place: str, runs: Path = RUNS) -> Path:
     """Make a folder in ``runs`` that no other run has, named by time and place."""
     slug = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}"
     for number in itertools.count(1):
-        directory = runs / (name if number == 1 else f"{name}-{number}")
         with suppress(FileExistsError):
-            _make(directory, exist_ok=False)
-            return directory
+            return _make(runs / (name if number == 1 else f"{name}-{number}"), exist_ok=False)
     raise AssertionError("numbers do not end")
 
 
-def _make(directory: Path, exist_ok: bool) -> None:
+def _make(directory: Path, exist_ok: bool = True) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=exist_ok)
-    except FileExistsError:
-        raise
     except OSError as error:
-        message = f"cannot make {directory}: {error.strerror}; choose another --out"
-        raise TrajectoryError(message) from error
+        if isinstance(error, FileExistsError) and not exist_ok:
+            raise
+        raise TrajectoryError(f"cannot make {directory}: {error.strerror}; choose another --out") from error
+    return directory

@@ -63,27 +63,20 @@ def _in_front(terminal: int) -> bool:
 
 
 def _print(note: Callable[[str, str], None], change: Change, words: str, *, at_terminal: bool) -> None:
-    match change:
-        case "paused":
-            note(_WHILE_PAUSED if at_terminal else "paused", "bold yellow")
-        case "stepping":
-            note("one step", "yellow")
-        case "resumed":
-            note("resumed", "yellow")
-        case "asked":
-            note(f"the agent asks you: {words or '(without words)'}", "bold yellow")
-            note(_WHILE_ASKED, "yellow")
-        case "stopped":
-            note(words, "bold red")
+    lines: dict[Change, tuple[str, str]] = {
+        "paused": (_WHILE_PAUSED if at_terminal else "paused", "bold yellow"),
+        "stepping": ("one step", "yellow"),
+        "resumed": ("resumed", "yellow"),
+        "asked": (f"the agent asks you: {words or '(without words)'}", "bold yellow"),
+        "stopped": (words, "bold red"),
+    }
+    note(*lines[change])
+    if change == "asked":
+        note(_WHILE_ASKED, "yellow")
 
 
 class _TerminalKeys:
-    """Reads a terminal key by key, and line by line while a question is open.
-
-    Args:
-        control: of the run.
-        terminal: its file descriptor.
-    """
+    """Reads a terminal, by its file descriptor: key by key, and line by line while a question is open."""
 
     def __init__(self, control: Control, terminal: int) -> None:
         import termios
@@ -151,21 +144,20 @@ class _TerminalKeys:
 
     def _press(self, typed: str) -> None:
         for key in typed.lower():
-            call = self._calls.get(key)
-            if call is not None:
+            if call := self._calls.get(key):
                 call()
 
     def _set(self, *, key_by_key: bool) -> None:
         """Read single keys without echo, or whole lines; Ctrl-C works in both."""
         import termios
+        import tty
 
         if not _in_front(self._terminal):
             return
-        wanted = self._lines[:]
-        if key_by_key:
-            wanted[3] &= ~(termios.ICANON | termios.ECHO)
-            wanted[6] = wanted[6][:]
-            wanted[6][termios.VMIN], wanted[6][termios.VTIME] = 1, 0
         with contextlib.suppress(termios.error):
-            if termios.tcgetattr(self._terminal)[3] != wanted[3]:
-                termios.tcsetattr(self._terminal, termios.TCSANOW, wanted)
+            if bool(termios.tcgetattr(self._terminal)[3] & termios.ICANON) != key_by_key:
+                return
+            if key_by_key:
+                tty.setcbreak(self._terminal, termios.TCSANOW)
+            else:
+                termios.tcsetattr(self._terminal, termios.TCSANOW, self._lines)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...actions.schema import Action, CallUser, Drag, points
-from ...env.trajectory.events import ActionEvent, Event, PredictionEvent, StartEvent, Usage
+from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, Usage
 
 
 class Narrator:
@@ -38,6 +38,12 @@ class Narrator:
     def note(self, message: str, style: str = "dim") -> None:
         """Print one line that is no event."""
         self._console.print(Text(message, style=style))
+
+    def verdict(self, end: EndEvent, success: bool, more: str = "") -> None:
+        """Print how an episode ended."""
+        word, style = ("SUCCESS", "bold green") if success else ("FAILURE", "bold red")
+        message = f" ({end.message})" if end.message else ""
+        self.note(f"{word}  {end.end}{message} after {end.steps} steps{more}", style)
 
     def _start(self, event: StartEvent) -> None:
         self._console.print(Text.assemble(("task    ", "dim"), (event.instruction, "bold")))

@@ -14,11 +14,6 @@ from ...env.control import Control
 from ...env.x11.stop_keys import stop_keys
 
 
-def user_display() -> str | None:
-    """The X display that the user sees; None without one."""
-    return os.environ.get("DISPLAY") or None if sys.platform == "linux" else None
-
-
 @contextmanager
 def stop_chord_listener(control: Control, chords: Chords, environment: Environment) -> Iterator[None]:
     """Listen while the block runs: on the display that the environment acts on, and on the user's own.
@@ -29,11 +24,11 @@ def stop_chord_listener(control: Control, chords: Chords, environment: Environme
         MissingPartError: keys on that display cannot be read.
     """
     acted_on: str | None = getattr(environment, "display", None)
-    own = user_display()
+    own = os.environ.get("DISPLAY") if sys.platform == "linux" else None
     with ExitStack() as listeners:
         if acted_on is not None:
             listeners.enter_context(stop_keys(control, acted_on, chords))
-        if own is not None and own != acted_on:
+        if own and own != acted_on:
             with suppress(MissingPartError):
                 listeners.enter_context(stop_keys(control, own, chords, corners=False))
         yield

@@ -12,8 +12,7 @@ import pytest
 from typer.main import get_command
 
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, Stopped
-from saccade.tasks.cli.app import app, main
-from saccade.tasks.cli.failure import failure_of
+from saccade.tasks.cli.app import app, failure_of, main
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +91,18 @@ def test_ctrl_c_is_an_error_too(capsys: pytest.CaptureFixture[str], monkeypatch:
     monkeypatch.setattr("saccade.tasks.doctor.doctor.doctor_and_print", stop)
     exit_status, out, _ = call(capsys, "doctor", "--json")
     assert (exit_status, json.loads(out)["error"]["kind"]) == (130, "stopped")
+
+
+def test_an_evaluation_knows_the_words_that_started_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(
+        "saccade.tasks.commands.eval.eval_and_print", lambda request, **given: seen.append(given["command"]) or 0
+    )
+    words = ["eval", "miniwob", "--tasks", "click-test"]
+    assert call(capsys, *words)[0] == 0
+    assert seen == [tuple(words)], "its line to resume is made of them, whatever the process was started with"
 
 
 def test_every_command_can_answer_in_json_and_shows_an_example() -> None:

@@ -101,8 +101,8 @@ def test_a_screen_of_others_is_taken_only_when_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ({"task": "x", "url": "https://example.org"}, "--url goes with --env browser"),
-        ({"task": "x", "environment": "miniwob:click-test"}, "go with --env desktop"),
+        ({"task": "x", "url": "https://example.org"}, r"url \(--url\) goes with the environment browser"),
+        ({"task": "x", "environment": "miniwob:click-test"}, "go with the environment desktop"),
         ({}, "the desktop needs the task"),
     ],
 )

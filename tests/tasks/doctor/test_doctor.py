@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from places import SOURCE
-from saccade.tasks.doctor.checks import browser, disk
+from saccade.tasks.doctor.checks import Finding, browser, disk
 from saccade.tasks.doctor.doctor import run_checks
-from saccade.tasks.doctor.finding import Finding
 from saccade.tasks.doctor.screen import screen
 
 

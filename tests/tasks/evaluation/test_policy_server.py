@@ -277,7 +277,7 @@ def test_large_models_are_shared_by_more_than_one_worker(tmp_path: Path) -> None
     assert not shares(str(large), 1)
     assert not shares(str(large), 2, False)
     assert shares("embedded", 1, True)
-    from saccade.tasks.models.size import has_gpu
+    from saccade.tasks.models.source import has_gpu
 
     assert shares("embedded", 2) == has_gpu()
     with pytest.raises(UsageError, match="cannot be shared"):
