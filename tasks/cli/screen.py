@@ -89,10 +89,16 @@ def parse(
     Example:
       echo "Action: click(start_box='(500,500)')" | saccade parse --dialect uitars-1.0 --size 1280x720
     """
-    from ...actions.errors import UsageError
-    from ..terminal.parse import parse_line
+    from ...actions.dialects import get_dialect
+    from ...actions.errors import ParseError, UsageError
+    from ..terminal.parse import parse_size
 
     if dialect is None:
         raise UsageError("name the format of the reply: --dialect NAME, such as uitars-1.5")
-    raw = sys.stdin.buffer.read().decode(errors="replace")
-    sys.stdout.buffer.write(parse_line(raw, dialect, size).encode(errors="replace") + b"\n")
+    reader, screenshot_size = get_dialect(dialect), parse_size(size)
+    try:
+        reply = reader.parse(sys.stdin.buffer.read().decode(errors="replace"), screenshot_size)
+        answer = {"thought": reply.thought, "actions": [each.model_dump(mode="json") for each in reply.actions]}
+    except ParseError as error:
+        answer = {"error": error.reason}
+    sys.stdout.buffer.write(to_json.dumps(answer, ensure_ascii=False).encode(errors="replace") + b"\n")

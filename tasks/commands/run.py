@@ -116,13 +116,7 @@ def run_task(
     control: Control | None = None,
     listeners: Iterable[Listener] = (),
 ) -> RunResult:
-    """Run one episode and write its report; prints nothing.
-
-    Args:
-        request: what to do, and where.
-        policy: decides instead of the request's model.
-        control: stops and pauses the run.
-        listeners: called with each event of the trajectory.
+    """Run one episode and write its report; prints nothing. A policy decides instead of the request's model.
 
     Raises:
         UsageError: the request cannot be met; nothing was executed.

@@ -7,6 +7,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
@@ -39,7 +40,7 @@ def _write_page(paths: Sequence[Path]) -> Path:
     if len(paths) == 1 and read_config(paths[0]) is not None:
         write_results(paths[0])
         return paths[0] / PAGE_NAME
-    return write_overview(find_runs(paths), common_folder(paths), lambda line: sys.stderr.write(line + "\n"))
+    return write_overview(find_runs(paths), common_folder(paths), partial(print, file=sys.stderr))
 
 
 def _is_run(paths: Sequence[Path]) -> bool:

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-NEEDED = ("pydantic", "numpy", "playwright", "miniwob", "typer", "rich", "torch")
-NEEDED += ("transformers", "safetensors", "llguidance", "pillow")
-FOR_DESKTOPS = ("mss", "pyautogui", "pynput", "python-xlib")
+NEEDED = ["pydantic", "numpy", "playwright", "miniwob", "typer", "rich", "torch"]
+NEEDED += ["transformers", "safetensors", "llguidance", "pillow"]
+FOR_DESKTOPS = ["mss", "pyautogui", "pynput", "python-xlib"]
 """Distributions for desktops and for recording."""
 _MODULES = {"pillow": "PIL", "python-xlib": "Xlib"}
 """Distributions that are imported by another name."""
@@ -154,26 +155,22 @@ def disk() -> Iterator[Finding]:
 
 
 def _writable(folder: Path) -> bool:
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder):
+        return True
+    return False
 
 
 def _version(distribution: str) -> str:
-    try:
+    with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return ""
 
 
 def _requirement(distribution: str) -> str:
     """What Saccade asks for, with its range where that is known."""
-    try:
+    wanted: list[str] = []
+    with suppress(importlib.metadata.PackageNotFoundError):
         wanted = importlib.metadata.requires("saccade") or []
-    except importlib.metadata.PackageNotFoundError:
-        wanted = []
     return next((line for line in wanted if re.match(rf"{distribution}\b", line)), distribution)
 
 

@@ -33,7 +33,7 @@ def terminal_keys(control: Control, note: Callable[[str, str], None], stream: Te
         stream: the terminal; by default the standard input.
     """
     stream = stream or sys.stdin
-    keys = _TerminalKeys(control, stream.fileno()) if _usable(stream) else None
+    keys = _TerminalKeys(control, stream) if _in_front(stream) else None
     control.listen(lambda change, words: _print(note, change, words, at_terminal=keys is not None))
     if keys is None:
         yield
@@ -43,22 +43,11 @@ def terminal_keys(control: Control, note: Callable[[str, str], None], stream: Te
         yield
 
 
-def _usable(stream: TextIO) -> bool:
-    """Whether it is a terminal whose keys are for this program."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import termios
-
-        with contextlib.suppress(termios.error):
-            termios.tcgetattr(stream.fileno())
-            return _in_front(stream.fileno())
-    return False
-
-
-def _in_front(terminal: int) -> bool:
-    """Whether this program is in the terminal's foreground; else another program uses it."""
+def _in_front(stream: TextIO) -> bool:
+    """Whether it is a terminal with this program in its foreground; else its keys are for another program."""
     try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
+        return hasattr(os, "tcgetpgrp") and os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
         return False
 
 
@@ -76,14 +65,15 @@ def _print(note: Callable[[str, str], None], change: Change, words: str, *, at_t
 
 
 class _TerminalKeys:
-    """Reads a terminal, by its file descriptor: key by key, and line by line while a question is open."""
+    """Reads a terminal key by key, and line by line while a question is open."""
 
-    def __init__(self, control: Control, terminal: int) -> None:
+    def __init__(self, control: Control, stream: TextIO) -> None:
         import termios
 
         self._control = control
-        self._terminal = terminal
-        self._lines: list[Any] = termios.tcgetattr(terminal)
+        self._stream = stream
+        self._terminal = stream.fileno()
+        self._lines: list[Any] = termios.tcgetattr(self._terminal)
         self._woken, self._wake = os.pipe()
         self._ended = False
         self._thread = threading.Thread(target=self._read, name="terminal keys", daemon=True)
@@ -129,7 +119,7 @@ class _TerminalKeys:
     def _wait(self) -> None:
         asked = self._control.question is not None
         sources = [self._woken]
-        if _in_front(self._terminal):
+        if _in_front(self._stream):
             self._set(key_by_key=not asked)
             sources.append(self._terminal)
         ready, _, _ = select.select(sources, [], [], _POLL)
@@ -152,7 +142,7 @@ class _TerminalKeys:
         import termios
         import tty
 
-        if not _in_front(self._terminal):
+        if not _in_front(self._stream):
             return
         with contextlib.suppress(termios.error):
             if bool(termios.tcgetattr(self._terminal)[3] & termios.ICANON) != key_by_key:

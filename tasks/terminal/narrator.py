@@ -16,11 +16,7 @@ from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEve
 
 
 class Narrator:
-    """A trajectory listener that prints each step as it happens.
-
-    Args:
-        stream: where to print.
-    """
+    """A trajectory listener that prints each step as it happens."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)

@@ -1,12 +1,10 @@
-"""``saccade parse``: one raw reply in, one line of JSON out."""
+"""How sizes and regions are written on the command line."""
 
 from __future__ import annotations
 
-import json
 import re
 
-from ...actions.dialects import get_dialect
-from ...actions.errors import ParseError, UsageError
+from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...perception.screen import Region
 
@@ -22,22 +20,6 @@ def parse_size(text: str) -> Size:
     if min(size) <= 0:
         raise UsageError(f"a size is written WIDTHxHEIGHT, such as 1280x720, not {text!r}")
     return size
-
-
-def parse_line(raw: str, dialect: str, size: str) -> str:
-    """The reply as one line: ``{"thought", "actions"}``, or ``{"error"}`` when it cannot be read.
-
-    Raises:
-        UsageError: the dialect or the size is wrong.
-    """
-    reader = get_dialect(dialect)
-    screenshot = parse_size(size)
-    try:
-        reply = reader.parse(raw, screenshot)
-    except ParseError as error:
-        return json.dumps({"error": error.reason}, ensure_ascii=False)
-    actions = [action.model_dump(mode="json") for action in reply.actions]
-    return json.dumps({"thought": reply.thought, "actions": actions}, ensure_ascii=False)
 
 
 def parse_region(text: str) -> Region:

@@ -10,8 +10,7 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from saccade.tasks.cli.app import app
-from saccade.tasks.cli.saccade_toml import KEYS
-from saccade.tasks.cli.settings import all_settings
+from saccade.tasks.cli.settings import KEYS, all_settings
 
 
 class Setup:
