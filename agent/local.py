@@ -13,30 +13,27 @@ import torch
 
 from ..actions.dialects import Dialect, get_dialect
 from ..actions.errors import ParseError, UsageError
-from ..actions.geometry import Size, smart_resize
-from ..actions.schema import Action
 from .background_prefill import BackgroundPrefill
 from .checkpoints.checkpoint import Checkpoint, load_checkpoint
-from .checkpoints.fingerprint import fingerprint
 from .context import PromptBuilder, task_message
-from .decoding.engine import Generation, GenerationLimits, generate
+from .decoding.engine import Generation, generate
 from .decoding.layout import Segment
 from .decoding.network import Network
 from .decoding.policy_drafters import PolicyDrafters
-from .decoding.sampling import Sampling
+from .decoding.sampling import GenerationLimits, Sampling
 from .decoding.session import Session
 from .decoding.target import TargetModel
 from .decoding.verify import parse_acceptance
 from .decoding.verify_replies import verify_replies
 from .policy import Context, PolicySettings, Prediction, UnreadableReply, Usage
 from .prompts.chatml import ENDS
-from .replay.expected import ExpectedReply, Verification, without_thought
+from .replay.expected import DialectPolicy, ExpectedReply, Verification
 from .replay.reply_tokens import ReplyTokens
 
 _BANNED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_start|>")
 
 
-class LocalPolicy:
+class LocalPolicy(DialectPolicy):
     """Runs a Qwen-VL checkpoint; the KV cache of the conversation is kept from step to step.
 
     Args:
@@ -49,8 +46,11 @@ class LocalPolicy:
         decoding: what drafts replies: ``auto``, ``plain`` for nothing, or methods joined by ``+``, such as
             ``suffix+grammar`` (docs/decoding.md).
         constrained: restrict replies to the grammar of the dialect, so that each that ends can be parsed.
-        acceptance: ``exact``, with which drafts never change a reply, or ``typical``, which is faster and
-            lossy.
+        acceptance: ``exact``, with which drafts never change a reply, or ``typical``, which is faster and lossy.
+
+    Attributes:
+        limits: stop tokens, banned tokens and maximum length of its replies.
+        last_usage: what the last reply cost, even if it could not be parsed.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
@@ -71,37 +71,31 @@ class LocalPolicy:
         acceptance: str = "exact",
     ) -> None:
         self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
-        dialect = dialect or self._checkpoint.card.dialect
-        self._dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        card = self._checkpoint.card
+        dialect = dialect or card.dialect
+        dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        super().__init__(dialect, card, self._checkpoint.image_spec.limits)
         self._network = Network(self._checkpoint.model)
-        self._limits = _limits(self._checkpoint, self._network, max_new_tokens)
+        self.limits = _limits(self._checkpoint, self._network, max_new_tokens)
         self._acceptance = parse_acceptance(acceptance)
         try:
             self._sampling = Sampling(temperature, top_p, seed)
         except ValueError as error:
             raise UsageError(str(error)) from error
         self._prefill = BackgroundPrefill()
-        self._tokens = ReplyTokens(self._checkpoint.tokenizer, _end_of_turn(self._checkpoint, self._limits))
-        target = TargetModel(self._checkpoint, self._network, self._dialect, self._limits)
-        self._drafters = PolicyDrafters(target, decoding)
-        self._grammars = target.grammars if constrained else None
-        self._last_usage = Usage()
+        self._tokens = ReplyTokens(self._checkpoint.tokenizer, _end_of_turn(self._checkpoint, self.limits))
+        self._target = TargetModel(self._checkpoint, self._network, dialect, self.limits)
+        self._drafters = PolicyDrafters(self._target, decoding)
+        self._constrained = constrained
+        if constrained:
+            self._target.grammar()  # before any episode
+        self.last_usage = Usage()
         self.start()
 
     @property
     def name(self) -> str:
         """The checkpoint's name."""
         return self._checkpoint.name
-
-    @property
-    def dialect(self) -> str:
-        """The name of the dialect it speaks."""
-        return self._dialect.name
-
-    @property
-    def viewport(self) -> Size | None:
-        """The screen size the checkpoint was trained on; None for any."""
-        return self._checkpoint.card.viewport
 
     @property
     def decoding(self) -> tuple[str, ...]:
@@ -115,20 +109,10 @@ class LocalPolicy:
             dialect=self.dialect,
             temperature=self._sampling.temperature,
             decoding=self.decoding,
-            constrained=self._grammars is not None,
+            constrained=self._constrained,
             acceptance=None if self._acceptance == "exact" else self._acceptance,
             fingerprint=self.fingerprint,
         )
-
-    @property
-    def limits(self) -> GenerationLimits:
-        """Stop tokens, banned tokens and maximum length of its replies."""
-        return self._limits
-
-    @property
-    def last_usage(self) -> Usage:
-        """What the last reply cost, even if it could not be parsed."""
-        return self._last_usage
 
     def start(self) -> None:
         """Begin a new episode with an empty cache; drafters remember earlier episodes."""
@@ -138,8 +122,8 @@ class LocalPolicy:
         self._session = Session(self._network, checkpoint.image_spec)
         self._prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
-            task_message(self._dialect, checkpoint.card),
-            checkpoint.card,
+            task_message(self._dialect, self._card),
+            self._card,
             checkpoint.chat,
             checkpoint.image_spec,
         )
@@ -153,25 +137,19 @@ class LocalPolicy:
         """
         ahead = self._prefill.finish(context.screenshot)
         prompt = self.prompt(context)
-        size, resized = self._sizes(context)
-        self._drafters.prepare(prompt, size, resized)
+        self._drafters.prepare(prompt, *self._sizes(context))
         generation = self._generate(prompt, context)
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
         self._prompts.remember(len(context.turns), raw, generation.ids)
-        self._last_usage = _usage(generation, ahead)
+        self.last_usage = _usage(generation, ahead)
         started = time.perf_counter()
         try:
-            reply = self._dialect.parse(raw, size, resized)
+            reply = self._parse(raw, context)
         except ParseError as error:
-            raise UnreadableReply(error, self._last_usage) from error
+            raise UnreadableReply(error, self.last_usage) from error
         finally:
-            self._last_usage.timings["parse"] = time.perf_counter() - started
-        return Prediction(reply, raw, self._last_usage)
-
-    @property
-    def tolerance(self) -> float:
-        """The card's tolerance for points, as a share of the screenshot's longer side."""
-        return self._checkpoint.card.tolerance
+            self.last_usage.timings["parse"] = time.perf_counter() - started
+        return Prediction(reply, raw, self.last_usage)
 
     @property
     def fingerprint(self) -> str | None:
@@ -181,17 +159,8 @@ class LocalPolicy:
 
     @cached_property
     def _fingerprint(self) -> str:
-        constrained = self._grammars is not None
-        settings = (self._dialect.name, self._checkpoint.card, self._limits.max_new_tokens, constrained)
-        return fingerprint(self._checkpoint.model, repr(settings))
-
-    def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
-        """The reply with these actions and no thought.
-
-        Raises:
-            UsageError: the dialect cannot express them.
-        """
-        return without_thought(self._dialect, actions, *self._sizes(context))
+        settings = (self.dialect, self._card, self.limits.max_new_tokens, self._constrained)
+        return self._checkpoint.fingerprint(repr(settings))
 
     def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         """Say in one forward which of some replies it would give itself (greedily); see ``VerifyingPolicy``.
@@ -200,12 +169,9 @@ class LocalPolicy:
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
         ahead = self._prefill.finish(context.screenshot)
-        sizes = self._sizes(context)
-        replies = [
-            self._tokens.spell(each, lambda raw: self._dialect.parse(raw, *sizes), tolerance) for each in expected
-        ]
+        replies = [self._tokens.spell(each, lambda raw: self._parse(raw, context), tolerance) for each in expected]
         with self._finite_scores():
-            found = verify_replies(self._session, self.prompt(context), replies, self._limits)
+            found = verify_replies(self._session, self.prompt(context), replies, self.limits)
         timings = found.timings | ({"ahead": ahead} if ahead else {})
         usage = Usage(prompt_tokens=found.prompt_tokens, timings=timings)
         if found.index is None:
@@ -213,7 +179,7 @@ class LocalPolicy:
         raw, ids = expected[found.index].raw, replies[found.index].ids[:-1]
         self._prompts.remember(len(context.turns), raw, ids)
         usage = usage.model_copy(update={"reply_tokens": len(ids), "accepted_tokens": len(ids)})
-        return Verification(found.index, Prediction(self._dialect.parse(raw, *sizes), raw, usage), usage)
+        return Verification(found.index, Prediction(self._parse(raw, context), raw, usage), usage)
 
     def read_ahead(self, context: Context) -> None:
         """Encode and prefill in the background what ``predict`` will probably be called with next.
@@ -244,12 +210,12 @@ class LocalPolicy:
     def _generate(self, prompt: Sequence[Segment], context: Context) -> Generation:
         sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))
         instruction = self._checkpoint.tokenizer.encode(context.instruction, add_special_tokens=False)
-        constraint = self._grammars.of(*self._sizes(context)) if self._grammars is not None else None
+        constraint = self._target.grammar(*self._sizes(context)) if self._constrained else None
         with self._finite_scores():
             return generate(
                 self._session,
                 prompt,
-                self._limits,
+                self.limits,
                 sampling,
                 self._drafters.drafter,
                 acceptance=self._acceptance,
@@ -266,15 +232,10 @@ class LocalPolicy:
         except FloatingPointError as error:
             raise UsageError(f"{self.name} cannot decide: {error}; load it in float32, or check its weights") from error
 
-    def _sizes(self, context: Context) -> tuple[Size, Size]:
-        """The newest screenshot's size, and the size that the model sees."""
-        size = context.screenshot.size
-        return size, smart_resize(size, self._checkpoint.image_spec.limits)
-
 
 def _usage(generation: Generation, ahead: float) -> Usage:
     return Usage(
-        prompt_tokens=generation.prompt_tokens,
+        prompt_tokens=generation.prefill.prompt_tokens,
         reply_tokens=len(generation.ids),
         forwards=generation.forwards,
         accepted_tokens=generation.accepted_tokens,

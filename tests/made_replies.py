@@ -12,8 +12,8 @@ from torch import Tensor
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.acceptance import Accepted
 from saccade.agent.decoding.draft import DraftState
-from saccade.agent.decoding.engine import GenerationLimits
 from saccade.agent.decoding.layout import ImageSegment, Segment, TextSegment, layout_prompt
+from saccade.agent.decoding.sampling import GenerationLimits
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 from saccade.perception.resize import to_patches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ...actions.errors import MissingPartError, UsageError
+from ...actions.extras import need_package
 from ...perception.resize import ImageSpec
 from ..prompts.chatml import ChatFormat, chat_format
-from .model_card import Family, ModelCard, read_card, read_json
+from .model_card import Family, ModelCard, first_line, read_card, read_json
 from .processor import Tokenizer, read_image_spec, read_template, read_tokenizer
 
 if TYPE_CHECKING:
@@ -21,13 +23,9 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 _FAMILIES: tuple[Family, ...] = get_args(Family)
-_CLASSES: dict[Family, str] = {
-    "qwen2_vl": "Qwen2VLForConditionalGeneration",
-    "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
-    "qwen3_vl": "Qwen3VLForConditionalGeneration",
-}
 _HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt")
 _SMALL = 1_000_000_000
+_SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,19 @@ class Checkpoint:
     name: str
     chat: ChatFormat
 
+    def fingerprint(self, settings: str) -> str:
+        """A hash of some weights of each tensor and of ``settings``, such as prompt and limits.
+
+        Training changes every tensor at least a little, so a few numbers of each tell two models apart.
+        """
+        found = hashlib.sha256(settings.encode())
+        for name, weights in sorted(self.model.state_dict().items()):
+            found.update(f"{name} {tuple(weights.shape)} {weights.dtype}".encode())
+            flat = weights.reshape(-1)
+            some = flat[:: max(1, flat.numel() // _SAMPLES)][:_SAMPLES]
+            found.update(some.float().cpu().numpy().tobytes())
+        return found.hexdigest()
+
 
 def load_checkpoint(
     model: str | Path, device: str = "auto", dtype: str = "auto", attention: str = "sdpa"
@@ -75,7 +86,7 @@ def load_checkpoint(
     card = read_card(directory, family, name)
     tokenizer = read_tokenizer(directory, config)
     target = _device(device)
-    network = _read_weights(directory, family, config, _dtype(dtype, target, family, config), attention)
+    network = _read_weights(directory, config, _dtype(dtype, target, config), attention)
     chat = chat_format(read_template(directory, tokenizer))
     return Checkpoint(cast("Any", network).to(target), tokenizer, image_spec, card, family, name, chat)
 
@@ -104,15 +115,11 @@ def locate(model: str | Path, download: Callable[[str], Path] | None = None) -> 
 
 
 def _download(hub_id: str) -> Path:
+    hub = need_package("huggingface_hub")
     try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError as error:
-        raise MissingPartError("install transformers to load a checkpoint: pip install transformers") from error
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=list(_HUB_FILES)))
-    except (OSError, HfHubHTTPError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return Path(hub.snapshot_download(hub_id, allow_patterns=list(_HUB_FILES)))
+    except (OSError, hub.errors.HfHubHTTPError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise MissingPartError(
             f"no directory {hub_id}, and it cannot be had from the hub ({reason}); download it where there "
             f"is a network (hf download {hub_id} --local-dir DIR) and give DIR"
@@ -133,29 +140,26 @@ def _read_config(directory: Path) -> tuple[PreTrainedConfig, Family]:
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True)
     except Exception as error:
-        raise UsageError(f"{path} is not a usable {kind} configuration: {_first_line(error)}") from error
+        raise UsageError(f"{path} is not a usable {kind} configuration: {first_line(error)}") from error
     layers = getattr(config.text_config, "layer_types", None) or ()
     if any(layer != "full_attention" for layer in layers):
         raise UsageError(f"{path} asks for sliding-window attention, which is not supported; switch it off there")
     return config, cast("Family", kind)
 
 
-def _read_weights(
-    directory: Path, family: Family, config: PreTrainedConfig, dtype: torch.dtype, attention: str
-) -> PreTrainedModel:
-    import transformers
+def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+    from transformers import AutoModelForImageTextToText
 
     if not any(directory.glob("*.safetensors")) and not any(directory.glob("pytorch_model*.bin")):
         raise MissingPartError(f"{directory} has no weights (*.safetensors); download them into it")
     options = {"config": config, "dtype": dtype, "attn_implementation": attention}
-    load = getattr(transformers, _CLASSES[family]).from_pretrained
+    load = cast("Any", AutoModelForImageTextToText).from_pretrained
     try:
         with _without_progress_bars():
             network, info = load(directory, local_files_only=True, output_loading_info=True, **options)
     except Exception as error:
-        raise UsageError(f"the weights in {directory} cannot be loaded: {_first_line(error)}") from error
-    missing = sorted(info["missing_keys"])
-    if missing:
+        raise UsageError(f"the weights in {directory} cannot be loaded: {first_line(error)}") from error
+    if missing := sorted(info["missing_keys"]):
         raise UsageError(
             f"the weights in {directory} lack {len(missing)} tensors, {missing[0]} first; download them again"
         )
@@ -176,11 +180,6 @@ def _without_progress_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
 def _device(device: str) -> torch.device:
     import torch
 
@@ -195,8 +194,9 @@ def _device(device: str) -> torch.device:
     return chosen
 
 
-def _dtype(dtype: str, device: torch.device, family: Family, config: PreTrainedConfig) -> torch.dtype:
+def _dtype(dtype: str, device: torch.device, config: PreTrainedConfig) -> torch.dtype:
     import torch
+    from transformers import AutoModelForImageTextToText
 
     if dtype != "auto":
         chosen = getattr(torch, dtype, None)
@@ -205,12 +205,6 @@ def _dtype(dtype: str, device: torch.device, family: Family, config: PreTrainedC
         return chosen
     if device.type != "cpu":
         return torch.bfloat16
-    return torch.float32 if _parameters(family, config) < _SMALL else torch.bfloat16
-
-
-def _parameters(family: Family, config: PreTrainedConfig) -> int:
-    import torch
-    import transformers
-
     with torch.device("meta"):
-        return sum(p.numel() for p in getattr(transformers, _CLASSES[family])(config).parameters())
+        model = cast("Any", AutoModelForImageTextToText).from_config(config)
+    return torch.float32 if model.num_parameters() < _SMALL else torch.bfloat16

@@ -52,8 +52,9 @@ def read_card(directory: Path, family: Family, name: str) -> ModelCard:
     """
     path = directory / CARD_FILE
     given = read_json(path) if path.is_file() else {}
+    dialect = "uitars-1.5" if "ui-tars-1.5" in name.lower() else _DIALECTS[family]
     try:
-        return ModelCard.model_validate({"dialect": _default_dialect(family, name)} | given)
+        return ModelCard.model_validate({"dialect": dialect} | given)
     except ValidationError as error:
         raise UsageError(f"{path}: {first_problem(error)}; see docs/models.md") from error
 
@@ -73,5 +74,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _default_dialect(family: Family, name: str) -> str:
-    return "uitars-1.5" if "ui-tars-1.5" in name.lower() else _DIALECTS[family]
+def first_line(error: Exception) -> str:
+    """The kind of an error and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

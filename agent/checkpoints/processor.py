@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from ...actions.errors import UsageError
 from ...perception.resize import ImageSpec
 from .byte_tokenizer import byte_level_tokenizer
-from .model_card import Family, read_json
+from .model_card import Family, first_line, read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -76,7 +76,7 @@ def _processor(directory: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def _channels(values: Sequence[float]) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in values)
+    red, green, blue = map(float, values)
     return red, green, blue
 
 
@@ -95,7 +95,7 @@ def read_tokenizer(directory: Path, config: PreTrainedConfig) -> Tokenizer:
     try:
         return cast("Tokenizer", AutoTokenizer.from_pretrained(directory, local_files_only=True))
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise UsageError(f"the tokenizer in {directory} cannot be loaded ({reason}); download it again") from error
 
 

@@ -10,7 +10,7 @@ from .byte_tokenizer import SPECIAL_TOKENS, byte_level_tokenizer
 from .model_card import CARD_FILE, Family
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
 VOCABULARY = 320
 _IDS = {token: 256 + i for i, token in enumerate(SPECIAL_TOKENS)}
@@ -56,26 +56,20 @@ def tiny_checkpoint(family: Family, directory: str | Path, *, seed: int = 0, **c
 
 def _model(family: Family) -> PreTrainedModel:
     """A model with initial weights so large that its logits depend on all of its input."""
-    import transformers
+    from transformers import AutoConfig, AutoModelForImageTextToText
 
-    ids = {name: _IDS[f"<|{token}|>"] for name, token in _TOKEN_NAMES.items()}
-    config: PreTrainedConfig = getattr(transformers, f"{_CLASSES[family]}Config")(
+    config = AutoConfig.for_model(
+        family,
         text_config=_TEXT | _TEXT_EXTRA[family] | {"initializer_range": 0.2},
         vision_config=_VISION[family] | {"initializer_range": 0.2},
         initializer_range=0.2,
         tie_word_embeddings=False,
-        **ids,
+        **{f"{name}_token_id": _IDS[f"<|{token}|>"] for name, token in _TOKEN_NAMES.items()},
     )
-    model_class = getattr(transformers, f"{_CLASSES[family]}ForConditionalGeneration")
-    return cast("PreTrainedModel", model_class(config).eval())
+    return cast("PreTrainedModel", cast("Any", AutoModelForImageTextToText).from_config(config).eval())
 
 
-_TOKEN_NAMES = {
-    "image_token_id": "image_pad",
-    "video_token_id": "video_pad",
-    "vision_start_token_id": "vision_start",
-    "vision_end_token_id": "vision_end",
-}
+_TOKEN_NAMES = {"image": "image_pad", "video": "video_pad"} | {name: name for name in ("vision_start", "vision_end")}
 _MROPE = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
 _MROPE_3 = _MROPE | {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
 _TEXT_EXTRA: dict[Family, dict[str, Any]] = {
@@ -92,4 +86,3 @@ _VISION: dict[Family, dict[str, Any]] = {
     | _TOWER_OUT
     | {"depth": 3, "patch_size": 16, "num_position_embeddings": 64, "deepstack_visual_indexes": [0, 1]},
 }
-_CLASSES: dict[Family, str] = {"qwen2_vl": "Qwen2VL", "qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}

@@ -1,24 +1,23 @@
 """Acceptance rules: pure functions from a draft tree and the target's probabilities to the accepted tokens.
 
-``greedy`` gives the tokens of greedy decoding. ``rejection`` gives tokens distributed as if each had been
-drawn from the target (Leviathan et al. 2023, arXiv 2211.17192; Chen et al. 2023, arXiv 2302.01318; for trees
-SpecInfer, arXiv 2305.09781; without replacement Sequoia, arXiv 2402.12374). ``typical`` (Medusa, arXiv
-2401.10774) is lossy: it accepts more and changes the distribution.
+``greedy`` gives the tokens of greedy decoding. ``rejection`` gives tokens distributed as if each had been drawn from
+the target (Leviathan et al. 2023, arXiv 2211.17192; Chen et al. 2023, arXiv 2302.01318; for trees SpecInfer, arXiv
+2305.09781; without replacement Sequoia, arXiv 2402.12374). ``typical`` (Medusa, arXiv 2401.10774) is lossy: it accepts
+more and changes the distribution. After a token in ``stop_ids`` nothing follows.
 
-Probabilities are computed node by node along the accepted path, because a row over the whole vocabulary is
-expensive and most nodes are never visited.
+Probabilities are computed node by node along the accepted path: a row over the whole vocabulary is expensive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .sampling import sample
-from .tree import DraftSamples, DraftTree, Probabilities
+from .tree import DraftTree, Probabilities
 
 Target = Callable[[int], Probabilities]
 """The target's distribution after a node, with temperature, top-p and masks applied.
@@ -58,11 +57,8 @@ def greedy(
 ) -> Accepted:
     """Accept drafts as long as they are the token that the target chooses.
 
-    Args:
-        tree: the verified tree.
-        choices: the target's token after each node. A function is called for accepted nodes only, from the
-            root downwards, so that a grammar can follow.
-        stop_ids: nothing follows one of these.
+    Where ``choices`` is a function, it is called for accepted nodes only, from the root downwards, so that a grammar
+    can follow.
     """
     choose = choices if callable(choices) else choices.__getitem__
     return _follow(tree, lambda node: int(choose(node)), stop_ids)
@@ -76,7 +72,7 @@ def _follow(tree: DraftTree, decide: Callable[[int], int], stop_ids: Collection[
     while True:
         token = decide(node)
         tokens.append(token)
-        child = tree.children(node).get(token)
+        child = tree.nodes[node].children.get(token)
         if child is None or token in stop_ids:
             return Accepted(tuple(nodes), tuple(tokens))
         nodes.append(child)
@@ -106,13 +102,7 @@ def rejection(
 
     A draw of ``c`` from ``q`` is accepted with probability ``min(1, p(c) / q(c))``. Otherwise ``p`` becomes
     the residual and the next draw is tried; if none is accepted, a token is drawn from what remains of ``p``.
-
-    Args:
-        tree: the verified tree.
-        target: the distribution after each node.
-        rng: source of randomness.
-        stop_ids: nothing follows one of these.
-        residual: the residual rule; tests pass wrong ones.
+    ``residual`` is a parameter because tests pass wrong rules.
 
     Raises:
         FloatingPointError: the target's probabilities are not numbers.
@@ -122,32 +112,25 @@ def rejection(
 
 def _decide(tree: DraftTree, node: int, p: Probabilities, rng: np.random.Generator, residual: Residual) -> int:
     """The token after a node."""
-    for token in tree.fixed(node):
+    for token in tree.nodes[node].fixed:
         if rng.random() < p[token]:
             return token
         p = residual(p, token)
-    for draws in tree.draws(node):
-        for token, q in _rounds(draws):
+    for draws in tree.nodes[node].draws:
+        q = draws.q
+        for token in draws.tokens:
             if rng.random() * q[token] < p[token]:
                 return token
             p = residual(p, q)
+            q = q if draws.replacement else subtract(q, token)
     return sample(p, rng)
-
-
-def _rounds(draws: DraftSamples) -> Iterator[tuple[int, Probabilities]]:
-    """Each draw with the distribution it came from."""
-    q = draws.q
-    for token in draws.tokens:
-        yield token, q
-        if not draws.replacement:
-            q = subtract(q, token)
 
 
 def typical_threshold(p: Probabilities, epsilon: float = 0.09, delta: float = 0.3) -> float:
     """The probability above which typical acceptance accepts a token: ``min(epsilon, delta exp(-H(p)))``.
 
-    The more uncertain the target is (``H``: entropy in nats), the less likely tokens are accepted. The
-    defaults are those of the Medusa paper.
+    ``H`` is the entropy in nats: the more uncertain the target, the less likely tokens are accepted. The defaults are
+    those of the Medusa paper.
     """
     entropy = -float(np.sum(p * np.log(np.maximum(p, 1e-30))))
     return min(epsilon, delta * float(np.exp(-entropy)))
@@ -162,30 +145,23 @@ def typical(
 ) -> Accepted:
     """Typical acceptance: the longest path on which every token is above ``typical_threshold``. LOSSY.
 
-    Replies are likelier than those that the target would have drawn, even at temperature 1. Of equally long
-    paths the likeliest is taken.
-
-    Args:
-        tree: the verified tree.
-        target: the distribution after each node.
-        rng: source of randomness.
-        stop_ids: nothing follows one of these.
-        last: the distribution of the token after the accepted path; by default ``target``.
+    Replies are likelier than those that the target would have drawn, even at temperature 1. Of equally long paths the
+    likeliest is taken. The token after it is drawn from ``last``, by default the target's distribution.
 
     Raises:
         FloatingPointError: the target's probabilities are not numbers.
     """
     score = {0: 0.0}
-    depths, best = tree.depths, 0
-    for node in range(len(tree)):
-        if node not in score or not tree.children(node) or (node and tree.tokens[node] in stop_ids):
+    best = 0
+    for index, node in enumerate(tree.nodes):
+        if index not in score or not node.children or (index and node.token in stop_ids):
             continue
-        p = _checked(target(node), node)
+        p = _checked(target(index), index)
         threshold = typical_threshold(p)
-        for token, child in tree.children(node).items():
+        for token, child in node.children.items():
             if p[token] > threshold:
-                score[child] = score[node] + float(np.log(p[token]))
-                best = max(best, child, key=lambda index: (depths[index], score[index], -index))
+                score[child] = score[index] + float(np.log(p[token]))
+                best = max(best, child, key=lambda index: (tree.nodes[index].depth, score[index], -index))
     path, tokens = tree.path(best), tree.path_tokens(best)
     if tokens and tokens[-1] in stop_ids:
         return Accepted(path[:-1], tokens)

@@ -1,10 +1,8 @@
 """Merges the trees of several drafters and spends no more on drafting than it saves.
 
-All decisions are pure functions of counters. On a CPU, a forward over 64 tokens takes about four times as
-long as one over a single token; on a GPU, about as long.
-
-The constants were chosen on simulated drafters (tests/agent/decoding/test_adaptive.py): a useless drafter
-costs at most 5 % of the time from 40 forwards on, and a useful one drafts chains of about the best length.
+All decisions are pure functions of counters. The constants were chosen on simulated drafters
+(tests/agent/decoding/test_adaptive.py): a useless drafter costs at most 5 % of the time from 40 forwards on, and a
+useful one drafts chains of about the best length.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -51,12 +50,8 @@ _ROUNDING = 1e-9
 class VerifyCost:
     """Cost of a forward over several tokens, as a multiple of a forward over one.
 
-    Costs are interpolated linearly between the widths and extrapolated beyond the last one. The defaults are
-    close to what was measured on server CPUs.
-
-    Attributes:
-        widths: numbers of tokens, rising from 1.
-        costs: the cost at each width.
+    Costs are interpolated linearly between the widths (numbers of tokens, rising from 1) and extrapolated beyond the
+    last one. The defaults are close to what was measured on server CPUs; on a GPU, all widths cost about the same.
     """
 
     widths: tuple[int, ...] = (1, 4, 8, 16, 32, 64)
@@ -104,11 +99,7 @@ class VerifyCost:
 def best_size(values: Iterable[float], cost: VerifyCost) -> int:
     """The number of drafted nodes, likeliest first, that yields the most tokens per time.
 
-    A forward is expected to yield one token plus the sum of the nodes' values.
-
-    Args:
-        values: probability of each node to be accepted.
-        cost: of the verify forward.
+    A forward is expected to yield one token plus the sum of the nodes' values, their probabilities to be accepted.
     """
     best, size, expected = 1.0 / cost(1), 0, 1.0
     for count, value in enumerate(sorted(values, reverse=True), start=1):
@@ -155,10 +146,7 @@ class DrafterStats:
         return replace(self, trials=tuple(trials), accepted=tuple(accepted))
 
     def add_allowance(self, forwards: float, token_cost: float) -> DrafterStats:
-        """Add the allowance for forwards that the target ran; it saves up to the cost of one attempt.
-
-        ``token_cost`` is the cost of verifying one drafted token.
-        """
+        """Add the allowance for forwards that the target ran; it saves up to the cost of one attempt."""
         limit = max(MAX_ALLOWANCE, self.draft_cost + token_cost)
         balance = min(self.balance + ALLOWANCE_PER_FORWARD * forwards, limit)
         return replace(self, balance=max(self.balance, balance))
@@ -171,7 +159,7 @@ class DrafterStats:
             saved: forwards.
             spent: forwards, on its proposal and on verifying it.
             used: whether any of its tokens was verified.
-            token_cost: of verifying one drafted token.
+            token_cost: forwards that verifying one drafted token costs.
         """
         balance = min(self.balance + saved - spent, MAX_BALANCE)
         stats = replace(self, balance=balance, unused_rounds=0 if used else self.unused_rounds + 1)
@@ -204,11 +192,8 @@ class AdaptiveDrafter:
     Args:
         drafters: with different names.
         cost: of a verify forward.
-        clock: seconds; drafters are charged for their time by it.
+        clock: measures the drafters' time, in seconds.
         share: maximum number of nodes per drafter.
-
-    Attributes:
-        stats: of each drafter, by name.
     """
 
     name = "adaptive"
@@ -272,14 +257,7 @@ class AdaptiveDrafter:
         return union.cut(min(budget, best_size(union.values()[1:], self._cost)))
 
     def update(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
-        """Learn from a verify forward.
-
-        Args:
-            tree: the verified tree, as ``propose`` returned it.
-            accepted: what was accepted of it.
-            seconds: that the forward took.
-            prompt: whether the forward also read the prompt; the cost of the tree is then negligible.
-        """
+        """Learn from a verify forward; where it also read the ``prompt``, the cost of the tree is negligible."""
         node_cost = 0.0
         if prompt:
             self._prompt_seconds += seconds
@@ -302,7 +280,7 @@ class AdaptiveDrafter:
                 self._seconds[name] = 0.0
             if name in self._proposal_seconds:
                 stats = self._learn(stats.add_allowance(forwards, token_cost), tree, accepted, name)
-                stats = stats.close_round(self._round, saved.get(name, 0.0), spent, used, token_cost)
+                stats = stats.close_round(self._round, saved[name], spent, used, token_cost)
             else:
                 # The cost of observing comes off first; otherwise an attempt might never be affordable.
                 stats = replace(stats, balance=stats.balance - spent).add_allowance(forwards, token_cost)
@@ -324,29 +302,25 @@ class AdaptiveDrafter:
 def _shares(tree: DraftTree) -> dict[str, float]:
     """How many of a tree's nodes each drafter proposed; nodes of several drafters count in parts."""
     shares: dict[str, float] = {}
-    for node in range(1, len(tree)):
-        for name in tree.sources(node):
-            shares[name] = shares.get(name, 0.0) + 1 / len(tree.sources(node))
+    for node in tree.nodes[1:]:
+        for name in node.sources:
+            shares[name] = shares.get(name, 0.0) + 1 / len(node.sources)
     return shares
 
 
-def _saved(tree: DraftTree, nodes: Iterable[int], seconds: Mapping[str, float]) -> dict[str, float]:
+def _saved(tree: DraftTree, nodes: Iterable[int], seconds: Mapping[str, float]) -> Counter[str]:
     """Forwards saved by each drafter: an accepted node counts for the cheapest drafter that proposed it.
 
     So an expensive drafter that repeats a cheap one saves nothing, however often it is right.
     """
-    saved: dict[str, float] = {}
-    for node in nodes:
-        cheapest = min(tree.sources(node), key=lambda name: seconds[name])
-        saved[cheapest] = saved.get(cheapest, 0.0) + 1.0
-    return saved
+    return Counter(min(tree.nodes[node].sources, key=lambda name: seconds[name]) for node in nodes)
 
 
 def _results(tree: DraftTree, accepted: Accepted, name: str) -> list[tuple[float, bool]]:
     """Confidence and outcome of each of a drafter's tokens whose parent was accepted."""
     results = []
     for node, token in zip((0, *accepted.nodes), accepted.tokens, strict=True):
-        for child in tree.children(node).values():
-            if name in tree.sources(child):
-                results.append((tree.sources(child)[name], tree.tokens[child] == token))
+        for child in (tree.nodes[index] for index in tree.nodes[node].children.values()):
+            if name in child.sources:
+                results.append((child.sources[name], child.token == token))
     return results

@@ -33,14 +33,9 @@ class DraftState:
     banned: Collection[int] = frozenset()
     rng: np.random.Generator | None = field(default=None, compare=False)
 
-    @property
-    def root(self) -> int:
-        """The last committed token."""
-        return self.ids[-1]
-
     def tree(self) -> DraftTree:
         """An empty tree to propose in."""
-        return DraftTree(self.root, self.banned)
+        return DraftTree(self.ids[-1], self.banned)
 
 
 class Drafter(Protocol):
@@ -54,20 +49,10 @@ class Drafter(Protocol):
         """Its name in trees and reports; unique among the drafters of a policy."""
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
-        """A reply to a prompt begins.
-
-        Args:
-            prompt: all tokens, image tokens included.
-            instruction: the tokens of the task's text.
-        """
+        """A reply begins: to all tokens of a prompt, image tokens included, of which some spell the instruction."""
 
     def propose(self, state: DraftState, budget: int) -> DraftTree:
         """A tree of at most ``budget`` drafted nodes; a bare root for no proposal."""
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
-        """Tokens were committed to the reply.
-
-        Args:
-            ids: in order; the last one is the next round's root.
-            hidden: tokens x hidden size; the target's states that predicted them.
-        """
+        """Tokens were committed to the reply; ``hidden`` (tokens x hidden size) are the states that predicted them."""

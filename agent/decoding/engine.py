@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -15,7 +15,7 @@ from .adaptive import AdaptiveDrafter, Clock
 from .draft import Drafter, DraftState
 from .grammar import GrammarConstraint
 from .layout import Segment, TextSegment, layout_prompt
-from .sampling import Sampling
+from .sampling import GenerationLimits, Sampling
 from .session import Prefill, Session
 from .tree import DraftTree
 from .verify import Acceptance, Verifier
@@ -32,21 +32,6 @@ class LearningDrafter(Drafter, Protocol):
 
 
 @dataclass(frozen=True)
-class GenerationLimits:
-    """What may be in a reply, and where it ends.
-
-    Attributes:
-        stop_ids: any of these tokens ends the reply.
-        banned_ids: never generated: image tokens, and ids that the tokenizer does not know.
-        max_new_tokens: the reply is cut off here.
-    """
-
-    stop_ids: frozenset[int]
-    banned_ids: frozenset[int] = frozenset()
-    max_new_tokens: int = 256
-
-
-@dataclass(frozen=True)
 class Generation:
     """A reply and what it took.
 
@@ -55,9 +40,7 @@ class Generation:
         finished: whether a stop token ended it; False when it was cut off.
         forwards: forwards of the language model after the prefill.
         accepted_tokens: tokens of the reply that were accepted drafts.
-        prompt_tokens: tokens of the prompt.
-        new_tokens: prompt tokens that were not in the cache.
-        images_encoded: forwards of the vision tower.
+        prefill: how the prompt was read.
         timings: seconds per phase (``encode``, ``prefill``, ``decode``).
     """
 
@@ -65,10 +48,8 @@ class Generation:
     finished: bool
     forwards: int
     accepted_tokens: int
-    prompt_tokens: int
-    new_tokens: int
-    images_encoded: int
-    timings: dict[str, float] = field(default_factory=dict)
+    prefill: Prefill
+    timings: dict[str, float]
 
 
 @torch.inference_mode()
@@ -97,13 +78,13 @@ def generate(
         instruction: the task's own tokens, for drafters.
         acceptance: ``exact``, or ``typical``, which is lossy (docs/decoding.md).
         budget: maximum number of drafted nodes per forward.
-        clock: seconds; times the forwards for the drafter.
+        clock: times the forwards for the drafter, in seconds.
 
     Raises:
         FloatingPointError: the model's scores are not finite.
         ValueError: the prompt is empty, or a screenshot in it cannot be resized.
     """
-    verifier = Verifier(session.network, sampling, limits.banned_ids, limits.stop_ids, constraint, acceptance)
+    verifier = Verifier(session.network, limits, sampling, constraint, acceptance)
     ids = list(layout_prompt(prompt, session.network.image_token).ids)
     drafter = drafter or AdaptiveDrafter(())
     reply = _Reply(session, limits, verifier, drafter, sampling.temperature, clock, ids, len(ids))
@@ -111,8 +92,9 @@ def generate(
     prefill = reply.begin(prompt, instruction, budget)
     while not reply.ended:
         reply.advance(budget)
-    decode = time.perf_counter() - started - sum(prefill.timings.values())
-    return reply.generation(prefill, prefill.timings | {"decode": decode})
+    timings = prefill.timings | {"decode": time.perf_counter() - started - sum(prefill.timings.values())}
+    tokens = tuple(reply.ids[reply.start :])
+    return Generation(tokens, reply.finished, reply.forwards, reply.accepted_tokens, prefill, timings)
 
 
 @dataclass(eq=False)
@@ -150,19 +132,6 @@ class _Reply:
         hidden = self.session.verify(tree)
         self.forwards += 1
         self._accept(tree, hidden, started)
-
-    def generation(self, prefill: Prefill, timings: dict[str, float]) -> Generation:
-        """The reply as it is now."""
-        return Generation(
-            tuple(self.ids[self.start :]),
-            self.finished,
-            self.forwards,
-            self.accepted_tokens,
-            prefill.prompt_tokens,
-            prefill.new_tokens,
-            prefill.images_encoded,
-            timings,
-        )
 
     @property
     def _remaining(self) -> int:

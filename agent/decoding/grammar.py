@@ -1,7 +1,6 @@
 """Constrained decoding: which tokens a grammar allows next, and which it forces.
 
-The grammar engine is llguidance: it has no dependencies, reads Lark, works on the bytes of a tokenizer's
-tokens (byte-level BPE and byte fallback alike), and can roll back tokens.
+The grammar engine is llguidance: it reads Lark, works on the bytes of tokens, and can roll back tokens.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...actions.errors import MissingPartError, UsageError
+from ...actions.errors import UsageError
+from ...actions.extras import need_package
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -25,7 +25,7 @@ class TokenTable:
     Args:
         tokenizer: a fast tokenizer.
         vocabulary: number of the model's logits, which may exceed the number of tokens.
-        stop_ids: tokens that end a reply; by default the tokenizer's end token.
+        stop_ids: tokens that end a reply; by default the tokenizer's end token, which is ``stop_id`` in any case.
 
     Raises:
         MissingPartError: llguidance is not installed.
@@ -34,10 +34,7 @@ class TokenTable:
     def __init__(
         self, tokenizer: PreTrainedTokenizerFast, vocabulary: int | None = None, stop_ids: Collection[int] = ()
     ) -> None:
-        try:
-            from llguidance.hf import from_tokenizer
-        except ImportError as error:
-            raise MissingPartError("constrained decoding needs llguidance: pip install llguidance") from error
+        from_tokenizer = need_package("llguidance.hf").from_tokenizer
         end = tokenizer.eos_token_id
         # llguidance takes the first one for the end token.
         stops = sorted(stop_ids, key=lambda token: (token != end, token)) or None
@@ -67,11 +64,6 @@ class GrammarConstraint:
         if self._matcher.is_error():
             raise UsageError(f"the grammar cannot be used: {self._matcher.get_error()}")
 
-    @property
-    def stop_id(self) -> int:
-        """The token that most likely ends a reply: the tokenizer's end token."""
-        return self.table.stop_id
-
     def start(self) -> GrammarState:
         """The state before the first token of a reply."""
         return GrammarState(self.table, self._matcher.deep_copy())
@@ -97,10 +89,7 @@ class GrammarState:
         return not self._stopped and bool(self._matcher.is_accepting())
 
     def mask(self) -> NDArray[np.bool_]:
-        """The tokens that may come next, stop tokens included; none after the end of the reply.
-
-        Where the text is forced, only the token that the tokenizer would use is allowed.
-        """
+        """The tokens that may come next, stop tokens included; of forced text, only the one that the tokenizer uses."""
         if self._stopped:
             return np.zeros(self._table.vocabulary, dtype=np.bool_)
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
@@ -140,10 +129,9 @@ class GrammarState:
             raise ValueError(f"cannot take back {count} tokens: {self._matcher.get_error()}")
 
     def forced(self) -> tuple[int, ...]:
-        """The forced text that comes next, in the tokens that the tokenizer would use.
+        """The forced text that comes next, in the tokens that the tokenizer would use; others may spell it, too.
 
-        Other tokens may spell the same text, so this is only a draft. Tokens that could merge with later text
-        are left out.
+        Tokens that could merge with later text are left out.
         """
         if self._stopped:
             return ()

@@ -1,14 +1,13 @@
 """A prompt as segments of text and images, and the position of each token.
 
-Qwen-VL models have three positions per token (multimodal RoPE). A text token has the same position on the
-temporal, vertical and horizontal axis. The tokens of an image share one temporal position and count rows and
-columns from there. Text after an image starts after its longer side, so the next position is smaller than the
-number of tokens before it.
+Qwen-VL models have three positions per token (multimodal RoPE). A text token has the same position on the temporal,
+vertical and horizontal axis. The tokens of an image share one temporal position and count rows and columns from there.
+Text after an image starts after its longer side, so the next position is smaller than the number of tokens before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,14 +55,6 @@ Segment = TextSegment | ImageSegment
 
 
 @dataclass(frozen=True)
-class PlacedImage:
-    """An image and the index of its first token."""
-
-    image: ImageSegment
-    start: int
-
-
-@dataclass(frozen=True)
 class PromptLayout:
     """A prompt, token by token.
 
@@ -71,20 +62,20 @@ class PromptLayout:
         ids: one id per token; an image's tokens all have the image token's id.
         positions: 3 x tokens: temporal, vertical, horizontal.
         next_position: of the first token after the prompt, on all axes.
-        images: in order.
+        images: by the index of their first token, in order.
     """
 
     ids: tuple[int, ...]
     positions: Positions
     next_position: int
-    images: tuple[PlacedImage, ...]
+    images: Mapping[int, ImageSegment]
 
 
 def layout_prompt(prompt: Sequence[Segment], image_token: int) -> PromptLayout:
     """The tokens of a prompt and their positions."""
     ids: list[int] = []
     blocks: list[Positions] = []
-    images: list[PlacedImage] = []
+    images: dict[int, ImageSegment] = {}
     position = 0
     for segment in prompt:
         if isinstance(segment, TextSegment):
@@ -92,12 +83,12 @@ def layout_prompt(prompt: Sequence[Segment], image_token: int) -> PromptLayout:
             blocks.append(text_positions(position, len(segment.ids)))
             position += len(segment.ids)
         else:
-            images.append(PlacedImage(segment, len(ids)))
+            images[len(ids)] = segment
             ids += [image_token] * len(segment)
             blocks.append(image_positions(position, segment.rows, segment.columns))
             position += max(segment.rows, segment.columns)
     joined = np.concatenate(blocks, axis=1) if blocks else np.zeros((3, 0), dtype=np.int64)
-    return PromptLayout(tuple(ids), joined, position, tuple(images))
+    return PromptLayout(tuple(ids), joined, position, images)
 
 
 def text_positions(start: int, count: int) -> Positions:
@@ -111,7 +102,7 @@ def image_positions(start: int, rows: int, columns: int) -> Positions:
     return start + np.stack([np.zeros_like(row), row, column])
 
 
-def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """The number of first tokens that two sequences share."""
+def common_prefix(left: Sequence[object], right: Sequence[object]) -> int:
+    """The number of first items that two sequences share."""
     pairs = enumerate(zip(left, right, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(left), len(right)))

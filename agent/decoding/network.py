@@ -1,13 +1,14 @@
 """The target model as decoding uses it: embed tokens, encode images, run the layers, score tokens.
 
-Only the layers of transformers are used. Positions and masks are always passed, never inferred: the models
-store one ``rope_deltas`` for all callers, so they would infer positions for whoever called last.
+Positions and masks are always passed to the layers of transformers, never inferred: the models store one
+``rope_deltas`` for all callers, so they would infer positions for whoever called last.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,10 +17,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...perception.resize import Patches
-from .vision import Features
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Features:
+    """A screenshot as the language model reads it.
+
+    Attributes:
+        tokens: image tokens x hidden size.
+        deep: DeepStack features, which Qwen3-VL adds to the first layers' states, one per layer; else empty.
+    """
+
+    tokens: Tensor
+    deep: tuple[Tensor, ...] = ()
+
+    def __getitem__(self, part: slice) -> Features:
+        return Features(self.tokens[part], tuple(layer[part] for layer in self.deep))
+
+    @classmethod
+    def join(cls, parts: Sequence[Features]) -> Features:
+        """The features of several images, concatenated."""
+        layers = zip(*(part.deep for part in parts), strict=True)
+        return cls(torch.cat([part.tokens for part in parts]), tuple(torch.cat(layer) for layer in layers))
 
 
 class Network:
@@ -77,8 +99,7 @@ class Network:
         Args:
             embeddings: tokens x hidden size.
             positions: 3 x tokens.
-            mask: tokens x (cached + tokens), added to the attention scores. Boolean masks give wrong results
-                with eager attention.
+            mask: tokens x (cached + tokens), added to the scores. Boolean ones give wrong results with eager attention.
             cache: keys and values of all earlier tokens.
             visual: which of the tokens are image tokens, and their features.
 

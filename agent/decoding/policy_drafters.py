@@ -1,8 +1,4 @@
-"""The drafters of one policy, from the text of ``--decoding``.
-
-Drafters belong to one policy: they draft from the replies of its earlier episodes, which no other policy
-sees.
-"""
+"""The drafters of one policy, from the text of ``--decoding``; they draft from the replies of its earlier episodes."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from .draft import Drafter
 from .drafters.grammar import GrammarDrafter
 from .drafters.suffix import SuffixDrafter
 from .layout import Segment
-from .target import ANY_SIZE, ReplyGrammars, TargetModel
+from .target import TargetModel
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,13 +32,13 @@ class PromptAwareDrafter(Protocol):
 class ReplyGrammarDrafter(GrammarDrafter):
     """A grammar drafter whose grammar follows the size of the newest screenshot."""
 
-    def __init__(self, grammars: ReplyGrammars) -> None:
-        super().__init__(grammars.of(ANY_SIZE, ANY_SIZE))
-        self._grammars = grammars
+    def __init__(self, target: TargetModel) -> None:
+        super().__init__(target.grammar())
+        self._target = target
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
         """Use the grammar for this screenshot from the next reply on."""
-        self.constrain(self._grammars.of(screenshot, resized))
+        self.constraint = self._target.grammar(screenshot, resized)
 
 
 def _heads(target: TargetModel, method: str) -> Drafter:
@@ -53,7 +49,7 @@ def _heads(target: TargetModel, method: str) -> Drafter:
 
 _BUILDERS: Final[Mapping[str, Callable[[TargetModel], Drafter]]] = {
     "suffix": lambda target: SuffixDrafter(unknown={target.network.image_token}),
-    "grammar": lambda target: ReplyGrammarDrafter(target.grammars),
+    "grammar": ReplyGrammarDrafter,
     "medusa": lambda target: _heads(target, "medusa"),
     "mtp": lambda target: _heads(target, "mtp"),
 }
@@ -82,11 +78,7 @@ def parse_methods(decoding: str) -> tuple[str, ...]:
 
 
 class PolicyDrafters:
-    """The drafters of one policy, combined in ``drafter``.
-
-    Args:
-        target: the model to draft for.
-        decoding: methods as ``parse_methods`` reads them.
+    """The drafters of one policy, combined in ``drafter``, from methods as ``parse_methods`` reads them.
 
     Raises:
         UsageError: a method is unknown, or does not fit the checkpoint or the dialect.

@@ -1,4 +1,4 @@
-"""How the next token is chosen: a distribution from scores, and a draw from it."""
+"""How the next token is chosen, and where a reply ends: a distribution from scores, and a draw from it."""
 
 from __future__ import annotations
 
@@ -83,3 +83,18 @@ def _nucleus(p: Probabilities, top_p: float) -> Probabilities:
     rest[kept] = p[kept]
     rest /= rest.sum()
     return rest
+
+
+@dataclass(frozen=True)
+class GenerationLimits:
+    """What may be in a reply, and where it ends.
+
+    Attributes:
+        stop_ids: any of these tokens ends the reply.
+        banned_ids: never generated: image tokens, and ids that the tokenizer does not know.
+        max_new_tokens: the reply is cut off here.
+    """
+
+    stop_ids: frozenset[int]
+    banned_ids: frozenset[int] = frozenset()
+    max_new_tokens: int = 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,9 +15,8 @@ from torch import Tensor
 
 from ...perception.resize import ImageSpec, to_patches
 from .layout import PromptLayout, Segment, common_prefix, layout_prompt, text_positions
-from .network import Network
+from .network import Features, Network
 from .tree import DraftTree
-from .vision import Features, FeatureStore
 
 _CHUNK = 2048
 
@@ -26,15 +26,14 @@ class Prefill:
     """The result of reading a prompt.
 
     Attributes:
-        hidden: the state after the last token, which predicts the first token of the reply.
-        states: nodes x hidden size; of the draft tree read with it, whose root is the prompt's last token.
+        states: nodes x hidden size; of the prompt's last token, which predicts the reply's first one, and of the
+            drafts read with the prompt.
         prompt_tokens: tokens of the prompt.
         new_tokens: prompt tokens that were not in the cache.
         images_encoded: forwards of the vision tower.
         timings: seconds of ``encode`` (images) and ``prefill`` (language model).
     """
 
-    hidden: Tensor
     states: Tensor
     prompt_tokens: int
     new_tokens: int
@@ -45,19 +44,21 @@ class Prefill:
 class Session:
     """A KV cache that computes only what is new in a prompt.
 
-    The longest prefix that a prompt shares with the cached conversation is kept, and the rest is dropped.
-    Cached keys contain their positions (RoPE), so nothing after the first difference can be kept.
+    The longest prefix that a prompt shares with the cached conversation is kept, and the rest is dropped. Cached keys
+    contain their positions (RoPE), so nothing after the first difference can be kept. Sessions may share a network.
 
     Args:
-        network: the model; sessions may share it.
+        network: the model.
         spec: how screenshots are cut for it.
-        features: how many screenshots' features to cache; the least recently used are dropped first.
+        features: how many screenshots' features to cache; the least recently used are dropped first, but none that
+            a prompt needs.
     """
 
     def __init__(self, network: Network, spec: ImageSpec, features: int = 16) -> None:
         self.network = network
         self._spec = spec
-        self._features = FeatureStore(features)
+        self._capacity = features
+        self._features: OrderedDict[str, Features] = OrderedDict()
         self._codes: dict[str, int] = {}
         self.reset()
 
@@ -81,10 +82,8 @@ class Session:
     def prefill(self, prompt: Sequence[Segment], tree: DraftTree | None = None) -> Prefill:
         """Read a prompt, reusing what is cached of it.
 
-        Args:
-            prompt: ends with text.
-            tree: drafts of the reply's first tokens, read in the same forward; its root is the prompt's last
-                token. Call ``keep`` afterwards.
+        Drafts of the reply's first tokens are read in the same forward, in a tree whose root is the prompt's last
+        token, of text; call ``keep`` afterwards.
 
         Raises:
             ValueError: the prompt is empty, or a screenshot cannot be resized.
@@ -110,8 +109,7 @@ class Session:
             self._next_position, self._unconfirmed = layout.next_position - 1, len(tree)
         self._synchronize()
         timings = {"encode": encode_seconds, "prefill": time.perf_counter() - started}
-        states = hidden[-len(tree) :]
-        return Prefill(states[0], states, len(keys), len(keys) - kept, encoded, timings)
+        return Prefill(hidden[-len(tree) :], len(keys), len(keys) - kept, encoded, timings)
 
     def extend(self, ids: Sequence[int]) -> Tensor:
         """Append tokens of the reply; returns their states, tokens x hidden size."""
@@ -138,11 +136,7 @@ class Session:
         return hidden
 
     def keep(self, nodes: Sequence[int]) -> None:
-        """Keep the root of the last verified tree and the accepted nodes; drop the others.
-
-        Args:
-            nodes: a path from the root, without the root.
-        """
+        """Keep the root of the last verified tree and the accepted nodes, a path from it; drop the others."""
         width, self._unconfirmed = self._unconfirmed, 0
         start, kept = self.length - width, 1 + len(nodes)
         if tuple(nodes) != tuple(range(1, kept)):
@@ -155,19 +149,16 @@ class Session:
         self._truncate(self.length - count)
         self._next_position -= count
 
-    def _read(
-        self, layout: PromptLayout, keys: Sequence[int], begin: int, end: int, tree: DraftTree | None = None
-    ) -> Tensor:
+    def _read(self, layout: PromptLayout, keys: Sequence[int], begin: int, end: int, tree: DraftTree | None) -> Tensor:
         """Run tokens ``begin`` to ``end`` of a prompt and the drafts after them; earlier ones are cached."""
         tree = tree or DraftTree(layout.ids[end - 1])
         embeddings = self.network.embed([*layout.ids[begin:end], *tree.tokens[1:]])
         visual = torch.zeros(len(embeddings), dtype=torch.bool, device=embeddings.device)
         parts: list[Features] = []
-        for placed in layout.images:
-            first, last = max(placed.start, begin), min(placed.start + len(placed.image), end)
+        for start, image in layout.images.items():
+            first, last = max(start, begin), min(start + len(image), end)
             if first < last:
-                features = self._features[placed.image.screenshot.digest]
-                parts.append(features[first - placed.start : last - placed.start])
+                parts.append(self._features[image.screenshot.digest][first - start : last - start])
                 visual[first - begin : last - begin] = True
         mask = self.network.attention_mask(begin, _prompt_mask(end - begin, tree))
         drafted = np.tile(layout.next_position - 1 + tree.depths[1:], (3, 1))
@@ -222,19 +213,23 @@ class Session:
 
     def _encode(self, layout: PromptLayout, kept: int) -> int:
         """Encode all images that end after token ``kept``; returns how many were not cached."""
-        needed = {
-            placed.image.screenshot.digest: placed.image.screenshot
-            for placed in layout.images
-            if placed.start + len(placed.image) > kept
-        }
-        return self._features.ensure(needed, lambda shot: self.network.encode(to_patches(shot, self._spec)))
+        shots = [image.screenshot for start, image in layout.images.items() if start + len(image) > kept]
+        needed = {screenshot.digest: screenshot for screenshot in shots}
+        missing = [digest for digest in needed if digest not in self._features]
+        for digest in missing:
+            self._features[digest] = self.network.encode(to_patches(needed[digest], self._spec))
+        for digest in needed:
+            self._features.move_to_end(digest)
+        while len(self._features) > max(self._capacity, len(needed)):
+            self._features.popitem(last=False)
+        return len(missing)
 
     def _key(self, layout: PromptLayout) -> list[int]:
         """The prompt's ids, with a negative number for each different image."""
         keys = list(layout.ids)
-        for placed in layout.images:
-            code = self._codes.setdefault(placed.image.screenshot.digest, -1 - len(self._codes))
-            keys[placed.start : placed.start + len(placed.image)] = [code] * len(placed.image)
+        for start, image in layout.images.items():
+            code = self._codes.setdefault(image.screenshot.digest, -1 - len(self._codes))
+            keys[start : start + len(image)] = [code] * len(image)
         return keys
 
     def _synchronize(self) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast
 
 from ...actions.dialects import Dialect
 from ...actions.geometry import Size
-from .engine import GenerationLimits
 from .grammar import GrammarConstraint, TokenTable
 from .network import Network
 from .reply_grammar import reply_grammar
+from .sampling import GenerationLimits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -22,7 +22,7 @@ ANY_SIZE: Final = Size(1000, 1000)
 """A screenshot size to use before the first screenshot is known."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class TargetModel:
     """A checkpoint with its layers, the dialect of its replies, and the limits on them."""
 
@@ -30,33 +30,21 @@ class TargetModel:
     network: Network
     dialect: Dialect
     limits: GenerationLimits
+    _last: tuple[str, GrammarConstraint] | None = field(default=None, init=False, repr=False)
+
+    def grammar(self, screenshot: Size = ANY_SIZE, resized: Size = ANY_SIZE) -> GrammarConstraint:
+        """The grammar of replies to a screenshot, given its size and the size that the model sees; the last is cached.
+
+        Raises:
+            MissingPartError: llguidance is not installed.
+            UsageError: there is no grammar for the dialect.
+        """
+        text = reply_grammar(self.dialect, screenshot, resized, self.checkpoint.tokenizer.get_vocab())
+        if self._last is None or self._last[0] != text:
+            self._last = (text, GrammarConstraint(self._table, text))
+        return self._last[1]
 
     @cached_property
-    def grammars(self) -> ReplyGrammars:
-        """The grammars of its replies, shared by all users; raises as ``ReplyGrammars`` does."""
-        return ReplyGrammars(self)
-
-
-class ReplyGrammars:
-    """The grammar of a target's replies for each screenshot size; the last one is cached.
-
-    Raises:
-        MissingPartError: llguidance is not installed.
-        UsageError: there is no grammar for the dialect.
-    """
-
-    def __init__(self, target: TargetModel) -> None:
-        self._target = target
-        self._table: TokenTable | None = None
-        self._cached: tuple[str, GrammarConstraint] | None = None
-        self.of(ANY_SIZE, ANY_SIZE)
-
-    def of(self, screenshot: Size, resized: Size) -> GrammarConstraint:
-        """The grammar of replies to a screenshot, given its size and the size that the model sees."""
-        target = self._target
-        tokenizer = cast("PreTrainedTokenizerFast", target.checkpoint.tokenizer)
-        text = reply_grammar(target.dialect, screenshot, resized, tokenizer.get_vocab())
-        if self._cached is None or self._cached[0] != text:
-            self._table = self._table or TokenTable(tokenizer, target.network.vocabulary, target.limits.stop_ids)
-            self._cached = (text, GrammarConstraint(self._table, text))
-        return self._cached[1]
+    def _table(self) -> TokenTable:
+        tokenizer = cast("PreTrainedTokenizerFast", self.checkpoint.tokenizer)
+        return TokenTable(tokenizer, self.network.vocabulary, self.limits.stop_ids)

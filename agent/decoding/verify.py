@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 from typing import Final, Literal, get_args
 
@@ -15,7 +14,7 @@ from ...actions.errors import UsageError
 from .acceptance import Accepted, greedy, rejection, subtract, typical
 from .grammar import GrammarConstraint
 from .network import Network
-from .sampling import Sampling, distribution, sample
+from .sampling import GenerationLimits, Sampling, distribution, sample
 from .tree import DraftTree, Probabilities
 
 Acceptance = Literal["exact", "typical"]
@@ -37,44 +36,31 @@ def parse_acceptance(text: str) -> Acceptance:
 class Verifier:
     """Applies an acceptance rule to one reply, forward by forward.
 
-    ``exact`` at temperature 0 accepts the tokens of greedy decoding. Above 0 it draws one uniform number per
-    token of the reply. With deterministic drafts this number decides the token itself, so that a seed gives
-    the same reply with any drafts and with none. Randomly drawn drafts go through rejection sampling, which
-    accepts more of them.
-
-    Args:
-        network: scores states.
-        sampling: how tokens are chosen.
-        banned: ids that are never chosen.
-        stop_ids: nothing follows one of these.
-        constraint: the grammar of the reply; None for any reply.
-        acceptance: ``exact``, or ``typical``, which is lossy.
+    ``exact`` at temperature 0 accepts the tokens of greedy decoding. Above 0 it draws one uniform number per token of
+    the reply. With deterministic drafts this number decides the token itself, so that a seed gives the same reply with
+    any drafts and with none. Randomly drawn drafts go through rejection sampling, which accepts more of them.
+    ``typical`` is lossy.
     """
 
     def __init__(
         self,
         network: Network,
+        limits: GenerationLimits,
         sampling: Sampling = Sampling(),
-        banned: Collection[int] = (),
-        stop_ids: frozenset[int] = frozenset(),
         constraint: GrammarConstraint | None = None,
         acceptance: Acceptance = "exact",
     ) -> None:
         self.rng = np.random.default_rng(sampling.seed)
         self._network = network
         self._sampling = sampling
-        self._stop_ids = stop_ids
+        self._stop_ids = limits.stop_ids
         self._bans = torch.zeros(network.vocabulary, device=network.device)
-        self._bans[sorted(banned)] = float("-inf")
+        self._bans[sorted(limits.banned_ids)] = float("-inf")
         self._grammar = constraint.start() if constraint is not None else None
         self._typical = acceptance == "typical"
 
     def accept(self, tree: DraftTree, hidden: Tensor) -> Accepted:
-        """The accepted nodes of a verified tree, and the token after them.
-
-        Args:
-            tree: the verified tree.
-            hidden: nodes x hidden size; their states.
+        """The accepted nodes of a verified tree, given their states (nodes x hidden size), and the token after them.
 
         Raises:
             FloatingPointError: the model's scores are not finite, or all tokens are banned.
@@ -116,11 +102,10 @@ class Verifier:
             return distribution(rows[node], temperature, top_p=sampling.top_p, mask=mask)
 
         if self._typical:
-            # Greedy decoding gives all probability to one token; what else is likely enough, temperature 1
-            # tells.
+            # Greedy decoding gives all probability to one token; temperature 1 tells what else is likely enough.
             wide = partial(target, temperature=sampling.temperature or 1.0)
             return typical(tree, wide, self.rng, self._stop_ids, last=target)
-        if sampling.temperature > 0 and any(tree.draws(node) for node in range(len(tree))):
+        if sampling.temperature > 0 and any(node.draws for node in tree.nodes):
             return rejection(tree, target, self.rng, self._stop_ids, subtract)
         return greedy(tree, lambda node: sample(target(node), self.rng), self._stop_ids)
 

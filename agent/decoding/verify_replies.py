@@ -1,9 +1,9 @@
 """Verifies whole replies in one forward: would the target have given one of them itself?
 
-This is the verify step of speculative decoding (arXiv 2211.17192, 2305.09781) with whole replies as drafts.
-They are read together with the new part of the prompt, in one draft tree. A reply is confirmed if each of its
-tokens, the stop token included, is the target's likeliest one. For some tokens, such as the digits of a
-coordinate, alternatives are accepted too.
+This is the verify step of speculative decoding (arXiv 2211.17192, 2305.09781) with whole replies as drafts. They are
+read together with the new part of the prompt, in one draft tree. A reply is confirmed if each of its tokens, the stop
+token included, is the target's likeliest one. For some tokens, such as the digits of a coordinate, alternatives are
+accepted too.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .engine import GenerationLimits
 from .layout import Segment, TextSegment, layout_prompt
+from .sampling import GenerationLimits
 from .session import Session
 from .tree import DraftTree
 from .verify import Verifier
@@ -69,26 +69,16 @@ def verify_replies(
         raise ValueError("a prompt to reply to must end with text")
     started = time.perf_counter()
     tree = DraftTree(layout_prompt(prompt, session.network.image_token).ids[-1], limits.banned_ids)
-    paths = [_insert(tree, reply.ids) for reply in replies]
+    # The nodes of each reply, up to a token that is banned.
+    paths = [(0, *tree.path(tree.add_chain(reply.ids, [1.0] * len(reply.ids)))) for reply in replies]
     prefill = session.prefill(prompt, tree)
-    likeliest = Verifier(session.network, banned=limits.banned_ids).likeliest(prefill.states)
+    likeliest = Verifier(session.network, limits).likeliest(prefill.states)
     counts = [_accepted(reply, path, likeliest) for reply, path in zip(replies, paths, strict=True)]
     whole = next((index for index, reply in enumerate(replies) if counts[index] == len(reply.ids)), None)
     if len(tree) > 1:
         session.keep(() if whole is None else paths[whole][1:])
     timings = prefill.timings | {"decode": time.perf_counter() - started - sum(prefill.timings.values())}
     return ReplyVerification(whole, max(counts, default=0), prefill.prompt_tokens, timings)
-
-
-def _insert(tree: DraftTree, ids: Sequence[int]) -> list[int]:
-    """Insert a reply; returns its nodes after the root, up to a token that is banned."""
-    path = [0]
-    for token in ids:
-        node = tree.add(path[-1], token)
-        if node is None:
-            break
-        path.append(node)
-    return path
 
 
 def _accepted(reply: ExpectedTokens, path: Sequence[int], likeliest: Sequence[int]) -> int:

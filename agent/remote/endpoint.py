@@ -8,7 +8,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -77,14 +77,8 @@ class EndpointFailure(PolicyFailure):
         self.after = after
 
 
-class ServedModels(BaseModel):
-    """A model in the server's list.
-
-    Attributes:
-        id: its name in requests.
-        owned_by: the serving program, such as ``vllm``.
-        root: its directory or hub id, if the server states it.
-    """
+class ServedModel(BaseModel):
+    """A model in the server's list: its name, the serving program (such as ``vllm``), its directory or hub id."""
 
     id: str
     owned_by: str | None = None
@@ -92,7 +86,7 @@ class ServedModels(BaseModel):
 
 
 class _Models(BaseModel):
-    data: list[ServedModels]
+    data: list[ServedModel]
 
 
 class _Said(BaseModel):
@@ -103,7 +97,9 @@ class _Choice(BaseModel):
     message: _Said
 
 
-class _Tokens(BaseModel):
+class TokenCounts(BaseModel):
+    """What a reply cost; 0 where the server does not say."""
+
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -112,7 +108,7 @@ class Completion(BaseModel):
     """The used part of a chat completion."""
 
     choices: list[_Choice] = Field(min_length=1)
-    usage: _Tokens | None = None
+    usage: TokenCounts | None = None
 
     @property
     def text(self) -> str:
@@ -123,9 +119,8 @@ class Completion(BaseModel):
 class Endpoint:
     """Sends requests with retries.
 
-    Refused connections, timeouts and invalid answers (429, 5xx, no JSON, cut off) are retried after a delay
-    that doubles; other refusals are final. The timeout is enforced here, because that of the HTTP client
-    starts again with every byte.
+    Refused connections, timeouts and invalid answers (429, 5xx, no JSON, cut off) are retried after a delay that
+    doubles; other refusals are final. The timeout is enforced here: the HTTP client's starts again with every byte.
 
     Args:
         address: ``openai:URL#NAME``.
@@ -149,17 +144,12 @@ class Endpoint:
         self._client: openai.OpenAI | None = None
         self._openai = need_package("openai")
 
-    def models(self) -> list[ServedModels]:
+    def models(self) -> list[ServedModel]:
         """The models that it serves; raises ``EndpointFailure``."""
         return self._ask(_Models, lambda client: client.models.with_raw_response.list()).data
 
     def complete(self, request: Mapping[str, Any], extra: Mapping[str, Any]) -> Completion:
-        """A chat completion; raises ``EndpointFailure``.
-
-        Args:
-            request: arguments of ``chat.completions.create``.
-            extra: fields that are not part of OpenAI's API.
-        """
+        """A chat completion; ``extra`` fields are not part of OpenAI's API. Raises ``EndpointFailure``."""
         return self._ask(
             Completion, lambda client: client.chat.completions.with_raw_response.create(**request, extra_body=extra)
         )
@@ -271,18 +261,3 @@ def _pause(attempt: int, wanted: float | None) -> float:
     if wanted is not None:
         return min(wanted, _LONGEST_WAIT)
     return min(0.5 * 2.0 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.75, 1.25)
-
-
-def choose(models: Sequence[ServedModels], wanted: str | None, url: str) -> ServedModels:
-    """The model of this name, or the only one.
-
-    Raises:
-        UsageError: there is no such model, or several and none was named.
-    """
-    names = ", ".join(model.id for model in models) or "nothing"
-    found = [model for model in models if wanted in (None, model.id)]
-    if wanted is None and len(found) != 1:
-        raise UsageError(f"say which model: {PREFIX}{url}#NAME; {url} serves {names}")
-    if not found:
-        raise UsageError(f"{url} has no model {wanted!r}; it serves {names}")
-    return found[0]

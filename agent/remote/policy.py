@@ -7,18 +7,17 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ...actions.dialects import Dialect, Reply, get_dialect, resize_limits
+from ...actions.dialects import Dialect, get_dialect, resize_limits
 from ...actions.errors import ParseError, PolicyFailure, UsageError
-from ...actions.geometry import Size
 from ...actions.schema import Action, Type
 from ..checkpoints.model_card import ModelCard
 from ..context import task_message
 from ..policy import Context, PolicySettings, Prediction, UnreadableReply, Usage
 from ..prompts.chatml import ENDS
-from ..replay.expected import ExpectedReply, Verification, without_thought
+from ..replay.expected import DialectPolicy, ExpectedReply, Verification
 from ..replay.point_tolerance import farthest, same_but_points
 from ..replay.recording import MARK
-from .endpoint import PREFIX, Completion, Endpoint, EndpointFailure, ServedModels, choose
+from .endpoint import PREFIX, Completion, Endpoint, EndpointFailure, ServedModel, TokenCounts
 from .messages import Messages
 
 LONGEST_REPLY: Final = 1024
@@ -37,7 +36,7 @@ _FAMILIES = (
 """Patterns of model names and their dialects; the first match counts."""
 
 
-class RemotePolicy:
+class RemotePolicy(DialectPolicy):
     """Requests replies from a server; each request holds the whole conversation.
 
     Args:
@@ -69,8 +68,9 @@ class RemotePolicy:
         if isinstance(dialect, str):  # before any request
             dialect = get_dialect(dialect)
         self._served = _find(self._endpoint)
-        self._dialect = dialect or get_dialect(card.dialect if card else _dialect_of(self._served))
-        self._card = card or ModelCard(dialect=self._dialect.name, max_new_tokens=LONGEST_REPLY)
+        dialect = dialect or get_dialect(card.dialect if card else _dialect_of(self._served))
+        card = card or ModelCard(dialect=dialect.name, max_new_tokens=LONGEST_REPLY)
+        super().__init__(dialect, card, resize_limits(dialect.name))
         self._sampling: dict[str, Any] = {"temperature": temperature}
         if temperature > 0:
             self._sampling |= {"top_p": top_p, "seed": seed}
@@ -83,45 +83,24 @@ class RemotePolicy:
         return f"{PREFIX}{self._endpoint.address.url}#{self._served.id}"
 
     @property
-    def dialect(self) -> str:
-        """The name of the dialect it speaks."""
-        return self._dialect.name
-
-    @property
-    def viewport(self) -> Size | None:
-        """The card's."""
-        return self._card.viewport
-
-    @property
     def decoding(self) -> tuple[str, ...]:
         """None: the server decides how it decodes."""
         return ()
 
     @property
-    def served(self) -> str | None:
-        """The directory or hub id of its weights, if the server states it."""
-        return self._served.root
-
-    @property
     def settings(self) -> PolicySettings:
         """The settings that its replies depend on, as far as they are known."""
         temperature = self._sampling["temperature"]
-        return PolicySettings(dialect=self.dialect, temperature=temperature, served=self.served)
+        return PolicySettings(dialect=self.dialect, temperature=temperature, served=self._served.root)
 
     @property
     def fingerprint(self) -> None:
         """None: a server may serve other weights under the same name."""
         return None
 
-    @property
-    def tolerance(self) -> float:
-        """The card's tolerance for points, as a share of the screenshot's longer side."""
-        return self._card.tolerance
-
     def start(self) -> None:
         """Begin a new episode."""
-        task = task_message(self._dialect, self._card)
-        self._messages = Messages(task, self._card, resize_limits(self._dialect.name))
+        self._messages = Messages(task_message(self._dialect, self._card), self._card, self._resize)
         self._known: tuple[Context, Prediction | UnreadableReply] | None = None
 
     def predict(self, context: Context) -> Prediction:
@@ -139,22 +118,20 @@ class RemotePolicy:
             return known[1]
         started = time.perf_counter()
         completion = self._complete(context)
-        usage = _usage(completion, time.perf_counter() - started)
+        timings, count = {"request": time.perf_counter() - started}, completion.usage or TokenCounts()
+        usage = Usage(prompt_tokens=count.prompt_tokens, reply_tokens=count.completion_tokens, timings=timings)
         self._check_size(context, usage)
         try:
             if not completion.text.strip():
                 raise ParseError("it is empty", completion.text)
-            return Prediction(self._read(completion.text, context), completion.text, usage)
+            return Prediction(self._parse(completion.text, context), completion.text, usage)
         except ParseError as error:
             raise UnreadableReply(error, usage) from error
 
     def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
-        """Say which of some replies has the same actions as its own; see ``VerifyingPolicy``.
+        """Say which of some replies has the same actions as its own; see ``VerifyingPolicy``; raises as ``predict``.
 
         A server cannot verify, so it writes a reply, which the next ``predict`` returns if none agrees.
-
-        Raises:
-            EndpointFailure: the server gave no reply after several tries.
         """
         try:
             own = self.predict(context)
@@ -163,21 +140,13 @@ class RemotePolicy:
             return Verification(None, None, error.usage)
         for index, each in enumerate(expected):
             try:
-                reply = self._read(each.raw, context)
+                reply = self._parse(each.raw, context)
             except ParseError:
                 continue
             if _same(own.reply.actions, reply.actions, tolerance):
                 return Verification(index, Prediction(reply, each.raw, own.usage), own.usage)
         self._known = (context, Prediction(own.reply, own.raw, _paid(own.usage)))
         return Verification(None, None, own.usage)
-
-    def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
-        """The reply with these actions and no thought.
-
-        Raises:
-            UsageError: the dialect cannot express them.
-        """
-        return without_thought(self._dialect, actions, *self._sizes(context))
 
     def _complete(self, context: Context) -> Completion:
         sampling = dict(self._sampling)
@@ -205,43 +174,32 @@ class RemotePolicy:
                 "shrinks them, and clicks would miss; give it a larger max_pixels, or use a smaller screen"
             )
 
-    def _read(self, raw: str, context: Context) -> Reply:
-        return self._dialect.parse(raw, *self._sizes(context))
 
-    def _sizes(self, context: Context) -> tuple[Size, Size]:
-        """The newest screenshot's size, and the size that the model sees."""
-        screenshot = context.screenshot
-        return screenshot.size, self._messages.size(screenshot)
-
-
-def _find(endpoint: Endpoint) -> ServedModels:
-    """The model in the server's list, or as named if the server has no list."""
+def _find(endpoint: Endpoint) -> ServedModel:
+    """The model of the address in the server's list, the only one, or as named if the server has no list."""
     url, wanted = endpoint.address
     try:
         models = endpoint.models()
     except EndpointFailure as failure:
         if failure.status in _NO_LIST and wanted is not None:
-            return ServedModels(id=wanted)
+            return ServedModel(id=wanted)
         raise UsageError(str(failure)) from failure
-    return choose(models, wanted, url)
+    names = ", ".join(model.id for model in models) or "nothing"
+    found = [model for model in models if wanted in (None, model.id)]
+    if wanted is None and len(found) != 1:
+        raise UsageError(f"say which model: {PREFIX}{url}#NAME; {url} serves {names}")
+    if not found:
+        raise UsageError(f"{url} has no model {wanted!r}; it serves {names}")
+    return found[0]
 
 
-def _dialect_of(served: ServedModels) -> str:
+def _dialect_of(served: ServedModel) -> str:
     for name in (served.root or "", served.id):
         plain = name.lower().replace("_", "-")
         for pattern, dialect in _FAMILIES:
             if re.search(pattern, plain):
                 return dialect
     raise UsageError(f"the dialect of {served.id} cannot be recognized by its name; pass --dialect NAME")
-
-
-def _usage(completion: Completion, seconds: float) -> Usage:
-    counted = completion.usage
-    return Usage(
-        prompt_tokens=counted.prompt_tokens if counted else 0,
-        reply_tokens=counted.completion_tokens if counted else 0,
-        timings={"request": seconds},
-    )
 
 
 def _paid(usage: Usage) -> Usage:

@@ -1,16 +1,18 @@
-"""Expected replies, and the contract of a policy that can verify them."""
+"""Expected replies, the contract of a policy that can verify them, and what such policies share."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ...actions.dialects import Dialect, Reply
 from ...actions.errors import UsageError
-from ...actions.geometry import Point, Size
+from ...actions.geometry import Point, ResizeLimits, Size, smart_resize
 from ...actions.schema import Action, Click, Finished, Press, Type, Wait
+from ..checkpoints.model_card import ModelCard
+from ..decoding.layout import common_prefix
 from ..policy import Context, Policy, Prediction, Usage
 
 _PROBES: tuple[Action, ...] = (Click(point=Point(0, 0)), Type(text="a"), Press(key="a"), Wait(), Finished())
@@ -22,8 +24,7 @@ class ExpectedReply:
 
     Attributes:
         raw: its text.
-        unverified: ``(start, end)`` of the characters that the model need not agree with: an empty thought,
-            or a secret that it cannot know.
+        unverified: spans of characters that the model need not agree with: an empty thought, an unknown secret.
     """
 
     raw: str
@@ -51,17 +52,14 @@ class VerifyingPolicy(Policy, Protocol):
 
     @property
     def tolerance(self) -> float:
-        """The largest distance along an axis at which two points count as the same.
+        """The largest distance along an axis at which two points count as the same, measured for the model.
 
-        It is a share of the screenshot's longer side, measured for the model; 0 where it was not measured.
+        It is a share of the screenshot's longer side; 0 where it was not measured.
         """
 
     @property
     def fingerprint(self) -> str | None:
-        """Hash of all that determines its replies besides the context; None if they are drawn at random.
-
-        Equal fingerprints give equal replies to equal contexts.
-        """
+        """Hash of all that determines its replies besides the context; None if they are drawn at random."""
 
     def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         """Find the first of some replies that it would give itself.
@@ -80,19 +78,48 @@ class VerifyingPolicy(Policy, Protocol):
         """
 
 
-def without_thought(dialect: Dialect, actions: Sequence[Action], screenshot: Size, resized: Size) -> ExpectedReply:
-    """Write actions as a reply; the beginning that replies with any action share is not verified.
+class DialectPolicy:
+    """What policies of models share: a dialect, a model card, and how screenshots are resized; None for not at all."""
 
-    Raises:
-        UsageError: the dialect cannot express them.
-    """
-    raw = dialect.render(Reply("", tuple(actions)), screenshot, resized)
-    beginnings = [raw]
-    for probe in _PROBES:
-        try:
-            beginnings.append(dialect.render(Reply("", (probe,)), screenshot, resized))
-        except UsageError:
-            continue
-    same = zip(*beginnings, strict=False)
-    common = sum(1 for _ in itertools.takewhile(lambda letters: len(set(letters)) == 1, same))
-    return ExpectedReply(raw, ((0, common),) if common else ())
+    def __init__(self, dialect: Dialect, card: ModelCard, resize: ResizeLimits | None) -> None:
+        self._dialect = dialect
+        self._card = card
+        self._resize = resize
+
+    @property
+    def dialect(self) -> str:
+        """The name of the dialect it speaks."""
+        return self._dialect.name
+
+    @property
+    def viewport(self) -> Size | None:
+        """The screen size the model was trained on; None for any."""
+        return self._card.viewport
+
+    @property
+    def tolerance(self) -> float:
+        """The card's tolerance for points, as a share of the screenshot's longer side."""
+        return self._card.tolerance
+
+    def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
+        """Write actions as a reply; the beginning that replies with any action share is not verified.
+
+        Raises:
+            UsageError: the dialect cannot express them.
+        """
+        sizes = self._sizes(context)
+        raw = self._dialect.render(Reply("", tuple(actions)), *sizes)
+        beginnings = [raw]
+        for probe in _PROBES:
+            with suppress(UsageError):
+                beginnings.append(self._dialect.render(Reply("", (probe,)), *sizes))
+        common = min(common_prefix(raw, each) for each in beginnings)
+        return ExpectedReply(raw, ((0, common),) if common else ())
+
+    def _sizes(self, context: Context) -> tuple[Size, Size]:
+        """The newest screenshot's size, and the size that the model sees."""
+        size = context.screenshot.size
+        return size, smart_resize(size, self._resize) if self._resize else size
+
+    def _parse(self, raw: str, context: Context) -> Reply:
+        return self._dialect.parse(raw, *self._sizes(context))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, groupby
 
 from ...actions.dialects import Reply
 from ...actions.errors import ParseError
@@ -19,32 +20,21 @@ _NUMBER = re.compile(r"\d+")
 
 def same_but_points(left: Sequence[Action], right: Sequence[Action]) -> bool:
     """Whether actions are equal but for their points."""
-    bare = [[action.model_dump(exclude={"point", "start", "end"}) for action in each] for each in (left, right)]
-    counts = [[len(points(action)) for action in each] for each in (left, right)]
-    return bare[0] == bare[1] and counts[0] == counts[1]
+    one, other = (
+        [(action.model_dump(exclude={"point", "start", "end"}), len(points(action))) for action in actions]
+        for actions in (left, right)
+    )
+    return one == other
 
 
 def farthest(left: Sequence[Action], right: Sequence[Action]) -> float:
     """The largest distance along an axis between corresponding points, in pixels."""
-    return max(
-        (
-            max(abs(a.x - b.x), abs(a.y - b.y))
-            for one, other in zip(left, right, strict=True)
-            for a, b in zip(points(one), points(other), strict=True)
-        ),
-        default=0.0,
-    )
+    ours, theirs = (chain.from_iterable(map(points, actions)) for actions in (left, right))
+    return max((max(abs(a.x - b.x), abs(a.y - b.y)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
 
 
 def coordinates(raw: str, read: Read) -> dict[int, float]:
-    """Find the numbers of a reply that are coordinates.
-
-    Args:
-        raw: the reply.
-        read: parses it for one screenshot.
-
-    Returns:
-        Pixels per unit, by index among the reply's numbers.
+    """Find the numbers of a reply that are coordinates: pixels per unit, by index among the reply's numbers.
 
     Raises:
         ParseError: the reply cannot be parsed.
@@ -96,12 +86,5 @@ def tolerated_tokens(
 
 def _runs(tokens: Sequence[str]) -> list[list[int]]:
     """Positions of the tokens of each number."""
-    runs: list[list[int]] = []
-    for place, text in enumerate(tokens):
-        if not (text.isascii() and text.isdigit()):
-            continue
-        if runs and runs[-1][-1] == place - 1:
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    return runs
+    runs = groupby(range(len(tokens)), lambda place: tokens[place].isascii() and tokens[place].isdigit())
+    return [list(places) for digits, places in runs if digits]

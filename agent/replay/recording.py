@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 
 from ...actions.errors import TrajectoryError
-from ...actions.geometry import Size
 from ...actions.schema import Action, ends_episode, points
 from ...env.trajectory.trajectory import FILE_NAME, Step, Trajectory
 from ...perception.observation import Screenshot
@@ -73,7 +73,7 @@ def recording(trajectory: Trajectory) -> Recording:
     return Recording(
         steps,
         last,
-        says_done=any(ends_episode(action) for action in steps[-1].actions),
+        says_done=any(map(ends_episode, steps[-1].actions)),
         instruction=start.instruction,
         fingerprint=start.policy_settings.fingerprint,
     )
@@ -87,15 +87,11 @@ def _step(trajectory: Trajectory, step: Step) -> RecordedStep | None:
     done = tuple(event.action for event in step.actions)
     if done != prediction.actions[: len(done)]:
         raise _bad(trajectory, f"did something else in step {step.index + 1} than was predicted")
-    for action in prediction.actions:
-        _check_points(trajectory, step.index, action, step.observation.size)
-    return RecordedStep(step.index, prediction.raw, prediction.thought, prediction.actions, screen)
-
-
-def _check_points(trajectory: Trajectory, index: int, action: Action, size: Size) -> None:
-    for point in points(action):
+    size = step.observation.size
+    for point in chain.from_iterable(map(points, prediction.actions)):
         if not (0 <= point.x <= size.width and 0 <= point.y <= size.height):
-            raise _bad(trajectory, f"has a point of step {index + 1} outside its screenshot")
+            raise _bad(trajectory, f"has a point of step {step.index + 1} outside its screenshot")
+    return RecordedStep(step.index, prediction.raw, prediction.thought, prediction.actions, screen)
 
 
 def _bad(trajectory: Trajectory, what: str) -> TrajectoryError:

@@ -15,7 +15,7 @@ from .screens import TimedReply
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
-    from ...agent.decoding.engine import GenerationLimits
+    from ...agent.decoding.sampling import GenerationLimits
 
 
 class TransformersBaseline:

@@ -12,7 +12,12 @@ from itertools import takewhile
 
 
 class SuffixAutomaton:
-    """Indexes substrings of up to ``longest`` tokens; no match or continuation crosses a negative token."""
+    """Indexes substrings of up to ``longest`` tokens; no match or continuation crosses a negative token.
+
+    Attributes:
+        text: all tokens so far.
+        end: per state, the last position where its substrings end.
+    """
 
     def __init__(self, longest: int) -> None:
         self.longest = longest
@@ -20,7 +25,7 @@ class SuffixAutomaton:
         self._next: list[dict[int, int]] = [{}]
         self._link = [-1]
         self._length = [0]
-        self._end = [-1]
+        self.end = [-1]
         self._count = [0]
         self._last = 0
         self._tail = (0, 0)
@@ -31,18 +36,15 @@ class SuffixAutomaton:
         self._grow(token)
         # The longest suffix whose positions are kept, one longer than matches, so that what follows a match
         # of full length is counted too; the chain of suffix links from it holds all shorter ones.
-        self._tail = self._step(*self.settle(*self._tail), token, self.longest + 1)
+        self._tail = self.step(*self.settle(*self._tail), token, self.longest + 1)
         state, position = self._tail[0], len(self.text) - 1
         while state > 0:
-            self._end[state] = position
+            self.end[state] = position
             self._count[state] += 1
             state = self._link[state]
 
-    def step(self, state: int, length: int, token: int) -> tuple[int, int]:
+    def step(self, state: int, length: int, token: int, longest: int) -> tuple[int, int]:
         """The longest suffix of a substring plus a token that is a substring too, up to ``longest``."""
-        return self._step(state, length, token, self.longest)
-
-    def _step(self, state: int, length: int, token: int, longest: int) -> tuple[int, int]:
         while state and token not in self._next[state]:
             state = self._link[state]
             length = self._length[state]
@@ -56,10 +58,6 @@ class SuffixAutomaton:
             state = self._link[state]
         return state, length
 
-    def end(self, state: int) -> int:
-        """The last position where the state's substrings end."""
-        return self._end[state]
-
     def continuation(self, position: int, count: int) -> Sequence[int]:
         """The text from a position on, up to a negative token."""
         return list(takewhile(lambda token: token >= 0, self.text[position : position + count]))
@@ -70,7 +68,7 @@ class SuffixAutomaton:
         for token, target in self._next[state].items():
             if token >= 0:
                 target, _ = self.settle(target, length + 1)
-                found.append((self._count[target], self._end[target], token))
+                found.append((self._count[target], self.end[target], token))
         return sorted(found, reverse=True)
 
     def _grow(self, token: int) -> None:
@@ -87,7 +85,7 @@ class SuffixAutomaton:
         target = self._next[state][token]
         if self._length[target] == self._length[state] + 1:
             return target
-        clone = self._state(self._length[state] + 1, dict(self._next[target]), self._end[target], self._count[target])
+        clone = self._state(self._length[state] + 1, dict(self._next[target]), self.end[target], self._count[target])
         self._link[clone], self._link[target] = self._link[target], clone
         while state >= 0 and self._next[state].get(token) == target:
             self._next[state][token] = clone
@@ -98,7 +96,7 @@ class SuffixAutomaton:
         self._next.append(following)
         self._link.append(-1)
         self._length.append(length)
-        self._end.append(end)
+        self.end.append(end)
         self._count.append(count)
         return len(self._length) - 1
 
@@ -117,14 +115,11 @@ class Match:
         if first is None and (text := self.automaton.continuation(self.end + 1, count)):
             return text
         # The last occurrence may be at the end of a text.
-        ends = [end for _, end, token in self._followers() if first in (None, token)]
+        ends = [end for _, end, token in self.followers() if first in (None, token)]
         return self.automaton.continuation(max(ends), count) if ends else []
 
-    def followers(self) -> list[tuple[int, int]]:
-        """All tokens that ever followed, with their counts, most frequent first."""
-        return [(token, count) for count, _, token in self._followers()]
-
-    def _followers(self) -> list[tuple[int, int, int]]:
+    def followers(self) -> list[tuple[int, int, int]]:
+        """All tokens that ever followed, most frequent first: count, last position, token."""
         return self.automaton.followers(self.state, self.length)
 
 
@@ -159,10 +154,10 @@ class SuffixIndex:
         if len(self._young.text) >= self._capacity:
             self._old, self._young = self._young, SuffixAutomaton(self._longest)
             self._in_old, self._in_young = self._in_young, (0, 0)
-        self._in_old = self._old.step(*self._in_old, token)
-        self._old_end = self._old.end(self._in_old[0])
-        state, length = self._young.step(*self._in_young, token)
-        self._young_end = self._young.end(state)
+        self._in_old = self._old.step(*self._in_old, token, self._longest)
+        self._old_end = self._old.end[self._in_old[0]]
+        state, length = self._young.step(*self._in_young, token, self._longest)
+        self._young_end = self._young.end[state]
         self._young.append(token)
         self._in_young = self._young.settle(state, length)
 

@@ -103,7 +103,7 @@ class DraftModel:
     def _read(self) -> Probabilities:
         """Read all that is not read yet; returns the next token's logits, as many as the target has."""
         if self._ahead is not None:
-            self._hidden = self._session.prefill(self._ahead).hidden
+            self._hidden = self._session.prefill(self._ahead).states[0]
             self._ahead = None
         if new := [*self._pending, *self._unread]:
             self._hidden = self._session.extend(new)[-1]
@@ -125,8 +125,6 @@ def load_draft_model(path: str, target: TargetModel) -> DraftModel:
 
     checkpoint = load_checkpoint(path, device=str(target.network.device))
     if checkpoint.tokenizer.get_vocab() != target.checkpoint.tokenizer.get_vocab():
-        raise UsageError(
-            f"{path} cannot draft for {target.checkpoint.name}: it has another tokenizer; use a checkpoint "
-            "with the same one"
-        )
+        name = target.checkpoint.name
+        raise UsageError(f"{path} cannot draft for {name}: it has another tokenizer; use one with the same tokenizer")
     return DraftModel(Network(checkpoint.model), checkpoint.image_spec, target.network.vocabulary)

@@ -20,7 +20,7 @@ class GrammarDrafter:
     """Follows the reply in a grammar, also in unconstrained decoding; stops where a reply leaves the grammar.
 
     Args:
-        constraint: the grammar of replies.
+        constraint: the grammar of replies; another one takes effect with the next reply.
         confidence: in forced tokens.
         ending: confidence that a reply ends where it may.
     """
@@ -28,20 +28,15 @@ class GrammarDrafter:
     name = "grammar"
 
     def __init__(self, constraint: GrammarConstraint, confidence: float = 0.95, ending: float = 0.8) -> None:
-        self._constraint = constraint
+        self.constraint = constraint
         self._confidence = confidence
         self._ending = ending
-        self._state = constraint.start()
-        self._inside = True
+        self.start(())
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
         """A reply begins."""
-        self._state = self._constraint.start()
+        self._state = self.constraint.start()
         self._inside = True
-
-    def constrain(self, constraint: GrammarConstraint) -> None:
-        """Use another grammar from the next reply on."""
-        self._constraint = constraint
 
     def observe(self, ids: Sequence[int], hidden: Tensor | None = None) -> None:
         """Follow committed tokens as far as the grammar allows them."""
@@ -61,10 +56,7 @@ class GrammarDrafter:
         if len(forced) == len(tree) - 1 < budget:
             for token in forced:
                 self._state.advance(token)
-            self._propose_end(tree, last)
+            if self._state.complete:
+                tree.add(last, self.constraint.table.stop_id, self._ending, self.name)
             self._state.rollback(len(forced))
         return tree
-
-    def _propose_end(self, tree: DraftTree, parent: int) -> None:
-        if self._state.complete:
-            tree.add(parent, self._constraint.stop_id, self._ending, self.name)

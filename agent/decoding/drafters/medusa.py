@@ -1,7 +1,7 @@
 """Several heads on the target's last state, each for a token further ahead (Medusa, arXiv 2401.10774).
 
-From the state that predicted the root, head 0 guesses the token after the root, head 1 the one after that. No
-head knows the others' guesses, so their best guesses are combined into a tree.
+From the state that predicted the root, head 0 guesses the token after the root, head 1 the one after that. No head
+knows the others' guesses, so their best guesses are combined into a tree.
 """
 
 from __future__ import annotations
@@ -65,12 +65,7 @@ class MedusaHeads(nn.Module):
         return scores
 
     def unroll(self, states: Tensor, embeddings: Tensor, output: DraftOutput) -> list[Tensor]:
-        """Logits for training.
-
-        Args:
-            states: replies x tokens x hidden size; those that predicted the tokens.
-            embeddings: of the tokens; not used.
-            output: the target's output layer.
+        """Logits for training, from the states that predicted the tokens, replies x tokens x hidden size.
 
         Returns:
             Per head k: replies x (tokens - 1 - k) x draft vocabulary, for the tokens from k + 1 on.
@@ -80,23 +75,18 @@ class MedusaHeads(nn.Module):
 
 
 def best_neighbours(values: Sequence[Sequence[float]], budget: int, least: float = 0.0) -> list[tuple[int, ...]]:
-    """The paths of the tree with the highest total probability, best first.
+    """The paths of the tree with the highest total probability, best first: ranks from the root down, such as (0, 2).
 
-    From each path in the tree its next sibling and its first child can be added. Values fall along both
-    moves, so adding the best one each time is optimal.
+    From each path in the tree its next sibling and its first child can be added. Values fall along both moves, so
+    adding the best one each time is optimal.
 
     Args:
         values: depths x ranks; probability of each guess, the likeliest first.
         budget: maximum number of paths.
         least: minimum probability of a path.
-
-    Returns:
-        Ranks from the root down, such as (0, 2); parents come before their children.
     """
     paths: list[tuple[int, ...]] = []
-    queue: list[tuple[float, tuple[int, ...]]] = []
-    if values and values[0]:
-        queue.append((-values[0][0], (0,)))
+    queue: list[tuple[float, tuple[int, ...]]] = [(-values[0][0], (0,))] if values and values[0] else []
     while queue and len(paths) < budget:
         value, path = heapq.heappop(queue)
         if -value < least:
@@ -114,13 +104,8 @@ def best_neighbours(values: Sequence[Sequence[float]], budget: int, least: float
 class MedusaDrafter:
     """Drafts trees of the heads' best guesses.
 
-    The probability of a guess is estimated as the geometric mean of the measured accuracy of its head and
-    rank, and the probability that the head gives it now.
-
-    Args:
-        heads: trained heads.
-        output: the target's output layer.
-        accuracies: heads x ranks; measured accuracy of each guess.
+    The probability of a guess is estimated as the geometric mean of the measured accuracy of its head and rank
+    (``accuracies``, heads x ranks), and the probability that the head gives it now.
     """
 
     name = "medusa"
@@ -153,12 +138,11 @@ class MedusaDrafter:
             [math.sqrt(p) * accuracy for p, accuracy in zip(row, accuracies, strict=True)]
             for row, accuracies in zip(best.values.tolist(), self._accuracies, strict=True)
         ]
-        nodes: dict[tuple[int, ...], int] = {(): 0}
+        nodes: dict[tuple[int, ...], int | None] = {(): 0}
         for path in best_neighbours(values, budget, LEAST):
-            depth, rank = len(path) - 1, path[-1]
-            parent = nodes.get(path[:-1])
+            depth, rank, parent = len(path) - 1, path[-1], nodes[path[:-1]]
             if parent is not None:
-                node = tree.add(parent, tokens[depth][rank], min(values[depth][rank], 1.0), self.name)
-                if node is not None:
-                    nodes[path] = node
+                nodes[path] = tree.add(parent, tokens[depth][rank], min(values[depth][rank], 1.0), self.name)
+            else:
+                nodes[path] = None
         return tree

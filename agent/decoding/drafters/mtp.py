@@ -40,8 +40,7 @@ class MtpShape:
         config = cast("Any", text_config)
         heads = config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // heads
-        inner = config.intermediate_size
-        return cls(config.hidden_size, heads, config.num_key_value_heads, width, inner)
+        return cls(config.hidden_size, heads, config.num_key_value_heads, width, config.intermediate_size)
 
 
 class MtpCache:
@@ -56,12 +55,10 @@ class MtpCache:
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Append new pairs; returns all keys and values."""
-        if self.keys is None or self.values is None:
-            self.keys, self.values = keys, values
-        else:
-            self.keys = torch.cat([self.keys, keys], -2)
-            self.values = torch.cat([self.values, values], -2)
-        return self.keys, self.values
+        if self.keys is not None and self.values is not None:
+            keys, values = torch.cat([self.keys, keys], -2), torch.cat([self.values, values], -2)
+        self.keys, self.values = keys, values
+        return keys, values
 
     def crop(self, length: int) -> None:
         """Drop all but the first ``length`` pairs."""
@@ -129,8 +126,8 @@ class MtpModule(nn.Module):
 
         Args:
             states: replies x tokens x hidden size; the ones that predicted each token.
-            embeddings: replies x tokens x hidden size.
-            output: the target's.
+            embeddings: replies x tokens x hidden size; of the tokens.
+            output: the target's output layer.
             steps: length of the chains.
 
         Returns:
@@ -199,7 +196,7 @@ class MtpDrafter:
     """Drafts the module's likeliest chain, with its second choices as leaves.
 
     Args:
-        module: the trained module.
+        module: trained.
         output: the target's output layer.
         embed: the target's token embeddings, tokens x hidden size.
         depth: maximum length of the chain.

@@ -18,11 +18,11 @@ PART: Final = 8192
 class DraftOutput:
     """The target's output layer, restricted to the draft vocabulary.
 
-    Scoring all of 152k tokens would cost a fourth of a small target's forward, and replies use few of them
-    (EAGLE-3, arXiv 2503.01840, drafts from a part too).
+    Scoring all of 152k tokens would cost a fourth of a small target's forward, and replies use few of them (EAGLE-3,
+    arXiv 2503.01840, drafts from a part too).
 
     Args:
-        weight: vocabulary x hidden size; the target's output layer.
+        weight: vocabulary x hidden size.
         ids: rising ids of the draft vocabulary; None for all.
     """
 

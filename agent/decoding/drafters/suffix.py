@@ -1,7 +1,4 @@
-"""Drafts what followed the same tokens the last time (SuffixDecoding, arXiv 2411.04975).
-
-Agents repeat themselves: they copy the instruction into text fields, scroll again, click the next row.
-"""
+"""Drafts what followed the same tokens the last time (SuffixDecoding, arXiv 2411.04975): agents repeat themselves."""
 
 from __future__ import annotations
 
@@ -52,7 +49,7 @@ class SuffixDrafter:
         self._index.cut()
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
-        """Read what is new in the prompt after the prefix that it shares with the conversation so far."""
+        """Read the instruction, if it is new, and what follows the prefix shared with the conversation so far."""
         if instruction and tuple(instruction) != self._instruction:
             self._instruction = tuple(instruction)
             self.add(instruction)
@@ -71,29 +68,28 @@ class SuffixDrafter:
         """What followed the longest match last, then what else followed it, most frequent first."""
         tree = state.tree()
         match = self._index.match()
-        if match is None or match.length < self._shortest:
-            return tree
-        self._chain(tree, 0, match.continuation(budget), match.length, 1.0)
-        self._alternatives(tree, match, budget)
+        if match is not None and match.length >= self._shortest:
+            self._chain(tree, match.continuation(budget), match.length, 1.0)
+            self._alternatives(tree, match, budget)
         return tree
 
     def _alternatives(self, tree: DraftTree, match: Match, budget: int) -> None:
         if self._branches < 2 or len(tree) == 1:
             return
         recent, others = tree.tokens[1], match.followers()
-        total = sum(count for _, count in others)
-        left = 1.0 - tree.confidence(1)
-        for token, count in others[: self._branches]:
+        total = sum(count for count, _, _ in others)
+        left = 1.0 - tree.nodes[1].confidence
+        for count, _, token in others[: self._branches]:
             if token != recent and len(tree) <= budget:
                 text = match.continuation(budget + 1 - len(tree), token)
-                self._chain(tree, 0, text, match.length, left * count / total)
+                self._chain(tree, text, match.length, left * count / total)
 
-    def _chain(self, tree: DraftTree, parent: int, text: Sequence[int], length: int, first: float) -> None:
+    def _chain(self, tree: DraftTree, text: Sequence[int], length: int, first: float) -> None:
         """Add a continuation; the confidence rises with the length of the match."""
         sure = [(length + i) / (length + i + 2) for i in range(len(text))]
         if sure and first < 1:
             sure[0] = first
-        tree.add_chain(text, sure, self.name, parent)
+        tree.add_chain(text, sure, self.name)
 
     def _extend(self, ids: Sequence[int]) -> None:
         for token in ids:

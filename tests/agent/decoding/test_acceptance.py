@@ -14,7 +14,7 @@ from transformers.generation.logits_process import TemperatureLogitsWarper, TopK
 from made_replies import merge
 from saccade.actions.errors import UsageError
 from saccade.agent.decoding.acceptance import Accepted, greedy, rejection, subtract, typical, typical_threshold
-from saccade.agent.decoding.sampling import Sampling, distribution, sample
+from saccade.agent.decoding.sampling import GenerationLimits, Sampling, distribution, sample
 from saccade.agent.decoding.tree import DraftSamples, DraftTree
 from saccade.agent.decoding.verify import Verifier, parse_acceptance
 
@@ -91,7 +91,7 @@ def cut_tree(rng: np.random.Generator) -> DraftTree:
         tree.add(0, token, confidence=float(Q(())[token]))
     drawn = DraftTree(0)
     drawn.draw(0, DraftSamples(tokens, Q(())), confidence=0.0)
-    for token, node in drawn.children(0).items():
+    for token, node in drawn.nodes[0].children.items():
         drawn.add(node, token, confidence=float(Q((0,))[token]))
     sure = DraftTree(0)
     sure.add_chain([2, 2], [0.3, 0.3])
@@ -214,7 +214,7 @@ def test_greedy_is_what_greedy_decoding_writes(chains, seed):
         assert token == int(table(accepted.tokens[:i]).argmax())
     assert tree.path(accepted.last) == accepted.nodes
     assert tree.path_tokens(accepted.last) == accepted.tokens[:-1]
-    assert accepted.tokens[-1] not in tree.children(accepted.last)
+    assert accepted.tokens[-1] not in tree.nodes[accepted.last].children
     rng = np.random.default_rng(0)
     assert rejection(tree, lambda node: one_hot(choices[node]), rng) == accepted
 
@@ -278,9 +278,9 @@ def test_the_verifier_accepts_likely_drafts_only_if_it_is_told_to(temperature):
     hidden = torch.tensor([[0.6, 0.4, 1e-9], [1.0, 1e-9, 1e-9]]).log() + 5
     tree = DraftTree(2)
     tree.add(0, 1)
-    sampling = Sampling(temperature, seed=1)  # this seed draws token 0 first
-    assert Verifier(Scores(), sampling).accept(tree, hidden) == Accepted((), (0,))
-    assert Verifier(Scores(), sampling, acceptance="typical").accept(tree, hidden) == Accepted((1,), (1, 0))
+    limits, sampling = GenerationLimits(frozenset()), Sampling(temperature, seed=1)  # this seed draws token 0 first
+    assert Verifier(Scores(), limits, sampling).accept(tree, hidden) == Accepted((), (0,))
+    assert Verifier(Scores(), limits, sampling, acceptance="typical").accept(tree, hidden) == Accepted((1,), (1, 0))
     with pytest.raises(UsageError, match="exact or typical"):
         parse_acceptance("loose")
 

@@ -7,9 +7,9 @@ import pytest
 
 from made_replies import BANNED, RULES, by_transformers, conversation
 from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from saccade.agent.decoding.engine import GenerationLimits, generate
+from saccade.agent.decoding.engine import generate
 from saccade.agent.decoding.network import Network
-from saccade.agent.decoding.sampling import Sampling
+from saccade.agent.decoding.sampling import GenerationLimits, Sampling
 from saccade.agent.decoding.session import Session
 from saccade.perception.observation import Screenshot
 
@@ -22,7 +22,7 @@ def test_greedy_replies_are_those_of_transformers(
     generation = generate(Session(Network(checkpoint.model), checkpoint.image_spec), prompt, RULES)
     expected = by_transformers(checkpoint, prompt, RULES.max_new_tokens)
     assert [*generation.ids, *([258] if generation.finished else [])] == expected
-    assert generation.images_encoded == pictures
+    assert generation.prefill.images_encoded == pictures
 
 
 def test_eager_attention_takes_the_same_masks(tiny_directories: Any, shoot: Any) -> None:

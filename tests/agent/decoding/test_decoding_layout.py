@@ -44,7 +44,7 @@ def test_positions_are_those_of_transformers(checkpoint: Checkpoint, shoot: Call
         positions, following = by_transformers(checkpoint, prompt, layout)
         assert np.array_equal(layout.positions, positions)
         assert layout.next_position == following
-        assert [layout.ids[placed.start] for placed in layout.images] == [IMAGE] * pictures
+        assert [layout.ids[start] for start in layout.images] == [IMAGE] * pictures
 
 
 def test_an_empty_prompt_has_no_tokens() -> None:

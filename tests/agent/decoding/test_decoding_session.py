@@ -13,9 +13,10 @@ from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding import session as session_module
-from saccade.agent.decoding.engine import Generation, GenerationLimits, generate
+from saccade.agent.decoding.engine import Generation, generate
 from saccade.agent.decoding.layout import ImageSegment, Positions, Segment, layout_prompt
 from saccade.agent.decoding.network import Network
+from saccade.agent.decoding.sampling import GenerationLimits
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context, Turn
 from saccade.agent.prompts.chatml import ChatFormat
@@ -52,7 +53,7 @@ class Episode:
 
 def logits(session: Session, prompt: list[Segment]) -> Tensor:
     with torch.inference_mode():
-        return session.network.logits(session.prefill(prompt).hidden)
+        return session.network.logits(session.prefill(prompt).states[0])
 
 
 def fresh(checkpoint: Checkpoint) -> Session:
@@ -87,13 +88,13 @@ def test_prefill_computes_only_what_is_new(checkpoint: Checkpoint, shoot: Any) -
     for number in range(10):
         shot = shoot(number)
         generation = episode.step(shot)
-        assert generation.images_encoded == 1
+        assert generation.prefill.images_encoded == 1
         if number in (4, 7):
-            assert generation.new_tokens > new_tokens_of_a_step(checkpoint, shot)
+            assert generation.prefill.new_tokens > new_tokens_of_a_step(checkpoint, shot)
         elif number:
-            assert generation.new_tokens == new_tokens_of_a_step(checkpoint, shot)
+            assert generation.prefill.new_tokens == new_tokens_of_a_step(checkpoint, shot)
         else:
-            assert generation.new_tokens == generation.prompt_tokens
+            assert generation.prefill.new_tokens == generation.prefill.prompt_tokens
 
 
 def new_tokens_of_a_step(checkpoint: Checkpoint, shot: Screenshot) -> int:

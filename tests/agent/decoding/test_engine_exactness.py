@@ -18,11 +18,11 @@ from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
 from saccade.agent.decoding.draft import DraftState
-from saccade.agent.decoding.engine import Generation, GenerationLimits, generate
+from saccade.agent.decoding.engine import Generation, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
 from saccade.agent.decoding.layout import TextSegment
 from saccade.agent.decoding.network import Network
-from saccade.agent.decoding.sampling import Sampling, distribution
+from saccade.agent.decoding.sampling import GenerationLimits, Sampling, distribution
 from saccade.agent.decoding.session import Session
 from saccade.agent.decoding.tree import DraftSamples, DraftTree
 from saccade.agent.local import LocalPolicy
@@ -53,7 +53,7 @@ def enumerated(session: Session, constraint: GrammarConstraint | None) -> dict[t
             joint[prefix] = joint.get(prefix, 0.0) + value
             return
         with torch.inference_mode():
-            hidden = session.prefill([*PROMPT, TextSegment(prefix)]).hidden
+            hidden = session.prefill([*PROMPT, TextSegment(prefix)]).states[0]
             scores = session.network.logits(hidden).numpy()
         mask = allowed
         if constraint is not None:
@@ -156,7 +156,7 @@ class Episode:
         prompt = self._prompts.build(context)
         again = fresh(self.checkpoint)
         with torch.inference_mode():
-            mine, right = (each.prefill(prompt).hidden for each in (self.session, again))
+            mine, right = (each.prefill(prompt).states[0] for each in (self.session, again))
             scores = self.session.network.logits(torch.stack([mine, right]))
         assert (scores[0] - scores[1]).abs().max() <= 1e-4
         expected = generate(again, prompt, self.rules)
@@ -220,7 +220,7 @@ def test_memory_is_bounded_in_a_long_run(small: Checkpoint) -> None:
             gc.collect()
             tensors.append(sum(issubclass(type(item), torch.Tensor) for item in gc.get_objects()))
     assert tensors[0] == tensors[1]
-    assert len(policy._session._features._kept) <= 16
+    assert len(policy._session._features) <= 16
 
 
 class Silent:

@@ -26,7 +26,7 @@ from saccade.agent.decoding.layout import Segment, TextSegment
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.policy_drafters import ReplyGrammarDrafter
 from saccade.agent.decoding.session import Session
-from saccade.agent.decoding.target import ReplyGrammars, TargetModel
+from saccade.agent.decoding.target import TargetModel
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 
@@ -121,7 +121,7 @@ class Trained:
         target = TargetModel(self.checkpoint, network, get_dialect("uitars-1.0"), RULES)
         return [
             SuffixDrafter(unknown={network.image_token}, branches=3),
-            ReplyGrammarDrafter(ReplyGrammars(target)),
+            ReplyGrammarDrafter(target),
             DraftModel(network, self.checkpoint.image_spec, network.vocabulary),
             *(self.heads(method, True) for method in METHODS),
         ]
@@ -151,7 +151,7 @@ def test_heads_that_know_nothing_change_no_reply(
     made = trained(checkpoint, shoot)
     generations, drafter = made.episode.play([made.heads(method, False)], reuse)
     assert drafter.drafted > 40
-    assert all((each.new_tokens < each.prompt_tokens) == reuse for each in generations[1:])
+    assert all((each.prefill.new_tokens < each.prefill.prompt_tokens) == reuse for each in generations[1:])
 
 
 @pytest.mark.parametrize("reuse", [False, True])

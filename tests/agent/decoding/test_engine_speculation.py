@@ -17,14 +17,14 @@ from saccade.agent.decoding.adaptive import AdaptiveDrafter
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter
-from saccade.agent.decoding.engine import Generation, GenerationLimits, LearningDrafter, generate
+from saccade.agent.decoding.engine import Generation, LearningDrafter, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable
 from saccade.agent.decoding.layout import TextSegment
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.policy_drafters import ReplyGrammarDrafter
-from saccade.agent.decoding.sampling import Sampling
+from saccade.agent.decoding.sampling import GenerationLimits, Sampling
 from saccade.agent.decoding.session import Session
-from saccade.agent.decoding.target import ReplyGrammars, TargetModel
+from saccade.agent.decoding.target import TargetModel
 from saccade.agent.decoding.tree import DraftTree
 from saccade.perception.observation import Screenshot
 
@@ -41,7 +41,7 @@ def whole(generation: Generation) -> list[int]:
 
 def grammar_drafter(checkpoint: Checkpoint) -> ReplyGrammarDrafter:
     target = TargetModel(checkpoint, Network(checkpoint.model), get_dialect("uitars-1.0"), RULES)
-    return ReplyGrammarDrafter(ReplyGrammars(target))
+    return ReplyGrammarDrafter(target)
 
 
 def draft_model(checkpoint: Checkpoint) -> DraftModel:
@@ -165,7 +165,7 @@ def test_a_tree_that_was_never_settled_is_forgotten(checkpoint: Checkpoint, shoo
     with torch.inference_mode():
         session.prefill(prompt)
         session.verify(tree)
-        mine, right = session.prefill(longer).hidden, fresh(checkpoint).prefill(longer).hidden
+        mine, right = session.prefill(longer).states[0], fresh(checkpoint).prefill(longer).states[0]
     assert torch.allclose(mine, right, atol=1e-4, rtol=0)
 
 
@@ -234,7 +234,7 @@ class Judged:
 def test_replies_held_to_a_grammar_are_in_it_and_the_same_with_drafts(checkpoint: Checkpoint, shoot: Any) -> None:
     prompt = conversation(checkpoint, [shoot(0)])
     target = TargetModel(checkpoint, Network(checkpoint.model), get_dialect("uitars-1.0"), RULES)
-    constraint = ReplyGrammars(target).of(Size(100, 100), Size(100, 100))
+    constraint = target.grammar(Size(100, 100), Size(100, 100))
     for sampling in (Sampling(), Sampling(1.0, seed=2)):
         plain = generate(fresh(checkpoint), prompt, RULES, sampling, constraint=constraint)
         assert checkpoint.tokenizer.decode(plain.ids).startswith("Thought: ")

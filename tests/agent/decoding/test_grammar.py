@@ -107,7 +107,7 @@ def masks_of(state: GrammarState, tree: DraftTree) -> np.ndarray:
 
     def fill(node: int) -> None:
         masks[node] = state.mask()
-        for token, child in tree.children(node).items():
+        for token, child in tree.nodes[node].children.items():
             if masks[node, token]:
                 state.advance(token)
                 fill(child)
@@ -190,11 +190,11 @@ def test_the_drafter_proposes_what_is_forced():
     drafter.observe(ids("l"))
     tree = draft(drafter)
     assert spelled(tree) == "ick(start_box='("
-    assert tree.sources(1) == {"grammar": 0.95}
+    assert tree.nodes[1].sources == {"grammar": 0.95}
     drafter.observe(ids("ick(start_box='(12,34)"))
     tree = draft(drafter)
     assert spelled(tree) == "')<|im_end|>"
-    assert tree.confidence(3) == 0.8
+    assert tree.nodes[3].confidence == 0.8
     assert draft(drafter, budget=0).tokens == (0,)
     assert spelled(draft(drafter, budget=2)) == "')"
 
@@ -206,7 +206,7 @@ def test_the_drafter_is_silent_once_the_reply_leaves_the_grammar():
     assert len(draft(drafter)) == 1
     drafter.observe(ids("Thought: "))
     assert len(draft(drafter)) == 1
-    drafter.constrain(SHORT)
+    drafter.constraint = SHORT
     drafter.start([])
     drafter.observe(ids("w"))
     assert spelled(draft(drafter)) == "ait()<|im_end|>"

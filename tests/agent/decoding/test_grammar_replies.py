@@ -20,9 +20,7 @@ from saccade.actions.keys import NAMED_KEYS, canonical_key
 from saccade.actions.schema import action_adapter
 from saccade.agent.checkpoints.byte_tokenizer import byte_level_tokenizer
 from saccade.agent.decoding.grammar import GrammarConstraint, GrammarState, TokenTable
-from saccade.agent.decoding.lark import ALIASES, up_to
-from saccade.agent.decoding.reply_grammar import reply_grammar
-from saccade.agent.decoding.tool_grammar import TAGS
+from saccade.agent.decoding.reply_grammar import ALIASES, TAGS, reply_grammar, up_to
 from saccade.agent.training.tokenizer import build_tokenizer
 
 SIZE = Size(1280, 720)

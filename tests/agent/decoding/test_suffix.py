@@ -61,7 +61,7 @@ def test_followers_are_counted_exactly(text, longest):
     automaton = SuffixAutomaton(longest)
     state, length = 0, 0
     for i, token in enumerate(text):
-        state, length = automaton.step(state, length, token)
+        state, length = automaton.step(state, length, token, longest)
         automaton.append(token)
         state, length = automaton.settle(state, length)
         part = text[i + 1 - length : i + 1]
@@ -106,17 +106,17 @@ def test_a_repeated_reply_is_drafted_from_its_first_tokens():
     drafter.observe([2])
     tree = propose(drafter, [9, 9, 1, 2])
     assert tree.tokens == (2, 3, 4, 5, 6)
-    assert [tree.confidence(node) for node in range(1, 5)] == [2 / 4, 3 / 5, 4 / 6, 5 / 7]
-    assert tree.sources(1) == {"suffix": 0.5}
+    assert [tree.nodes[node].confidence for node in range(1, 5)] == [2 / 4, 3 / 5, 4 / 6, 5 / 7]
+    assert tree.nodes[1].sources == {"suffix": 0.5}
 
 
 def test_longer_matches_are_surer():
     drafter = SuffixDrafter()
     drafter.add(list(range(20)))
     drafter.start([0])
-    first = propose(drafter, [0]).confidence(1)
+    first = propose(drafter, [0]).nodes[1].confidence
     drafter.observe([1, 2, 3, 4, 5])
-    assert propose(drafter, [5]).confidence(1) > first
+    assert propose(drafter, [5]).nodes[1].confidence > first
 
 
 def test_the_instruction_is_copied():
@@ -148,7 +148,7 @@ def test_alternatives_are_drafted_when_asked_for():
     drafter.start([1])
     tree = propose(drafter, [1])
     assert tree.tokens == (1, 4, 5, 2, 3)
-    assert tree.parents == (-1, 0, 1, 0, 3)
+    assert tuple(node.parent for node in tree.nodes) == (-1, 0, 1, 0, 3)
     assert len(propose(drafter, [1], budget=3)) == 4
 
 

@@ -27,12 +27,12 @@ def paths(tree: DraftTree) -> set[tuple[int, ...]]:
 def test_a_tree_shares_beginnings():
     tree = build(7, [[(1, 0.9), (2, 0.5)], [(1, 0.8), (3, 0.5)]])
     assert tree.tokens == (7, 1, 2, 3)
-    assert tree.parents == (-1, 0, 1, 1)
+    assert tuple(node.parent for node in tree.nodes) == (-1, 0, 1, 1)
     assert tree.depths.tolist() == [0, 1, 2, 2]
     assert tree.path(3) == (1, 3)
     assert tree.path_tokens(3) == (1, 3)
-    assert tree.children(1) == {2: 2, 3: 3}
-    assert tree.confidence(1) == 0.9
+    assert tree.nodes[1].children == {2: 2, 3: 3}
+    assert tree.nodes[1].confidence == 0.9
     assert tree.values().tolist() == [1, 0.9, 0.45, 0.45]
     expected = [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 1]]
     assert tree.mask().tolist() == np.array(expected, dtype=bool).tolist()
@@ -46,7 +46,7 @@ def test_a_node_sees_its_path_and_nothing_else(content):
     for node in range(len(tree)):
         assert set(np.flatnonzero(mask[node])) == {0, node, *tree.path(node)}
         assert tree.depths[node] == len(tree.path(node))
-        assert tree.parents[node] < node
+        assert tree.nodes[node].parent < node
     assert paths(tree) == {tuple(token for token, _ in chain[: i + 1]) for chain in content for i in range(len(chain))}
 
 
@@ -63,8 +63,8 @@ def test_merging_keeps_the_likeliest_nodes(left, right, budget):
 
 def test_merging_remembers_who_proposed_what():
     merged = merge([build(0, [[(1, 0.9)]], "suffix"), build(0, [[(1, 0.5), (2, 0.4)]], "heads")], 9)
-    assert merged.sources(1) == {"suffix": 0.9, "heads": 0.5}
-    assert merged.sources(2) == {"heads": 0.4}
+    assert merged.nodes[1].sources == {"suffix": 0.9, "heads": 0.5}
+    assert merged.nodes[2].sources == {"heads": 0.4}
 
 
 def test_banned_tokens_get_no_node():
@@ -84,15 +84,15 @@ def test_draws_survive_merging_and_cutting_even_without_their_nodes():
     tree.draw(0, draws, confidence=0.5)
     merged = merge([tree, build(0, [[(3, 0.9)]])], 1)
     assert merged.tokens == (0, 3)
-    assert merged.draws(0) == [draws]
-    assert merged.fixed(0) == [3]
+    assert merged.nodes[0].draws == [draws]
+    assert merged.nodes[0].fixed == [3]
 
 
 def test_a_token_both_drawn_and_proposed_has_one_node():
     tree = DraftTree(0)
     tree.draw(0, DraftSamples((1,), np.array([0.5, 0.5])))
     assert tree.add(0, 1) == 1
-    assert tree.fixed(0) == [1]
+    assert tree.nodes[0].fixed == [1]
     assert len(merge([tree], 5)) == 2
 
 

@@ -185,7 +185,7 @@ def test_a_server_renders_the_very_prompt_that_is_read_here(server: Server) -> N
 def test_the_dialect_is_known_by_name(model: str, root: str | None, dialect: str) -> None:
     with serving(scripted([]), model, root=root) as server:
         remote = RemotePolicy(server.address)
-        assert (remote.dialect, remote.served, remote.name) == (dialect, root, server.address)
+        assert (remote.dialect, remote.settings.served, remote.name) == (dialect, root, server.address)
         assert remote.fingerprint is None
 
 

@@ -95,7 +95,7 @@ def test_what_follows_an_agreed_reply_is_as_if_it_had_been_written(policy: Local
         policy._prompts.remember(0, text, own.ids)
         verify_replies(policy._session, policy.prompt(context(screens[0])), replies, policy.limits)
         with torch.inference_mode():
-            states.append(policy._session.prefill(policy.prompt(later)).hidden.numpy())
+            states.append(policy._session.prefill(policy.prompt(later)).states[0].numpy())
     for state in states[:-1]:
         np.testing.assert_allclose(state, states[-1], atol=1e-4)
 

@@ -229,7 +229,7 @@ def test_trees_keep_to_the_budget_and_the_bans(name: str, budget: int) -> None:
         tree = drafter.propose(DraftState([1, 2, 3], 1, hidden=hidden[-1], banned=bans), budget)
         assert len(tree) - 1 <= budget, number
         assert not bans & set(tree.tokens[1:])
-        assert all(tree.sources(node).keys() == {name} for node in range(1, len(tree)))
+        assert all(tree.nodes[node].sources.keys() == {name} for node in range(1, len(tree)))
 
 
 @pytest.mark.parametrize("name", ["medusa", "mtp"])

@@ -15,11 +15,12 @@ from saccade.actions.errors import UsageError
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
 from saccade.agent.decoding.draft import Drafter
-from saccade.agent.decoding.engine import GenerationLimits, generate
+from saccade.agent.decoding.engine import generate
 from saccade.agent.decoding.heads.checkpoint import METHODS, Method, load_drafter, save_heads
 from saccade.agent.decoding.heads.replies import RecordedReply, ReplyRecorder, ReplyRecordingPolicy, ReplyStore
 from saccade.agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingPlan
 from saccade.agent.decoding.network import Network
+from saccade.agent.decoding.sampling import GenerationLimits
 from saccade.agent.decoding.session import Session
 from saccade.agent.policy import Context
 from saccade.perception.observation import Screenshot
