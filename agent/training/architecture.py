@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -15,15 +15,8 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3VLConfi
 from ...perception.resize import ImageSpec
 from .tokenizer import number_ids
 
-IMAGE_SPEC: Final = ImageSpec(
-    patch_size=10,
-    merge_size=2,
-    temporal_patch_size=2,
-    min_pixels=64 * 64,
-    max_pixels=480 * 480,
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-)
+_HALF: Final = (0.5, 0.5, 0.5)
+IMAGE_SPEC: Final = ImageSpec(patch_size=10, min_pixels=64 * 64, max_pixels=480 * 480, mean=_HALF, std=_HALF)
 SACCADE_JSON: Final[dict[str, Any]] = {
     "dialect": "uitars-1.0",
     "prompt": "instruction-only",
@@ -150,32 +143,23 @@ def save_checkpoint(model: Qwen3VLForConditionalGeneration, tokenizer: PreTraine
     half.pop("lm_head.weight", None)
     model.save_pretrained(folder, state_dict=half)
     tokenizer.save_pretrained(folder)
-    _write_json(folder / "preprocessor_config.json", preprocessor(IMAGE_SPEC))
-    _write_json(folder / "saccade.json", SACCADE_JSON)
+    for name, content in (("preprocessor_config", preprocessor(IMAGE_SPEC)), ("saccade", SACCADE_JSON)):
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     for file in folder.iterdir():
         file.chmod(0o644)
 
 
 def preprocessor(spec: ImageSpec) -> dict[str, Any]:
     """What ``preprocessor_config.json`` says about images."""
+    known = asdict(spec)
+    mean, std = known.pop("mean"), known.pop("std")
     return {
         "image_processor_type": "Qwen2VLImageProcessorFast",
-        "patch_size": spec.patch_size,
-        "merge_size": spec.merge_size,
-        "temporal_patch_size": spec.temporal_patch_size,
+        **known,
         "size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels},
-        "min_pixels": spec.min_pixels,
-        "max_pixels": spec.max_pixels,
-        "image_mean": list(spec.mean),
-        "image_std": list(spec.std),
-        "do_resize": True,
-        "do_rescale": True,
-        "do_normalize": True,
-        "do_convert_rgb": True,
+        "image_mean": mean,
+        "image_std": std,
+        **dict.fromkeys(("do_resize", "do_rescale", "do_normalize", "do_convert_rgb"), True),
         "resample": 3,
         "rescale_factor": 1 / 255,
     }
-
-
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -24,6 +24,8 @@ from .questions import UNTHOUGHT, TaughtReply
 from .rendering import DomElement, PageRecord, Picture
 
 CHARS_PER_PATCH = 2
+LETTERS = 96
+"""Classes of the character loss: none, the 94 visible characters of ASCII, and others."""
 IGNORED = -100
 Place = tuple[int, int]
 ROLES = ("", "button", "textbox", "link", "close", "tab", "checkbox")
@@ -60,7 +62,7 @@ class Conversation:
 
 @dataclass
 class Batch:
-    """Tensors of one step. Sequences share the pictures; ``slots`` says where each picture's tokens go."""
+    """Tensors of one step. Sequences share the pictures."""
 
     patches: Tensor
     grid: tuple[int, int]
@@ -82,12 +84,9 @@ class Batch:
 
 
 class Shards:
-    """Every complete shard of a folder; pictures stay on disk until they are used.
+    """A folder's complete shards that match a pattern; pictures stay on disk until they are used.
 
-    Args:
-        folder: where the shards are.
-        patterns: which ones, by name.
-        shares: how often to draw a task's pages, relative to 1.
+    ``shares`` says how often to draw a task's pages, relative to 1.
     """
 
     def __init__(self, folder: Path, *patterns: str, shares: Mapping[str, float] | None = None) -> None:
@@ -130,35 +129,28 @@ class Encoder:
         vocab = tokenizer.get_vocab()
         self.image_id = vocab["<|image_pad|>"]
         self.pad_id = vocab["<|endoftext|>"]
-        letters = [chr(code) for code in range(33, 127)]
-        self.letters = {letter: index + 1 for index, letter in enumerate(letters)}
-
-    @property
-    def letter_count(self) -> int:
-        """How many classes the character loss knows; 0 is "no character"."""
-        return len(self.letters) + 2
 
     def encode(self, pages: Sequence[Labelled], conversations: Sequence[Conversation]) -> Batch:
         """The batch for conversations over pages of one size."""
         cut = [to_patches(Screenshot(np.ascontiguousarray(p.picture)), self.spec) for p in pages]
         grid = (cut[0].grid[1], cut[0].grid[2])
-        elements = [self.element_labels(p, grid) for p in pages]
+        roles, centres = zip(*(self.element_labels(p, grid) for p in pages), strict=True)
         rows = [self._sequence(c, pages, grid) for c in conversations]
         length = max((len(row.ids) for row in rows), default=0)
         places = [row.padded_positions(length) for row in rows]
+        pictures = [turn.picture for each in conversations for turn in each.turns if turn.picture is not None]
+        queries = [[number, *query] for number, row in enumerate(rows) for query in row.queries]
         return Batch(
             patches=torch.from_numpy(np.stack([p.values for p in cut])),
             grid=grid,
             chars=torch.from_numpy(np.stack([self.char_labels(p, grid) for p in pages])),
-            roles=torch.from_numpy(np.stack([roles for roles, _ in elements])),
-            centres=torch.from_numpy(np.stack([centres for _, centres in elements])),
+            roles=torch.from_numpy(np.stack(roles)),
+            centres=torch.from_numpy(np.stack(centres)),
             ids=_pad([row.ids for row in rows], length, self.pad_id),
             labels=_pad([row.labels for row in rows], length, IGNORED),
             positions=torch.stack(places, 1) if places else torch.zeros(3, 0, 0, dtype=torch.long),
-            pictures=torch.tensor(
-                [turn.picture for c in conversations for turn in c.turns if turn.picture is not None], dtype=torch.long
-            ),
-            queries=torch.tensor([[n, *q] for n, row in enumerate(rows) for q in row.queries]).reshape(-1, 3),
+            pictures=torch.tensor(pictures, dtype=torch.long),
+            queries=torch.tensor(queries, dtype=torch.long).reshape(-1, 3),
             targets=torch.tensor([t for row in rows for t in row.targets], dtype=torch.long),
             inside=torch.from_numpy(np.array([i for row in rows for i in row.inside], dtype=np.float32)),
         )
@@ -171,7 +163,7 @@ class Encoder:
             row, column = int(y / height * grid[0]), int(x / width * grid[1])
             free = np.flatnonzero(labels[row, column] == 0)
             if len(free):
-                labels[row, column, free[0]] = self.letters.get(letter, self.letter_count - 1)
+                labels[row, column, free[0]] = ord(letter) - 32 if "!" <= letter <= "~" else LETTERS - 1
         return self._merge_order(labels)
 
     def element_labels(self, page: Labelled, grid: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -195,11 +187,8 @@ class Encoder:
         tiles = labels.reshape(height // merge, merge, width // merge, merge, depth).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(tiles).reshape(-1, depth)
 
-    def _tokens(self, grid: tuple[int, int]) -> tuple[int, int]:
-        return grid[0] // self.spec.merge_size, grid[1] // self.spec.merge_size
-
     def _sequence(self, conversation: Conversation, pages: Sequence[Labelled], grid: tuple[int, int]) -> _Row:
-        rows, columns = self._tokens(grid)
+        rows, columns = (side // self.spec.merge_size for side in grid)
         row = _Row()
         row.add(self._ids(message("user", conversation.instruction)), learn=False)
         height, width = pages[0].picture.shape[:2]
@@ -211,15 +200,13 @@ class Encoder:
                 row.add([self.image_id] * (rows * columns), learn=False, image=(rows, columns))
                 row.add(self._ids(PICTURE_AFTER), learn=False)
             row.add(self._ids(ChatFormat.opening), learn=False)
-            reply, text = turn.reply, turn.reply.text(width, height)
-            known = len(text)
-            if reply.element is not None:
-                known = text.index(reply.place(width, height)) + 1
-            if turn.learn and reply.element is not None and turn.picture is not None:
+            text, element = turn.reply.text(width, height), turn.reply.element
+            known = text.index(turn.reply.place(width, height)) + 1 if element else len(text)
+            if turn.learn and element and turn.picture is not None:
                 row.queries.append((len(row.ids) + len(self._ids(text[:known])) - 1, start))
-                x, y = reply.element["point"]
+                x, y = element["point"]
                 row.targets.append(int(y / height * rows) * columns + int(x / width * columns))
-                row.inside.append(_cover(reply.element["box"], (width, height), rows, columns))
+                row.inside.append(_cover(element["box"], (width, height), rows, columns))
             given = len(UNTHOUGHT) if text.startswith(UNTHOUGHT) else 0
             row.add(self._ids(text[:given]), learn=False)
             row.add(self._ids(text[given:known]), turn.learn)

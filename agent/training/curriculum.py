@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .batches import Conversation, Labelled, Shards, TrainingTurn, blank_like
 from .episodes import LONGEST, EpisodePages, silenced, spelling
 from .questions import BLANK, GENERIC, STILL_BLANK, Question, ask, click, own_reply
-from .rendering import DomElement
+from .rendering import spot
 from .trainer import LossWeights
 
 BLANK_SHARE = 0.03
@@ -34,13 +34,7 @@ TrainingStep = tuple[list[Labelled], list[Conversation]]
 
 @dataclass(frozen=True)
 class Stage:
-    """One part of the curriculum.
-
-    Attributes:
-        pictures: pages per step.
-        questions: conversations per page at most.
-        weights: how much each loss counts.
-    """
+    """One part of the curriculum: pages per step, conversations per page at most, and how much each loss counts."""
 
     pictures: int
     questions: int
@@ -54,48 +48,44 @@ STAGES = {
 }
 
 
+@dataclass
 class Curriculum:
     """Draws the pages and conversations of each step.
 
-    Args:
-        shards: where the pages are.
-        stage: the part of the curriculum.
+    Attributes:
         history: the share of steps with two to four turns.
         episodes: the share of steps with longer episodes.
         silent: the share of conversations with replies that hold no thought.
         spelling: the share of steps without pictures, in which names are spelled again.
     """
 
-    def __init__(
-        self,
-        shards: Shards,
-        stage: Stage,
-        history: float = 0.0,
-        episodes: float = 0.0,
-        silent: float = 0.0,
-        spelling: float = 0.0,
-    ) -> None:
-        self._shards, self._stage, self._silent = shards, stage, silent
-        self._history, self._episodes, self._spelling = history, episodes, spelling
-        stocks = [EpisodePages(shards, size) for size in shards.by_size] if episodes else []
+    shards: Shards
+    stage: Stage
+    history: float = 0.0
+    episodes: float = 0.0
+    silent: float = 0.0
+    spelling: float = 0.0
+
+    def __post_init__(self) -> None:
+        stocks = [EpisodePages(self.shards, size) for size in self.shards.by_size] if self.episodes else []
         self._stocks = [stock for stock in stocks if stock.enough]
-        if episodes and not self._stocks:
+        if self.episodes and not self._stocks:
             raise ValueError("the pages hold no episodes; render some of --series native too")
 
     def draw(self, rng: random.Random) -> TrainingStep:
         """One step's pages and conversations."""
-        if rng.random() < self._spelling:
-            return self._shards.draw(rng, 1), spelling(rng, 5 * self._stage.pictures)
+        if rng.random() < self.spelling:
+            return self.shards.draw(rng, 1), spelling(rng, 5 * self.stage.pictures)
         pages, conversations = self._draw(rng)
-        return pages, [silenced(each, rng, self._silent) for each in conversations]
+        return pages, [silenced(each, rng, self.silent) for each in conversations]
 
     def _draw(self, rng: random.Random) -> TrainingStep:
-        pick, stage = rng.random(), self._stage
-        if pick < self._episodes:
+        pick, stage = rng.random(), self.stage
+        if pick < self.episodes:
             return rng.choice(self._stocks).lesson(rng, rng.randint(1, LONGEST), stage.pictures // 2)
-        if pick >= self._episodes + self._history:
-            return single_turn(self._shards, stage, rng)
-        pages = self._shards.draw(rng, stage.pictures * 5)
+        if pick >= self.episodes + self.history:
+            return single_turn(self.shards, stage, rng)
+        pages = self.shards.draw(rng, stage.pictures * 5)
         if rng.random() < WIZARD_SHARE:
             pages.sort(key=lambda page: not page.record["extra"].get("bare"))
         return several_turns(pages[: stage.pictures], rng)
@@ -158,7 +148,6 @@ def second_try(index: int, questions: list[Question], page: Labelled, rng: rando
         if wrong.element is None:
             break
         x, y = rng.uniform(0, width), rng.uniform(0, height)
-        place = DomElement(role="", text="", box=[x, y, x, y], point=[x, y])
         thought = question.reply.thought if rng.random() < 0.7 else wrong.thought
-        missed.append(TrainingTurn(index, click(thought, place), learn=False))
+        missed.append(TrainingTurn(index, click(thought, spot(x, y)), learn=False))
     return Conversation(question.instruction, (*missed, TrainingTurn(index, question.reply)))

@@ -24,13 +24,14 @@ from .questions import (
     own_reply,
     thought_of,
 )
-from .rendering import DomElement, PageRecord
+from .rendering import PageRecord, spot
 from .words import ASKING, FORWARD, names
 
 LONGEST = 16
 FEWEST_PAGES = 12
 NAMED_SHARE, FORWARD_SHARE = 0.75, 0.75
-BLANK_SHARE, LOADING_SHARE, COVERED_SHARE, MISSED_SHARE = 0.05, 0.03, 0.08, 0.08
+BEFORE = {"blank": 0.05, "loading": 0.03, "over": 0.08, "missed": 0.08, "": 0.76}
+"""How often a turn comes before the right one: a blank or loading page, a dialog over the page, a click that missed."""
 END_SHARE = 0.75
 
 
@@ -44,48 +45,34 @@ class Scene:
 
 
 class EpisodePages:
-    """Which pages of one size can follow one another in an episode.
-
-    Args:
-        shards: where the pages are.
-        size: height, width and depth of the pictures.
-    """
+    """Which pages of one size (height, width and depth) can follow one another in an episode."""
 
     def __init__(self, shards: Shards, size: tuple[int, ...]) -> None:
         self.shards = shards
-        self.named: dict[str, list[tuple[Place, TaughtReply]]] = {}
-        self.asking: list[tuple[Place, TaughtReply]] = []
-        self.ends: list[tuple[Place, TaughtReply]] = []
-        self.loading: list[tuple[Place, TaughtReply]] = []
-        self.covered: list[tuple[Place, TaughtReply]] = []
+        self.named: dict[str, list[Scene]] = {}
+        self.kinds: dict[str, list[Scene]] = {"asking": [], "done": [], "loading": [], "over": []}
         for place in shards.by_size[size][0]:
             self._sort(place, shards.records[place[0]][place[1]])
-        self.named = {text: pages for text, pages in self.named.items() if len(pages) >= FEWEST_PAGES}
+        self.named = {text: scenes for text, scenes in self.named.items() if len(scenes) >= FEWEST_PAGES}
 
     @property
     def enough(self) -> bool:
-        """Whether every kind of page is there."""
-        return all((self.named, self.asking, self.ends, self.loading, self.covered))
+        """Whether there are pages of every kind."""
+        return all((self.named, *self.kinds.values()))
 
     def _sort(self, place: Place, record: PageRecord) -> None:
-        extra, closing = record["extra"], closing_reply(record)
-        if extra.get("done"):
-            self.ends.append((place, FINISHED))
-        elif extra.get("loading"):
-            self.loading.append((place, LOADING))
-        elif "over" in extra:
-            self.covered += [(place, closing)] if closing is not None else []
-        else:
-            self._sort_buttons(place, record)
-
-    def _sort_buttons(self, place: Place, record: PageRecord) -> None:
-        own = own_reply(record) if record["extra"].get("bare") else None
-        if own is not None:
-            self.asking.append((place, own))
+        extra = record["extra"]
+        kind = next((kind for kind in ("done", "loading", "over") if kind in extra), "asking")
+        asked = own_reply(record) if extra.get("bare") else None
+        replies = {"done": FINISHED, "loading": LOADING, "over": closing_reply(record), "asking": asked}
+        if (reply := replies[kind]) is not None:
+            self.kinds[kind].append(Scene(place, reply))
+        if kind != "asking":
+            return
         for element, order, count in named(record):
             if element["role"] == "button":
-                reply = click(thought_of(element, order, count), element)
-                self.named.setdefault(element["text"], []).append((place, reply))
+                scene = Scene(place, click(thought_of(element, order, count), element))
+                self.named.setdefault(element["text"], []).append(scene)
 
     def lesson(self, rng: random.Random, turns: int, count: int) -> tuple[list[Labelled], list[Conversation]]:
         """Return ``count`` episodes of about as many turns each, and the pages that are seen in them."""
@@ -100,45 +87,37 @@ class EpisodePages:
             text = rng.choice(known if known and rng.random() < FORWARD_SHARE else list(self.named))
             instruction, choices = rng.choice(ASKING).format(text), self.named[text]
         else:
-            text, instruction, choices = "", rng.choice(GENERIC), self.asking
+            text, instruction, choices = "", rng.choice(GENERIC), self.kinds["asking"]
         scenes = self._scenes(rng, turns, choices, text)
         dropped = dropped_images(len(scenes), SACCADE_JSON["max_images"])
         shown: list[TrainingTurn] = []
-        for index, scene in enumerate(scenes):
-            if index < dropped:  # the runtime does not show it
-                continue
+        for scene in scenes[dropped:]:  # the runtime does not show the earlier ones
             seen = self.shards.page(scene.place)
             pages.append(blank_like(seen, rng) if scene.reply == BLANK else seen)
             shown.append(TrainingTurn(len(pages) - 1, scene.reply, scene.learn))
         return Conversation(instruction, tuple(shown))
 
-    def _scenes(
-        self, rng: random.Random, turns: int, choices: list[tuple[Place, TaughtReply]], text: str
-    ) -> list[Scene]:
+    def _scenes(self, rng: random.Random, turns: int, choices: list[Scene], text: str) -> list[Scene]:
         ends = turns > 1 and rng.random() < END_SHARE
         scenes: list[Scene] = []
         while len(scenes) < turns - ends:
-            place, reply = rng.choice(choices)
-            pick = rng.random()
-            if pick < BLANK_SHARE:
-                scenes.append(Scene(place, BLANK))
-            elif pick < BLANK_SHARE + LOADING_SHARE:
-                scenes.append(Scene(*rng.choice(self.loading)))
-            elif pick < BLANK_SHARE + LOADING_SHARE + COVERED_SHARE:
-                scenes += self._dialog(rng, text)
-            elif pick < BLANK_SHARE + LOADING_SHARE + COVERED_SHARE + MISSED_SHARE:
-                scenes.append(Scene(place, _missed(rng, reply, self.shards.page(place)), learn=False))
-            scenes.append(Scene(place, reply))
+            scene = rng.choice(choices)
+            (kind,) = rng.choices(list(BEFORE), list(BEFORE.values()))
+            if kind == "blank":
+                scenes.append(Scene(scene.place, BLANK))
+            elif kind == "missed":
+                page = self.shards.page(scene.place)
+                scenes.append(Scene(scene.place, _missed(rng, scene.reply, page), learn=False))
+            elif kind:
+                page_before = rng.choice(self.kinds[kind])
+                shard, index = page_before.place
+                if text not in self.shards.records[shard][index]["extra"].get("over", ()):
+                    scenes.append(page_before)
+            scenes.append(scene)
         scenes = scenes[: turns - ends]
         if not scenes[-1].learn:  # A click that missed is followed by the next try.
-            scenes[-1] = Scene(place, reply)
-        return scenes + ([Scene(*rng.choice(self.ends))] if ends else [])
-
-    def _dialog(self, rng: random.Random, text: str) -> list[Scene]:
-        """A dialog to close, unless the button that is asked for is in it."""
-        place, reply = rng.choice(self.covered)
-        record = self.shards.records[place[0]][place[1]]
-        return [] if text in record["extra"]["over"] else [Scene(place, reply)]
+            scenes[-1] = scene
+        return scenes + ([rng.choice(self.kinds["done"])] if ends else [])
 
 
 def _missed(rng: random.Random, reply: TaughtReply, page: Labelled) -> TaughtReply:
@@ -148,16 +127,15 @@ def _missed(rng: random.Random, reply: TaughtReply, page: Labelled) -> TaughtRep
     others = [element["point"] for element in page.record["elements"] if element != reply.element]
     if others and rng.random() < 0.7:
         x, y = rng.choice(others)
-    return click(reply.thought, DomElement(role="", text="", box=[x, y, x, y], point=[x, y]))
+    return click(reply.thought, spot(x, y))
 
 
 def spelling(rng: random.Random, count: int) -> list[Conversation]:
     """Episodes without a picture: all they teach is to spell in each thought what was asked for."""
     spelled = []
     for _ in range(count):
-        x, y = rng.random() * 100, rng.random() * 100
         text = " ".join(names(rng, rng.choice((1, 1, 2, 4, 6))))
-        element = DomElement(role="button", text=text, box=[x, y, x, y], point=[x, y])
+        element = spot(rng.random() * 100, rng.random() * 100, "button", text)
         turn = TrainingTurn(None, click(thought_of(element), element))
         spelled.append(Conversation(rng.choice(ASKING).format(text), (turn,) * rng.choice((1, 1, 1, 2))))
     return spelled

@@ -9,7 +9,6 @@ import html
 import logging
 import random
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,10 +34,10 @@ class JobResult:
     """The result of one job.
 
     Attributes:
-        pages: number of pages, without the last one, which says that the job is done.
-        first: on how many of them the first reply led to the next page.
-        ended: whether the last page was reached.
-        finished: whether the policy then finished.
+        pages: without the last one, which says that the job is done.
+        first: pages on which the first reply led to the next page.
+        ended: the last page was reached.
+        finished: the policy then finished.
     """
 
     pages: int
@@ -82,13 +81,13 @@ def do_job(policy: Policy, environment: BrowserEnvironment, instruction: str, pa
     return JobResult(pages, sum(first.values()), name == last, False)
 
 
-def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, seeds: Sequence[int]) -> list[JobResult]:
-    """Let the policy do a job per seed."""
+def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, count: int) -> list[JobResult]:
+    """Let the policy do jobs with the first seeds."""
     found = []
     with tempfile.TemporaryDirectory() as name:
         address = (Path(name) / "1.html").as_uri()
         with BrowserEnvironment(address, viewport=policy.viewport or Size(160, 210), allow_file=True) as environment:
-            for seed in seeds:
+            for seed in range(count):
                 write_job(Path(name), kind, pages, seed)
                 found.append(do_job(policy, environment, INSTRUCTIONS[kind], pages))
                 log.info("%s %d: %s", kind, seed, found[-1])
@@ -101,7 +100,7 @@ def main() -> None:
     options = parse_options(__doc__, model="embedded", kind=kinds, jobs=12, pages=12)
     policy = LocalPolicy(options.model)
     for kind in options.kind:
-        found = do_jobs(policy, kind, options.pages, range(options.jobs))
+        found = do_jobs(policy, kind, options.pages, options.jobs)
         first = sum(each.first for each in found) / (options.pages * len(found))
         ended, finished = sum(each.ended for each in found), sum(each.finished for each in found)
         log.info("%s: first tries %.2f, %d of %d ended, %d finished", kind, first, ended, len(found), finished)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .architecture import number_waves
-from .batches import CHARS_PER_PATCH, IGNORED, ROLES
+from .batches import CHARS_PER_PATCH, LETTERS, ROLES
 
 SIGMA = 12.0
 
@@ -17,9 +15,9 @@ SIGMA = 12.0
 class AuxiliaryHeads(nn.Module):
     """Training-only heads: characters per patch, the pointer, the target's extent."""
 
-    def __init__(self, vision_width: int, width: int, letters: int) -> None:
+    def __init__(self, vision_width: int, width: int) -> None:
         super().__init__()
-        self.chars = nn.Linear(vision_width, CHARS_PER_PATCH * letters)
+        self.chars = nn.Linear(vision_width, CHARS_PER_PATCH * LETTERS)
         self.roles = nn.Linear(vision_width, len(ROLES) + 1)
         self.centres = nn.Linear(vision_width, 2 * number_waves(torch.zeros(1)).shape[1])
         self.query = nn.Linear(width, width, bias=False)
@@ -28,12 +26,12 @@ class AuxiliaryHeads(nn.Module):
 
     def char_logits(self, patches: Tensor) -> Tensor:
         """Return per patch and slot a score for each character."""
-        scores: Tensor = self.chars(patches)
-        return scores.view(*scores.shape[:-1], CHARS_PER_PATCH, -1)
+        scores: Tensor = self.chars(patches).unflatten(-1, (CHARS_PER_PATCH, LETTERS))
+        return scores
 
 
 def soft_numbers(sigma: float = SIGMA, count: int = 1000) -> Tensor:
-    """Return for each number its soft label over all numbers: a Gaussian, so that near misses cost little."""
+    """Each number's label over all numbers: a Gaussian, so that near misses cost little."""
     values = torch.arange(count, dtype=torch.float32)
     weights = torch.exp(-((values[:, None] - values[None, :]) ** 2) / (2 * sigma**2))
     return weights / weights.sum(1, keepdim=True)
@@ -88,12 +86,9 @@ class ReplyLoss:
         self.soft = soft_numbers()
 
     def __call__(self, logits: Tensor, labels: Tensor, coordinates: Tensor) -> dict[str, Tensor]:
-        """The loss of words and of coordinates, and the coordinates' mean error.
+        """The loss of words and of coordinates, and the coordinates' median error.
 
-        Args:
-            logits: per kept position, scores over the vocabulary.
-            labels: per kept position, the next token.
-            coordinates: per kept position, whether that token is a coordinate.
+        Per position: scores over the vocabulary, the next token, and whether that token is a coordinate.
         """
         words = functional.cross_entropy(logits[~coordinates].float(), labels[~coordinates])
         if not bool(coordinates.any()):
@@ -103,8 +98,3 @@ class ReplyLoss:
         places = -(self.soft.to(labels.device)[value] * scores).sum(-1).mean()
         error = (scores.argmax(-1) - value).abs().float()
         return {"words": words, "places": places, "error": error.median(), "near": (error < 30).float().mean()}
-
-
-def kept(labels: Tensor) -> Any:
-    """The index of every position whose next token is learned."""
-    return (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)

@@ -3,49 +3,47 @@
 from __future__ import annotations
 
 import html
-import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from .command_line import DATA, parse_options
-from .native import asking_page, buttons_page, covered_page, ending_page, loading_page, look
-from .rendering import SCAN_JS, PageRecord, PageSketch, Picture, open_page, save_shard, screenshot
-from .words import ASKING, ENDINGS, name, names, sentence, word
-
-log = logging.getLogger(__name__)
+from .rendering import Pages, Sheet, add_scripts, labels, open_page, save_shards
+from .words import ASKING, ENDINGS, FORWARD, LOADING, NAMES, REQUESTS, name, names, sentence, word
 
 SIZES = ((160, 210), (160, 210), (240, 180), (320, 240), (240, 320), (480, 360))
 SHEET_WIDTH, SHEET_HEIGHT = 1600, 1050
-
 COLOURS = (("#06c", "#fff"), ("#eee", "#222"), ("#2a2", "#fff"), ("#c22", "#fff"), ("#fc3", "#000"))
 FONTS = ("Arial", "Arial", "Arial", "Liberation Sans", "DejaVu Sans", "Liberation Serif", "sans-serif")
+NATIVE_FONTS = ("Arial", "sans-serif", "Liberation Sans", "DejaVu Sans", "Georgia", "monospace", "serif")
+GAPS = (" ", " ", " ", "<br>", "<br><br>", "&nbsp; ", "<p></p>")
+CLOSE_MARKS = ("×", "✕", "x", "X", "✖")
+CLOSERS = ("OK", "OK", "Close", "Close", "×", "×", "Got it", "Dismiss")
+"""What closes a dialog."""
 
-SHEET_JS = (
-    SCAN_JS
-    + r"""
-window.scanAll = () => Array.from(document.querySelectorAll('.cell')).map((cell) => {
-  const r = cell.getBoundingClientRect();
-  return scanPage(window, {x: r.x, y: r.y, w: r.width, h: r.height, root: cell});
-});
-"""
-)
+Sketch = tuple[str, dict[str, Any]]
+"""The HTML of a page to be, and its part of the record."""
+Maker = Callable[[random.Random, tuple[int, int]], Sketch]
+"""Makes a page of a size."""
 
 
 def button(rng: random.Random, text: str, style: str = "") -> str:
     """A button: plain, coloured, or a link made to look like one."""
     pick, look = rng.random(), ""
     if pick > 0.5:
-        fill, ink = rng.choice(COLOURS)
-        look = f"background:{fill};color:{ink};border:1px solid #888;border-radius:{rng.choice((0, 3, 8))}px;"
-        look += f"padding:{rng.randint(1, 8)}px {rng.randint(4, 16)}px;"
+        look = _filled(rng) + f"padding:{rng.randint(1, 8)}px {rng.randint(4, 16)}px;"
     if rng.random() < 0.3:
         look += f"font-size:{rng.choice((10, 11, 12, 14, 16))}px;"
     return f'<button style="{look}{style}">{html.escape(text)}</button>'
 
 
-def form_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
+def _filled(rng: random.Random) -> str:
+    fill, ink = rng.choice(COLOURS)
+    return f"background:{fill};color:{ink};border:1px solid #888;border-radius:{rng.choice((0, 3, 8))}px;"
+
+
+def form_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     """A page of text, fields, links and buttons in reading order, as click-button has them."""
     parts: list[str] = []
     for text in names(rng, rng.randint(3, 8)):
@@ -61,10 +59,10 @@ def form_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
             parts.append(f'<label data-role="checkbox"><input type="checkbox">{html.escape(text)}</label><br>')
         else:
             parts.append(button(rng, text) + rng.choice(("", " ", "<br>")))
-    return PageSketch("".join(parts), "form")
+    return "".join(parts), labels("form")
 
 
-def scatter_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
+def scatter_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     """Return buttons and fields anywhere on the page, possibly over one another."""
     parts: list[str] = []
     for text in names(rng, rng.randint(1, 5)):
@@ -75,20 +73,19 @@ def scatter_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
         else:
             square = f"width:{rng.randint(40, 100)}px;height:{rng.randint(20, 80)}px;" if rng.random() < 0.5 else ""
             parts.append(button(rng, text, place + square))
-    return PageSketch("".join(parts), "scatter")
+    return "".join(parts), labels("scatter")
 
 
-def dialog_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
+def dialog_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     """A dialog box with a title, a close mark and perhaps buttons."""
     width, height = rng.randint(100, size[0] - 20), rng.randint(60, 120)
     x, y = rng.randint(0, size[0] - width), rng.randint(45, max(46, size[1] - height))
     fill = rng.choice(("#e9e9e9", "#06c", "#ddd", "#fff", "#444"))
     ink = "#fff" if fill in ("#06c", "#444") else "#222"
-    mark = rng.choice(("×", "✕", "x", "X", "✖"))
     close = (
         '<span data-role="close" data-name="Close" style="float:right;border:1px solid #aaa;'
         f"border-radius:3px;padding:0 {rng.randint(2, 5)}px;line-height:14px;color:#444;"
-        f'background:#f6f6f6;font-size:12px">{mark}</span>'
+        f'background:#f6f6f6;font-size:12px">{rng.choice(CLOSE_MARKS)}</span>'
     )
     buttons = " ".join(button(rng, text) for text in names(rng, rng.randint(0, 2)))
     title = sentence(rng, 2) if rng.random() < 0.6 else "&nbsp;"
@@ -99,128 +96,194 @@ def dialog_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
         f'white-space:nowrap;overflow:hidden">{close}{title}</div><p style="margin:6px">{sentence(rng)}</p>'
         f'<div style="text-align:right;margin:4px">{buttons}</div></div>'
     )
-    return PageSketch(body, "dialog")
+    return body, labels("dialog")
 
 
-def wizard_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
+def wizard_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     """A page that asks for one click itself."""
     choices = names(rng, rng.randint(2, 5))
     wanted = rng.choice(choices)
     utterance = rng.choice(ASKING).format(wanted)
-    buttons = [button(rng, text) for text in choices]
     gap = rng.choice((" ", "<br>", "<div style='height:6px'></div>", "&nbsp; "))
+    buttons = gap.join(button(rng, text) for text in choices)
     heading = f"<h3 style='margin:4px 0'>{rng.choice(('Step', 'Page'))} {rng.randint(1, 9)}</h3>"
-    ask_it = f"<p style='margin:6px 0'>{html.escape(utterance)}</p>"
     filler = f"<div>{sentence(rng)}</div>" if rng.random() < 0.3 else ""
-    body = (heading if rng.random() < 0.5 else "") + ask_it + filler + gap.join(buttons)
-    return PageSketch(body, "wizard", utterance, {"wanted": wanted, "bare": True})
+    asked = f"<p style='margin:6px 0'>{html.escape(utterance)}</p>"
+    body = (heading if rng.random() < 0.5 else "") + asked + filler + buttons
+    return body, labels("wizard", utterance, wanted=wanted, bare=True)
 
 
-def done_page(rng: random.Random, size: tuple[int, int]) -> PageSketch:
+def done_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
     """A page that says the job is done."""
-    tag, text = rng.choice(("h1", "h2", "h3", "p", "div")), rng.choice(ENDINGS)
-    align = rng.choice(("left", "center"))
-    filler = f"<p>{sentence(rng)}</p>" if rng.random() < 0.4 else ""
-    body = f'<{tag} style="text-align:{align};margin:{rng.randint(2, 60)}px 4px">{text}</{tag}>{filler}'
-    return PageSketch(body, "done", "", {"done": True, "bare": True})
+    style = f"text-align:{rng.choice(('left', 'center'))};margin:{rng.randint(2, 60)}px 4px"
+    return _heading(rng, rng.choice(ENDINGS), style) + _filler(rng, 0.4), labels("done", done=True, bare=True)
+
+
+def buttons_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """A page of buttons that asks for nothing, in the browser's own style."""
+    return _page(rng, "", _choices(rng, rng.randint(1, 5))), labels("buttons", bare=True)
+
+
+def asking_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """A page that asks for one of its buttons, in the browser's own style."""
+    choices = _choices(rng, rng.randint(2, 4))
+    wanted = rng.choice(choices)
+    utterance = rng.choice(REQUESTS).format(wanted)
+    return _page(rng, utterance, choices), labels("wizard", utterance, wanted=wanted, bare=True)
+
+
+def ending_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """A page that says that the job is done, in the browser's own style."""
+    return _heading(rng, rng.choice(ENDINGS)) + _filler(rng, 0.25), labels("done", done=True, bare=True)
+
+
+def loading_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """A page that is still loading."""
+    return _heading(rng, rng.choice(LOADING)), labels("loading", loading=True, bare=True)
+
+
+def covered_page(rng: random.Random, size: tuple[int, int]) -> Sketch:
+    """A page with a dialog over it."""
+    closer = rng.choice(CLOSERS)
+    dialog = [closer] if rng.random() < 0.75 or closer == "×" else [closer, "Cancel"]
+    below = _page(rng, "", [name for name in _choices(rng, rng.randint(1, 4)) if name not in dialog])
+    rng.shuffle(dialog)
+    known = {text: "Close" if text == "×" else text for text in dialog}
+    body = below + _dialog(rng, size, dialog)
+    return body, labels("covered", bare=True, over=list(known.values()), dismiss=known[closer])
+
+
+def _heading(rng: random.Random, text: str, style: str = "") -> str:
+    tag = rng.choice(("h1", "h2", "h3", "p", "div"))
+    return f'<{tag} style="{style}">{html.escape(text)}</{tag}>'
+
+
+def _filler(rng: random.Random, share: float) -> str:
+    return f"<p>{sentence(rng)}</p>" if rng.random() < share else ""
+
+
+def _choices(rng: random.Random, count: int) -> list[str]:
+    """Different button names: ordinary words, mostly one that leads on, sometimes made-up ones."""
+    first = [rng.choice(FORWARD)] if rng.random() < 0.6 else []
+    others = names(rng, count) if rng.random() < 0.25 else rng.sample(NAMES, count)
+    found = list(dict.fromkeys(first + others))[:count]
+    rng.shuffle(found)
+    return found
+
+
+def _page(rng: random.Random, request: str, choices: list[str]) -> str:
+    """A title, a request, filler, perhaps a field, and buttons that look alike."""
+    count = rng.randint(1, 14)
+    title = rng.choice((f"Page {count}", f"Step {count}", f"Step {count} of {count + rng.randint(0, 9)}", ""))
+    parts = [_heading(rng, title or sentence(rng, 2))] if rng.random() < 0.7 else []
+    parts += [_heading(rng, request) if rng.random() < 0.3 else f"<p>{html.escape(request)}</p>"] if request else []
+    parts.append(_filler(rng, 0.2))
+    if rng.random() < 0.15:
+        kind = rng.choice(("text", "checkbox"))
+        parts.append(f'<label>{sentence(rng, 2)} <input type="{kind}" size="12"></label><br>')
+    style = _native_style(rng)
+    row = rng.choice(GAPS).join(f'<button style="{style}">{html.escape(text)}</button>' for text in choices)
+    parts.append(f"<p>{row}</p>" if rng.random() < 0.2 else row)
+    return "".join(parts)
+
+
+def _native_style(rng: random.Random) -> str:
+    """The style of a page's buttons: mostly the browser's own."""
+    if rng.random() < 0.6:
+        return ""
+    style = f"font-size:{rng.choice((12, 14, 16))}px;padding:{rng.randint(1, 8)}px {rng.randint(4, 14)}px;"
+    return style + (_filled(rng) if rng.random() < 0.6 else "") + ("margin:3px;" if rng.random() < 0.3 else "")
+
+
+def _dialog(rng: random.Random, size: tuple[int, int], choices: list[str]) -> str:
+    """A box over the page, perhaps with the page behind it dimmed."""
+    shade = rng.choice(("", "rgba(0,0,0,.1)", "rgba(0,0,0,.5)", "rgba(0,0,0,.4)"))
+    backdrop = f'<div style="position:absolute;inset:0;background:{shade}"></div>' if shade else ""
+    width = rng.randint(90, size[0] - 16)
+    x, y = rng.randint(4, size[0] - width - 4), rng.randint(4, size[1] - 110)
+    style = _native_style(rng)
+    row = " ".join(
+        f'<button data-role="close" data-name="Close" style="{style}">{rng.choice(CLOSE_MARKS)}</button>'
+        if text == "×"
+        else f'<button style="{style}">{text}</button>'
+        for text in choices
+    )
+    text, corner = f"<p>{sentence(rng, 5)}</p>", choices == ["×"] or rng.random() < 0.15
+    body = f'<div style="text-align:right">{row}</div>{text}' if corner else text + row
+    edge = rng.choice(("1px solid #888", "2px solid #000", "1px solid #ccc;box-shadow:0 2px 8px #888", "solid"))
+    return backdrop + (
+        f'<div style="position:absolute;left:{x}px;top:{y}px;width:{width}px;box-sizing:border-box;'
+        f"background:#fff;padding:{rng.choice((6, 8, 12))}px;border:{edge};"
+        f'font-size:{rng.choice((13, 16))}px">{body}</div>'
+    )
+
+
+def styled(rng: random.Random, body: str, bare: bool) -> tuple[str, str]:
+    """A page's style, and its HTML; unless it is bare, a bar on top asks for something."""
+    plain = rng.random() < 0.4
+    font = "Arial" if plain else rng.choice(FONTS)
+    points = 10 if plain and not bare else rng.choice((10, 11, 12, 13, 14))
+    back = "#fff" if plain else rng.choice(("#fff", "#fff", "#f4f4f8", "#eef", "#ffe", "#ddd", "#efe"))
+    bar = ""
+    if not bare and rng.random() < 0.7:
+        fill = "#ff0" if plain else rng.choice(("#ff0", "#cde", "#fff", "#eee"))
+        asked = rng.choice(ASKING).format(name(rng)) if rng.random() < 0.6 else sentence(rng)
+        bar = f'<div style="background:{fill};height:44px;padding:3px;font-size:10px">{html.escape(asked)}</div>'
+    ink, padding = rng.choice(("000", "222", "333")), rng.choice((2, 2, 6, 12))
+    style = f"background:{back};font-family:'{font}';font-size:{points}px;color:#{ink}"
+    return style, f'{bar}<div style="padding:{padding}px">{body}</div>'
+
+
+def native(rng: random.Random, body: str, bare: bool) -> tuple[str, str]:
+    """A page's style, and its HTML, as a browser lays out a page with little style or none."""
+    back = rng.choice(("#eee", "#ffe", "#eef", "#dfd", "#fafafa")) if rng.random() < 0.2 else "#fff"
+    style = f"margin:{rng.choice((8, 8, 8, 8, 0, 4, 16))}px;"
+    if rng.random() < 0.4:
+        style += f"font-family:{rng.choice(NATIVE_FONTS)};"
+    if rng.random() < 0.3:
+        style += f"font-size:{rng.choice((12, 13, 14, 18))}px;"
+    if rng.random() < 0.15:
+        style += "text-align:center;"
+    if rng.random() < 0.15:
+        style += f"color:{rng.choice(('#222', '#333', '#036'))};"
+    return f"background:{back}", f'<div style="{style}">{body}</div>'
 
 
 @dataclass(frozen=True)
 class Series:
-    """Which pages to make, how often, and in which sizes."""
+    """Which pages to make and how often, in which style and sizes."""
 
-    kinds: Mapping[Callable[[random.Random, tuple[int, int]], PageSketch], float]
+    kinds: Mapping[Maker, float]
+    style: Callable[[random.Random, str, bool], tuple[str, str]]
     sizes: tuple[tuple[int, int], ...]
 
 
-SERIES = {
-    "pages": Series({form_page: 0.3, scatter_page: 0.25, dialog_page: 0.15, wizard_page: 0.22, done_page: 0.08}, SIZES),
-    "native": Series(
-        {buttons_page: 0.42, asking_page: 0.32, covered_page: 0.14, ending_page: 0.08, loading_page: 0.04},
-        ((160, 210),),
-    ),
-}
+MIXED: dict[Maker, float] = {form_page: 0.3, scatter_page: 0.25, dialog_page: 0.15, wizard_page: 0.22, done_page: 0.08}
+NATIVE: dict[Maker, float] = {buttons_page: 0.42, asking_page: 0.32, covered_page: 0.14, ending_page: 0.08}
+NATIVE[loading_page] = 0.04
+SERIES = {"pages": Series(MIXED, styled, SIZES), "native": Series(NATIVE, native, ((160, 210),))}
 
 
-def cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -> str:
-    """A page's HTML in a style of its own; unless it is bare, a bar on top asks for something."""
-    if sketch.extra.get("native"):
-        return native_cell(rng, sketch, size)
-    plain = rng.random() < 0.4
-    font = "Arial" if plain else rng.choice(FONTS)
-    points = 10 if plain and not sketch.extra.get("bare") else rng.choice((10, 11, 12, 13, 14))
-    back = "#fff" if plain else rng.choice(("#fff", "#fff", "#f4f4f8", "#eef", "#ffe", "#ddd", "#efe"))
-    bar = ""
-    if not sketch.extra.get("bare") and rng.random() < 0.7:
-        fill = "#ff0" if plain else rng.choice(("#ff0", "#cde", "#fff", "#eee"))
-        asked = rng.choice(ASKING).format(name(rng)) if rng.random() < 0.6 else sentence(rng)
-        look = f"background:{fill};height:44px;padding:3px;font-size:10px"
-        bar = f'<div style="{look}">{html.escape(asked)}</div>'
-    ink, padding = rng.choice(("000", "222", "333")), rng.choice((2, 2, 6, 12))
-    return (
-        f'<div class="cell" style="position:absolute;overflow:clip;width:{size[0]}px;height:{size[1]}px;'
-        f"background:{back};font-family:'{font}';font-size:{points}px;color:#{ink};"
-        f'left:LEFTpx;top:TOPpx">{bar}<div style="padding:{padding}px">{sketch.body}</div></div>'
-    )
-
-
-def native_cell(rng: random.Random, sketch: PageSketch, size: tuple[int, int]) -> str:
-    """A page's HTML as a browser lays it out that is given no style, or little."""
-    return (
-        f'<div class="cell" style="position:absolute;overflow:clip;width:{size[0]}px;height:{size[1]}px;'
-        f'background:{sketch.extra["back"]};left:LEFTpx;top:TOPpx">'
-        f'<div style="{look(rng)}">{sketch.body}</div></div>'
-    )
-
-
-def sheet_of(
-    rng: random.Random, size: tuple[int, int], series: Series
-) -> tuple[str, list[PageSketch], list[tuple[int, int]]]:
-    """A sheet's HTML, what its pages are, and where they lie."""
-    width, height = size
-    places = [
-        (x, y) for y in range(0, SHEET_HEIGHT - height + 1, height) for x in range(0, SHEET_WIDTH - width + 1, width)
-    ]
-    makers = rng.choices(list(series.kinds), list(series.kinds.values()), k=len(places))
-    sketches = [make(rng, size) for make in makers]
-    cells = [
-        cell(rng, sketch, size).replace("LEFT", str(x), 1).replace("TOP", str(y), 1)
-        for sketch, (x, y) in zip(sketches, places, strict=True)
-    ]
-    return f"<!DOCTYPE html><body style='margin:0'>{''.join(cells)}</body>", sketches, places
-
-
-def synthesize(
-    rounds: int, seed: int, series: Series = SERIES["pages"]
-) -> Iterator[tuple[tuple[int, int], list[Picture], list[PageRecord]]]:
+def synthesize(rounds: int, seed: int, series: Series = SERIES["pages"]) -> Iterator[Pages]:
     """Yield per round one sheet of labelled pages of one size."""
     rng = random.Random(seed)
     with open_page(SHEET_WIDTH, SHEET_HEIGHT) as page:
         for number in range(rounds):
-            width, height = series.sizes[number % len(series.sizes)]
-            content, sketches, places = sheet_of(rng, (width, height), series)
-            page.set_content(content)
-            page.add_script_tag(content=SHEET_JS)
-            found = cast("list[dict[str, Any]]", page.evaluate("scanAll()"))
-            records = [
-                cast("PageRecord", labels | sketch.labels) for sketch, labels in zip(sketches, found, strict=True)
-            ]
-            sheet = screenshot(page)
-            yield (width, height), [sheet[y : y + height, x : x + width] for x, y in places], records
+            width, height = size = series.sizes[number % len(series.sizes)]
+            sheet = Sheet(SHEET_WIDTH // width, SHEET_HEIGHT // height, width, height)
+            makers = rng.choices(list(series.kinds), list(series.kinds.values()), k=len(sheet.places))
+            sketches = [make(rng, size) for make in makers]
+            page.set_content(sheet.html(series.style(rng, body, "bare" in known["extra"]) for body, known in sketches))
+            add_scripts(page)
+            yield sheet.read(page, "scanCells", [known for _, known in sketches])
 
 
 def main() -> None:
-    """Write shards of synthetic pages, one series per size."""
+    """Write shards of synthetic pages."""
     series = {"choices": sorted(SERIES), "default": "pages"}
     options = parse_options(__doc__, out=DATA, series=series, rounds=300, seed=1)
-    drawn: dict[tuple[int, int], tuple[list[Picture], list[PageRecord]]] = {}
-    for size, new_pictures, new_records in synthesize(options.rounds, options.seed, SERIES[options.series]):
-        pictures, records = drawn.setdefault(size, ([], []))
-        pictures += new_pictures
-        records += new_records
-    for (width, height), (pictures, records) in drawn.items():
-        save_shard(options.out, f"{options.series}-{width}x{height}-{options.seed}", pictures, records)
-        log.info("%d pages of %dx%d", len(records), width, height)
+    pages = synthesize(options.rounds, options.seed, SERIES[options.series])
+    save_shards(options.out, options.series, options.seed, pages)
 
 
 if __name__ == "__main__":

@@ -70,25 +70,23 @@ def thought_of(element: DomElement, order: int = 0, count: int = 1) -> str:
     return f"Click the {names.get(role, 'button')} {text}."
 
 
-def wordings(element: DomElement, count: int, order: int, of_role: int) -> list[str]:
+WORDINGS = {
+    "close": ('Close the dialog box by clicking the "x".', "Close the dialog.", "Close the dialog box."),
+    "link": ('Click on the link "{0}".', 'Click the link "{0}".'),
+    "tab": ("Click on {0}.", 'Click the tab "{0}".'),
+    "only textbox": ("Focus into the textbox.", "Click the text field.", "Click the textbox."),
+    "textbox": ("Focus into the {0} input textbox.", "Click the {0} textbox."),
+    "only": (*ASKING, *["Click the button."] * 3),
+}
+
+
+def wordings(element: DomElement, order: int, count: int) -> list[str]:
     """Ways to ask for an element; ``count`` is how many of its role the page shows."""
     role, text = element["role"], element["text"]
-    if role == "close":
-        return ['Close the dialog box by clicking the "x".', "Close the dialog.", "Close the dialog box."]
-    if role == "textbox":
-        if of_role == 1:
-            return ["Focus into the textbox.", "Click the text field.", "Click the textbox."]
-        if order >= len(ORDINALS):
-            return []
-        return [f"Focus into the {ORDINALS[order]} input textbox.", f"Click the {ORDINALS[order]} textbox."]
-    if role == "link":
-        return [f'Click on the link "{text}".', f'Click the link "{text}".']
-    if role == "tab":
-        return [f"Click on {text}.", f'Click the tab "{text}".']
-    asked = [wording.format(text) for wording in ASKING]
-    if count == 1:
-        asked += ["Click the button."] * 3
-    return asked
+    if role == "textbox" and count > 1:
+        return [wording.format(ORDINALS[order]) for wording in WORDINGS[role]] if order < len(ORDINALS) else []
+    kind = "only textbox" if role == "textbox" else role
+    return [wording.format(text) for wording in WORDINGS.get(kind, WORDINGS["only"] if count == 1 else ASKING)]
 
 
 def legible(element: DomElement, record: PageRecord) -> bool:
@@ -100,7 +98,7 @@ def legible(element: DomElement, record: PageRecord) -> bool:
 
 
 def named(record: PageRecord, strict: bool = True) -> list[tuple[DomElement, int, int]]:
-    """Each element that can be told apart, with its rank among its role and its role's count.
+    """Each element that can be told apart, with its rank in its role and the role's count.
 
     Unless ``strict``, elements whose text is covered by others count too.
     """
@@ -111,11 +109,10 @@ def named(record: PageRecord, strict: bool = True) -> list[tuple[DomElement, int
     for role, elements in by_role.items():
         seen: set[str] = set()
         for order, element in enumerate(elements):
-            alone = role in ("textbox", "close")
-            if not alone and (element["text"] in seen or (strict and not legible(element, record))):
-                continue
-            seen.add(element["text"])
-            found.append((element, order, len(elements)))
+            readable = element["text"] not in seen and (not strict or legible(element, record))
+            if role in ("textbox", "close") or readable:
+                seen.add(element["text"])
+                found.append((element, order, len(elements)))
     return found
 
 
@@ -125,24 +122,19 @@ def ask(record: PageRecord, rng: random.Random) -> list[Question]:
         return [Question(rng.choice(GENERIC + ENDED), LOADING)]
     questions: list[Question] = []
     for element, order, count in uncovered(record):
-        texts = wordings(element, count, order, count)
-        if texts:
+        if texts := wordings(element, order, count):
             questions.append(Question(rng.choice(texts), click(thought_of(element, order, count), element)))
-    own = own_question(record)
-    closing = closing_reply(record)
-    if closing is not None:
+    bare, own = record["extra"].get("bare"), own_question(record)
+    if (closing := closing_reply(record)) is not None:
         below = rng.choice([text for text in FORWARD if text not in record["extra"]["over"]])
         questions.append(Question(rng.choice(ASKING).format(below), closing))
     if record["extra"].get("done"):
-        asked = rng.choice(GENERIC) if rng.random() < 0.7 else rng.choice(ENDED)
-        questions.append(Question(asked, FINISHED))
-    elif record["extra"].get("bare") and own is not None:
-        questions.append(Question(rng.choice(GENERIC), own.reply))
+        questions.append(Question(rng.choice(GENERIC if rng.random() < 0.7 else ENDED), FINISHED))
     elif own is not None:
-        instruction = rng.choice(GENERIC) if rng.random() < 0.15 else own.instruction
-        questions.append(Question(instruction, own.reply))
+        generic = bare or rng.random() < 0.15
+        questions.append(Question(rng.choice(GENERIC) if generic else own.instruction, own.reply))
     rng.shuffle(questions)
-    if record["extra"].get("bare") and rng.random() < 0.6:
+    if bare and rng.random() < 0.6:
         # What only the page says has to be read from it, which takes the most practice.
         questions.sort(key=lambda question: question.instruction not in GENERIC)
     return questions
@@ -151,8 +143,7 @@ def ask(record: PageRecord, rng: random.Random) -> list[Question]:
 def uncovered(record: PageRecord) -> list[tuple[DomElement, int, int]]:
     """What ``named`` does, but under a dialog nothing."""
     over = record["extra"].get("over")
-    found = named(record)
-    return found if over is None else [each for each in found if each[0]["text"] in over]
+    return [each for each in named(record) if over is None or each[0]["text"] in over]
 
 
 def closing_reply(record: PageRecord) -> TaughtReply | None:
@@ -168,19 +159,17 @@ def own_reply(record: PageRecord) -> TaughtReply | None:
     """What a page asks for by itself, or that it is done."""
     if record["extra"].get("done"):
         return FINISHED
-    own = own_question(record)
-    return own.reply if own is not None else None
+    return own.reply if (own := own_question(record)) is not None else None
 
 
 def own_question(record: PageRecord) -> Question | None:
     """The page's own request with its reply, where one click (the first) settles it."""
-    utterance, elements = record["utterance"], named(record, strict=False)
-    if not utterance:
+    if not (utterance := record["utterance"]):
         return None
     role, text, order = _wanted(record["task"], utterance)
     if "wanted" in record["extra"]:
         role, text, order = "button", record["extra"]["wanted"], None
-    for element, rank, count in elements:
+    for element, rank, count in named(record, strict=False):
         if element["role"] == role and (text is None or element["text"] == text) and order in (None, rank):
             return Question(utterance, click(thought_of(element, rank, count), element))
     return None

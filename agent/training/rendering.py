@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +22,9 @@ from ...env.browser.chromium import find_browser
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+log = logging.getLogger(__name__)
 Picture = NDArray[np.uint8]
+SHARD_PAGES = 2000
 
 
 class DomElement(TypedDict):
@@ -29,6 +34,11 @@ class DomElement(TypedDict):
     text: str
     box: list[float]
     point: list[float]
+
+
+def spot(x: float, y: float, role: str = "", text: str = "") -> DomElement:
+    """An element that is one point."""
+    return DomElement(role=role, text=text, box=[x, y, x, y], point=[x, y])
 
 
 class PageRecord(TypedDict):
@@ -41,95 +51,55 @@ class PageRecord(TypedDict):
     extra: dict[str, Any]
 
 
-SCAN_JS = r"""
-function scanPage(win, clip) {
-  const doc = win.document;
-  const inside = (x, y) => x >= clip.x && y >= clip.y && x < clip.x + clip.w && y < clip.y + clip.h;
-  const hits = (el, x, y) => {
-    const top = doc.elementFromPoint(x, y);
-    return top !== null && (top === el || el.contains(top));
-  };
-  const roleOf = (el) => {
-    if (el.dataset && el.dataset.role) return el.dataset.role;
-    if (el.classList.contains('ui-dialog-titlebar-close')) return 'close';
-    if (el.classList.contains('ui-tabs-anchor')) return 'tab';
-    if (el.tagName === 'BUTTON') return 'button';
-    if (el.tagName === 'A' || el.classList.contains('alink')) return 'link';
-    if (el.tagName === 'TEXTAREA') return 'textbox';
-    if (el.tagName === 'SELECT') return 'list';
-    if (el.tagName !== 'INPUT') return 'other';
-    if (['button', 'submit', 'reset'].includes(el.type)) return 'button';
-    if (['checkbox', 'radio'].includes(el.type)) return el.type;
-    return 'textbox';
-  };
-  const chars = [];
-  const walker = doc.createTreeWalker(clip.root || doc.body, 4);
-  const range = doc.createRange();
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const parent = node.parentElement;
-    if (!parent || ['SCRIPT', 'STYLE'].includes(parent.tagName) || !node.data.trim()) continue;
-    for (let i = 0; i < node.data.length; i++) {
-      if (!node.data[i].trim()) continue;
-      range.setStart(node, i);
-      range.setEnd(node, i + 1);
-      const r = range.getBoundingClientRect();
-      const x = r.x + r.width / 2, y = r.y + r.height / 2;
-      if (r.width < 1 || !inside(x, y)) continue;
-      const top = doc.elementFromPoint(x, y);
-      if (top === null || !(top === parent || parent.contains(top) || top.contains(parent))) continue;
-      chars.push([node.data[i], x - clip.x, y - clip.y]);
-    }
-  }
-  const elements = [];
-  const selector = 'button,a,input,textarea,select,.alink,[data-role]';
-  for (const el of (clip.root || doc).querySelectorAll(selector)) {
-    if (el.parentElement.closest('[data-role]')) continue;
-    const rects = Array.from(el.getClientRects()).filter((r) => r.width > 1 && r.height > 1);
-    if (rects.length === 0) continue;
-    const r = rects[0];
-    let best = null, count = 0;
-    for (let i = 1; i < 10; i++) for (let j = 1; j < 10; j++) {
-      const x = r.x + r.width * i / 10, y = r.y + r.height * j / 10;
-      if (!inside(x, y) || !hits(el, x, y)) continue;
-      count += 1;
-      const d = (Math.abs(i - 5) + Math.abs(j - 5)) / 10;
-      if (best === null || d < best.d) best = {d: d, x: x, y: y};
-    }
-    if (count < 8) continue;
-    elements.push({
-      role: roleOf(el),
-      text: (el.dataset.name || el.textContent || el.value || '').replace(/\s+/g, ' ').trim(),
-      box: [r.left - clip.x, r.top - clip.y, r.right - clip.x, r.bottom - clip.y],
-      point: [best.x - clip.x, best.y - clip.y],
-    });
-  }
-  return {chars: chars, elements: elements};
-}
-"""
+Pages = tuple[list[Picture], list[PageRecord]]
 
 
-@dataclass
-class PageSketch:
-    """A page to be: its HTML and what its own request wants.
+def labels(task: str, utterance: str = "", **extra: Any) -> dict[str, Any]:
+    """The part of a page's record that its maker knows.
 
-    Attributes:
-        body: the HTML.
-        task: what kind of page it is.
+    Args:
+        task: the kind of page.
         utterance: what the page itself asks for.
-        extra: what its record says besides: ``bare`` (no bar on top), ``native`` (the browser's own style),
-            ``wanted`` (the button that it asks for), ``done``, ``loading``, ``over`` (the names in a dialog
-            that lies over the page) and ``dismiss`` (the one of them that closes it).
+        extra: ``bare`` (no bar on top), ``wanted`` (the button that it asks for), ``done``, ``loading``,
+            ``over`` (the names in a dialog that lies over the page) and ``dismiss`` (the one that closes it).
     """
+    return {"task": task, "utterance": utterance, "extra": extra}
 
-    body: str
-    task: str
-    utterance: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+
+@dataclass(frozen=True)
+class Sheet:
+    """A grid of pages of one size, in pixels, so that one screenshot yields them all."""
+
+    columns: int = 10
+    rows: int = 5
+    width: int = 160
+    height: int = 210
 
     @property
-    def labels(self) -> dict[str, Any]:
-        """Its part of the page's record."""
-        return {"task": self.task, "utterance": self.utterance, "extra": self.extra}
+    def places(self) -> list[tuple[int, int]]:
+        """The top left corner of each page, row by row."""
+        return [(x * self.width, y * self.height) for y in range(self.rows) for x in range(self.columns)]
+
+    def html(self, cells: Iterable[tuple[str, str]]) -> str:
+        """The sheet's page; each cell is a style and HTML."""
+        boxes = [
+            f'<div class="cell" style="position:absolute;overflow:clip;left:{x}px;top:{y}px;'
+            f'width:{self.width}px;height:{self.height}px;{style}">{content}</div>'
+            for (x, y), (style, content) in zip(self.places, cells, strict=True)
+        ]
+        return f"<!DOCTYPE html><body style='margin:0'>{''.join(boxes)}</body>"
+
+    def read(self, page: Page, scan: str, known: Sequence[dict[str, Any]]) -> Pages:
+        """Take one screenshot and cut it into pages; ``scan`` is the function of scan.js that labels them."""
+        found = cast("list[dict[str, Any]]", page.evaluate(f"{scan}()"))
+        records = [cast("PageRecord", maker | dom) for maker, dom in zip(known, found, strict=True)]
+        whole = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+        return [whole[y : y + self.height, x : x + self.width] for x, y in self.places], records
+
+
+def add_scripts(page: Page) -> None:
+    """Define the functions of scan.js in a page."""
+    page.add_script_tag(content=resources.files(__package__).joinpath("scan.js").read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -146,13 +116,25 @@ def open_page(width: int, height: int) -> Iterator[Page]:
             browser.close()
 
 
-def screenshot(page: Page) -> Picture:
-    """The viewport's pixels."""
-    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
-
-
 def save_shard(folder: Path, name: str, pictures: list[Picture], records: list[PageRecord]) -> None:
     """Write pictures of one size and their labels; the labels come last and mark the shard complete."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{name}.npy", np.stack(pictures))
     (folder / f"{name}.json").write_text(json.dumps(records), encoding="utf-8")
+    log.info("%d pages in %s", len(records), name)
+
+
+def save_shards(folder: Path, series: str, seed: int, sheets: Iterable[Pages]) -> None:
+    """Write shards of about 2000 pages of one size, named SERIES-WIDTHxHEIGHT-SEED-NUMBER."""
+    numbers = itertools.count()
+    waiting: dict[str, Pages] = {}
+    for new_pictures, new_records in sheets:
+        height, width = new_pictures[0].shape[:2]
+        size = f"{width}x{height}"
+        pictures, records = waiting.setdefault(size, ([], []))
+        pictures += new_pictures
+        records += new_records
+        if len(records) >= SHARD_PAGES:
+            save_shard(folder, f"{series}-{size}-{seed}-{next(numbers):03}", *waiting.pop(size))
+    for size, pages in waiting.items():
+        save_shard(folder, f"{series}-{size}-{seed}-{next(numbers):03}", *pages)

@@ -14,14 +14,7 @@ from ..policy import Context, Policy, Turn
 
 @dataclass(frozen=True)
 class RolloutStep:
-    """One step of an episode.
-
-    Attributes:
-        before: the observation before it.
-        after: the observation after it.
-        end: the action with which the policy ended the episode, if it did.
-        result: of the last executed action; None if none was executed.
-    """
+    """One step of an episode, with the action that ended it and the result of the last executed action, if any."""
 
     before: Observation
     after: Observation
@@ -39,19 +32,12 @@ def rollout(
 ) -> Iterator[RolloutStep]:
     """Run one episode until the policy or the environment ends it, or for so many steps.
 
-    Args:
-        policy: it is started.
-        environment: it has been reset.
-        instruction: the task.
-        first: the observation after the reset.
-        steps: maximum number of replies.
-        show: what the policy sees in place of a screenshot; it cannot change by waiting, so waits are
-            skipped.
+    The policy is started; the environment has been reset, to the ``first`` observation. ``show`` says what the
+    policy sees in place of a screenshot; it cannot change by waiting, so waits are skipped.
     """
     policy.start()
-    observation, turns = first, list[Turn]()
+    before, turns = first, list[Turn]()
     for _ in range(steps):
-        before = observation
         shown = show(before.screenshot) if show else before.screenshot
         try:
             prediction = policy.predict(Context(instruction, shown, turns))
@@ -60,17 +46,17 @@ def rollout(
             yield RolloutStep(before, before)
             continue
         turns.append(Turn(shown, prediction.raw))
-        end, result = None, None
+        end, result, over = None, None, False
         for action in prediction.reply.actions:
             if isinstance(action, Finished | CallUser):
-                end = action
+                end, over = action, True
+            elif not (isinstance(action, Wait) and show):
+                result = environment.step(action)
+                over = result.terminated or result.truncated
+            if over:
                 break
-            if isinstance(action, Wait) and show:
-                continue
-            result = environment.step(action)
-            observation = result.observation
-            if result.terminated or result.truncated:
-                break
-        yield RolloutStep(before, observation, end, result)
-        if end or (result and (result.terminated or result.truncated)):
+        after = result.observation if result else before
+        yield RolloutStep(before, after, end, result)
+        if over:
             return
+        before = after

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any, Final
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-SPECIAL: Final = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
+_SPECIAL_NAMES: Final = ("endoftext", "im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad")
+SPECIAL: Final = tuple(f"<|{name}|>" for name in _SPECIAL_NAMES)
 NUMBERS: Final = 1000
 
 _LETTERS: Final = "".join(
@@ -23,16 +17,7 @@ _LETTERS: Final = "".join(
 )
 
 # Without tools and videos this is the template of Qwen's chat models, so the same prompt code serves both.
-CHAT_TEMPLATE: Final = (
-    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}"
-    "{% if message.content is string %}{{ message.content }}{% else %}"
-    "{% for part in message.content %}"
-    "{% if part.type == 'image' or 'image' in part or 'image_url' in part %}"
-    "{{ '<|vision_start|><|image_pad|><|vision_end|>' }}"
-    "{% elif 'text' in part %}{{ part.text }}{% endif %}{% endfor %}{% endif %}"
-    "{{ '<|im_end|>\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
+CHAT_TEMPLATE: Final = resources.files(__package__).joinpath("chat_template.jinja").read_text(encoding="utf-8")
 
 
 def vocabulary() -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...actions.errors import ParseError
@@ -19,7 +19,7 @@ from ..local import LocalPolicy
 from ..policy import Context, Policy
 from .batches import Labelled
 from .command_line import parse_options
-from .demonstrations import REQUIRED, held_out
+from .demonstrations import REQUIRED, demonstrate
 from .questions import own_question
 from .rendering import DomElement
 
@@ -58,8 +58,7 @@ def distances(pages: Iterable[Labelled], policy: Policy, rng: random.Random) -> 
     other: list[float] = []
     for page in pages:
         own = own_question(page.record)
-        target = own.reply.element if own is not None else None
-        if own is None or target is None:
+        if own is None or (target := own.reply.element) is None:
             continue
         point = clicked(policy, own.instruction, page)
         if point is None or not within(point, target):
@@ -98,17 +97,12 @@ def _apart(left: Point, right: Point) -> float:
     return max(abs(left.x - right.x), abs(left.y - right.y))
 
 
-def pages_of(tasks: Sequence[str], rounds: int) -> Iterable[Labelled]:
-    """Held-out pages of some tasks."""
-    for pictures, records in held_out(tuple(tasks), rounds):
-        yield from (Labelled(*each) for each in zip(pictures, records, strict=True))
-
-
 def main() -> None:
     """Measure one checkpoint."""
     rounds = {"type": int, "default": 5, "help": "sheets of fifty pages"}
     options = parse_options(__doc__, model="embedded", tasks=list(REQUIRED), rounds=rounds)
-    pages = pages_of(options.tasks, options.rounds)
+    sheets = demonstrate(options.tasks, options.rounds, 0, mode="test")
+    pages = (Labelled(*page) for sheet in sheets for page in zip(*sheet, strict=True))
     found = distances(pages, LocalPolicy(options.model), random.Random(0))
     chosen = found.tolerance()
     log.info("%d points in targets, %d in others", len(found.same), len(found.other))

@@ -1,7 +1,7 @@
 """Forward passes for training: the stock model's arithmetic and weights, written so that it compiles well.
 
-The stock vision tower runs attention picture by picture, and the stock language model carries caches and
-masks that training has no use for. A test compares both with the stock forward.
+The stock vision tower runs attention picture by picture, and the stock language model carries caches that training
+has no use for. A test compares both with the stock forward.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 from transformers.vision_utils import get_vision_interpolation_indices_and_weights, get_vision_position_ids
 
 
@@ -39,15 +40,14 @@ class BatchedTower:
         hidden = functional.linear(patches, projection.weight.flatten(1), projection.bias)
         hidden = hidden + (visual.pos_embed(indices) * weights[:, :, None]).sum(1).to(hidden.dtype)
         for block in visual.blocks:
-            hidden = hidden + self._attend(block.attn, block.norm1(hidden), cos, sin)
+            hidden = hidden + _attend(block.attn, block.norm1(hidden), cos, sin)
             hidden = hidden + block.mlp(block.norm2(hidden))
         merged = visual.merger(hidden.flatten(0, 1)).unflatten(0, (hidden.shape[0], -1))
         return hidden, merged
 
     def _grid(self, grid: tuple[int, int], device: torch.device) -> tuple[Tensor, ...]:
         if grid not in self._grids:
-            visual = self.visual
-            shape = torch.tensor([[1, *grid]])
+            visual, shape = self.visual, torch.tensor([[1, *grid]])
             merge = visual.config.spatial_merge_size
             indices, weights = get_vision_interpolation_indices_and_weights(
                 shape,
@@ -61,69 +61,25 @@ class BatchedTower:
             self._grids[grid] = tuple(t.to(device) for t in (indices, weights, cos, sin))
         return self._grids[grid]
 
-    @staticmethod
-    def _attend(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        batch, length, _ = hidden.shape
-        joint = attention.qkv(hidden).view(batch, length, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = joint.unbind(0)
-        out = functional.scaled_dot_product_attention(_turn(query, cos, sin), _turn(key, cos, sin), value)
-        merged: Tensor = attention.proj(out.transpose(1, 2).reshape(batch, length, -1))
-        return merged
+
+def _attend(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    query, key, value = attention.qkv(hidden).unflatten(-1, (3, attention.num_heads, -1)).unbind(2)
+    query, key = apply_rotary_pos_emb_vision(query, key, cos, sin)
+    query, key, value = (each.transpose(1, 2) for each in (query, key, value))
+    out = functional.scaled_dot_product_attention(query, key, value)
+    merged: Tensor = attention.proj(out.transpose(1, 2).flatten(2))
+    return merged
 
 
-def _turn(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = states.chunk(2, dim=-1)
-    return states * cos.to(states.dtype) + torch.cat([-second, first], dim=-1) * sin.to(states.dtype)
+def run_language(language: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a stock ``Qwen3VLTextModel`` over embedded sequences that need no mask but the causal one.
 
-
-class BatchedLanguage:
-    """Runs a stock ``Qwen3VLTextModel`` over embedded sequences that need no mask but the causal one."""
-
-    def __init__(self, language: Any) -> None:
-        self.language = language
-        self._run: Callable[..., tuple[Tensor, Tensor]] = self._forward
-
-    def __call__(self, hidden: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """The last hidden states, normed, and those before the last two layers."""
-        cos, sin = self.language.rotary_emb(hidden, positions)
-        return self._run(hidden, cos[:, None], sin[:, None])
-
-    def compile(self) -> None:
-        """Compile the pass, once for all lengths."""
-        self._run = torch.compile(self._forward, dynamic=True)
-
-    def _forward(self, hidden: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-        layers = self.language.layers
-        middle = hidden
-        for number, layer in enumerate(layers):
-            if number == len(layers) - 2:
-                middle = hidden
-            hidden = hidden + self._attend(layer.self_attn, _rms(layer.input_layernorm, hidden), cos, sin)
-            normed = _rms(layer.post_attention_layernorm, hidden)
-            mlp = layer.mlp
-            hidden = hidden + mlp.down_proj(functional.silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))
-        return _rms(self.language.norm, hidden), middle
-
-    @staticmethod
-    def _attend(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        batch, length, _ = hidden.shape
-        shape = (batch, length, -1, attention.head_dim)
-        query = _rms(attention.q_norm, attention.q_proj(hidden).view(shape)).transpose(1, 2)
-        key = _rms(attention.k_norm, attention.k_proj(hidden).view(shape)).transpose(1, 2)
-        value = attention.v_proj(hidden).view(shape).transpose(1, 2)
-        groups = attention.num_key_value_groups
-        out = functional.scaled_dot_product_attention(
-            _turn(query, cos, sin),
-            _turn(key, cos, sin).repeat_interleave(groups, dim=1),
-            value.repeat_interleave(groups, dim=1),
-            is_causal=True,
-        )
-        merged: Tensor = attention.o_proj(out.transpose(1, 2).reshape(batch, length, -1))
-        return merged
-
-
-def _rms(norm: Any, hidden: Tensor) -> Tensor:
-    wide = hidden.float()
-    scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon)
-    scaled: Tensor = norm.weight * (wide * scale).to(hidden.dtype)
-    return scaled
+    Returns:
+        The last hidden states, normed, and those before the last two layers.
+    """
+    middle = hidden
+    for number, layer in enumerate(language.layers):
+        if number == len(language.layers) - 2:
+            middle = hidden
+        hidden = layer(hidden, position_embeddings=(cos, sin), attention_mask=None)
+    return language.norm(hidden), middle

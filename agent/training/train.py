@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from ..interrupts import deferred_interrupts
+from ..training_loop import TrainingProgress, train_until
 from .architecture import build_model, save_checkpoint
 from .batches import Shards
 from .command_line import DATA, parse_options
-from .curriculum import SHARES, STAGES, Curriculum, Stage
+from .curriculum import SHARES, STAGES, Curriculum
 from .tokenizer import build_tokenizer
 from .trainer import PolicyTrainer
 
@@ -76,39 +76,24 @@ def train(options: argparse.Namespace) -> PolicyTrainer:
     lessons = Curriculum(shards, stage, options.history, options.episodes, options.silent, options.spelling)
     log.info("%d pages, from step %d to %d", len(shards), learner.step, options.steps)
     options.out.mkdir(parents=True, exist_ok=True)
-    with deferred_interrupts() as caught:
-        _run(learner, lessons, stage, rng, options, caught)
-    learner.save(options.out / STATE, rng)
+    if learner.stage[0] != options.stage:
+        learner.stage = (options.stage, learner.step)
+
+    def learn() -> dict[str, float]:
+        batch = learner.encoder.encode(*lessons.draw(rng))
+        rate = rate_at(learner.step, learner.stage[1], options)
+        return learner.learn(batch, stage.weights, rate, learner.step < options.heads_first)
+
+    save = partial(learner.save, options.out / STATE, rng)
+    train_until(learner, options.steps, learn, _report, save, options.save_every)
     save_checkpoint(learner.model, tokenizer, options.out / "checkpoint")
     return learner
 
 
-def _run(
-    learner: PolicyTrainer,
-    lessons: Curriculum,
-    stage: Stage,
-    rng: random.Random,
-    options: argparse.Namespace,
-    caught: list[int],
-) -> None:
-    if learner.stage[0] != options.stage:
-        learner.stage = (options.stage, learner.step)
-    begin, saved, first = time.monotonic(), time.monotonic(), learner.step
-    means: dict[str, float] = {}
-    while learner.step < options.steps and not caught:
-        batch = learner.encoder.encode(*lessons.draw(rng))
-        rate = rate_at(learner.step, learner.stage[1], options)
-        losses = learner.learn(batch, stage.weights, rate, learner.step < options.heads_first)
-        for name, value in losses.items():
-            means[name] = 0.95 * means.get(name, value) + 0.05 * value
-        now = time.monotonic()
-        if learner.step % 20 == 0:
-            left = (now - begin) / (learner.step - first) * (options.steps - learner.step)
-            shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
-            log.info("step %d, %.0f s, %.0f s left: %s", learner.step, now - begin, left, shown)
-        if now - saved > options.save_every:
-            learner.save(options.out / STATE, rng)
-            saved = now
+def _report(progress: TrainingProgress) -> None:
+    if progress.step % 20 == 0:
+        losses = " ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
+        log.info("step %d, %.0f s left: %s", progress.step, progress.seconds_left, losses)
 
 
 def main() -> None:

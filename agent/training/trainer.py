@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
-from .batches import Batch, Encoder
-from .losses import AuxiliaryHeads, ReplyLoss, char_loss, element_loss, extent_loss, kept, pointer_loss
+from ..training_loop import save_state
+from .batches import IGNORED, Batch, Encoder
+from .losses import AuxiliaryHeads, ReplyLoss, char_loss, element_loss, extent_loss, pointer_loss
 from .tokenizer import number_ids
-from .tower import BatchedLanguage, BatchedTower
+from .tower import BatchedTower, run_language
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,14 @@ class PolicyTrainer:
         self.device = device
         self.encoder = Encoder(tokenizer)
         config: Any = model.config
-        self.heads = AuxiliaryHeads(
-            config.vision_config.hidden_size, config.text_config.hidden_size, self.encoder.letter_count
-        ).to(device)
+        self.heads = AuxiliaryHeads(config.vision_config.hidden_size, config.text_config.hidden_size).to(device)
         self.tower = BatchedTower(model.model.visual)
-        self.language = BatchedLanguage(model.model.language_model)
+        self._run_language: Callable[..., tuple[Tensor, Tensor]] = run_language
         self.reply_loss = ReplyLoss(number_ids(tokenizer), config.text_config.vocab_size)
-        parameters = [*model.parameters(), *self.heads.parameters()]
-        self.parameters = parameters
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": 0.01},
-                {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-            ],
-            lr=1e-3,
-            betas=(0.9, 0.98),
-        )
+        self.parameters = [*model.parameters(), *self.heads.parameters()]
+        matrices = {"params": [p for p in self.parameters if p.ndim >= 2], "weight_decay": 0.01}
+        vectors = {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0}
+        self.optimizer = torch.optim.AdamW([matrices, vectors], lr=1e-3, betas=(0.9, 0.98))
         self.step = 0
         self.stage: tuple[str, int] = ("", 0)
 
@@ -93,12 +87,11 @@ class PolicyTrainer:
             return found
         gently = merged.detach() + weights.seeing * (merged - merged.detach())
         last, middle = self._language(batch, gently)
-        rows, columns = kept(batch.labels)
+        rows, columns = (batch.labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
         logits = self.model.lm_head(last[rows, columns])
         coordinate = torch.zeros_like(batch.labels, dtype=torch.bool)
-        if len(batch.queries):
-            coordinate[batch.queries[:, 0], batch.queries[:, 1]] = True
-            coordinate[batch.queries[:, 0], batch.queries[:, 1] + 2] = True
+        row, place, _ = batch.queries.unbind(1)
+        coordinate[row, place] = coordinate[row, place + 2] = True
         found |= self.reply_loss(logits, batch.labels[rows, columns + 1], coordinate[rows, columns])
         if len(batch.queries):
             found |= self._grounding(batch, last, middle, merged.shape[1])
@@ -108,7 +101,9 @@ class PolicyTrainer:
         embedded = self.model.get_input_embeddings()(batch.ids)
         places = (batch.ids == self.encoder.image_id)[..., None]
         features = merged[batch.pictures].flatten(0, 1).to(embedded.dtype)
-        return self.language(embedded.masked_scatter(places, features), batch.positions)
+        embedded = embedded.masked_scatter(places, features)
+        language = self.model.model.language_model
+        return self._run_language(language, embedded, *language.rotary_emb(embedded, batch.positions))
 
     def _grounding(self, batch: Batch, last: Tensor, middle: Tensor, count: int) -> dict[str, Tensor]:
         row, place, start = batch.queries.unbind(1)
@@ -120,22 +115,13 @@ class PolicyTrainer:
     def compile(self) -> None:
         """Compile both forward passes; the first steps then take a minute each."""
         self.tower.compile()
-        self.language.compile()
+        self._run_language = torch.compile(run_language, dynamic=True)
 
     def save(self, file: Path, rng: random.Random) -> None:
-        """Write the whole state; a crash while writing leaves the previous file."""
-        state = {
-            "model": self.model.state_dict(),
-            "heads": self.heads.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "stage": self.stage,
-            "rng": rng.getstate(),
-            "torch": torch.get_rng_state(),
-        }
-        fresh = file.with_suffix(".new")
-        torch.save(state, fresh)
-        fresh.replace(file)
+        """Write the whole state."""
+        state = {name: getattr(self, name).state_dict() for name in ("model", "heads", "optimizer")}
+        state |= {"step": self.step, "stage": self.stage, "rng": rng.getstate(), "torch": torch.get_rng_state()}
+        save_state(state, file)
 
     def start_from(self, file: Path) -> None:
         """Take over what fits from another run's state, or from a checkpoint's folder, which has no heads."""
@@ -151,11 +137,10 @@ class PolicyTrainer:
     def load(self, file: Path, rng: random.Random) -> None:
         """Go on from a file written by ``save``."""
         state = torch.load(file, map_location="cpu", weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.heads.load_state_dict(state["heads"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name in ("model", "heads", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
         self.step = state["step"]
-        self.stage = tuple(state.get("stage", ("", 0)))
+        self.stage = tuple(state["stage"])
         version, numbers, gauss = state["rng"]
         rng.setstate((version, tuple(numbers), gauss))
         torch.set_rng_state(state["torch"])

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
+from importlib import resources
 
-
-def _split(text: str, separator: str) -> tuple[str, ...]:
-    return tuple(text.split(separator))
-
-
-NAMES = _split(
-    "Accept Add Agree Allow Apply Archive Back Begin Blue Book Browse Buy Cancel Chat Check Clear "
-    "Close Connect Continue Copy Create Cut Delete Deny Disable Done Down Download Edit Enable End "
-    "Enter Exit Export Filter Find Finish First Follow Format Go Green Help Hide Home Import Insert "
-    "Invite Join Last Left Like Load Log Login Logout Mail Menu More Move Mute New Next No OK Okay "
-    "Open Order Paste Pause Pay Play Post Previous Print Profile Quit Read Red Refresh Reject Remove "
-    "Rename Reply Report Reset Restore Retry Right Save Search Select Send Settings Share Show Sign "
-    "Skip Sort Start Stop Submit Subscribe Sync Test Undo Up Update Upload View Wait Yes Zoom ONE "
-    "TWO THREE FOUR submit cancel yes no ok okay next previous",
-    " ",
-)
-# What leads on in a job of many pages.
-FORWARD = _split("Next Continue OK Next Continue OK Submit Start Save Yes Accept Go", " ")
-TAILS = _split("all now file page item account later draft order 2 3 list photo", " ")
-ENDINGS = _split(
-    "Done|Done|Done.|Done!|Thank you|Thank you!|Finished|All done|All done.|Well done!|Success|Complete|"
-    "Completed|You are done.|That is all.|The end",
-    "|",
-)
-LOADING = _split("Loading...|Loading|Loading…|Please wait|Please wait...|One moment...", "|")
-SYLLABLES = _split(
-    "ba be bi bo da de di do fa fe ga go ka ki la le li lo ma me mi mo na ne no pa pe po ra re ri ro "
-    "sa se si so ta te ti to tu va ve vi vo za zu",
-    " ",
-)
-ASKING = _split(
-    'Click the button "{0}".|Click on the "{0}" button.|Click button {0}.|Click {0}.|Press "{0}".|'
-    'Click "{0}".|Press {0}.',
-    "|",
-)
-
-REQUESTS = (
-    *ASKING,
-    *_split('Please click "{0}".|Now press {0}.|Press {0} to go on.|Click "{0}" to continue.|Choose {0}.', "|"),
-)
+_FILE = resources.files(__package__).joinpath("words.json")
+_WORDS: dict[str, list[str]] = json.loads(_FILE.read_text(encoding="utf-8"))
+NAMES, TAILS, SYLLABLES = _WORDS["names"], _WORDS["tails"], _WORDS["syllables"]
+ENDINGS, LOADING, ASKING = _WORDS["endings"], _WORDS["loading"], _WORDS["asking"]
+REQUESTS = ASKING + _WORDS["requests"]
+FORWARD = _WORDS["forward"]
+"""What leads on in a job of many pages."""
 
 
 def word(rng: random.Random) -> str:

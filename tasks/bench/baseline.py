@@ -30,7 +30,12 @@ class TransformersBaseline:
         """Encode all images, read the prompt, write the reply."""
         started = time.perf_counter()
         inputs = self._inputs(prompt)
-        first = _PrefillTimer()
+        prefilled: list[float] = []
+
+        def note_time(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            prefilled.append(time.perf_counter())
+            return scores
+
         with torch.inference_mode():
             output = self._model.generate(
                 **inputs,
@@ -39,14 +44,14 @@ class TransformersBaseline:
                 suppress_tokens=sorted(self._limits.banned_ids),
                 eos_token_id=sorted(self._limits.stop_ids),
                 pad_token_id=min(self._limits.stop_ids),
-                logits_processor=[first],
+                logits_processor=[note_time],
             )
         ended = time.perf_counter()
         ids = output[0, inputs["input_ids"].shape[1] :].tolist()
         forwards = len(ids) - 1
         ids = ids[:-1] if ids[-1] in self._limits.stop_ids else ids
         text = self._checkpoint.tokenizer.decode(ids)
-        return TimedReply(text, forwards, 0, ended - first.seconds, ended - started)
+        return TimedReply(text, forwards, 0, ended - prefilled[0], ended - started)
 
     def _inputs(self, prompt: Sequence[Segment]) -> dict[str, torch.Tensor]:
         image = self._model.config.image_token_id
@@ -61,14 +66,3 @@ class TransformersBaseline:
             "image_grid_thw": torch.tensor([patch.grid for patch in patches]),
         }
         return {name: tensor.to(self._model.device) for name, tensor in inputs.items()}
-
-
-class _PrefillTimer:
-    """A logits processor that notes when the prefill ended."""
-
-    seconds = 0.0
-
-    def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Change nothing."""
-        self.seconds = self.seconds or time.perf_counter()
-        return scores

@@ -28,15 +28,8 @@ def bench_decoding(
 ) -> dict[str, Any]:
     """Decode the same prompts with every method that the checkpoint has, in turns.
 
-    In each round drafters start without memory; the fastest round of each prompt counts.
-
-    Args:
-        model: what ``load_checkpoint`` takes.
-        threads: of torch.
-        prompts: number of MiniWoB++ screens to reply to.
-        rounds: number of rounds.
-        screens: used instead of those of MiniWoB++.
-        acceptance: ``exact`` or ``typical``.
+    In each round drafters start without memory; the fastest round of each prompt counts. ``screens`` are used
+    instead of those of MiniWoB++.
 
     Returns:
         ``{"baseline", "prompts", "methods": [{"name", "forwards_per_reply", "accepted_length", "decode_ms",

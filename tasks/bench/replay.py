@@ -14,21 +14,17 @@ from pydantic import JsonValue
 from ...actions.errors import UsageError
 from ...agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ...agent.local import LocalPolicy
-from ...agent.policy import Context, Turn, UnreadableReply, Usage
+from ...agent.policy import Context, Turn
 from ...agent.replay.expected import ExpectedReply
 from ...agent.replay.recording import recording
 from ...env.trajectory.trajectory import Trajectory
-from .screens import torch_threads
+from .screens import reply_of, torch_threads
 
 
 def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) -> dict[str, JsonValue]:
     """Measure a recording; the fastest round of each way counts.
 
-    Args:
-        directory: the recording's folder.
-        model: a checkpoint; None for the one that made the recording.
-        threads: of torch.
-        rounds: number of rounds.
+    ``model`` is a checkpoint, None for the one that made the recording.
 
     Raises:
         UsageError: a person made the recording, so it has no replies to verify.
@@ -68,24 +64,13 @@ def _measure(checkpoint: Checkpoint, name: str, contexts: Sequence[Context], raw
     policy = LocalPolicy(checkpoint, decoding="auto" if name == "auto" else "plain")
     seconds, forwards = 0.0, 0
     for context, raw in zip(contexts, raws, strict=True):
-        usage, count = _verified(policy, context, raw) if name == "verified" else _written(policy, context)
-        seconds += sum(usage.timings.values())
-        forwards += count
+        if name == "verified":
+            verdict = policy.verify(context, [ExpectedReply(raw)])
+            seconds += sum(verdict.usage.timings.values())
+            forwards += 1
+            if verdict.index is not None:
+                continue
+        reply_of(policy, context)  # a replay, too, has the model write a reply where it disagrees
+        seconds += sum(policy.last_usage.timings.values())
+        forwards += 1 + policy.last_usage.forwards
     return seconds, forwards
-
-
-def _written(policy: LocalPolicy, context: Context) -> tuple[Usage, int]:
-    try:
-        usage = policy.predict(context).usage
-    except UnreadableReply as error:
-        usage = error.usage
-    return usage, 1 + usage.forwards
-
-
-def _verified(policy: LocalPolicy, context: Context, raw: str) -> tuple[Usage, int]:
-    """Verify the recorded reply; write one where the model disagrees, as a replay does."""
-    verdict = policy.verify(context, [ExpectedReply(raw)])
-    if verdict.index is not None:
-        return verdict.usage, 1
-    usage, forwards = _written(policy, context)
-    return usage.after(verdict.usage), 1 + forwards

@@ -20,15 +20,7 @@ TASKS = ("click-test", "click-test-2", "click-button", "click-dialog", "focus-te
 
 @dataclass(frozen=True)
 class TimedReply:
-    """One reply and what it took.
-
-    Attributes:
-        text: as the model wrote it.
-        forwards: after the prefill.
-        accepted: tokens that were accepted drafts.
-        decode: seconds from the prefill to the last token.
-        step: seconds of the whole model step.
-    """
+    """One reply; forwards after the prefill, accepted draft tokens, seconds of decoding and of the whole step."""
 
     text: str
     forwards: int

@@ -23,10 +23,7 @@ DIALECT = "uitars-1.0"
 def bench_step(tasks: Sequence[str], steps: int, seed: int) -> dict[str, Any]:
     """Click random points in each task and report medians and 90th percentiles.
 
-    Args:
-        tasks: MiniWoB++ tasks.
-        steps: steps per task; resets between episodes are timed separately.
-        seed: of the episodes and the clicks.
+    ``steps`` are per task; resets between episodes are timed separately. ``seed`` is that of episodes and clicks.
 
     Returns:
         ``{"tasks", "steps", "phases": {phase: {"median_ms", "p90_ms"}}, "step": {...}, "reset": {...}}``,

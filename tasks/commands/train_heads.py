@@ -16,7 +16,8 @@ from ...actions.errors import EnvironmentFailure, UsageError
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
     from ...agent.decoding.heads.replies import RecordedReply, ReplyRecordingPolicy, ReplyStore
-    from ...agent.decoding.heads.train_heads import HeadTrainer, HeadTrainingProgress
+    from ...agent.decoding.heads.train_heads import HeadTrainer
+    from ...agent.training_loop import TrainingProgress
     from ...env.browser.chromium import Chromium
 
 FIRST_SEED: Final = 2_100_000_000
@@ -34,14 +35,10 @@ class HeadsRequest:
     """The options of ``saccade train-heads``.
 
     Attributes:
-        model: a checkpoint.
-        method: ``medusa`` or ``mtp``.
         out: folder of the heads; None for the one beside the checkpoint.
-        steps: updates.
         prompts: replies to collect, for training and measuring.
         tasks: MiniWoB++ tasks to reply to; by default all, for the embedded policy those it was trained on.
         depth: tokens to draft.
-        resume: whether to continue an interrupted training.
         cache: folder of replies and training states.
     """
 
@@ -112,12 +109,12 @@ def _train(trainer: HeadTrainer, state: Path, resume: bool, say: Say) -> None:
         trainer.resume(state)
     reported = time.monotonic()
 
-    def report(progress: HeadTrainingProgress) -> None:
+    def report(progress: TrainingProgress) -> None:
         nonlocal reported
-        step, steps, loss, seconds = progress
-        if time.monotonic() - reported > 5 or step in (1, steps):
+        if time.monotonic() - reported > 5 or progress.step in (1, progress.steps):
             reported = time.monotonic()
-            say(f"step {step}/{steps}, loss {loss:.3f}, {seconds:.0f} s left")
+            loss, left = progress.losses["loss"], progress.seconds_left
+            say(f"step {progress.step}/{progress.steps}, loss {loss:.3f}, {left:.0f} s left")
 
     if not trainer.train(report, state):
         say(f"stopped at step {trainer.step}; continue with --resume")

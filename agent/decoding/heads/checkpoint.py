@@ -35,19 +35,19 @@ CONFIG: Final = "config.json"
 VERSION: Final = 1
 _DRAFT_IDS: Final = "draft_ids"
 _ROWS: Final = 4096
+_ADVICE: Final = "train them for this model (saccade train-heads), or decode without them"
+_DIFFERENCES: Final = {
+    "hidden_size": "states of another width",
+    "vocabulary": "another vocabulary",
+    "tokenizer": "another tokenizer",
+    "weights": "other weights",
+}
 
 Heads = MedusaHeads | MtpModule
 
 
 class Fingerprint(BaseModel):
-    """Identifies the model that heads belong to.
-
-    Attributes:
-        hidden_size: width of its states.
-        vocabulary: number of its logits.
-        weights: hash of its embeddings and its output layer.
-        tokenizer: hash of its tokenizer's vocabulary.
-    """
+    """Identifies the model that heads belong to; ``weights`` hashes its embeddings and its output layer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,13 +61,13 @@ class Fingerprint(BaseModel):
         """The fingerprint of a loaded model; the same in float32, bfloat16 and float16."""
         model = cast("Any", checkpoint.model)
         digest = hashlib.sha256()
-        layers = (model.get_input_embeddings(), model.get_output_embeddings())
-        for layer in layers:
-            digest.update(_bytes(layer.weight.detach()))
+        weights = model.get_input_embeddings().weight.detach(), output_weight(checkpoint)
+        for weight in weights:
+            digest.update(_bytes(weight))
         words = json.dumps(sorted(checkpoint.tokenizer.get_vocab().items())).encode()
         return cls(
-            hidden_size=layers[0].weight.shape[1],
-            vocabulary=len(layers[1].weight),
+            hidden_size=weights[0].shape[1],
+            vocabulary=len(weights[1]),
             weights=digest.hexdigest(),
             tokenizer=hashlib.sha256(words).hexdigest(),
         )
@@ -86,13 +86,11 @@ class HeadConfig(BaseModel):
     """The content of ``config.json``.
 
     Attributes:
-        method: the kind of heads.
         base: the model they were trained for.
         depth: tokens they were trained to draft.
         own: outputs of each Medusa head's own output layer; 0 where the model's is shared.
         accuracies: depths x ranks; accuracy of each guess on held-out replies.
         trained: how they were trained, for information.
-        version: of this format.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -132,9 +130,8 @@ def save_heads(directory: Path, trained: TrainedHeads) -> None:
     from safetensors.torch import save_file
 
     directory.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: value.detach().to("cpu", torch.float16).contiguous() for name, value in trained.heads.state_dict().items()
-    }
+    state = trained.heads.state_dict().items()
+    tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in state}
     if trained.draft_ids is not None:
         tensors[_DRAFT_IDS] = trained.draft_ids.to("cpu", torch.int32).contiguous()
     save_file(tensors, directory / WEIGHTS)
@@ -151,28 +148,23 @@ def load_heads(directory: Path, checkpoint: Checkpoint) -> TrainedHeads:
     """
     config = _read_config(directory)
     _match(config.base, Fingerprint.of(checkpoint), directory)
-    text_config = cast("Any", checkpoint.model).config.text_config
-    heads = build_heads(config.method, text_config, config.depth, config.own)
+    heads = build_heads(config.method, cast("Any", checkpoint.model).config.text_config, config.depth, config.own)
     tensors = _read_tensors(directory)
     draft_ids = tensors.pop(_DRAFT_IDS, None)
     try:
         heads.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:
         raise _broken(directory / WEIGHTS, str(error).splitlines()[0]) from error
-    if draft_ids is not None and not _rising(draft_ids, config.base.vocabulary):
-        raise _broken(directory / WEIGHTS, "its draft vocabulary is not in the model's")
-    return TrainedHeads(heads.eval(), config, draft_ids if draft_ids is None else draft_ids.long())
+    if draft_ids is not None:
+        draft_ids = draft_ids.long()
+        rising = bool((draft_ids.diff() > 0).all())
+        if not (len(draft_ids) and rising and draft_ids[0] >= 0 and draft_ids[-1] < config.base.vocabulary):
+            raise _broken(directory / WEIGHTS, "its draft vocabulary is not in the model's")
+    return TrainedHeads(heads.eval(), config, draft_ids)
 
 
 def load_drafter(method: str, checkpoint: Checkpoint, network: Network, directory: Path | None = None) -> Drafter:
-    """The drafter with a checkpoint's heads; raises as ``load_heads`` does.
-
-    Args:
-        method: ``medusa`` or ``mtp``.
-        checkpoint: the target model.
-        network: its layers.
-        directory: of the heads; by default beside the checkpoint.
-    """
+    """The drafter with a checkpoint's heads, by default those beside it; raises as ``load_heads`` does."""
     if method not in METHODS:
         raise UsageError(f"there are no {method!r} heads; use {' or '.join(METHODS)}")
     if directory is None:
@@ -194,9 +186,7 @@ def output_weight(checkpoint: Checkpoint) -> Tensor:
 def _read_config(directory: Path) -> HeadConfig:
     path = directory / CONFIG
     if not path.is_file():
-        raise MissingPartError(
-            f"there are no heads in {directory}; train them (saccade train-heads) or decode without them"
-        )
+        raise MissingPartError(f"there are no heads in {directory}; {_ADVICE}")
     content = read_json(path)
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
@@ -225,25 +215,11 @@ def _read_tensors(directory: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _rising(ids: Tensor, vocabulary: int) -> bool:
-    wide = ids.long()
-    inside = len(wide) > 0 and int(wide.min()) >= 0 and int(wide.max()) < vocabulary
-    return inside and bool((wide.diff() > 0).all())
-
-
 def _broken(path: Path, reason: str) -> UsageError:
     return UsageError(f"{path} cannot be used ({reason}); download it again or run saccade train-heads")
 
 
 def _match(theirs: Fingerprint, ours: Fingerprint, directory: Path) -> None:
-    for name, what in (
-        ("hidden_size", "states of another width"),
-        ("vocabulary", "another vocabulary"),
-        ("tokenizer", "another tokenizer"),
-        ("weights", "other weights"),
-    ):
+    for name, what in _DIFFERENCES.items():
         if getattr(theirs, name) != getattr(ours, name):
-            raise UsageError(
-                f"the heads in {directory} belong to a model with {what}; train them for this one "
-                "(saccade train-heads), or decode without them"
-            )
+            raise UsageError(f"the heads in {directory} belong to a model with {what}; {_ADVICE}")

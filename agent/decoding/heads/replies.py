@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +20,10 @@ from ..tree import DraftTree
 if TYPE_CHECKING:
     from ...checkpoints.checkpoint import Checkpoint
 
-_SHARD = re.compile(r"replies-(\d+)-(\d+)\.safetensors")
-
 
 @dataclass(frozen=True)
 class RecordedReply:
-    """One reply of the model.
-
-    Attributes:
-        ids: its tokens, the stop token included.
-        states: tokens x hidden size; the states that predicted them.
-    """
+    """The tokens of a reply, the stop token included, and the states that predicted them (tokens x hidden size)."""
 
     ids: tuple[int, ...]
     states: Tensor
@@ -92,15 +84,13 @@ class ReplyStore:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def _shards(self) -> list[tuple[int, Path]]:
-        """The number after the last episode of each shard, and its file."""
-        found = [(_SHARD.fullmatch(path.name), path) for path in sorted(self._folder.iterdir())]
-        return [(int(match[2]), path) for match, path in found if match is not None]
+    def _shards(self) -> list[Path]:
+        return sorted(self._folder.glob("replies-*-*.safetensors"))
 
     @property
     def episodes(self) -> int:
         """How many episodes are stored: the number of the next one."""
-        return max((end for end, _ in self._shards()), default=0)
+        return max((int(path.stem.rpartition("-")[2]) for path in self._shards()), default=0)
 
     def add(self, first: int, end: int, replies: Sequence[RecordedReply]) -> None:
         """Store the replies of episodes ``first`` to ``end`` (exclusive)."""
@@ -121,7 +111,7 @@ class ReplyStore:
         from safetensors.torch import load_file
 
         replies: list[RecordedReply] = []
-        for _, path in self._shards():
+        for path in self._shards():
             tensors = load_file(path)
             lengths = tensors["lengths"].tolist()
             parts = zip(*(torch.split(tensors[name], lengths) for name in ("ids", "states")), strict=True)
@@ -133,7 +123,7 @@ class ReplyStore:
         from safetensors import safe_open
 
         total = 0
-        for _, path in self._shards():
+        for path in self._shards():
             with safe_open(path, "pt") as file:
                 total += len(file.get_tensor("lengths"))
         return total

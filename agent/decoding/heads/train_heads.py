@@ -7,11 +7,10 @@ cross-entropy with the model's token, half that with the model's distribution (E
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from ....actions.errors import UsageError
-from ...interrupts import deferred_interrupts
+from ...training_loop import TrainingProgress, save_state, train_until
 from ..drafters.medusa import RANKS, MedusaHeads
 from ..drafters.output import DraftOutput, draft_vocabulary
 from .checkpoint import Fingerprint, HeadConfig, Heads, Method, TrainedHeads, build_heads, output_weight
@@ -32,6 +31,7 @@ DECAY: Final = 0.8
 HELD_OUT: Final = 10
 """One of so many replies is held out to measure the heads."""
 _SAVE_SECONDS: Final = 60.0
+Report = Callable[[TrainingProgress], object]
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,9 @@ class HeadTrainingPlan:
     """Hyperparameters.
 
     Attributes:
-        method: which heads.
-        steps: number of updates.
         depth: number of heads, or of steps that MTP chains are unrolled for.
-        batch: replies per update.
         rate: the highest learning rate; it warms up for 5 % of the steps and falls to zero (cosine).
         soft: weight of the model's distribution in the loss; the rest is that of its tokens.
-        seed: of the initial weights and the order of replies.
     """
 
     method: Method
@@ -62,22 +58,8 @@ class HeadTrainingPlan:
         return self.rate * min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * step / self.steps)))
 
 
-class HeadTrainingProgress(NamedTuple):
-    """Updates done and in all, the moving average of the loss, and the estimated seconds left."""
-
-    step: int
-    steps: int
-    loss: float
-    seconds_left: float
-
-
 class HeadTrainer:
-    """Heads in training.
-
-    Args:
-        checkpoint: the model; it is not changed.
-        replies: of the model.
-        plan: hyperparameters.
+    """Heads in training on the replies of a model, which is not changed.
 
     Raises:
         UsageError: there are too few replies.
@@ -110,35 +92,26 @@ class HeadTrainer:
         half = self._device.type == "cuda" and not torch.cuda.is_bf16_supported()
         self._format = torch.float16 if half else torch.bfloat16
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=half)
+        self._parts: dict[str, Any] = {"heads": self.heads, "optimizer": self._optimizer, "scaler": self._scaler}
 
     @property
     def _own(self) -> int:
         """Outputs of each Medusa head's own output layer; 0 where the model's is shared."""
         return len(self.output) if self.output.ids is None and self.plan.method == "medusa" else 0
 
-    def train(
-        self, report: Callable[[HeadTrainingProgress], None] = lambda progress: None, state: Path | None = None
-    ) -> bool:
+    def train(self, report: Report = lambda progress: None, state: Path | None = None) -> bool:
         """Train to the end or until Ctrl-C; returns whether the end was reached.
 
         Args:
             report: called after every update.
             state: where to save the state, each minute and at the end.
         """
-        started, saved, first, mean = time.monotonic(), time.monotonic(), self.step, math.nan
-        with deferred_interrupts() as caught:
-            while self.step < self.plan.steps and not caught:
-                loss = self.learn()
-                mean = loss if math.isnan(mean) else 0.95 * mean + 0.05 * loss
-                now = time.monotonic()
-                left = (now - started) / (self.step - first) * (self.plan.steps - self.step)
-                report(HeadTrainingProgress(self.step, self.plan.steps, mean, left))
-                if state is not None and now - saved > _SAVE_SECONDS:
-                    self.save(state)
-                    saved = now
-        if state is not None:
-            self.save(state)
-        return self.step >= self.plan.steps
+
+        def save() -> None:
+            if state is not None:
+                self.save(state)
+
+        return train_until(self, self.plan.steps, lambda: {"loss": self.learn()}, report, save, _SAVE_SECONDS)
 
     def learn(self) -> float:
         """One update; returns the loss before it."""
@@ -178,38 +151,22 @@ class HeadTrainer:
 
     def trained(self) -> TrainedHeads:
         """The heads as they are now, with measured accuracies."""
+        counts = {"steps": self.step, "replies": len(self._replies), "held_out": len(self._held_out)}
         config = HeadConfig(
             method=self.plan.method,
             base=Fingerprint.of(self._checkpoint),
             depth=self.plan.depth,
             own=self._own,
             accuracies=self.accuracies(),
-            trained={
-                "steps": self.step,
-                "replies": len(self._replies),
-                "held_out": len(self._held_out),
-                "batch": self.plan.batch,
-                "soft": self.plan.soft,
-            },
+            trained=counts | {"batch": self.plan.batch, "soft": self.plan.soft},
         )
         return TrainedHeads(self.heads, config, self.output.ids)
 
     def save(self, path: Path) -> None:
         """Write the state; a crash while writing leaves the previous file intact."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        torch.save(
-            {
-                "plan": asdict(self.plan),
-                "replies": len(self._replies),
-                "step": self.step,
-                "heads": self.heads.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "scaler": self._scaler.state_dict(),
-            },
-            fresh,
-        )
-        fresh.replace(path)
+        parts = {name: part.state_dict() for name, part in self._parts.items()}
+        save_state({"plan": asdict(self.plan), "replies": len(self._replies), "step": self.step} | parts, path)
 
     def resume(self, path: Path) -> None:
         """Resume from a file written by ``save``.
@@ -224,9 +181,8 @@ class HeadTrainer:
             raise UsageError(f"{path} cannot be resumed from ({error}); train without --resume") from error
         if plan != asdict(self.plan) or count != len(self._replies):
             raise UsageError(f"{path} was made with other options; repeat them or train without --resume")
-        self.heads.load_state_dict(state["heads"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
         self.step = state["step"]
 
     def _collate(self, replies: Sequence[RecordedReply]) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,7 +10,7 @@ import pytest
 import saccade.agent.embedded
 from saccade.agent.local import LocalPolicy
 from saccade.agent.training.demonstrations import FIRST_SEED, REQUIRED
-from saccade.agent.training.measure import OtherScreen, blank, success_rate
+from saccade.agent.training.measure import other_screen, success_rate, white
 
 WEIGHTS = Path(saccade.agent.embedded.__file__).parent / "weights"
 SEEDS = range(1000, 1006)
@@ -37,13 +37,13 @@ def test_it_solves_the_tasks_from_the_screen(policy: LocalPolicy) -> None:
 
 
 def test_it_is_lost_with_a_blank_screen(policy: LocalPolicy) -> None:
-    rates = [success_rate(policy, task, SEEDS[:3], blank) for task in REQUIRED]
+    rates = [success_rate(policy, task, SEEDS[:3], white) for task in REQUIRED]
     assert sum(rates) / len(rates) <= 0.25
 
 
 def test_it_is_lost_with_another_episodes_screen(policy: LocalPolicy) -> None:
     task = "click-test-2"
-    assert success_rate(policy, task, SEEDS, OtherScreen(task, 999)) <= 0.5
+    assert success_rate(policy, task, SEEDS, other_screen(task, 999)) <= 0.5
 
 
 def test_training_seeds_cannot_be_measured(policy: LocalPolicy) -> None:

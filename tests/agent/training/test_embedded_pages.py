@@ -9,10 +9,10 @@ import pytest
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Click
 from saccade.agent.training.batches import Shards
-from saccade.agent.training.demonstrations import FIRST_SEED, FURTHER, REQUIRED, Sheet, demonstrate, held_out
+from saccade.agent.training.demonstrations import FIRST_SEED, FURTHER, REQUIRED, demonstrate
 from saccade.agent.training.pages import SERIES, synthesize
 from saccade.agent.training.questions import ask, closing_reply, legible, own_question, own_reply, uncovered
-from saccade.agent.training.rendering import save_shard
+from saccade.agent.training.rendering import Sheet, save_shard
 from saccade.env.browser.miniwob import MiniWobEnvironment
 
 SEED = FIRST_SEED + 77
@@ -47,8 +47,8 @@ def test_training_never_touches_held_out_seeds() -> None:
 
 def test_held_out_pages_are_those_of_the_benchmark() -> None:
     with pytest.raises(ValueError, match="training"):
-        next(held_out(REQUIRED, 1, FIRST_SEED - 1))
-    pictures, records = next(held_out(("click-button",), 1, 7, Sheet(2, 1)))
+        next(demonstrate(REQUIRED, 1, FIRST_SEED - 1, mode="test"))
+    pictures, records = next(demonstrate(("click-button",), 1, 7, Sheet(2, 1), "test"))
     with MiniWobEnvironment("click-button") as environment:
         seen = environment.reset(8).screenshot.pixels
         assert environment.instruction == records[1]["utterance"]
@@ -57,7 +57,7 @@ def test_held_out_pages_are_those_of_the_benchmark() -> None:
 
 def test_a_dialog_over_a_page_is_what_can_be_clicked() -> None:
     rng = random.Random(2)
-    _, pictures, records = next(synthesize(1, 3, SERIES["native"]))
+    pictures, records = next(synthesize(1, 2, SERIES["native"]))
     assert {record["task"] for record in records} == {"buttons", "wizard", "covered", "done", "loading"}
     assert {picture.shape for picture in pictures} == {(210, 160, 3)}
     covered = [record for record in records if record["task"] == "covered"]
@@ -73,7 +73,8 @@ def test_a_dialog_over_a_page_is_what_can_be_clicked() -> None:
 
 def test_synthetic_pages_show_what_their_labels_say(tmp_path: Path) -> None:
     rng = random.Random(0)
-    (width, height), pictures, records = next(synthesize(1, seed=5))
+    pictures, records = next(synthesize(1, seed=5))
+    width, height = 160, 210
     assert all(picture.shape == (height, width, 3) for picture in pictures)
     kinds = {record["task"] for record in records}
     assert kinds == {"form", "scatter", "dialog", "wizard", "done"}
