@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .commands.eval import EvalRequest, plan
-from .evaluation.evaluate import SilentWatcher
+from .evaluation.evaluate import Watcher
 from .evaluation.evaluate import evaluate as run_evaluation
 from .evaluation.folder import read_evaluation
 from .evaluation.records import EpisodeRecord
@@ -88,7 +88,7 @@ def evaluate(
     return EvaluationResult(evaluation.root, summary, read_evaluation(evaluation.root)[1])
 
 
-class _Progress(SilentWatcher):
+class _Progress(Watcher):
     """Hands on the records of an evaluation."""
 
     def __init__(self, on_record: Callable[[EpisodeRecord], None] | None) -> None:

@@ -93,7 +93,7 @@ def _eval(
     from ..commands.eval import EvalRequest, eval_and_print
     from ..evaluation.price import parse_price
     from ..models.source import policy_source
-    from ..suites.catalog import is_recorded
+    from ..suites.registry import is_recorded
 
     _refuse_options(context, suite, is_recorded(suite))
     paid = None if price is None else parse_price(price)
@@ -175,7 +175,7 @@ def suites(data: options.Data = None, osworld_cache: options.OsworldCache = None
     from rich.console import Console
     from rich.text import Text
 
-    from ..suites.catalog import catalog
+    from ..suites.registry import catalog
 
     entries = catalog(data, osworld_cache)
     if json:

@@ -46,7 +46,7 @@ def _dialects(incomplete: str) -> list[str]:
 
 def complete_suites(incomplete: str) -> list[str]:
     """Names of suites that begin so, for the shell."""
-    from ..suites.catalog import catalog
+    from ..suites.registry import catalog
 
     return [suite.name for suite in catalog(None, None) if suite.name.startswith(incomplete)]
 

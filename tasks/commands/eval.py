@@ -22,10 +22,8 @@ from ..evaluation.recorded import RecordedEvaluation
 from ..evaluation.results import write_results
 from ..models.source import LocalSource, PolicySource, RemoteSource
 from ..suites.base import data_root
-from ..suites.catalog import is_recorded
 from ..suites.interactive import SupportsSelection
-from ..suites.interactive_registry import interactive_suite
-from ..suites.registry import get_suite
+from ..suites.registry import get_suite, interactive_suite, is_recorded
 from ..terminal.folders import RUNS, new_folder
 
 
@@ -56,15 +54,8 @@ class EvalRequest:
 def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence[str]) -> int:
     """Run an evaluation and print its result; returns the exit status.
 
-    Args:
-        request: what to evaluate.
-        json_output: whether the last line of stdout is one JSON object; the tables then go to stderr.
-        command: the command line, to say how to resume it.
-
-    Raises:
-        UsageError: it cannot be run, or resumed, as asked; or files are missing or broken.
-        EnvironmentFailure: workers keep dying before they are ready, or the model keeps failing.
-        KeyboardInterrupt: it was interrupted; all is on disk, and how to continue is printed.
+    With ``json_output`` the last line of stdout is one JSON object, and the tables go to stderr. ``command`` is the
+    command line, for the message that says how to resume it.
     """
     evaluation = plan(request)
     root = evaluation.root
@@ -138,11 +129,7 @@ def _plan_recorded(request: EvalRequest) -> RecordedEvaluation:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """``0-3,7`` as ``[0, 1, 2, 3, 7]``.
-
-    Raises:
-        UsageError: it is something else, or names a seed twice.
-    """
+    """``0-3,7`` as ``[0, 1, 2, 3, 7]``; UsageError for anything else, or a seed named twice."""
     seeds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?", part)

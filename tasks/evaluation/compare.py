@@ -28,13 +28,9 @@ class _Data(BaseModel):
 
 
 class Flip(_Data):
-    """An episode that one of the two solved and the other did not.
+    """An episode that one of the two solved and the other did not; ``task`` is the id of a recorded screen.
 
-    Attributes:
-        task: its task; of a recorded screen its id.
-        seed: None for a recorded screen.
-        a: the report of A's episode; of a recorded screen, the page of A.
-        b: B's.
+    ``a`` and ``b`` are the paths of the two reports; of a recorded screen, of the two evaluations' pages.
     """
 
     task: str
@@ -42,34 +38,21 @@ class Flip(_Data):
     a: str
     b: str
 
-    @property
-    def reports(self) -> tuple[Path, Path]:
-        """A's and B's; ``compare_and_print`` writes them."""
-        return Path(self.a), Path(self.b)
-
 
 class Comparison(_Data):
     """How B differs from A.
 
-    A pair is won or lost where one result is better than the other. ``a`` and ``b`` are means over the pairs,
-    whatever the headline of a suite of recorded screens is the mean over.
+    A pair is won where B's result is better than A's, and lost where it is worse. ``a`` and ``b`` are means over the
+    pairs, whatever the headline of a suite of recorded screens is the mean over.
 
     Attributes:
         pairs: episodes with a result in both.
-        a: success rate of A on the pairs.
-        b: of B.
-        difference: ``b - a``.
         interval: of the difference, 95 %, by clusters of tasks; None for a single pair.
-        won: pairs where B is better.
-        lost: pairs where A is better.
-        both: equal pairs that both solved, at least in part.
-        neither: equal pairs that nobody solved.
+        both: equal pairs that both solved, at least in part; ``neither``, those that none solved.
         p_value: of McNemar's exact test, as if all pairs were independent.
         steps_difference: mean of B's steps less A's where both succeeded; None where there is no such pair.
         unpaired: episodes with a result in only one of them.
-        regressions: the lost ones.
-        improvements: the won ones.
-        differs: what else differs between the two configurations.
+        differs: the differences of the two configurations.
     """
 
     pairs: int
@@ -129,15 +112,10 @@ def compare(a: Path, b: Path) -> Comparison:
 
 
 def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
-    """Compare, and print a table or one line of JSON.
-
-    Raises:
-        UsageError: they cannot be compared, or a report cannot be written.
-        TrajectoryError: a trajectory was changed meanwhile.
-    """
+    """Compare, write the reports of episodes that were won or lost, and print a table or one line of JSON."""
     comparison = compare(a, b)
     flips = [*comparison.regressions, *comparison.improvements]
-    write_reports(report.parent for flip in flips if flip.seed is not None for report in flip.reports)
+    write_reports(Path(report).parent for flip in flips if flip.seed is not None for report in (flip.a, flip.b))
     if json_output:
         sys.stdout.write(comparison.model_dump_json() + "\n")
         return
@@ -146,8 +124,8 @@ def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
         console.print(line)
     for flip in comparison.regressions[:_SHOWN]:
         console.print(Text(f"lost: {Key(flip.task, flip.seed)}"))
-        for side, report in zip("AB", flip.reports, strict=True):
-            console.print(Text(f"  {side} {report}", style=f"dim link {report.resolve().as_uri()}"))
+        for side, report in (("A", flip.a), ("B", flip.b)):
+            console.print(Text(f"  {side} {report}", style=f"dim link {Path(report).resolve().as_uri()}"))
     if (more := len(comparison.regressions) - _SHOWN) > 0:
         console.print(Text(f"and {more} more; --json lists all", style="dim"))
 

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from .evaluate import Watcher
 from .price import cost_line
 from .records import EpisodeRecord, Key
 from .stats import Interval
@@ -20,18 +21,13 @@ from .summary import Summary, rate_interval
 from .workers.worker import EpisodeFailed
 
 _SHOWN = 8
-"""Finished episodes that stay in sight."""
+"""Finished episodes that stay on the screen."""
 _QUIET = 15.0
 """Seconds between two lines where stderr is no terminal."""
 
 
-class EvalProgress:
-    """A watcher that prints to stderr: live in a terminal, else a line now and then.
-
-    Args:
-        console: where to.
-        clock: monotonic seconds.
-    """
+class EvalProgress(Watcher):
+    """A watcher that prints to stderr: live in a terminal, else a line now and then."""
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console or Console(stderr=True, highlight=False)

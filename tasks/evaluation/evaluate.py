@@ -6,14 +6,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Protocol
 
 from pydantic import JsonValue
 
 from ...actions.errors import UsageError
-from ..models.source import PolicySource
-from ..suites.interactive import InteractiveSuite
 from .folder import (
     EVAL_NAME,
     EvaluationConfig,
@@ -25,6 +21,7 @@ from .folder import (
     write_file,
     write_records,
 )
+from .recorded import RecordedEvaluation
 from .records import FAILURE_NAME, EpisodeRecord, Failure, Key, archive_attempt, read_record
 from .workers.pool import Pool, WorkerPool
 from .workers.worker import EpisodeDone, EpisodeFailed, Message, WorkerFailed, WorkerReady, WorkerSetup
@@ -33,68 +30,26 @@ _TICK = 0.5
 """Seconds between two updates of the progress."""
 
 
-class EvaluationPlan(Protocol):
-    """What ``evaluate`` needs to know about a kind of suite: which episodes there are, and who runs them."""
-
-    @property
-    def root(self) -> Path:
-        """The evaluation's folder."""
-
-    @property
-    def retries(self) -> int:
-        """Further attempts for an episode that broke."""
-
-    @property
-    def asked(self) -> dict[str, JsonValue]:
-        """What a resumed run must ask for again."""
-
-    def check(self) -> None:
-        """Raise before the folder is made where the suite cannot be run.
-
-        Raises:
-            UsageError: a task is unknown, or a part is missing.
-        """
-
-    def config(self, left_out: Callable[[str], None]) -> EvaluationConfig:
-        """The planned episodes; ``left_out`` is called with each row of a file that cannot be used."""
-
-    def pool(self, planned: int) -> WorkerPool:
-        """Workers for so many episodes."""
-
-
 @dataclass(frozen=True)
-class Evaluation:
-    """An evaluation on a suite in which the agent acts.
+class Evaluation(WorkerSetup):
+    """An evaluation on an interactive suite, with what its workers have in common.
 
     Attributes:
-        root: its folder.
-        suite: whose tasks.
-        source: where the policy comes from.
-        tasks: their names.
         seeds: of each task.
-        max_steps: predictions per episode.
-        workers: how many processes; results do not depend on it, nor on the next two.
-        share: whether workers share one model; by default where that is worth it (docs/scale.md).
+        workers: how many processes; results do not depend on it, nor on the next.
         ray: the address of a Ray cluster whose machines they run on; ``local`` starts one, None needs none.
-        timeout: seconds after which an episode is given up and tried again.
         retries: further attempts for an episode that broke.
     """
 
-    root: Path
-    suite: InteractiveSuite
-    source: PolicySource
     tasks: Sequence[str]
     seeds: Sequence[int]
-    max_steps: int = 10
     workers: int = 1
-    share: bool | None = None
     ray: str | None = None
-    timeout: float = 300.0
     retries: int = 2
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """See ``EvaluationPlan``."""
+        """What a resumed run must ask for again."""
         return {
             "suite": self.suite.name,
             "tasks": list(self.tasks),
@@ -104,33 +59,26 @@ class Evaluation:
         }
 
     def check(self) -> None:
-        """See ``EvaluationPlan``."""
+        """Raise UsageError where a task is unknown, before the folder is made."""
         self.suite.check(self.tasks)
 
     def config(self, left_out: Callable[[str], None]) -> EvaluationConfig:
-        """See ``EvaluationPlan``."""
+        """The planned episodes; nothing is left out."""
         return EvaluationConfig(asked=self.asked)
 
     def pool(self, planned: int) -> WorkerPool:
-        """See ``EvaluationPlan``."""
-        setup = WorkerSetup(self.root, self.suite, self.source, self.max_steps)
+        """Workers for so many episodes."""
         count = min(self.workers, planned)
         if self.ray is None:
-            return Pool(setup, count, self.timeout, self.share)
+            return Pool(self, count)
         from .workers.ray_pool import RayPool
 
-        return RayPool(setup, count, self.timeout, self.share, self.ray)
+        return RayPool(self, count, self.ray)
 
 
 @dataclass(frozen=True)
 class EvaluationPace:
-    """How fast one call of ``evaluate`` was.
-
-    Attributes:
-        episodes: that it brought to their end.
-        seconds: that it took.
-        startup: seconds of these before the first worker was ready.
-    """
+    """How many episodes a call of ``evaluate`` ended, its seconds, and those before the first worker was ready."""
 
     episodes: int
     seconds: float
@@ -148,8 +96,8 @@ class EvaluationPace:
         return {**asdict(self), "per_minute": self.per_minute}
 
 
-class Watcher(Protocol):
-    """Is called as an evaluation goes on."""
+class Watcher:
+    """Is called as an evaluation goes on; a subclass has those of the methods that it needs."""
 
     def begin(self, total: int, records: Sequence[EpisodeRecord]) -> None:
         """So many episodes are planned, of which these have a result already."""
@@ -167,29 +115,10 @@ class Watcher(Protocol):
         """Time went by; which episodes are running, and for how many seconds."""
 
 
-class SilentWatcher:
-    """A watcher that does nothing; a base for one that waits for some of its calls."""
+def evaluate(evaluation: Evaluation | RecordedEvaluation, watcher: Watcher, *, resume: bool = False) -> EvaluationPace:
+    """Run all episodes that have no result yet; ``folder.read_evaluation`` reads the results.
 
-    def begin(self, total: int, records: Sequence[EpisodeRecord]) -> None:
-        """See ``Watcher``, as for all that follow."""
-
-    def finished(self, record: EpisodeRecord) -> None:
-        """One more has a record."""
-
-    def failed(self, failure: EpisodeFailed, again: bool) -> None:
-        """An attempt broke."""
-
-    def left_out(self, reason: str) -> None:
-        """Something cannot be used."""
-
-    def tick(self, running: Mapping[Key, float]) -> None:
-        """Time went by."""
-
-
-def evaluate(evaluation: EvaluationPlan, watcher: Watcher, *, resume: bool = False) -> EvaluationPace:
-    """Run all episodes that have no result yet; ``folder.read_evaluation`` reads what came of them.
-
-    May be interrupted, or killed, at any moment: a further call with ``resume`` continues.
+    It may be interrupted, or killed, at any moment: a further call with ``resume`` continues.
 
     Raises:
         UsageError: the folder holds an evaluation and ``resume`` is false, or it holds one of another
@@ -212,7 +141,9 @@ def evaluate(evaluation: EvaluationPlan, watcher: Watcher, *, resume: bool = Fal
 class _Run:
     """One call of ``evaluate``."""
 
-    def __init__(self, evaluation: EvaluationPlan, watcher: Watcher, known: EvaluationConfig | None) -> None:
+    def __init__(
+        self, evaluation: Evaluation | RecordedEvaluation, watcher: Watcher, known: EvaluationConfig | None
+    ) -> None:
         self._evaluation = evaluation
         self._root = evaluation.root
         self._watcher = watcher

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from ... import __version__
 from ...actions.errors import DataError, NewerSchemaError, TrajectoryError, UsageError
 from .records import EpisodeRecord, Key, read_record
 from .upgrade import RECORDS_NAME, SUITE_NAME, upgrade_config, upgrade_recorded_config, upgrade_sample
@@ -29,10 +30,10 @@ class EvaluationConfig(BaseModel):
     """What makes two evaluations the same, and which episodes are planned.
 
     Attributes:
-        asked: what was asked for: suite, tasks, seeds, limits, model.
+        asked: suite, tasks, seeds, limits, model.
         settings: what it ran with: versions, the fingerprint of the weights.
-        samples: the ids of the recorded screens to ask about; None for a suite that acts.
-        limit: how many screens were asked for at most.
+        samples: the ids of the recorded screens; None for an interactive suite.
+        limit: only the first so many screens.
         malformed_rows: rows of the suite's files that cannot be used.
         upgraded_from: the older version that wrote it; only what that version stated is compared.
     """
@@ -48,19 +49,18 @@ class EvaluationConfig(BaseModel):
     upgraded_from: int | None = Field(default=None, exclude=True)
 
     def refuse_other(self, root: Path, asked: Mapping[str, JsonValue], settings: Mapping[str, JsonValue]) -> None:
-        """See that a run asks for what this evaluation was started with.
-
-        Raises:
-            UsageError: it does not; the message lists the differences.
-        """
+        """Raise UsageError, with the differences, where a run asks for something else than this evaluation."""
         differing = []
         for then, now in ((self.asked, asked), (self.settings, settings)):
             older = self.upgraded_from is not None
             stated = {name: value for name, value in now.items() if name in then or not older}
             differing += differences(then, stated)
         if differing:
+            version = self.settings.get("saccade", __version__)
+            how = "use the same settings" if version == __version__ else f"install saccade {version}"
             raise UsageError(
-                f"{root} holds an evaluation of another configuration, so it is not resumed: " + "; ".join(differing)
+                f"{root} holds an evaluation of another configuration, so it is not resumed: {'; '.join(differing)}. "
+                f"To continue it, {how}; to start anew, choose another --out"
             )
 
     @property
@@ -75,12 +75,7 @@ class EvaluationConfig(BaseModel):
 
 
 def read_config(root: Path) -> EvaluationConfig | None:
-    """The configuration of an evaluation's folder; None where there is no evaluation.
-
-    Raises:
-        UsageError: it cannot be read.
-        NewerSchemaError: a newer version wrote it.
-    """
+    """The configuration of an evaluation's folder; None where there is no evaluation."""
     path = root / EVAL_NAME
     try:
         if not path.is_file():
@@ -111,7 +106,7 @@ def read_evaluation(root: Path) -> tuple[EvaluationConfig, list[EpisodeRecord]]:
 
 
 def read_records(root: Path, config: EvaluationConfig) -> list[EpisodeRecord]:
-    """The records of planned episodes that have one, in the planned order."""
+    """The records that planned episodes have so far, in the planned order."""
     if config.samples is None:
         found = (read_record(root, key) for key in config.keys)
         return [record for record in found if record is not None]
@@ -120,11 +115,7 @@ def read_records(root: Path, config: EvaluationConfig) -> list[EpisodeRecord]:
 
 
 def read_lines(root: Path) -> list[EpisodeRecord]:
-    """All records of recorded screens as they were written; a last line that was cut off is left out.
-
-    Raises:
-        DataError: a line is no record.
-    """
+    """All records of recorded screens as they were written; a last line that was cut off is left out."""
     current = (root / EPISODES_NAME).is_file()
     file = root / (EPISODES_NAME if current else RECORDS_NAME)
     records = []
@@ -148,11 +139,7 @@ def differences(then: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> 
 
 
 def write_file(path: Path, text: str) -> None:
-    """Make a file appear, or be replaced, with all of its content or not at all.
-
-    Raises:
-        TrajectoryError: the disk is full, or the folder cannot be written.
-    """
+    """Make a file appear, or be replaced, with all of its content or not at all; else TrajectoryError."""
     part = path.with_name(f".part-{path.name}")
     try:
         part.write_text(text, encoding="utf-8")
@@ -167,11 +154,7 @@ def write_records(root: Path, records: Iterable[EpisodeRecord]) -> None:
 
 
 def append_record(root: Path, record: EpisodeRecord) -> None:
-    """Add a line to ``episodes.jsonl``.
-
-    Raises:
-        TrajectoryError: the disk is full.
-    """
+    """Add a line to ``episodes.jsonl``."""
     path = root / EPISODES_NAME
     try:
         with path.open("a", encoding="utf-8") as stream:
@@ -182,12 +165,7 @@ def append_record(root: Path, record: EpisodeRecord) -> None:
 
 @contextlib.contextmanager
 def lock_folder(root: Path) -> Iterator[None]:
-    """Keep a second evaluation out of the folder.
-
-    Raises:
-        UsageError: one is running in it.
-        TrajectoryError: the folder cannot be made.
-    """
+    """Keep a second evaluation out of the folder; UsageError where one is running in it."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         stream = (root / _LOCK_NAME).open("a")

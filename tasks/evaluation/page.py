@@ -21,11 +21,7 @@ _PLOT = '<svg viewBox="0 0 100 18" preserveAspectRatio="none" role="img" aria-la
 
 
 def write_page(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -> Path:
-    """Write ``index.html`` into an evaluation's folder; each episode leads to its report where there is one.
-
-    Raises:
-        TrajectoryError: it cannot be written.
-    """
+    """Write ``index.html`` into an evaluation's folder; each episode leads to its report where there is one."""
     style = part("report.css") + part("evaluation.css")
     missing = summary.planned - summary.episodes
     values = {

@@ -14,24 +14,16 @@ _MILLION = 1_000_000
 
 
 class Price(NamedTuple):
-    """Money per million tokens, in whatever currency it was given.
-
-    Attributes:
-        prompt: for tokens read.
-        reply: for tokens written.
-    """
+    """Money per million tokens read and written, in whatever currency it was given."""
 
     prompt: float
     reply: float
 
 
 class Cost(BaseModel):
-    """Money, in the currency of the price.
+    """Money, in the currency of the price, for the tokens that the summary names.
 
-    Attributes:
-        total: of all tokens that the summary names.
-        per_episode: the mean; None without any.
-        per_success: ``total`` by episodes that succeeded; None without any, or where they are not counted.
+    ``per_success`` is None where no episode succeeded, or where successes are not counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,11 +34,7 @@ class Cost(BaseModel):
 
 
 def parse_price(text: str) -> Price:
-    """``0.15,0.60`` as a price.
-
-    Raises:
-        UsageError: it is something else.
-    """
+    """``0.15,0.60`` as a price; UsageError for anything else."""
     try:
         price = Price(*map(float, text.split(",")))
     except (TypeError, ValueError):
@@ -57,13 +45,9 @@ def parse_price(text: str) -> Price:
 
 
 def cost_of(price: Price, tokens: Mapping[str, int], episodes: int, successes: int | None) -> Cost:
-    """What ``tokens`` (``prompt`` and ``reply``) cost; caches that a server may grant are not known here.
+    """What ``tokens`` (``prompt`` and ``reply``) cost, without what a server takes off for cached prompts.
 
-    Args:
-        price: of them.
-        tokens: how many.
-        episodes: that used them.
-        successes: among these; None where they are not counted.
+    ``successes`` is None where they are not counted.
     """
     total = (tokens["prompt"] * price.prompt + tokens["reply"] * price.reply) / _MILLION
     return Cost(

@@ -20,21 +20,18 @@ from ...agent.policy import Context, Policy, UnreadableReply, Usage, settings_of
 from ..models.source import PolicySource
 from ..suites.base import Answer, Sample, Suite, data_root
 from .folder import EvaluationConfig
-from .records import EpisodeRecord, Key
+from .records import EpisodeRecord, Key, usage_totals
 from .workers.worker import EpisodeDone, Message, WorkerReady
 
 PATIENCE: Final = 5
-"""So many failures of the policy in a row, per worker, end the run: the policy is gone, not unlucky."""
+"""So many failures of the policy in a row, per worker, end the run: the model's server is down."""
 
 
 @dataclass(frozen=True)
 class RecordedEvaluation:
-    """An evaluation on a suite of recorded screens.
+    """An evaluation on a suite of recorded screens; its methods are those of ``Evaluation``.
 
     Attributes:
-        root: its folder.
-        suite: whose screens.
-        source: where the policy comes from.
         data: the folder that holds a folder per suite; by default ``$SACCADE_DATA`` or ``data``.
         limit: only the first so many screens.
         workers: how many policies are opened and asked at the same time.
@@ -50,7 +47,7 @@ class RecordedEvaluation:
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """See ``EvaluationPlan``."""
+        """What a resumed run must ask for again."""
         return {"suite": self.suite.name, **self.source.asked}
 
     @property
@@ -59,39 +56,32 @@ class RecordedEvaluation:
         return data_root(self.data) / self.suite.folder
 
     def check(self) -> None:
-        """See ``EvaluationPlan``."""
+        """Raise MissingPartError where files are missing, before the folder is made."""
         self.suite.require(self.folder)
 
     def config(self, left_out: Callable[[str], None]) -> EvaluationConfig:
-        """See ``EvaluationPlan``."""
+        """The planned screens; ``left_out`` is called with each row of a file that cannot be used."""
         faults: list[DataError] = []
         samples = [sample.id for sample in islice(self.suite.load(self.folder, faults.append), self.limit)]
         for fault in faults:
             left_out(str(fault))
         return EvaluationConfig(asked=self.asked, samples=samples, limit=self.limit, malformed_rows=len(faults))
 
-    def pool(self, planned: int) -> RecordedPool:
-        """See ``EvaluationPlan``."""
-        samples = self.suite.load(self.folder, lambda fault: None)
-        return RecordedPool(self.suite, samples, self.source, min(self.workers, planned))
+    def pool(self, planned: int) -> _RecordedPool:
+        """Policies for so many screens."""
+        return _RecordedPool(self, min(self.workers, planned))
 
 
-class RecordedPool:
-    """Policies of this process that are asked about recorded screens; see ``WorkerPool``.
+class _RecordedPool:
+    """``count`` policies of this process that are asked about recorded screens; see ``WorkerPool``.
 
     One policy is asked in the caller's thread, so that Ctrl-C stops it; several in a thread each.
-
-    Args:
-        suite: judges the answers.
-        samples: its samples, in the order in which they are assigned.
-        source: where the policies come from.
-        count: how many.
     """
 
-    def __init__(self, suite: Suite[Any], samples: Iterator[Sample[Any]], source: PolicySource, count: int) -> None:
-        self._suite = suite
-        self._samples = samples
-        self._source = source
+    def __init__(self, evaluation: RecordedEvaluation, count: int) -> None:
+        self._suite = evaluation.suite
+        self._samples = self._suite.load(evaluation.folder, lambda fault: None)
+        self._source = evaluation.source
         self._count = count
         self._idle: list[Policy] = []
         self._ready = False
@@ -99,8 +89,7 @@ class RecordedPool:
         self._done: SimpleQueue[tuple[Policy, Key, EpisodeRecord | Exception]] = SimpleQueue()
         self._failures = 0
 
-    def __enter__(self) -> RecordedPool:
-        """Open the policies."""
+    def __enter__(self) -> _RecordedPool:
         self._idle = [self._source.open() for _ in range(self._count)]
         return self
 
@@ -109,17 +98,14 @@ class RecordedPool:
 
     @property
     def idle(self) -> int:
-        """See ``WorkerPool``."""
         return len(self._idle) if self._ready else 0
 
     @property
     def running(self) -> Mapping[Key, float]:
-        """See ``WorkerPool``."""
         now = time.monotonic()
         return {key: now - begun for key, begun in self._begun.items()}
 
     def assign(self, key: Key) -> None:
-        """Ask about a screen."""
         policy = self._idle.pop()
         sample = next(sample for sample in self._samples if sample.id == key.task)
         self._begun[key] = time.monotonic()
@@ -129,11 +115,6 @@ class RecordedPool:
             threading.Thread(target=self._ask, args=(policy, key, sample), daemon=True).start()
 
     def wait(self, seconds: float) -> Iterator[Message]:
-        """See ``WorkerPool``.
-
-        Raises:
-            PolicyFailure: the policy fails again and again.
-        """
         if not self._ready:
             self._ready = True
             policy = self._idle[0]
@@ -176,7 +157,6 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> EpisodeRecord
 
     Raises:
         DataError: a picture is missing or broken.
-        UsageError: the policy cannot be used.
     """
     policy.start()
     reply: dict[str, Any] = {}
@@ -210,10 +190,7 @@ def ask(suite: Suite[Any], sample: Sample[Any], policy: Policy) -> EpisodeRecord
         steps=screen + 1,
         seconds=seconds,
         timings={"predict": [seconds]},
-        prompt_tokens=sum(usage.prompt_tokens for usage in usages),
-        reply_tokens=sum(usage.reply_tokens for usage in usages),
-        accepted_tokens=sum(usage.accepted_tokens for usage in usages),
-        forwards=sum(usage.forwards for usage in usages),
+        **usage_totals(usages),
     )
 
 

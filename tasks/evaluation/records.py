@@ -4,21 +4,22 @@
     DIR/TASK/SEED/failure.json       it could not be run, after all retries
     DIR/TASK/SEED/attempts/N/        earlier attempts that were cut off or broke
 
-The record of an episode that acts is derived from these files alone. It counts once its end is written; an
-episode that was cut off, or that broke, is moved to ``attempts`` and run again.
-The record of a recorded screen is its line in ``episodes.jsonl``.
+The record is derived from these files alone. An episode counts once its end is written; one that was cut off, or
+that broke, is moved to ``attempts`` and run again. A recorded screen's record is its line in ``episodes.jsonl``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ...actions.errors import NewerSchemaError, TrajectoryError
+from ...agent.policy import Usage
 from ...env.trajectory.events import EndEvent, EndReason
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 
@@ -40,7 +41,7 @@ WRONG_ANSWERS = ("unreadable", "no_point")
 
 
 class Key(NamedTuple):
-    """Which episode: a task and a seed; of a recorded screen its id, and no seed."""
+    """Which episode: a task and a seed, or the id of a recorded screen."""
 
     task: str
     seed: int | None = None
@@ -49,7 +50,7 @@ class Key(NamedTuple):
         return self.task if self.seed is None else f"{self.task} seed {self.seed}"
 
     def folder(self, root: Path) -> Path:
-        """Where an episode that acts is kept."""
+        """The folder of an interactive suite's episode."""
         return root / self.task / str(self.seed)
 
 
@@ -70,25 +71,20 @@ class EpisodeRecord(_Data):
 
     Attributes:
         task: its task. A recorded screen that is no step of a task has its own id here.
-        seed: of an episode that acts.
+        seed: None for a recorded screen.
         sample: the id of a recorded screen.
         error: why it has no result, or, for the kinds in ``WRONG_ANSWERS``, why the result is 0. Without a
             result, ``success``, ``reward`` and ``end`` are None.
         message: the policy's answer, or what broke.
-        success: whether the task was solved; of a recorded screen, whether its score is 1.
-        reward: the environment's raw one; of a recorded screen its score, 0 to 1.
-        steps: predictions made.
-        unreadable: replies among them that could not be read.
+        reward: the environment's raw one; of a recorded screen its score, 0 to 1, and a ``success`` only if 1.
+        unreadable: how many replies could not be read.
         seconds: from the first screen to the end.
-        timings: seconds per phase, one number per step: ``predict`` and its parts, ``act``, ``settle`` and
-            ``capture``.
+        timings: seconds per phase and step: ``predict`` and its parts, ``act``, ``settle`` and ``capture``.
         attempts: earlier attempts that were cut off or broke.
         versions: of everything that may change the result.
         scores: further numbers of the suite's rule, those that apply.
-        labels: what results are broken down by.
-        task_steps: how many steps the task has of which the screen is one; 0 where that is unknown.
-        reply: the model's reply about a recorded screen.
-        actions: the reply as parsed, in pixels of the screen.
+        task_steps: how many steps the recorded screen's task has; 0 where that is unknown.
+        reply: to the question about a recorded screen; ``actions`` are parsed from it, in pixels of the screen.
     """
 
     task: str
@@ -132,11 +128,7 @@ class EpisodeRecord(_Data):
 
 
 def read_record(root: Path, key: Key) -> EpisodeRecord | None:
-    """What came of an episode; None when it has yet to be run, or to be run again.
-
-    Raises:
-        NewerSchemaError: a newer version wrote it.
-    """
+    """What came of an episode; None when it has yet to be run, or to be run again."""
     folder = key.folder(root)
     attempts = sum(1 for _ in (folder / ATTEMPTS).iterdir()) if (folder / ATTEMPTS).is_dir() else 0
     with contextlib.suppress(OSError, ValidationError):  # not given up, or the note is cut off
@@ -150,8 +142,8 @@ def read_record(root: Path, key: Key) -> EpisodeRecord | None:
     return _record(key, trajectory, trajectory.end, attempts)
 
 
-def blame(folder: Path) -> tuple[ErrorKind, str] | None:
-    """Who broke an episode that ended in an error, and how; None when it did not end so."""
+def episode_error(folder: Path) -> tuple[ErrorKind, str] | None:
+    """The kind and message of the error that ended an episode; None when it did not end in one."""
     trajectory = _load(folder)
     if trajectory is None or trajectory.end is None or trajectory.end.end != "error":
         return None
@@ -160,11 +152,7 @@ def blame(folder: Path) -> tuple[ErrorKind, str] | None:
 
 
 def archive_attempt(folder: Path) -> None:
-    """Move what is left of an attempt into the next free ``attempts/N``, the trajectory last.
-
-    Raises:
-        TrajectoryError: it cannot be moved.
-    """
+    """Move what is left of an attempt into the next free ``attempts/N``, the trajectory last."""
     try:
         left = [entry for entry in folder.iterdir() if entry.name != ATTEMPTS] if folder.is_dir() else []
         if not left:
@@ -195,6 +183,12 @@ def _load(folder: Path) -> Trajectory | None:
         return None
 
 
+def usage_totals(usages: Sequence[Usage]) -> dict[str, Any]:
+    """The fields of a record that add up what its predictions used."""
+    names = ("prompt_tokens", "reply_tokens", "accepted_tokens", "forwards")
+    return {name: sum(getattr(usage, name) for usage in usages) for name in names}
+
+
 def _record(key: Key, trajectory: Trajectory, end: EndEvent, attempts: int) -> EpisodeRecord:
     predictions = [step.prediction for step in trajectory.steps if step.prediction]
     usages = [prediction.usage for prediction in predictions]
@@ -215,10 +209,7 @@ def _record(key: Key, trajectory: Trajectory, end: EndEvent, attempts: int) -> E
         steps=end.steps,
         unreadable=sum(prediction.error is not None for prediction in predictions),
         seconds=round(end.time - start.time, 3),
-        prompt_tokens=sum(usage.prompt_tokens for usage in usages),
-        reply_tokens=sum(usage.reply_tokens for usage in usages),
-        accepted_tokens=sum(usage.accepted_tokens for usage in usages),
-        forwards=sum(usage.forwards for usage in usages),
+        **usage_totals(usages),
         timings=timings,
         attempts=attempts,
         versions={"saccade": start.saccade_version, "policy": start.policy, **start.all_settings()},

@@ -18,23 +18,16 @@ from .page import write_page
 from .price import Price
 from .summary import Summary, as_csv, summarise
 
-SUMMARY_NAME = "summary.json"
-CSV_NAME = "summary.csv"
-
 
 def write_results(root: Path, price: Price | None = None, *, quiet: bool = False) -> Summary:
-    """Write ``summary.json``, ``summary.csv``, ``index.html`` and the reports from the records on disk.
-
-    Raises:
-        UsageError: the folder holds no evaluation, or cannot be written.
-    """
+    """Write ``summary.json``, ``summary.csv``, ``index.html`` and the reports from the records on disk."""
     config, records = read_evaluation(root)
     summary = summarise(config, records, price)
     if config.samples is None:
         write_records(root, records)
         write_reports((record.key.folder(root) for record in records), quiet=quiet)
-    write_file(root / SUMMARY_NAME, summary.model_dump_json(indent=1) + "\n")
-    write_file(root / CSV_NAME, as_csv(records))
+    write_file(root / "summary.json", summary.model_dump_json(indent=1) + "\n")
+    write_file(root / "summary.csv", as_csv(records))
     write_page(root, summary, records)
     return summary
 
@@ -43,9 +36,6 @@ def write_reports(folders: Iterable[Path], *, quiet: bool = False) -> None:
     """Write the reports of episodes that have none, or one older than their trajectory.
 
     An episode that was cut off before its first line has nothing to report.
-
-    Raises:
-        UsageError: one cannot be written.
     """
     stale = [folder for folder in folders if (folder / FILE_NAME).is_file() and is_stale(folder)]
     console = Console(stderr=True)

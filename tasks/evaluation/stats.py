@@ -1,10 +1,9 @@
 """Intervals for the numbers an evaluation prints.
 
 * ``wilson``: a proportion (Wilson 1927; recommended for small counts by Brown, Cai and DasGupta 2001).
-* ``clustered``: a mean over samples that come in groups, such as the steps of a task or the seeds of one; the
-  groups are drawn at random, the samples of one are not independent (cluster-robust standard error, as in
-  Miller 2024, "Adding Error Bars to Evals", arXiv 2411.00640, with the usual G / (G - 1) and Student's t,
-  which keep it honest for few groups).
+* ``clustered``: a mean over samples in groups, such as the steps or seeds of a task, which are not independent
+  (cluster-robust standard error as in Miller 2024, "Adding Error Bars to Evals", arXiv 2411.00640, with G / (G - 1)
+  and Student's t for few groups).
 """
 
 from __future__ import annotations
@@ -27,11 +26,7 @@ class Interval(NamedTuple):
 def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> Interval:
     """Wilson's score interval of a proportion; 0 to 1 when nothing was counted.
 
-    Args:
-        successes: how many of ``n``; for scores between 0 and 1, their sum, and the interval is then wider
-            than it has to be.
-        n: how many in all.
-        confidence: how often the interval holds the true proportion.
+    For scores between 0 and 1 ``successes`` is their sum, and the interval is wider than it has to be.
     """
     if n == 0:
         return Interval(0.0, 1.0)
@@ -45,11 +40,8 @@ def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> Interval
 def clustered(groups: Mapping[str, Sequence[float]]) -> Interval:
     """The 95 % interval of the mean over all samples of all groups, with groups as what was drawn.
 
-    With one group, or groups that are all the same, no spread can be seen; then Wilson's interval with the
-    number of groups is given, which claims to know no more than that many samples tell.
-
-    Args:
-        groups: the scores of each group, between 0 and 1.
+    Scores are between 0 and 1. One group, or groups that are all the same, show no spread; the interval is then
+    Wilson's for as many samples as there are groups.
     """
     scores = [score for group in groups.values() for score in group]
     count = sum(1 for group in groups.values() if group)
@@ -87,9 +79,7 @@ def _within(low: float, high: float) -> Interval:
 def difference_interval(clusters: Mapping[str, Sequence[float]]) -> Interval | None:
     """The 95 % interval of the mean of paired differences that come in clusters; None for a single pair.
 
-    Episodes of one task resemble each other, so what counts is how many tasks there are (Miller 2024, *Adding
-    Error Bars to Evals*); with few of them, Student's t keeps the interval honest. It is never narrower than
-    for independent pairs, which those of a single task are taken to be.
+    As ``clustered``; never narrower than for independent pairs, which those of a single task are taken to be.
     """
     filled = {name: values for name, values in clusters.items() if values}
     if len(filled) == 1:

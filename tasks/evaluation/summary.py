@@ -29,13 +29,7 @@ class _Data(BaseModel):
 
 
 class Rate(_Data):
-    """A mean score.
-
-    Attributes:
-        n: scores that it is the mean of.
-        score: the mean, 0 to 1; None without any.
-        interval: 95 %; None where none is given.
-    """
+    """The mean of ``n`` scores, 0 to 1, None without any; with a 95 % interval where one is given."""
 
     n: int
     score: float | None
@@ -43,15 +37,9 @@ class Rate(_Data):
 
 
 class TaskSummary(_Data):
-    """One task.
+    """One task: its episodes, the errors (no result) among them, and means over those with a result.
 
-    Attributes:
-        episodes: that have a result or an error.
-        errors: among them, those without a result.
-        success: mean score of those with a result; None without any.
-        interval: Wilson's.
-        mean_reward: raw.
-        steps: mean.
+    ``interval`` is Wilson's, ``mean_reward`` of the raw rewards.
     """
 
     episodes: int
@@ -75,29 +63,22 @@ class Summary(_Data):
     """An evaluation.
 
     Attributes:
-        suite: its name.
-        planned: episodes asked for.
-        episodes: that have a result or an error.
-        scored: that have a result.
+        episodes: how many of those ``planned`` have a result or an error; ``scored`` have a result.
         success: the headline: the mean score of those scored; None without any.
         interval: of ``success``, by clusters of tasks.
         average: what ``success`` is the mean over: ``episodes``, ``samples``, ``task``, or a label's values.
         success_if_errors_fail: rate among all episodes, those without a result counted as failures.
         full_reward: rate of raw rewards of 1 among those scored.
         mean_reward: raw.
-        steps: mean.
         errors: by kind; ``malformed`` counts rows of the suite's files as well.
         ends: why episodes ended, by reason.
         per_task: by name; screens that are no steps of a task are one task, named as the suite.
         by: rates by label and value.
         parts: further numbers of the suite's rule.
         tasks: recorded tasks of which every step was asked, and the rate of those with every step right.
-        latency: by phase.
         per_step: forwards, tokens and unreadable replies per prediction.
         tokens: of all scored episodes: ``prompt``, as often as they were sent, and ``reply``.
         cost: of these tokens, where a price was given.
-        asked: what was asked for.
-        settings: what it ran with.
     """
 
     suite: str

@@ -23,14 +23,7 @@ def upgrade_config(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_recorded_config(root: Path) -> dict[str, Any]:
-    """``suite.json`` of version 1 as ``eval.json`` of version 2.
-
-    Whether the run had a limit was not written down; it counts as unlimited.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it, or a record, is not JSON.
-    """
+    """``suite.json`` of version 1 as ``eval.json`` of version 2; a limit was not written down, and counts as none."""
     header = json.loads((root / SUITE_NAME).read_bytes())
     suite = header.pop("suite")
     file = root / RECORDS_NAME

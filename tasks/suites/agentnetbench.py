@@ -42,7 +42,7 @@ class Did:
     """One action, recorded or the policy's.
 
     Attributes:
-        type: as AgentNetBench calls it, in lower case.
+        type: AgentNetBench's, in lower case.
         point: as fractions of the screen.
         text: typed, or the status of ``terminate``.
         keys: canonical names.
@@ -56,7 +56,7 @@ class Did:
     boxes: tuple[BoundingBox, ...] = ()
 
 
-class AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
+class _AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
     """Its trajectories, one file each; a target is the recorded actions and their alternatives."""
 
     name = folder = "agentnetbench"
@@ -82,7 +82,6 @@ class AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
                 yield DataRow(step.where, {**step.data, **known})
 
     def sample(self, row: DataRow, folder: Path) -> Sample[tuple[tuple[Did, ...], ...]]:
-        """See ``Suite.sample``."""
         task = row.row("task")
         recorded = _recorded(row, "ground_truth_actions", row.items("ground_truth_actions"))
         options = row.items("alternative_options") if "alternative_options" in row.data else []
@@ -101,7 +100,6 @@ class AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
         )
 
     def score(self, sample: Sample[tuple[tuple[Did, ...], ...]], answer: Answer) -> Score:
-        """See ``Suite.score``."""
         own = tuple(did for action in answer.actions for did in said(action, answer.size))
         if not own:
             return Score(0.0)
@@ -146,12 +144,7 @@ def alike(wanted: Did, did: Did) -> float | None:
 
 
 def merged(actions: Sequence[Did], closing: frozenset[str]) -> list[Did]:
-    """The actions with each text and the one Enter right after it as one.
-
-    Args:
-        actions: in order.
-        closing: the types of action that Enter may be pressed by.
-    """
+    """The actions with each text and the Enter right after it, pressed by a type in ``closing``, as one."""
     found: list[Did] = []
     open_text = False
     for did in actions:
@@ -226,4 +219,4 @@ def _words(step: DataRow) -> str:
     return str(said_so or step.data.get("action") or "")
 
 
-AGENTNETBENCH = AgentNetBench()
+SUITE = _AgentNetBench()

@@ -29,6 +29,13 @@ from .rows import DataRow, Fault, read_rows
 from .rules import BoundingBox, distance, relative, scrolled
 
 POINTED = ("click", "long_press", "type_text")
+_PLAIN: Mapping[type, tuple[str, dict[str, Any]]] = {
+    schema.Finished: ("status", {"goal_status": "successful"}),
+    schema.CallUser: ("status", {"goal_status": "infeasible"}),
+    schema.PressBack: ("navigate_back", {}),
+    schema.NavigateBack: ("navigate_back", {}),
+    schema.PressHome: ("navigate_home", {}),
+}
 KINDS = (*POINTED, "scroll", "navigate_home", "navigate_back", "open_app", "wait", "status")
 
 
@@ -38,8 +45,8 @@ class PhoneStep:
 
     Attributes:
         kind: one of ``KINDS``.
-        fields: its other fields but the point.
-        point: in pixels, where it has one.
+        fields: the others, without the point.
+        point: in pixels.
         elements: boxes in pixels, with text and description in lower case, in the order of the file.
     """
 
@@ -54,7 +61,7 @@ class PhoneStep:
         return min(around, key=lambda element: element[0].area, default=None)
 
 
-class AndroidControl(Suite[PhoneStep]):
+class _AndroidControl(Suite[PhoneStep]):
     """At one level of instructions."""
 
     folder = "androidcontrol"
@@ -70,11 +77,9 @@ class AndroidControl(Suite[PhoneStep]):
         self._low = level == "low"
 
     def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
-        """See ``Suite.rows``."""
         return read_rows(sorted(folder.glob("*steps*.json"))[0], fault)
 
     def sample(self, row: DataRow, folder: Path) -> Sample[PhoneStep]:
-        """See ``Suite.sample``."""
         episode, step, goal = row.integer("episode_id"), row.integer("step"), row.text("goal")
         target = _target(row)
         return Sample(
@@ -88,7 +93,6 @@ class AndroidControl(Suite[PhoneStep]):
         )
 
     def score(self, sample: Sample[PhoneStep], answer: Answer) -> Score:
-        """See ``Suite.score``."""
         gold, (kind, fields, point) = sample.target, said(answer.actions)
         same = kind == gold.kind
         parts = {"type": float(same), "atlas": float(same and _atlas(gold, fields, point, answer.size))}
@@ -124,23 +128,8 @@ def said(actions: Sequence[Action]) -> tuple[str, dict[str, Any], Point | None]:
         case [schema.OpenApp(name=name), *_]:
             return "open_app", {"app_name": name}, None
         case [first, *_]:
-            return (*_plain(first), None)
+            return *_PLAIN.get(type(first), (first.kind, {})), None
     return "", {}, None
-
-
-def _plain(action: Action) -> tuple[str, dict[str, Any]]:
-    match action:
-        case schema.Finished():
-            return "status", {"goal_status": "successful"}
-        case schema.CallUser():
-            return "status", {"goal_status": "infeasible"}
-        case schema.PressBack() | schema.NavigateBack():
-            return "navigate_back", {}
-        case schema.PressHome():
-            return "navigate_home", {}
-        case schema.Wait():
-            return "wait", {}
-    return action.kind, {}
 
 
 def _target(row: DataRow) -> PhoneStep:
@@ -194,4 +183,4 @@ def _atlas(gold: PhoneStep, fields: Mapping[str, Any], point: Point | None, size
     return fields == gold.fields
 
 
-HIGH, LOW = AndroidControl("high"), AndroidControl("low")
+SUITES = (_AndroidControl("high"), _AndroidControl("low"))

@@ -1,8 +1,6 @@
-"""What the offline suites have in common: a sample, an answer, a score, and where the files are.
+"""What suites of recorded screens have in common: a sample, an answer, a score, and where the files are.
 
-Two families: *grounding* (a screenshot and an instruction, where to click) and *offline steps* (a screenshot,
-an instruction and what was done before, what to do next). Both ask a policy once per sample about a recorded
-screen, and nothing is executed.
+A *grounding* suite asks where to click, a suite of *steps* what to do next. Nothing is executed.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -18,7 +17,7 @@ from ...actions.errors import DataError, MissingPartError
 from ...actions.geometry import Size
 from ...actions.schema import Action
 from ...perception.observation import Screenshot
-from .rows import DataRow, Fault, throw
+from .rows import DataRow, Fault, read_rows, throw
 
 Target = TypeVar("Target")
 DATA_VARIABLE = "SACCADE_DATA"
@@ -30,13 +29,12 @@ class Sample(Generic[Target]):
 
     Attributes:
         id: unique in the suite.
-        instruction: what is asked for.
-        screens: what there is to look at; more than one where the policy may scroll down to the next.
-        target: what the suite's scorer compares with.
-        labels: what results are told apart by (platform, element type, ...); one may have several values.
+        screens: PNG files; more than one where the policy may scroll down to the next.
+        target: what the suite's rule compares with.
+        labels: by which results are broken down (platform, element type, ...); one may have several values.
         history: what was done before, in words.
         task: whose step it is; samples of one task are not independent of each other.
-        steps: how many steps that task has; 0 where nobody counts them.
+        steps: how many steps that task has; 0 where that is unknown.
     """
 
     id: str
@@ -50,18 +48,14 @@ class Sample(Generic[Target]):
 
     @property
     def question(self) -> str:
-        """The instruction with what was done before, as a policy is told it."""
+        """The instruction and what was done before, as the policy gets it."""
         if not self.history:
             return self.instruction
         done = "\n".join(f"{number}. {text}" for number, text in enumerate(self.history, start=1))
         return f"{self.instruction}\n\nPrevious actions:\n{done}"
 
     def screenshot(self, index: int = 0) -> Screenshot:
-        """One of its screens, opened now.
-
-        Raises:
-            DataError: the picture is missing or broken.
-        """
+        """One of its screens, opened now; DataError where the picture is missing or broken."""
         file = self.screens[index]
         try:
             return Screenshot.from_png(file.read_bytes())
@@ -77,8 +71,7 @@ class Answer:
 
     Attributes:
         actions: in order, in pixels of the screen; none for a reply that cannot be read.
-        size: of the screen.
-        screen: which of the sample's screens it is about.
+        screen: index of the sample's screen that it is about.
     """
 
     actions: Sequence[Action]
@@ -91,10 +84,9 @@ class Score:
     """How good an answer is.
 
     Attributes:
-        value: 0 to 1, what the suite's headline is the mean of.
-        parts: other numbers of the published rule; one that does not apply to a sample is left out, so that
-            each has its own denominator.
-        error: why the answer is no answer at all, as one word; None where it is one.
+        value: 0 to 1; the suite's headline is the mean of these.
+        parts: other numbers of the published rule; only those that apply, so each has its own denominator.
+        error: why the answer is no answer at all, in one word; None where it is one.
     """
 
     value: float
@@ -103,15 +95,14 @@ class Score:
 
 
 class Suite(ABC, Generic[Target]):
-    """A benchmark as it was published: its files and its rule. Subclasses are one file each.
+    """A benchmark of recorded screens as it was published: its files and its rule.
 
     Attributes:
-        name: what it is called on the command line.
+        name: on the command line.
         folder: where its files are, in the folder for all suites.
-        family: what kind of question it asks.
         source: what to download, and from where.
-        needs: the files, as patterns relative to the suite's folder.
-        average: whose means the headline is the mean of: samples, or tasks, or a label's values.
+        needs: the files, as patterns relative to the suite's folder; the first says which hold the rows.
+        average: the headline is the mean over these: samples, tasks, or a label's values.
         absent_is_wrong: whether steps of a task that the files leave out count as wrong.
     """
 
@@ -123,17 +114,13 @@ class Suite(ABC, Generic[Target]):
     average: str = "samples"
     absent_is_wrong: bool = False
 
-    @abstractmethod
     def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """The rows of its files, one per sample."""
+        return chain.from_iterable(read_rows(file, fault) for file in sorted(folder.glob(self.needs[0])))
 
     @abstractmethod
     def sample(self, row: DataRow, folder: Path) -> Sample[Target]:
-        """The sample a row describes.
-
-        Raises:
-            DataError: the row is malformed; names its file and line.
-        """
+        """The sample that a row describes; DataError where the row is malformed."""
 
     @abstractmethod
     def score(self, sample: Sample[Target], answer: Answer) -> Score:
@@ -142,12 +129,10 @@ class Suite(ABC, Generic[Target]):
     def load(self, folder: Path, fault: Fault = throw) -> Iterator[Sample[Target]]:
         """The samples, one at a time; pictures are not opened.
 
-        Args:
-            folder: of this suite.
-            fault: hears of malformed rows; by default the first one is raised.
+        ``fault`` is called with each malformed row's error; by default the first one is raised.
 
         Raises:
-            MissingPartError: a file is missing; says what to download and where to put it.
+            MissingPartError: see ``require``.
             DataError: a file is malformed as a whole.
         """
         self.require(folder)
@@ -164,15 +149,11 @@ class Suite(ABC, Generic[Target]):
             yield sample
 
     def missing(self, folder: Path) -> list[str]:
-        """The files that are needed and not there."""
+        """The patterns of files that are needed and that no file has."""
         return [need for need in self.needs if not any(folder.glob(need))]
 
     def require(self, folder: Path) -> None:
-        """See that the files are there.
-
-        Raises:
-            MissingPartError: they are not.
-        """
+        """Raise MissingPartError where files are missing; it says what to download and where to put it."""
         if missing := self.missing(folder):
             raise MissingPartError(
                 f"{self.name} needs {', '.join(missing)} in {folder}: get {self.source} and put it there "

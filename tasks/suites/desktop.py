@@ -1,6 +1,6 @@
 """Our own tasks on programs of Debian, in OSWorld's JSON, on private desktops.
 
-A seed decides the words and numbers of a task. What a task's commands do, they do in a sandbox.
+A seed decides the words and numbers of a task. A task's commands run in a sandbox.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FILES = Path(__file__).parent / "desktop_tasks"
 
 
 def missing_packages() -> tuple[str, ...]:
-    """The packages of programs that are not here."""
+    """The packages of programs that are not installed."""
     return tuple(package for program, package in PROGRAMS.items() if shutil.which(program) is None)
 
 
@@ -69,14 +69,14 @@ class DesktopSuite:
         return found
 
     def check(self, tasks: Sequence[str]) -> None:
-        """Name the nearest to one that is unknown."""
+        """See ``InteractiveSuite``."""
         for task in tasks:
             if task not in desktop_tasks():
                 near = difflib.get_close_matches(task, desktop_tasks(), n=3, cutoff=0.3)
                 raise UnknownTaskError(f"desktop has no task {task!r}; nearest: {', '.join(near)}")
 
     def open(self) -> EnvironmentProvider:
-        """See that the programs are there."""
+        """Check that the programs are installed."""
         if missing := missing_packages():
             raise MissingPartError(f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`")
         return DesktopProvider()
@@ -87,7 +87,7 @@ class DesktopProvider:
 
     @property
     def settings(self) -> dict[str, JsonValue]:
-        """The versions of the programs, which look and behave otherwise in another."""
+        """The versions of the programs, which change how they look and behave."""
         return {"programs": package_versions(list(PROGRAMS.values()))}
 
     def environment(self, task: str) -> Environment:
@@ -99,7 +99,7 @@ class DesktopProvider:
         return True
 
     def close(self) -> None:
-        """Nothing is left."""
+        """There is nothing to release."""
 
 
 def package_versions(packages: Sequence[str]) -> dict[str, JsonValue]:

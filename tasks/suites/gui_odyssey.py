@@ -13,19 +13,25 @@ Rule: ``src/eval_mm/GUIOdyssey_action_matching.py`` and ``data/format_converter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...actions import schema
 from ...actions.errors import DataError
 from ...actions.geometry import Point
-from ...actions.schema import Action
 from .base import Answer, Sample, Score, Suite
 from .rows import DataRow, Fault, read_object
 from .rules import OPPOSITE, BoundingBox, distance, finger, relative, similarity
 
 _KEYS = {"KEY_HOME": "PRESS_HOME", "KEY_BACK": "PRESS_BACK", "KEY_APPSELECT": "PRESS_RECENT"}
+_PLAIN: Mapping[type, str] = {
+    schema.Finished: "COMPLETE",
+    schema.CallUser: "IMPOSSIBLE",
+    schema.PressHome: "PRESS_HOME",
+    schema.PressBack: "PRESS_BACK",
+    schema.NavigateBack: "PRESS_BACK",
+}
 _HISTORY = 4
 FAR = 140.0
 """The largest distance that still counts as the same place, 0.14 of 1000."""
@@ -40,7 +46,7 @@ class OdysseyStep:
         kind: CLICK, LONG_PRESS, SCROLL, TYPE, COMPLETE, IMPOSSIBLE, PRESS_HOME, PRESS_BACK or PRESS_RECENT.
         point: 0 to 1000, of clicks and long presses.
         box: around the element, 0 to 1000, where there is one.
-        text: what is typed, or the finger's way.
+        text: what is typed, or the finger's direction.
     """
 
     kind: str
@@ -54,7 +60,7 @@ class OdysseyStep:
         return f"{self.kind}: {self.text}" if self.text else self.kind
 
 
-class GuiOdyssey(Suite[OdysseyStep]):
+class _GuiOdyssey(Suite[OdysseyStep]):
     """The test half of one of its splits."""
 
     folder = "gui-odyssey"
@@ -81,7 +87,6 @@ class GuiOdyssey(Suite[OdysseyStep]):
                 yield DataRow(step.where, {**step.data, "episode": episode.data, "before": before})
 
     def sample(self, row: DataRow, folder: Path) -> Sample[OdysseyStep]:
-        """See ``Suite.sample``."""
         episode = row.row("episode")
         info, name = episode.row("task_info"), episode.text("episode_id")
         target = _target(row)
@@ -97,7 +102,6 @@ class GuiOdyssey(Suite[OdysseyStep]):
         )
 
     def score(self, sample: Sample[OdysseyStep], answer: Answer) -> Score:
-        """See ``Suite.score``."""
         gold, own = sample.target, said(answer)
         if own.kind != gold.kind:
             return Score(0.0, {"type": 0.0})
@@ -131,20 +135,9 @@ def said(answer: Answer) -> OdysseyStep:
             return OdysseyStep("SCROLL", text=finger(start, end).upper())
         case [schema.Type(text=text), *_]:
             return OdysseyStep("TYPE", text=text)
-    return OdysseyStep(_plain(answer.actions))
-
-
-def _plain(actions: Sequence[Action]) -> str:
-    match actions:
-        case [schema.Finished(), *_]:
-            return "COMPLETE"
-        case [schema.CallUser(), *_]:
-            return "IMPOSSIBLE"
-        case [schema.PressHome(), *_]:
-            return "PRESS_HOME"
-        case [schema.PressBack() | schema.NavigateBack(), *_]:
-            return "PRESS_BACK"
-    return actions[0].kind if actions else ""
+        case [first, *_]:
+            return OdysseyStep(_PLAIN.get(type(first), first.kind))
+    return OdysseyStep("")
 
 
 def alike(one: str, other: str) -> bool:
@@ -180,4 +173,4 @@ def _points(row: DataRow, count: int) -> list[Point]:
     return found
 
 
-SPLITS = tuple(GuiOdyssey(split) for split in ("random", "app", "device", "task"))
+SUITES = tuple(_GuiOdyssey(split) for split in ("random", "app", "device", "task"))

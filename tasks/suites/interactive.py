@@ -1,4 +1,4 @@
-"""The contract of a benchmark in which the agent acts: its tasks, and their environments."""
+"""What an interactive suite has to do: name its tasks, and make their environments."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ class EnvironmentProvider(Protocol):
         """Versions and settings that may change results."""
 
     def environment(self, task: str) -> Environment:
-        """A fresh environment for one episode, which shares no state with another.
-
-        Raises:
-            EnvironmentFailure: what it needs broke and cannot be started again.
-        """
+        """A fresh environment for one episode, which shares no state with another; EnvironmentFailure if it breaks."""
 
     def alive(self) -> bool:
         """Whether what episodes need still runs, such as the browser; called from another thread."""
@@ -39,26 +35,13 @@ class InteractiveSuite(Protocol):
         """As on the command line."""
 
     def tasks(self, subset: str | None = None) -> Sequence[str]:
-        """The tasks of a subset, or of the whole, in the suite's order.
-
-        Raises:
-            UsageError: there is no such subset.
-        """
+        """The tasks of a subset, or of the whole, in the suite's order; UsageError if there is no such subset."""
 
     def check(self, tasks: Sequence[str]) -> None:
-        """See that all tasks are known.
-
-        Raises:
-            UnknownTaskError: one is not; the message names the nearest.
-        """
+        """Raise UnknownTaskError, with the nearest names, where a task is unknown."""
 
     def open(self) -> EnvironmentProvider:
-        """Get a worker's environment provider ready.
-
-        Raises:
-            MissingPartError: something must be installed first.
-            EnvironmentFailure: it does not start.
-        """
+        """A worker's environment provider, ready; MissingPartError where something must be installed first."""
 
 
 @runtime_checkable
@@ -67,7 +50,7 @@ class SupportsSelection(Protocol):
 
     @property
     def left_out(self) -> Mapping[str, Sequence[str]]:
-        """What stands in the way of each task that cannot be run here."""
+        """Why each task that cannot be run here cannot."""
 
     @property
     def selection(self) -> str:

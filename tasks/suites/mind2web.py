@@ -14,13 +14,13 @@ Rule and files: UGround ``offline_evaluation/Multimodal-Mind2Web`` (arXiv 2410.0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...actions.schema import Action, Scroll, Type
 from .base import Answer, Sample, Score, Suite
-from .rows import DataRow, Fault, read_rows
+from .rows import DataRow
 from .rules import BoundingBox, f1, first_point, tokens
 
 
@@ -37,7 +37,7 @@ class PageStep:
     boxes: Mapping[int, Sequence[BoundingBox]]
 
 
-class Mind2Web(Suite[PageStep]):
+class _Mind2Web(Suite[PageStep]):
     """One of its three test splits: other tasks, websites or domains than in training."""
 
     folder = "mind2web"
@@ -46,20 +46,15 @@ class Mind2Web(Suite[PageStep]):
     absent_is_wrong = True
 
     def __init__(self, split: str) -> None:
-        self.name, self._file = f"mind2web-{split}", f"cross_{split}_blocks.jsonl"
+        file = f"cross_{split}_blocks.jsonl"
+        self.name, self.needs = f"mind2web-{split}", (file, "blocks/*")
         self.source = (
-            f"{self._file} of github.com/OSU-NLP-Group/UGround (offline_evaluation/Multimodal-Mind2Web/data/"
+            f"{file} of github.com/OSU-NLP-Group/UGround (offline_evaluation/Multimodal-Mind2Web/data/"
             "samples), and Multimodal-Mind2Web_blocks_images.zip unpacked as blocks/, of "
             "huggingface.co/datasets/demisama/UGround-Offline-Evaluation"
         )
-        self.needs = (self._file, "blocks/*")
-
-    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
-        """See ``Suite.rows``."""
-        return read_rows(folder / self._file, fault)
 
     def sample(self, row: DataRow, folder: Path) -> Sample[PageStep]:
-        """See ``Suite.sample``."""
         task, operation = row.text("annotation_id"), row.text("operation")
         boxes = _boxes(row.row("target_blocks"))
         blocks = folder / "blocks" / row.text("blocks_path")
@@ -77,7 +72,6 @@ class Mind2Web(Suite[PageStep]):
         )
 
     def score(self, sample: Sample[PageStep], answer: Answer) -> Score:
-        """See ``Suite.score``."""
         point = first_point(answer.actions)
         boxes = sample.target.boxes.get(answer.screen, ())
         element = point is not None and any(box.holds(point) for box in boxes)
@@ -111,4 +105,4 @@ def _boxes(row: DataRow) -> dict[int, list[BoundingBox]]:
     return found
 
 
-SPLITS = tuple(Mind2Web(split) for split in ("task", "website", "domain"))
+SUITES = tuple(_Mind2Web(split) for split in ("task", "website", "domain"))

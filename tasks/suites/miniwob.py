@@ -33,11 +33,7 @@ _LISTS = Path(__file__).parent / "miniwob_subsets"
 
 
 def published(subset: str) -> list[str]:
-    """A subset as published, tasks included that the distribution does not have (Pix2Act's ``drag-item``).
-
-    Raises:
-        UsageError: there is no such subset.
-    """
+    """A subset as published, tasks included that the distribution does not have (Pix2Act's ``drag-item``)."""
     if subset not in SUBSETS:
         raise UsageError(f"miniwob has no subset {subset!r}; choose one of {', '.join(SUBSETS)}")
     return (_LISTS / f"{subset}.txt").read_text(encoding="utf-8").split()
@@ -55,7 +51,7 @@ class MiniWobSuite:
         return [task for task in published(subset or "browsergym") if task in known]
 
     def check(self, tasks: Sequence[str]) -> None:
-        """Name the nearest to one that is unknown."""
+        """See ``InteractiveSuite``."""
         for task in tasks:
             page_of(task)
 
@@ -105,7 +101,7 @@ class MiniWobProvider:
         return _ReturnedOnClose(kept, self._keep)
 
     def alive(self) -> bool:
-        """Whether the browser's process is there."""
+        """Whether the browser's process runs."""
         return self._process is None or running(self._process)
 
     def close(self) -> None:

@@ -1,8 +1,7 @@
 """OSWorld's own tasks, read as published: those that a private desktop can serve, and why the others cannot.
 
-No virtual machine: the programs are Debian's, on a bare screen of 1920 x 1080 with a window manager and no
-GNOME, and nothing is downloaded. A score here is therefore a score on the tasks that were run here, and not
-OSWorld's.
+No virtual machine: the programs are Debian's, on a bare screen of 1920 x 1080 with a window manager and no GNOME,
+and nothing is downloaded. A score is therefore one on the tasks that were run here, and not OSWorld's.
 
 Paper: OSWorld (arXiv 2404.07972). Files: ``evaluation_examples/`` of xlang-ai/OSWorld.
 """
@@ -35,11 +34,7 @@ _PACKAGES = ("libreoffice-core", "chromium", "gimp", "vlc", "thunderbird", "mous
 
 
 def examples(data: Path | None) -> Path:
-    """The folder with ``test_all.json``: the data folder, ``osworld`` in it, or what either unpacks to.
-
-    Raises:
-        MissingPartError: there is none.
-    """
+    """The folder with ``test_all.json``: the data folder, ``osworld`` in it, or what either unpacks to."""
     root = data_root(data)
     candidates = [root / FOLDER, root / FOLDER / "evaluation_examples", root, root / "evaluation_examples"]
     for folder in candidates:
@@ -50,13 +45,9 @@ def examples(data: Path | None) -> Path:
 
 @dataclass(frozen=True)
 class OsWorldSuite:
-    """The tasks that can be run here.
+    """The tasks that can be run here; ``cache`` is OSWorld's file cache, which is read only.
 
     A subset is a domain (``os``), or one of the published lists beside ``test_all.json`` (``small``).
-
-    Attributes:
-        data: where OSWorld's files are; see ``examples``.
-        cache: OSWorld's file cache, which is read only.
     """
 
     data: Path | None = None
@@ -64,7 +55,7 @@ class OsWorldSuite:
     name: str = "osworld"
 
     def tasks(self, subset: str | None = None) -> Sequence[str]:
-        """Those of a subset that nothing stands in the way of, in the published order."""
+        """Those of a subset that can be run here, in the published order."""
         chosen = self._chosen(subset)
         if not (found := [task for task in chosen if task not in self.left_out]):
             raise UsageError(
@@ -74,12 +65,7 @@ class OsWorldSuite:
         return found
 
     def check(self, tasks: Sequence[str]) -> None:
-        """Also see that each can be run here.
-
-        Raises:
-            UnknownTaskError: OSWorld has no such task.
-            UsageError: something stands in its way.
-        """
+        """Raise UnknownTaskError where OSWorld has no such task, UsageError where it cannot be run here."""
         for task in tasks:
             if task not in self._tasks:
                 raise UnknownTaskError(f"osworld has no task {task!r}; `saccade suites --json` lists all")
@@ -92,11 +78,11 @@ class OsWorldSuite:
 
     @property
     def left_out(self) -> Mapping[str, list[str]]:
-        """What stands in the way of each task that cannot be run here."""
+        """Why each task that cannot be run here cannot."""
         return _left_out(examples(self.data), self.cache)
 
     def counted(self, tasks: Sequence[str]) -> dict[str, int]:
-        """How many of these tasks each kind of reason keeps from running."""
+        """How many of these tasks cannot be run for each kind of reason."""
         return counted({task: self.left_out[task] for task in tasks if task in self.left_out})
 
     @property
@@ -129,11 +115,7 @@ class OsWorldSuite:
 
 
 class OsWorldProvider(DesktopProvider):
-    """Makes a display for each episode.
-
-    Args:
-        suite: whose tasks.
-    """
+    """Makes a display for each episode."""
 
     def __init__(self, suite: OsWorldSuite) -> None:
         self._suite = suite

@@ -10,12 +10,11 @@ Rule: ``_eval`` of OSWorld-G's evaluation as kept in VLMEvalKit (arXiv 2505.1322
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from .base import Answer, Sample, Score, Suite
-from .rows import DataRow, Fault, read_object, read_rows
+from .rows import DataRow, read_object
 from .rules import BoundingBox, first_point, in_polygon, refuses
 
 Region = BoundingBox | tuple[float, ...] | None
@@ -23,7 +22,7 @@ Region = BoundingBox | tuple[float, ...] | None
 _CATEGORIES = "classification_result.json"
 
 
-class OSWorldG(Suite[Region]):
+class _OSWorldG(Suite[Region]):
     """With the original or the refined instructions."""
 
     folder = "osworld-g"
@@ -31,15 +30,9 @@ class OSWorldG(Suite[Region]):
     source = "benchmark/ of github.com/xlang-ai/OSWorld-G"
 
     def __init__(self, name: str, file: str) -> None:
-        self.name, self._file = name, file
-        self.needs = (file, "images/*")
-
-    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
-        """See ``Suite.rows``."""
-        return read_rows(folder / self._file, fault)
+        self.name, self.needs = name, (file, "images/*")
 
     def sample(self, row: DataRow, folder: Path) -> Sample[Region]:
-        """See ``Suite.sample``."""
         name, kind = row.text("id"), row.text("box_type")
         categories = _categories(folder / _CATEGORIES).get(name, ("unclassified",))
         return Sample(
@@ -51,7 +44,6 @@ class OSWorldG(Suite[Region]):
         )
 
     def score(self, sample: Sample[Region], answer: Answer) -> Score:
-        """See ``Suite.score``."""
         point = first_point(answer.actions)
         if sample.target is None:
             negative = point is not None and point.x < 0 and point.y < 0
@@ -88,5 +80,4 @@ def _categories(file: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
-OSWORLD_G = OSWorldG("osworld-g", "OSWorld-G.json")
-OSWORLD_G_REFINED = OSWorldG("osworld-g-refined", "OSWorld-G_refined.json")
+SUITES = (_OSWorldG("osworld-g", "OSWorld-G.json"), _OSWorldG("osworld-g-refined", "OSWorld-G_refined.json"))

@@ -11,16 +11,12 @@ from typing import Any
 from ...actions.errors import DataError
 
 Fault = Callable[[DataError], None]
-"""Hears of a row that cannot be used; it may raise, or let the reading go on with the next."""
+"""Called with the error of a row that cannot be used; it may raise, or let the reading go on with the next."""
 _SPACE = " \t\r\n"
 
 
 def throw(error: DataError) -> None:
-    """The strict way to hear of a fault.
-
-    Raises:
-        DataError: always.
-    """
+    """The strict ``Fault``."""
     raise error
 
 
@@ -30,7 +26,7 @@ class DataRow:
 
     Attributes:
         where: file and line, and the place in a list, for messages.
-        data: its fields, unchecked; the methods check what they hand out.
+        data: its fields, unchecked; the methods check what they return, and raise DataError.
         index: which of the file's rows it is, from 0.
     """
 
@@ -43,7 +39,7 @@ class DataRow:
         return DataError(f"{self.where}: {reason}")
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A string; of a missing one the default, if there is one."""
+        """A string, or the default where it is missing."""
         value = self._get(key, default)
         if not isinstance(value, str):
             raise self.fail(f"{key} is {_kind(value)}, not a text")
@@ -77,7 +73,7 @@ class DataRow:
             yield self.as_row(f"{key}[{index}]", value)
 
     def items(self, key: str) -> list[Any]:
-        """A list of whatever."""
+        """A list of anything."""
         value = self._get(key)
         if not isinstance(value, list):
             raise self.fail(f"{key} is {_kind(value)}, not a list")
@@ -121,11 +117,7 @@ def read_rows(file: Path, fault: Fault = throw) -> Iterator[DataRow]:
 
 
 def read_object(file: Path) -> DataRow:
-    """A file that holds one object.
-
-    Raises:
-        DataError: it is not that.
-    """
+    """A file that holds one object; else DataError."""
     try:
         value = json.loads(_text(file))
     except json.JSONDecodeError as error:

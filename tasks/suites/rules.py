@@ -12,7 +12,7 @@ from ...actions.schema import Action, CallUser, Direction, Drag, points
 
 
 class BoundingBox(NamedTuple):
-    """A box whose borders belong to it; the frame is said by whoever holds it."""
+    """A box with its borders, in the frame of whoever has it."""
 
     left: float
     top: float
@@ -42,11 +42,8 @@ class BoundingBox(NamedTuple):
 def in_polygon(point: Point, flat: Sequence[float]) -> bool:
     """Whether a horizontal ray to the right of the point crosses the outline an odd number of times.
 
-    As in OSWorld-G's evaluation, left and upper borders are inside and right and lower ones are not.
-
-    Args:
-        point: in the polygon's frame.
-        flat: x and y of each corner in turn.
+    As in OSWorld-G's evaluation, left and upper borders are inside and right and lower ones are not. ``flat`` is
+    x and y of each corner in turn.
     """
     corners = [Point(x, y) for x, y in zip(flat[::2], flat[1::2], strict=True)]
     inside = False
@@ -73,7 +70,7 @@ def refuses(actions: Sequence[Action]) -> bool:
 
 
 def finger(start: Point, end: Point) -> Direction:
-    """The way a finger moves, along the axis it moves further on; on a tie up or down."""
+    """The direction in which a finger moves, along the axis it moves further on; on a tie up or down."""
     across, down = end.x - start.x, end.y - start.y
     if abs(across) > abs(down):
         return "left" if across < 0 else "right"
@@ -84,7 +81,7 @@ OPPOSITE: dict[Direction, Direction] = {"up": "down", "down": "up", "left": "rig
 
 
 def scrolled(drag: Drag) -> Direction:
-    """The way of the content that a finger's drag brings into view: opposite to the finger."""
+    """The direction in which a finger's drag scrolls: opposite to the finger."""
     return OPPOSITE[finger(drag.start, drag.end)]
 
 

@@ -12,11 +12,9 @@ Rules: SeeClick ``pretrain/screenspot_test.py`` (arXiv 2401.10935), ScreenSpot-P
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
-from ...actions.geometry import Point, Size
 from .base import Answer, Sample, Score, Suite
 from .rows import DataRow, Fault, read_rows
 from .rules import BoundingBox, first_point, refuses, relative
@@ -24,27 +22,32 @@ from .rules import BoundingBox, first_point, refuses, relative
 _PLATFORMS = ("desktop", "mobile", "web")
 
 
-@dataclass(frozen=True)
-class GroundingTarget:
-    """The element that is meant.
+class GroundingTarget(NamedTuple):
+    """The element that is meant: its box, None where it is not on the screen.
 
-    Attributes:
-        box: where it is; None where it is not on the screen.
-        fractions: whether the box is in fractions of the picture instead of pixels.
+    ``fractions`` says whether the box is in fractions of the picture instead of pixels.
     """
 
     box: BoundingBox | None
     fractions: bool = False
 
-    def holds(self, point: Point, size: Size) -> bool:
-        """Whether a screenshot point lies in the box."""
-        return self.box is not None and self.box.holds(relative(point, size) if self.fractions else point)
 
-
-class ScreenSpot(Suite[GroundingTarget]):
-    """Version 1, and version 2 with its file names."""
-
+class _Grounding(Suite[GroundingTarget]):
     family = "grounding"
+
+    def score(self, sample: Sample[GroundingTarget], answer: Answer) -> Score:
+        """1 for a point in the box; where there is no box, 1 for a refusal."""
+        box, fractions = sample.target
+        if box is None:
+            return Score(float(refuses(answer.actions)))
+        point = first_point(answer.actions)
+        if point is None:
+            return Score(0.0, error="no_point")
+        return Score(float(box.holds(relative(point, answer.size) if fractions else point)))
+
+
+class _ScreenSpot(_Grounding):
+    """Version 1, and version 2 with its file names."""
 
     def __init__(self, name: str, source: str, ending: str, images: str) -> None:
         self.name = self.folder = name
@@ -59,40 +62,26 @@ class ScreenSpot(Suite[GroundingTarget]):
                 yield DataRow(row.where, {**row.data, "platform": platform}, row.index)
 
     def sample(self, row: DataRow, folder: Path) -> Sample[GroundingTarget]:
-        """See ``Suite.sample``."""
         numbers = row.numbers("bbox", 4)
-        fractions = max(numbers) <= 1
-        platform = row.text("platform")
+        fractions, platform = max(numbers) <= 1, row.text("platform")
+        box = BoundingBox.corners(*numbers) if fractions else BoundingBox.xywh(*numbers)
         return Sample(
             id=f"{platform}/{row.index}",
             instruction=row.text("instruction"),
             screens=(folder / self._images / row.text("img_filename"),),
-            target=GroundingTarget(
-                BoundingBox.corners(*numbers) if fractions else BoundingBox.xywh(*numbers), fractions
-            ),
+            target=GroundingTarget(box, fractions),
             labels=_labels(platform, row.text("data_type")),
         )
 
-    def score(self, sample: Sample[GroundingTarget], answer: Answer) -> Score:
-        """See ``Suite.score``."""
-        return hit(sample.target, answer)
 
-
-class ScreenSpotPro(Suite[GroundingTarget]):
+class _ScreenSpotPro(_Grounding):
     """Professional programs on large screens."""
 
     name = folder = "screenspot-pro"
-    family = "grounding"
     source = "annotations/ and images/ of huggingface.co/datasets/likaixin/ScreenSpot-Pro"
     needs = ("annotations/*.json", "images/*")
 
-    def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
-        """See ``Suite.rows``."""
-        files = sorted((folder / "annotations").glob("*.json"))
-        return chain.from_iterable(read_rows(file, fault) for file in files)
-
     def sample(self, row: DataRow, folder: Path) -> Sample[GroundingTarget]:
-        """See ``Suite.sample``."""
         absent = row.text("gt_type", "positive") == "negative"
         kinds = {"application": row.text("application"), "group": row.text("group", "other")}
         return Sample(
@@ -103,35 +92,24 @@ class ScreenSpotPro(Suite[GroundingTarget]):
             labels=_labels(row.text("platform"), row.text("ui_type")) | kinds,
         )
 
-    def score(self, sample: Sample[GroundingTarget], answer: Answer) -> Score:
-        """See ``Suite.score``."""
-        return hit(sample.target, answer)
-
-
-def hit(target: GroundingTarget, answer: Answer) -> Score:
-    """1 for a point in the box; where there is none to click, 1 for a refusal."""
-    if target.box is None:
-        return Score(float(refuses(answer.actions)))
-    point = first_point(answer.actions)
-    if point is None:
-        return Score(0.0, error="no_point")
-    return Score(float(target.holds(point, answer.size)))
-
 
 def _labels(platform: str, kind: str) -> dict[str, str]:
     return {"platform": platform, "element": kind, "platform and element": f"{platform}, {kind}"}
 
 
-SCREENSPOT_PRO = ScreenSpotPro()
-SCREENSPOT = ScreenSpot(
-    "screenspot",
-    "screenspot_*.json and screenspot_imgs/ of SeeClick (github.com/njucckevin/SeeClick)",
-    "",
-    "screenspot_imgs",
-)
-SCREENSPOT_V2 = ScreenSpot(
-    "screenspot-v2",
-    "screenspot_*_v2.json and screenspotv2_image.zip, unpacked, of huggingface.co/datasets/OS-Copilot/ScreenSpot-v2",
-    "_v2",
-    "screenspotv2_image",
+SUITES = (
+    _ScreenSpot(
+        "screenspot",
+        "screenspot_*.json and screenspot_imgs/ of SeeClick (github.com/njucckevin/SeeClick)",
+        "",
+        "screenspot_imgs",
+    ),
+    _ScreenSpot(
+        "screenspot-v2",
+        "screenspot_*_v2.json and screenspotv2_image.zip, unpacked, "
+        "of huggingface.co/datasets/OS-Copilot/ScreenSpot-v2",
+        "_v2",
+        "screenspotv2_image",
+    ),
+    _ScreenSpotPro(),
 )

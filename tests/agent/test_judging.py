@@ -16,7 +16,7 @@ from saccade.env.memory import demo
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.perception.observation import Observation
-from saccade.tasks.evaluation.records import blame
+from saccade.tasks.evaluation.records import episode_error
 
 START = StartEvent(saccade_version="0", instruction="Wait.", environment="memory", policy="scripted", time=0.0)
 
@@ -74,4 +74,4 @@ def test_its_word_counts_more_than_the_reward(tmp_path: Path) -> None:
 def test_what_cannot_be_judged_has_no_result_and_the_environment_is_blamed(tmp_path: Path) -> None:
     ended = run(Judged(None), tmp_path / "run", "wait()", "finished()")
     assert (ended.end, ended.reward, ended.success) == ("error", None, False)
-    assert blame(tmp_path / "run") == ("environment", "the display is gone")
+    assert episode_error(tmp_path / "run") == ("environment", "the display is gone")

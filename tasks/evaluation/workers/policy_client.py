@@ -47,7 +47,6 @@ class PredictRequest:
     """Ask for a prediction: a ``Context`` with references to screenshots.
 
     Attributes:
-        instruction: the task.
         view: the newest screenshot.
         turns: screenshot, reply and feedback of each.
         new: the screenshots that were not sent in this episode before.
@@ -76,12 +75,7 @@ class PredictRequest:
 
 @dataclass(frozen=True)
 class SessionOpened:
-    """The server has a session for this worker.
-
-    Attributes:
-        name: the policy's.
-        settings: what of it may change results.
-    """
+    """The server has a session for this worker; with the policy's name and settings."""
 
     name: str
     settings: PolicySettings
@@ -104,10 +98,7 @@ Answer = SessionOpened | Prediction | ReplyUnreadable | SaccadeError | None
 class ServedSource:
     """A policy on a server that all workers of this machine share; every worker has a session of its own.
 
-    Attributes:
-        asked: what the server's policy was asked for.
-        address: of its socket.
-        key: the secret that both sides know.
+    ``address`` is that of the server's socket, ``key`` the secret that both sides know.
     """
 
     asked: dict[str, JsonValue]
@@ -120,11 +111,7 @@ class ServedSource:
 
 
 class ServedPolicy:
-    """Asks a policy server; connects again when one that died was replaced.
-
-    Args:
-        address: of the server's socket.
-        key: the secret that both sides know.
+    """Asks a policy server; connects again when one that died was replaced. See ``ServedSource``.
 
     Raises:
         UsageError: the server's model cannot be used as asked for.

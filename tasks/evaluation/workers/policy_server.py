@@ -43,11 +43,7 @@ _SOCKET = "policy"
 
 
 class FairQueue:
-    """Lets so many in at a time, in the order in which they came.
-
-    Args:
-        count: how many.
-    """
+    """Lets ``count`` in at a time, in the order in which they came."""
 
     def __init__(self, count: int) -> None:
         self._free = count
@@ -61,7 +57,7 @@ class FairQueue:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for one, and have it during the enclosed work."""
+        """Wait for a turn, and have it during the enclosed work."""
         called = threading.Event()
         with self._guard:
             if self._free:
@@ -81,12 +77,7 @@ class FairQueue:
 
 
 class PolicyServer:
-    """Answers on a listening socket until its process ends.
-
-    Args:
-        source: what to load.
-        key: the secret that who connects has to know.
-    """
+    """Answers on a listening socket, until its process ends, whoever knows ``key``."""
 
     def __init__(self, source: SupportsSharing, key: bytes) -> None:
         self._source = source
@@ -103,7 +94,7 @@ class PolicyServer:
         return len(self._sessions)
 
     def run(self, listening: socket.socket) -> None:
-        """Load the model, then serve; who connects before waits. Ends when the socket is shut down."""
+        """Load the model, then serve until the socket is shut down; who connects earlier waits."""
         try:
             self._loaded = self._source.load()
             self._turns = FairQueue(self._loaded.turns)
@@ -168,9 +159,6 @@ class SharedPolicy:
     """Starts the policy server's process, and replaces it when it dies.
 
     The runner keeps the listening socket, so a worker that connects while no server runs waits for the next.
-
-    Args:
-        source: what the server loads.
     """
 
     def __init__(self, source: SupportsSharing) -> None:
@@ -215,11 +203,7 @@ class SharedPolicy:
         self._deaths = 0
 
     def restart_if_dead(self) -> None:
-        """Start the server again if it died.
-
-        Raises:
-            PolicyFailure: it keeps dying.
-        """
+        """Start the server again if it died; PolicyFailure when it keeps dying."""
         if self._process.is_alive():
             return
         self._deaths += 1

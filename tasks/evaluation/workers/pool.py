@@ -64,23 +64,16 @@ class _Worker:
 
 
 class Pool:
-    """Local processes that run episodes, one at a time each.
-
-    Args:
-        setup: what they have in common.
-        count: how many.
-        timeout: seconds after which an episode, and the worker that runs it, are given up.
-        share: whether they share one model; by default they do where that is worth it.
+    """Local processes, ``count`` of them, that run episodes, one at a time each.
 
     Raises:
-        UsageError: their policy cannot be shared, or its checkpoint is not there.
+        UsageError: their policy cannot be shared, or its checkpoint is missing.
     """
 
-    def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None = None) -> None:
+    def __init__(self, setup: WorkerSetup, count: int) -> None:
         self._setup = setup
-        self._shared = _shared(setup, count, share)
+        self._shared = _shared(setup, count)
         self._count = count
-        self._timeout = timeout
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         self._failed_starts = 0
@@ -126,7 +119,7 @@ class Pool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def assign(self, key: Key) -> None:
-        """Give an episode to an idle worker; ``wait`` reports one that dies over it."""
+        """See ``WorkerPool``."""
         worker = next(worker for worker in self._workers if worker.ready and worker.key is None)
         worker.key, worker.started = key, time.monotonic()
         with contextlib.suppress(OSError):
@@ -149,9 +142,9 @@ class Pool:
         for worker in tuple(self._workers):
             if worker.connection in readable or worker.process.sentinel in readable:
                 yield from self._receive(worker)
-            elif worker.key is not None and time.monotonic() - worker.started > self._timeout:
+            elif worker.key is not None and time.monotonic() - worker.started > self._setup.timeout:
                 self._replace(worker)
-                yield EpisodeFailed(worker.key, "timeout", f"not over after {self._timeout:g} s")
+                yield EpisodeFailed(worker.key, "timeout", f"not over after {self._setup.timeout:g} s")
 
     def _receive(self, worker: _Worker) -> Iterator[Message]:
         message: Message | None = None
@@ -199,8 +192,8 @@ class Pool:
         self._workers.append(_Worker(process, ours))
 
 
-def _shared(setup: WorkerSetup, count: int, share: bool | None) -> SharedPolicy | None:
-    source = setup.source
+def _shared(setup: WorkerSetup, count: int) -> SharedPolicy | None:
+    source, share = setup.source, setup.share
     if not isinstance(source, SupportsSharing) or not hasattr(socket, "AF_UNIX"):
         if share:
             raise UsageError("this policy cannot be shared by workers; leave --share-model out")

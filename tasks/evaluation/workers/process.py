@@ -15,11 +15,7 @@ _LONGEST = 103
 
 
 def tie_to_parent(clean_up: Callable[[], None] = lambda: None) -> None:
-    """Ignore Ctrl-C, end by an exception on SIGTERM, and never outlive the runner.
-
-    Args:
-        clean_up: called when the runner was killed.
-    """
+    """Ignore Ctrl-C, end by an exception on SIGTERM, and with the runner; ``clean_up`` is called if that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(os, "setpgid"):
@@ -29,11 +25,7 @@ def tie_to_parent(clean_up: Callable[[], None] = lambda: None) -> None:
 
 
 def socket_folder(room: int) -> Path:
-    """A new folder that only this user can enter, with a path short enough for sockets in it.
-
-    Args:
-        room: bytes that a socket's path takes within the folder.
-    """
+    """A new folder that only this user can enter, so short that a socket's path has ``room`` bytes within it."""
     name = len("/saccade-12345678/")
     short = len(os.fsencode(tempfile.gettempdir())) + name + room <= _LONGEST
     return Path(tempfile.mkdtemp(prefix="saccade-", dir=None if short else "/tmp"))

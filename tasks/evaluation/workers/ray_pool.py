@@ -1,6 +1,6 @@
 """Workers on the machines of a Ray cluster, behind the same interface as those of one machine.
 
-An actor on each machine looks after a local ``Pool``, so that an episode runs, times out and dies there as it
+An actor on each machine manages a local ``Pool``, so that an episode runs, times out and dies there as it
 does without Ray. What goes over the network is which episode to run and what came of it; trajectories are
 written to the evaluation's folder, which all machines share.
 """
@@ -40,13 +40,7 @@ _STORE_BYTES = 80_000_000  # almost nothing is stored; Ray's default is a third 
 
 @dataclass(frozen=True)
 class Report:
-    """Messages from a machine.
-
-    Attributes:
-        messages: of its workers.
-        idle: workers that wait for an episode.
-        failure: why it cannot go on.
-    """
+    """Messages of a machine's workers, how many of these are idle, and why the machine cannot go on."""
 
     messages: list[Message]
     idle: int
@@ -54,16 +48,9 @@ class Report:
 
 
 class MachineActor:
-    """Looks after the workers of one machine; Ray makes an actor of it.
+    """Manages the workers of one machine, ``count`` of them; Ray makes an actor of it."""
 
-    Args:
-        setup: what all workers have in common.
-        count: workers on this machine.
-        timeout: seconds per episode.
-        share: whether they share one model.
-    """
-
-    def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None) -> None:
+    def __init__(self, setup: WorkerSetup, count: int) -> None:
         self._stack = contextlib.ExitStack()
         self._pool: Pool | None = None
         self._failure: str | None = None
@@ -72,7 +59,7 @@ class MachineActor:
             self._failure = f"{host} does not see {setup.root}; put --out on a folder that all machines share"
             return
         try:
-            self._pool = self._stack.enter_context(Pool(setup, count, timeout, share))
+            self._pool = self._stack.enter_context(Pool(setup, count))
         except UsageError as error:
             self._failure = str(error)
 
@@ -115,34 +102,24 @@ class _Machine:
 
 
 class RayPool:
-    """Workers on a Ray cluster; see ``WorkerPool``.
+    """Workers on a Ray cluster, ``count`` of them; see ``WorkerPool``.
 
-    Args:
-        setup: what they have in common; its folder must be the same on all machines.
-        count: how many.
-        timeout: seconds after which an episode, and the worker that runs it, are given up.
-        share: whether the workers of a machine share one model.
-        address: of the cluster, as ``ray.init`` takes it; ``local`` starts one here, and ends it.
+    ``address`` is one that ``ray.init`` takes; ``local`` starts a cluster here, and ends it.
 
     Raises:
         MissingPartError: Ray is not installed.
     """
 
-    def __init__(self, setup: WorkerSetup, count: int, timeout: float, share: bool | None, address: str) -> None:
+    def __init__(self, setup: WorkerSetup, count: int, address: str) -> None:
         self._setup = replace(setup, root=setup.root.absolute())
         self._count = count
-        self._arguments = (timeout, share)
         self._address = address
         self._machines: list[_Machine] = []
         self._stack = contextlib.ExitStack()
         self._ray = _import_ray()
 
     def __enter__(self) -> RayPool:
-        """Start or find the cluster, and the workers.
-
-        Raises:
-            UsageError: there is no cluster at this address, or it is too small.
-        """
+        """Start or find the cluster, and the workers; UsageError where there is none, or it is too small."""
         with self._stack:
             self._stack.enter_context(_cluster(self._ray, self._address, self._count))
             self._stack.callback(self._end)
@@ -158,7 +135,7 @@ class RayPool:
 
     @property
     def idle(self) -> int:
-        """Workers that wait for an episode."""
+        """See ``WorkerPool``."""
         return sum(max(0, machine.idle) for machine in self._machines)
 
     @property
@@ -238,7 +215,7 @@ class RayPool:
         affinity = strategies.NodeAffinitySchedulingStrategy(machine.node, soft=False)
         options = {**machine.options, "scheduling_strategy": affinity}
         make = self._ray.remote(MachineActor).options(**options)
-        machine.actor = make.remote(self._setup, machine.count, *self._arguments)
+        machine.actor = make.remote(self._setup, machine.count)
 
     def _end(self) -> None:
         """Let the machines close their workers, then kill what is left."""
@@ -277,10 +254,7 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
 
 @functools.cache
 def _token() -> str:
-    """A secret for a cluster that is started here; otherwise Ray writes one into the home folder.
-
-    It is one for the whole process, because Ray remembers the first.
-    """
+    """A cluster's secret, else Ray writes one into the home folder; one per process, as Ray remembers the first."""
     return secrets.token_hex(32)
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,13 +17,12 @@ from .... import __version__
 from ....actions.errors import TrajectoryError
 from ....agent.limits import Limits
 from ....agent.policy import Policy, settings_of
-from ....env.base import Environment
-from ....env.trajectory.events import EndEvent, EnvironmentSettings
+from ....env.trajectory.events import EnvironmentSettings
 from ...episode import run_episode
 from ...models.source import PolicySource
 from ...suites.interactive import EnvironmentProvider, InteractiveSuite
 from ...terminal.failure import explain
-from ..records import EpisodeRecord, ErrorKind, Key, blame, read_record
+from ..records import EpisodeRecord, ErrorKind, Key, episode_error, read_record
 from .process import tie_to_parent
 
 BROWSER_LOST = 75
@@ -37,16 +36,19 @@ class WorkerSetup:
     """What all workers of an evaluation have in common; it is pickled to them.
 
     Attributes:
-        root: the evaluation's folder.
-        suite: whose tasks.
+        root: the evaluation's folder; the same on all machines.
         source: where the policy comes from.
         max_steps: predictions per episode.
+        timeout: seconds after which an episode, and the worker that runs it, are given up.
+        share: whether the workers of a machine share one model; by default where that is worth it (docs/scale.md).
     """
 
     root: Path
     suite: InteractiveSuite
     source: PolicySource
-    max_steps: int
+    max_steps: int = field(default=10, kw_only=True)
+    timeout: float = field(default=300.0, kw_only=True)
+    share: bool | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -132,49 +134,38 @@ def _serve(connection: Connection, setup: WorkerSetup) -> None:
         connection.send(WorkerReady(settings))
         while (key := connection.recv()) is not None:
             watchdog.working = True
-            answer = run_key(setup, key, provider, policy)
+            answer = _run(setup, key, provider, policy)
             watchdog.working = False
             connection.send(answer)
 
 
-def run_key(setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Policy) -> EpisodeDone | EpisodeFailed:
-    """Run one episode in its folder, which holds none yet, and say what came of it.
-
-    Raises:
-        TrajectoryError: it cannot be written.
-        KeyboardInterrupt: it was interrupted, which is recorded.
-    """
+def _run(setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Policy) -> EpisodeDone | EpisodeFailed:
+    """Run one episode in its folder, which holds none yet; KeyboardInterrupt where it was interrupted."""
     folder = key.folder(setup.root)
     try:
         with contextlib.closing(provider.environment(key.task)) as environment:
-            end = _play(setup, key, environment, provider, policy)
+            # Time does not end an episode with a result: how loaded a machine is says nothing about the policy.
+            end = run_episode(
+                policy,
+                environment,
+                None,
+                folder,
+                name=f"{setup.suite.name}:{key.task}",
+                seed=key.seed,
+                limits=Limits(steps=setup.max_steps, seconds=math.inf),
+                environment_settings=EnvironmentSettings(suite=provider.settings),
+                report=False,
+            ).end
     except TrajectoryError:
         raise
     except Exception as error:
         message = explain(error) or f"{type(error).__name__}: {error}"
-        return EpisodeFailed(key, *(blame(folder) or ("environment", message)))
+        return EpisodeFailed(key, *(episode_error(folder) or ("environment", message)))
     if end.end == "interrupted":
         raise KeyboardInterrupt
-    if (fault := blame(folder)) is not None:
+    if (fault := episode_error(folder)) is not None:
         return EpisodeFailed(key, *fault)
     record = read_record(setup.root, key)
     if record is None:
         raise TrajectoryError(f"{folder}: was changed while the episode ran; leave it alone")
     return EpisodeDone(record)
-
-
-def _play(
-    setup: WorkerSetup, key: Key, environment: Environment, provider: EnvironmentProvider, policy: Policy
-) -> EndEvent:
-    # Time does not end an episode with a result: how loaded a machine is says nothing about the policy.
-    return run_episode(
-        policy,
-        environment,
-        None,
-        key.folder(setup.root),
-        name=f"{setup.suite.name}:{key.task}",
-        seed=key.seed,
-        limits=Limits(steps=setup.max_steps, seconds=math.inf),
-        environment_settings=EnvironmentSettings(suite=provider.settings),
-        report=False,
-    ).end

@@ -189,7 +189,7 @@ def test_runs_are_paired_by_task_and_seed(tmp_path: Path, capsys: pytest.Capture
     assert f"lost {solved}" in shown
     assert shown.count("report.html") == 2 * solved
     for flip in (*found.regressions, *turned.improvements):
-        assert all(report.stat().st_size > 10_000 for report in flip.reports)
+        assert all(report.stat().st_size > 10_000 for report in map(Path, (flip.a, flip.b)))
     compare_and_print(before.root, after.root, json_output=True)
     assert json.loads(capsys.readouterr().out)["pairs"] == 12
 

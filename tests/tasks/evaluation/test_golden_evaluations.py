@@ -143,8 +143,18 @@ def test_episodes_that_act_resume(golden: Path, tmp_path: Path) -> None:
     assert (config.schema_version, len(records)) == (SCHEMA_VERSION, 4)
     with pytest.raises(UsageError, match="max_steps: 10 then, 3 now"):
         evaluate(
-            Evaluation(golden / "acting", suite, MadeSource(), ("form", "confusing"), (0, 1), 3), told, resume=True
+            Evaluation(golden / "acting", suite, MadeSource(), ("form", "confusing"), (0, 1), max_steps=3),
+            told,
+            resume=True,
         )
+
+
+def test_another_version_is_refused_and_named(golden: Path, tmp_path: Path) -> None:
+    file = golden / "acting" / "eval.json"
+    file.write_text(file.read_text(encoding="utf-8").replace(__version__, "0.0.9"), encoding="utf-8")
+    evaluation = Evaluation(golden / "acting", MadeSuite(tmp_path), MadeSource(), ("form", "confusing"), (0, 1))
+    with pytest.raises(UsageError, match=r'saccade: "0\.0\.9" then, .*install saccade 0\.0\.9; .*another --out'):
+        evaluate(evaluation, Told(), resume=True)
 
 
 def test_recorded_screens_resume(golden: Path) -> None:

@@ -270,8 +270,8 @@ def test_large_models_are_shared_by_more_than_one_worker(tmp_path: Path) -> None
     made = MadeSuite(tmp_path)
 
     def shares(model: str, workers: int, share: bool | None = None) -> bool:
-        setup = WorkerSetup(tmp_path, made, LocalSource(model), 3)
-        return Pool(setup, workers, 60, share).shares
+        setup = WorkerSetup(tmp_path, made, LocalSource(model), max_steps=3, timeout=60, share=share)
+        return Pool(setup, workers).shares
 
     assert shares(str(large), 2)
     assert not shares(str(large), 1)
@@ -281,7 +281,7 @@ def test_large_models_are_shared_by_more_than_one_worker(tmp_path: Path) -> None
 
     assert shares("embedded", 2) == has_gpu()
     with pytest.raises(UsageError, match="cannot be shared"):
-        Pool(WorkerSetup(tmp_path, made, ScriptedSource(), 3), 2, 60, True)
+        Pool(WorkerSetup(tmp_path, made, ScriptedSource(), share=True), 2)
     with pytest.raises(MissingPartError, match="no checkpoint directory"):
         shares(str(tmp_path / "nowhere"), 2)
 

@@ -25,7 +25,7 @@ from saccade.tasks.osworld.environment import OsWorldEnvironment
 from saccade.tasks.osworld.task import read_task
 from saccade.tasks.osworld.windows import windows_of
 from saccade.tasks.suites.desktop import SIZE, DesktopProvider, desktop_tasks
-from saccade.tasks.suites.interactive_registry import interactive_suite
+from saccade.tasks.suites.registry import interactive_suite
 
 
 def opened(task: str) -> OsWorldEnvironment:

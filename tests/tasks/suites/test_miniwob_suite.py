@@ -14,8 +14,8 @@ from saccade.actions.schema import Click, KeyDown, Wait
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks
-from saccade.tasks.suites.interactive_registry import interactive_suite
 from saccade.tasks.suites.miniwob import SUBSETS, MiniWobSuite, published
+from saccade.tasks.suites.registry import interactive_suite
 
 
 @pytest.fixture(scope="module")

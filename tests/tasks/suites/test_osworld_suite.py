@@ -20,10 +20,9 @@ from saccade.tasks.osworld.requirements import counted, kind_of
 from saccade.tasks.osworld.score import joined
 from saccade.tasks.osworld.setup_steps import pyautogui_code
 from saccade.tasks.osworld.task import Evaluator, Task, read_task
-from saccade.tasks.suites.catalog import catalog
 from saccade.tasks.suites.interactive import SupportsSelection
-from saccade.tasks.suites.interactive_registry import interactive_suite
 from saccade.tasks.suites.osworld import OsWorldSuite
+from saccade.tasks.suites.registry import catalog, interactive_suite
 
 FOLDER, CACHED, NEVER, WEB, ACCOUNT, GIMP, TABLE = (f"00000000-0000-4000-8000-00000000000{i}" for i in range(1, 8))
 
