@@ -73,11 +73,7 @@ class Comparison(_Data):
 
 
 def compare(a: Path, b: Path) -> Comparison:
-    """Compare two evaluations' folders; finished or not, what both have results for counts.
-
-    Raises:
-        UsageError: one is no evaluation, or they have no episode in common.
-    """
+    """Compare the episodes that two evaluations have in common, finished or not; UsageError where there are none."""
     config_a, records_a = read_evaluation(a)
     config_b, records_b = read_evaluation(b)
     first, second = (_scored(records) for records in (records_a, records_b))

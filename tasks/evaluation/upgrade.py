@@ -1,7 +1,7 @@
 """Evaluations that older versions wrote, read as this version's.
 
-Version 1 had two forms. Episodes that act: ``eval.json`` without the fields on recorded screens. Recorded
-screens: ``suite.json`` beside ``records.jsonl`` with a line per sample. Version 2 has one form for both.
+Version 1 had two forms: ``eval.json`` for interactive suites; ``suite.json`` and ``records.jsonl``, with a line per
+sample, for recorded screens. Version 2 has one form for both.
 """
 
 from __future__ import annotations

@@ -63,9 +63,8 @@ class MiniWobSuite:
 class MiniWobProvider:
     """One browser, started again when it crashed.
 
-    Episodes follow each other in one profile, which a new one would cost three times a page's time to start:
-    the pages are loaded anew and keep nothing. Flight pages keep cookies, so they get profiles of their own;
-    and after an error there is a new one.
+    Episodes share one profile, because a new one takes three times as long as a page and the pages store nothing.
+    Flight pages store cookies, so each gets a new profile; so does the episode after an error.
     """
 
     def __init__(self) -> None:

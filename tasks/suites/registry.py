@@ -28,15 +28,9 @@ SUITES = {suite.name: suite for suite in _RECORDED}
 
 
 def interactive_suite(name: str, data: Path | None = None, cache: Path | None = None) -> InteractiveSuite:
-    """The interactive suite with this name.
+    """The interactive suite with this name; else UnknownTaskError.
 
-    Args:
-        name: as in ``saccade eval NAME``.
-        data: the folder that holds the files of suites that do not come with the installation.
-        cache: OSWorld's file cache.
-
-    Raises:
-        UnknownTaskError: there is none; the message lists all.
+    ``data`` is the folder with the files of suites that do not come with the installation, ``cache`` OSWorld's.
     """
     suites = _interactive(data, cache)
     if name not in suites:
@@ -45,22 +39,14 @@ def interactive_suite(name: str, data: Path | None = None, cache: Path | None = 
 
 
 def get_suite(name: str) -> Suite[Any]:
-    """The suite of recorded screens with this name.
-
-    Raises:
-        UnknownTaskError: there is none; the message lists the nearest names.
-    """
+    """The suite of recorded screens with this name; else UnknownTaskError, with the nearest names."""
     if name not in SUITES:
         raise UnknownTaskError(f"no suite of recorded screens is called {name!r}; nearest: {_listed(name, SUITES)}")
     return SUITES[name]
 
 
 def is_recorded(name: str) -> bool:
-    """Whether a suite is one of recorded screens, and not an interactive one.
-
-    Raises:
-        UnknownTaskError: there is no suite of this name; the message lists all, the nearest first.
-    """
+    """Whether a suite is one of recorded screens; UnknownTaskError, with all names, where there is none of this name."""
     names = [*_interactive(), *SUITES]
     if name not in names:
         raise UnknownTaskError(f"no suite is called {name!r}; the nearest first, there are {_listed(name, names)}")

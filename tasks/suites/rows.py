@@ -101,11 +101,9 @@ class DataRow:
 
 
 def read_rows(file: Path, fault: Fault = throw) -> Iterator[DataRow]:
-    """The rows of a ``.jsonl`` file, or of a ``.json`` file that holds a list.
+    """The rows of a ``.jsonl`` file, or of a ``.json`` file that holds a list; DataError where that list is broken.
 
-    Raises:
-        DataError: a list's JSON is broken; broken lines of ``.jsonl`` and rows that are no objects go to
-            ``fault``.
+    Broken lines of ``.jsonl``, and rows that are no objects, go to ``fault``.
     """
     in_lines = file.suffix == ".jsonl"
     for index, (line, value) in enumerate(_lines(file, fault) if in_lines else _items(file)):

@@ -1,8 +1,7 @@
 """The process that holds a model once, for all workers of a machine.
 
-Every worker has a connection of its own, served by a thread of its own, with a policy of its own on the one
-copy of the weights: its conversation, its cache, its drafters. Sessions never see each other, so replies are
-those of a model in the worker's own process. First come, first served.
+Every worker has its own connection, thread and policy (conversation, cache, drafters) on the one copy of the weights,
+so replies are those of a model in the worker's own process. Requests are answered in the order of their arrival.
 """
 
 from __future__ import annotations

@@ -99,11 +99,7 @@ def serve(connection: Connection, setup: WorkerSetup) -> None:
 
 
 class _Watchdog(threading.Thread):
-    """Ends the process when its environment died and the episode does not notice.
-
-    The browser's driver waits forever for a page of a browser that just died, and nothing in this process
-    can interrupt that.
-    """
+    """Ends the process when its environment died: the browser's driver would wait for it forever."""
 
     def __init__(self, provider: EnvironmentProvider) -> None:
         super().__init__(daemon=True)
