@@ -46,7 +46,7 @@ def get_suite(name: str) -> Suite[Any]:
 
 
 def is_recorded(name: str) -> bool:
-    """Whether a suite is one of recorded screens; UnknownTaskError, with all names, where there is none of this name."""
+    """Whether a suite is one of recorded screens; UnknownTaskError, with all names, where no suite has this name."""
     names = [*_interactive(), *SUITES]
     if name not in names:
         raise UnknownTaskError(f"no suite is called {name!r}; the nearest first, there are {_listed(name, names)}")
