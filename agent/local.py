@@ -159,8 +159,10 @@ class LocalPolicy(DialectPolicy):
 
     @cached_property
     def _fingerprint(self) -> str:
-        settings = (self.dialect, self._card, self.limits.max_new_tokens, self._constrained)
-        return self._checkpoint.fingerprint(repr(settings))
+        # Recordings and evaluations hold this hash, so the text must stay the same, the card's first name included.
+        card = repr(self._card).removeprefix("Model")
+        settings = f"({self.dialect!r}, {card}, {self.limits.max_new_tokens}, {self._constrained})"
+        return self._checkpoint.fingerprint(settings)
 
     def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         """Say in one forward which of some replies it would give itself (greedily); see ``VerifyingPolicy``.

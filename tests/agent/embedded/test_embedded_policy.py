@@ -30,6 +30,10 @@ def test_the_weights_are_small() -> None:
     assert sum(file.stat().st_size for file in WEIGHTS.rglob("*")) <= 25_000_000
 
 
+def test_recordings_and_evaluations_of_earlier_versions_know_it(policy: LocalPolicy) -> None:
+    assert policy.fingerprint == "0fb937eb28c26d664cb83ec4c153e3e63e423be5ac89a5f0370e0872aface81f"
+
+
 def test_it_solves_the_tasks_from_the_screen(policy: LocalPolicy) -> None:
     rates = {task: success_rate(policy, task, SEEDS) for task in REQUIRED}
     assert sum(rates.values()) / len(rates) >= 0.8, rates
