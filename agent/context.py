@@ -1,16 +1,13 @@
-"""From what was seen and done to a prompt, so that each step's prompt begins like the last one.
+"""Writes a step's prompt from the episode so far; each prompt continues the one before, so that its cache is reused.
 
-Two styles (``ModelCard.prompt``), both in ChatML:
+The conversation is ChatML. The first user message is the dialect's prompt with the instruction, or the bare
+instruction (``ModelCard.prompt``). Each step follows as a user message with the screenshot, the assistant's
+reply, and a user message of text if there is feedback. The newest screenshot comes last.
 
-* ``standard``: the dialect's prompt with the instruction as the first user message;
-* ``instruction-only``: the bare instruction as the first user message.
-
-Then, in both, per step a user message with the screenshot and the assistant's reply; feedback on a reply is a
-user message of text after it; the newest screenshot comes last. Screenshots are kept until there would be
-more than ``max_images``; then the oldest go at once, down to half of that, so that the cached beginning of
-the conversation is lost once in many steps and not at every step. As UI-TARS was trained, a screenshot that
-goes takes its whole message with it and all replies are kept; a model that was trained on short episodes
-only (``ModelCard.forgets``) is not shown the replies either.
+When there are more than ``max_images`` screenshots, the oldest are dropped at once, down to half of that: so
+the cached prefix is lost once in many steps and not at every step. As in UI-TARS's training, a dropped
+screenshot's whole message goes and all replies are kept; for a model that was trained on short episodes only
+(``ModelCard.forgets``) the replies go too.
 """
 
 from __future__ import annotations
@@ -29,9 +26,9 @@ from .prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, mess
 
 
 def dropped_images(seen: int, max_images: int) -> int:
-    """How many of the oldest of ``seen`` screenshots are left out; never leaves more than ``max_images``.
+    """How many of the oldest of ``seen`` screenshots are dropped, so that at most ``max_images`` remain.
 
-    With 5 at most: 5 of 5 are kept, then 2 of 6, 3 of 7, 4 of 8, 5 of 9, then 2 of 10.
+    With a maximum of 5: 5 of 5 are kept, then 2 of 6, 3 of 7, 4 of 8, 5 of 9, then 2 of 10.
     """
     if seen <= max_images:
         return 0
@@ -41,13 +38,7 @@ def dropped_images(seen: int, max_images: int) -> int:
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a conversation.
-
-    Attributes:
-        role: who says it.
-        content: a text, or a screenshot, which is a message of its own.
-        turn: of a reply, which turn's it is.
-    """
+    """One message of a conversation: a text or a screenshot; a reply has the index of its turn."""
 
     role: Literal["user", "assistant"]
     content: str | Screenshot
@@ -55,7 +46,7 @@ class Message:
 
 
 def task_message(dialect: Dialect, card: ModelCard) -> Callable[[str], str]:
-    """How an instruction becomes the text of the first message."""
+    """The function from an instruction to the text of the first message."""
     return dialect.prompt if card.prompt == "standard" else str
 
 
@@ -76,15 +67,9 @@ def conversation(context: Context, card: ModelCard) -> Iterator[Message]:
 class PromptBuilder:
     """Writes one episode's prompts.
 
-    Every message is tokenised on its own and a reply keeps the very tokens that the model chose, so the
-    prompt of a step is a prefix of the next one's until screenshots are dropped.
-
-    Args:
-        encode: text to ids, special tokens in the text included.
-        first_message: the text of the first user message, from the instruction.
-        card: how many images, and what goes with those that are left out.
-        chat: what surrounds the messages.
-        spec: how screenshots are cut.
+    Every message is tokenised on its own and a reply keeps the tokens that the model chose, so the prompt of a
+    step is a prefix of the next one's until screenshots are dropped. ``encode`` knows special tokens;
+    ``first_message`` makes the first user message from the instruction.
     """
 
     def __init__(
@@ -104,7 +89,7 @@ class PromptBuilder:
         self._replies: dict[int, tuple[str, TextSegment]] = {}
 
     def remember(self, turn: int, reply: str, ids: Sequence[int]) -> None:
-        """The reply of a turn is made of these tokens, however else its text could be tokenised."""
+        """Keep the tokens of a turn's reply: its text could be tokenised in other ways too."""
         self._replies[turn] = (reply, TextSegment(tuple(ids)))
 
     def build(self, context: Context) -> list[Segment]:

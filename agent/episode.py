@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..actions.errors import Fault, ParseError
 from ..actions.schema import Action
@@ -28,14 +28,14 @@ class EpisodeRecorder(Protocol):
 
 @dataclass
 class Episode:
-    """One run in progress; nothing changes here that is not recorded first.
+    """One run in progress; every change is recorded first.
 
     Attributes:
         instruction: the task.
         observation: the newest screen.
         trajectory: records everything.
         clock: seconds since the epoch.
-        started: when it began.
+        started: when it started; later by the time that a person took.
         steps: predictions made.
         turns: the earlier steps that the policy sees.
         unreadable: replies in a row that could not be read.
@@ -77,34 +77,16 @@ class Episode:
     def predicted(self, prediction: Prediction, seconds: float) -> None:
         """Record a reply that could be read; feedback on it may follow."""
         self.unreadable = 0
-        self._append_prediction(
-            PredictionEvent(
-                step=self.steps,
-                raw=prediction.raw,
-                thought=prediction.reply.thought,
-                actions=prediction.reply.actions,
-                usage=prediction.usage,
-                seconds=seconds,
-                time=self.clock(),
-            )
-        )
-        self.turns.append(Turn(self.observation.screenshot, prediction.raw))
+        reply = prediction.reply
+        self._replied(prediction.raw, prediction.usage, seconds, thought=reply.thought, actions=reply.actions)
 
     def misread(self, error: ParseError, seconds: float) -> None:
         """Record a reply that could not be read; the policy gets feedback and is asked again."""
         self.unreadable += 1
-        self._append_prediction(
-            PredictionEvent(
-                step=self.steps,
-                raw=error.raw,
-                error=error.reason,
-                usage=error.usage if isinstance(error, UnreadableReply) else Usage(),
-                seconds=seconds,
-                time=self.clock(),
-            )
+        self._replied(
+            error.raw, error.usage if isinstance(error, UnreadableReply) else Usage(), seconds, error=error.reason
         )
-        feedback = f"Your reply could not be read: {error.reason}. Reply again in the format asked for."
-        self.turns.append(Turn(self.observation.screenshot, error.raw, feedback))
+        self.give_feedback(f"Your reply could not be read: {error.reason}. Reply again in the format asked for.")
 
     def give_feedback(self, message: str) -> None:
         """Add feedback to the newest turn."""
@@ -140,9 +122,10 @@ class Episode:
         """
         if self.observation is not self._recorded:
             self.observe()
+        solved = self.reward > 0 if self.solved is None else self.solved
         event = EndEvent(
             end=reason,
-            success=self._success if judged else reason == "finished",
+            success=solved if judged else reason == "finished",
             reward=self.reward if judged else None,
             steps=self.steps,
             message=message,
@@ -151,11 +134,9 @@ class Episode:
         )
         return self.trajectory.append(event)
 
-    @property
-    def _success(self) -> bool:
-        return self.reward > 0 if self.solved is None else self.solved
-
-    def _append_prediction(self, event: PredictionEvent) -> None:
+    def _replied(self, raw: str, usage: Usage, seconds: float, **read: Any) -> None:
         self.deciding = False
+        event = PredictionEvent(step=self.steps, raw=raw, usage=usage, seconds=seconds, time=self.clock(), **read)
         self.trajectory.append(event)
         self.steps += 1
+        self.turns.append(Turn(self.observation.screenshot, raw))

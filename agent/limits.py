@@ -11,12 +11,7 @@ from ..env.trajectory.events import EndReason
 
 
 class Interruption(Exception):
-    """Ends an episode on purpose; carries what to record.
-
-    Attributes:
-        end: why.
-        message: the policy's answer, or the limit that was reached.
-    """
+    """Ends an episode on purpose; ``message`` is the policy's answer, or the limit that was reached."""
 
     def __init__(self, end: EndReason, message: str = "") -> None:
         super().__init__(message or end)
@@ -31,8 +26,8 @@ class Limits:
     Attributes:
         steps: predictions.
         seconds: wall time.
-        repeats: times in a row the same actions may leave the screen unchanged.
-        unreadable: times in a row the policy may be asked again after a reply that cannot be read.
+        repeats: how often in a row the same actions may leave the screen unchanged.
+        unreadable: how often in a row the policy's reply may be unreadable.
     """
 
     steps: int = 30

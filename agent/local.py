@@ -183,7 +183,7 @@ class LocalPolicy(DialectPolicy):
         usage = usage.model_copy(update={"reply_tokens": len(ids), "accepted_tokens": len(ids)})
         return Verification(found.index, Prediction(self._parse(raw, context), raw, usage), usage)
 
-    def read_ahead(self, context: Context) -> None:
+    def prefetch(self, context: Context) -> None:
         """Encode and prefill in the background what ``predict`` will probably be called with next.
 
         ``predict`` reuses what fits and drops the rest. Once the guess is known to be wrong, no more than its

@@ -21,11 +21,7 @@ _NO_WORDS = "The user has acted on the screen; go on."
 class PauseGate:
     """Waits for the person and takes a new screenshot afterwards, because they may have changed the screen.
 
-    No limit counts the time that a person takes.
-
-    Args:
-        control: the person's requests.
-        environment: where the agent acts.
+    The time that a person takes does not count as the episode's.
     """
 
     def __init__(self, control: Control, environment: Environment) -> None:
@@ -33,12 +29,7 @@ class PauseGate:
         self._environment = environment
 
     def gate(self, episode: Episode) -> None:
-        """Wait while the run is paused.
-
-        Raises:
-            Stopped: it was stopped.
-            Interruption: meanwhile the environment ended the episode.
-        """
+        """Wait while the run is paused; raises ``Interruption`` if the environment ended the episode meanwhile."""
         with _clock_stopped(episode):
             paused = self._control.gate()
         if paused:
@@ -55,11 +46,7 @@ class PauseGate:
 
     @contextmanager
     def acting(self, episode: Episode, action: Action) -> Iterator[None]:
-        """Record an action that a stop interrupts.
-
-        Raises:
-            Stopped: it was stopped.
-        """
+        """Record an action that a stop interrupts."""
         self._control.check()
         try:
             yield

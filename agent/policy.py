@@ -8,31 +8,16 @@ from typing import Protocol, runtime_checkable
 
 from ..actions.dialects import Reply, get_dialect
 from ..actions.errors import ParseError
-from ..env.trajectory.events import PolicySettings, Usage
+from ..env.trajectory.events import PolicySettings as PolicySettings
+from ..env.trajectory.events import Usage as Usage
 from ..perception.observation import Screenshot
-
-__all__ = [
-    "Context",
-    "Policy",
-    "PolicySettings",
-    "Prediction",
-    "ScriptedPolicy",
-    "SupportsSettings",
-    "Turn",
-    "UnreadableReply",
-    "Usage",
-    "settings_of",
-]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One earlier step as the policy sees it.
+    """One earlier step as the policy sees it: a screenshot and its own raw reply.
 
-    Attributes:
-        screenshot: what it looked at.
-        reply: its own raw reply.
-        feedback: what went wrong with it, in words (unreadable reply, refused or failed action), or None.
+    ``feedback`` says what went wrong with the reply: it was unreadable, or an action was refused or failed.
     """
 
     screenshot: Screenshot
@@ -44,10 +29,7 @@ class Turn:
 class Context:
     """Everything a policy may base its next reply on: no DOM, no address, no time, no reward, no answer key.
 
-    Attributes:
-        instruction: the task.
-        screenshot: the newest screen, settled.
-        turns: the earlier steps, oldest first.
+    The screenshot is the newest one, of a settled screen; ``turns`` are the earlier steps, oldest first.
     """
 
     instruction: str
@@ -57,13 +39,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A reply and what it means.
-
-    Attributes:
-        reply: thought and actions, as the dialect read them.
-        raw: the reply as the model wrote it.
-        usage: what it cost.
-    """
+    """A reply as the dialect read it, ``raw`` as the model wrote it, and what it cost."""
 
     reply: Reply
     raw: str
@@ -90,7 +66,7 @@ class Policy(Protocol):
         """Begin a new episode: forget the last one."""
 
     def predict(self, context: Context) -> Prediction:
-        """Look at the newest screen and decide.
+        """Decide what to do on the newest screen.
 
         Raises:
             ParseError: the model's reply cannot be read; it carries the raw reply (``UnreadableReply`` also
@@ -100,11 +76,11 @@ class Policy(Protocol):
 
 @runtime_checkable
 class SupportsSettings(Protocol):
-    """A policy that states which settings its replies depend on."""
+    """A policy that states the settings that its replies depend on."""
 
     @property
     def settings(self) -> PolicySettings:
-        """What is recorded at the start of every episode."""
+        """Recorded at the start of every episode."""
 
 
 def settings_of(policy: Policy) -> PolicySettings:

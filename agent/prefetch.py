@@ -1,8 +1,7 @@
 """Prefetch: a policy prefills the next prompt while the environment waits for the screen to settle.
 
-After a reply the next prompt is known but for its screenshot. The environment's preview of it
-(``SupportsPreview``) goes to the policy (``SupportsPrefetch``), which keeps what fits the settled screen.
-This changes when work is done, never the reply.
+The environment's preview (``SupportsPreview``) goes to the policy (``SupportsPrefetch``), which keeps what fits
+the settled screen. This changes when work is done, never the reply.
 """
 
 from __future__ import annotations
@@ -21,17 +20,12 @@ from .policy import Context, Policy
 class SupportsPrefetch(Protocol):
     """A policy that can prefill before it is asked."""
 
-    def read_ahead(self, context: Context) -> None:
+    def prefetch(self, context: Context) -> None:
         """Prefill in the background what ``predict`` will probably be called with; returns at once."""
 
 
 class Prefetcher:
-    """Passes previews from an environment to a policy, where both support it.
-
-    Args:
-        policy: gets the previews.
-        environment: gives them.
-    """
+    """Passes previews from an environment to a policy, where both support it."""
 
     def __init__(self, policy: Policy, environment: Environment) -> None:
         self._policy = policy if isinstance(policy, SupportsPrefetch) else None
@@ -46,7 +40,7 @@ class Prefetcher:
             return
 
         def show(screenshot: Screenshot) -> None:
-            policy.read_ahead(replace(context, screenshot=screenshot))
+            policy.prefetch(replace(context, screenshot=screenshot))
 
         environment.preview_to(show)
         try:

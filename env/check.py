@@ -1,11 +1,11 @@
-"""Does an environment keep the contract of ``env.base``? Run this on your own before trusting results."""
+"""Checks that an environment keeps the contract of ``env.base``. Run it on your own before you trust results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from ..actions.errors import EnvironmentFailure
-from ..actions.geometry import Point, Size
+from ..actions.geometry import Point
 from ..actions.schema import Action, Click, Finished, Move, NavigateBack, OpenApp, PressHome
 from ..perception.observation import Observation
 from ..perception.settle import same_but_caret
@@ -17,29 +17,23 @@ Findings = Iterator[str]
 def check_environment(environment: Environment, seed: int = 7) -> list[str]:
     """Everything about an environment that breaks the contract, in words; an empty list means it conforms.
 
-    The environment must be fresh (not reset yet) and is closed afterwards. Nothing is clicked: the checks
-    use actions that must not change the screen.
-
-    Args:
-        environment: what to check.
-        seed: the seed that the first screen must be determined by.
+    The environment must be new (never reset) and is closed afterwards. Nothing on its screen is clicked: the
+    checks use actions that must not change the screen. ``seed`` must determine the first screen.
     """
     findings: list[str] = []
     try:
-        for check in (_before_reset, _first_screen, _instruction, _no_ops, _outside, _unsupported):
+        for check in (_before_reset, _first_screen, _instruction, _finished, _outside, _unsupported):
             findings += _run(check, environment, seed)
     finally:
         findings += _run(_closing, environment, seed)
     return findings
 
 
-def _run(check: Callable[[Environment, int], Findings], environment: Environment, seed: int) -> list[str]:
-    found: list[str] = []
+def _run(check: Callable[[Environment, int], Findings], environment: Environment, seed: int) -> Findings:
     try:
-        found.extend(check(environment, seed))
-    except Exception as error:  # a checker reports whatever an environment raises, and goes on
-        found.append(f"{check.__name__.strip('_')}: raised {type(error).__name__}: {error}")
-    return found
+        yield from check(environment, seed)
+    except Exception as error:  # the checks report whatever an environment raises, and continue
+        yield f"{check.__name__.strip('_')}: raised {type(error).__name__}: {error}"
 
 
 def _before_reset(environment: Environment, _seed: int) -> Findings:
@@ -72,25 +66,25 @@ def _instruction(environment: Environment, _seed: int) -> Findings:
         yield f"instruction must be None or words, not {instruction!r}"
 
 
-def _no_ops(environment: Environment, seed: int) -> Findings:
+def _finished(environment: Environment, seed: int) -> Findings:
     environment.reset(seed)
     result = environment.step(Finished(answer="done"))
     yield from _result("step(finished)", result)
     if result.terminated:
-        yield "finished ended the environment's own task; whether it is done is not the policy's word"
+        yield "finished ended the environment's own task; whether that is done is not for the policy to say"
 
 
 def _outside(environment: Environment, seed: int) -> Findings:
     before = environment.reset(seed)
     width, height = before.screenshot.size
-    beyond: tuple[Action, ...] = (Click(point=Point(width + 50.0, height / 2)), Click(point=Point(-5.0, -5.0)))
-    for action in beyond:
-        result = environment.step(action)
+    for point in (Point(width + 50.0, height / 2), Point(-5.0, -5.0)):
+        click = f"a click at ({point.x:g}, {point.y:g}), outside the screenshot of {width} x {height} pixels,"
+        result = environment.step(Click(point=point))
         yield from _result("step(click outside)", result)
         if result.error is None:
-            yield f"a click at {_point_of(action)}, outside {_size(before.screenshot.size)}, gave no error"
+            yield f"{click} gave no error"
         if not _same_screen(before, result.observation):
-            yield f"a click at {_point_of(action)}, outside the screenshot, changed the screen"
+            yield f"{click} changed the screen"
 
 
 def _unsupported(environment: Environment, seed: int) -> Findings:
@@ -123,33 +117,21 @@ def _result(where: str, result: StepResult) -> Findings:
     yield from _observation(where, result.observation)
     if result.error is not None and not result.error.strip():
         yield f"{where}: an error must say something"
-    if not isinstance(result.reward, float):
-        yield f"{where}: reward must be a float, not {type(result.reward).__name__}"
-    for name in ("terminated", "truncated"):
-        if not isinstance(getattr(result, name), bool):
-            yield f"{where}: {name} must be a bool, not {type(getattr(result, name)).__name__}"
+    for name, kind in (("reward", float), ("terminated", bool), ("truncated", bool)):
+        value = getattr(result, name)
+        if not isinstance(value, kind):
+            yield f"{where}: {name} must be a {kind.__name__}, not {type(value).__name__}"
 
 
 def _observation(where: str, observation: Observation) -> Findings:
-    width, height = observation.screenshot.size
-    if width < 1 or height < 1:
-        yield f"{where}: the screenshot is empty"
-    if observation.screenshot.device_scale <= 0:
-        yield f"{where}: device_scale must be positive"
-    if observation.captured_at < 1e9:
-        yield f"{where}: captured_at must be seconds since the epoch, not {observation.captured_at}"
-    if any(seconds < 0 for seconds in observation.timings.values()):
-        yield f"{where}: a timing is negative: {observation.timings}"
+    broken = {
+        "the screenshot is empty": min(observation.screenshot.size) < 1,
+        "device_scale must be positive": observation.screenshot.device_scale <= 0,
+        f"captured_at must be seconds since the epoch, not {observation.captured_at}": observation.captured_at < 1e9,
+        f"a timing is negative: {observation.timings}": any(value < 0 for value in observation.timings.values()),
+    }
+    yield from (f"{where}: {finding}" for finding, found in broken.items() if found)
 
 
 def _same_screen(one: Observation, other: Observation) -> bool:
     return same_but_caret(one.screenshot.pixels, other.screenshot.pixels)
-
-
-def _point_of(action: Action) -> str:
-    assert isinstance(action, Click)
-    return f"({action.point.x:g}, {action.point.y:g})"
-
-
-def _size(size: Size) -> str:
-    return f"{size.width} x {size.height}"

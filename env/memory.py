@@ -1,7 +1,4 @@
-"""An environment in memory: screens drawn from a short description, for tests, demonstrations, first tries.
-
-It keeps the whole contract (pixels, seeds, rewards, errors as text) and needs no browser and no display.
-"""
+"""An environment in memory that keeps the whole contract: screens drawn from a short description, no browser."""
 
 from __future__ import annotations
 
@@ -29,10 +26,6 @@ class Rectangle(NamedTuple):
     right: int
     bottom: int
 
-    def holds(self, point: Point) -> bool:
-        """Whether a point lies in it."""
-        return self.left <= point.x < self.right and self.top <= point.y < self.bottom
-
     @property
     def middle(self) -> Point:
         """Its centre."""
@@ -44,12 +37,12 @@ class Button:
     """Something to click.
 
     Attributes:
-        label: what is written on it.
+        label: the text on it.
         box: where it is.
-        to: name of the screen it leads to; None stays.
-        reward: what clicking it earns.
+        to: name of the screen that it opens; None stays.
+        reward: of clicking it.
         ends: whether it ends the episode.
-        needs_text: what must have been typed for it to work; None asks for nothing.
+        needs_text: the text that must have been typed for it to work; None needs none.
     """
 
     label: str
@@ -62,13 +55,7 @@ class Button:
 
 @dataclass(frozen=True)
 class MemoryScreen:
-    """One picture of a little program.
-
-    Attributes:
-        title: written at the top.
-        buttons: what can be clicked.
-        field: where typed text appears; None shows none.
-    """
+    """One screen of a small program; typed text appears in ``field``, if it has one."""
 
     title: str
     buttons: tuple[Button, ...] = ()
@@ -76,14 +63,14 @@ class MemoryScreen:
 
 
 class MemoryEnvironment:
-    """A little program of screens and buttons.
+    """A small program of screens and buttons.
 
     Args:
         screens: by name.
         start: name of the first screen.
         instruction: the task it sets, if any.
         size: of its screen, in pixels.
-        shuffle: whether a seed deals the buttons of each screen out over their boxes anew.
+        shuffle: whether the seed of an episode swaps the places of each screen's buttons.
 
     Raises:
         UsageError: a screen that is named does not exist.
@@ -113,11 +100,11 @@ class MemoryEnvironment:
 
     @property
     def instruction(self) -> str | None:
-        """The task it was given."""
+        """The task, if it sets one."""
         return self._instruction
 
     def button(self, label: str) -> Button:
-        """The button of the current screen with this label, where it lies now.
+        """The button of the current screen with this label, in its current place.
 
         Raises:
             UsageError: there is none.
@@ -128,14 +115,15 @@ class MemoryEnvironment:
         raise UsageError(f"screen {self.screen} has no button {label!r}")
 
     def reset(self, seed: int | None = None) -> Observation:
-        """Back to the first screen; with ``shuffle``, the seed says which button lies where."""
+        """Back to the first screen; with ``shuffle``, the seed decides where each button is."""
         if self._state == "closed":
             raise EnvironmentFailure("the environment was closed; make a new one")
-        dealer = random.Random(seed)
-        deal = self._shuffle
-        self._screens = {name: _dealt(screen, dealer) if deal else screen for name, screen in self._given.items()}
+        self._screens = self._given
+        if self._shuffle:
+            chance = random.Random(seed)
+            self._screens = {name: _shuffled(screen, chance) for name, screen in self._given.items()}
         self.screen, self.text, self._state = self._start, "", "running"
-        return self._look()
+        return self._observe()
 
     def step(self, action: Action) -> StepResult:
         """Execute one action; it knows clicks, typing, moving and waiting."""
@@ -143,7 +131,7 @@ class MemoryEnvironment:
             raise EnvironmentFailure(f"no episode is running ({self._state}); call reset before step")
         for point in points(action):
             if not inside(point, self._size):
-                return StepResult(self._look(), error=f"({point.x:g}, {point.y:g}) is outside the screenshot")
+                return StepResult(self._observe(), error=f"({point.x:g}, {point.y:g}) is outside the screenshot")
         match action:
             case Click() | DoubleClick():
                 return self._click(action.point)
@@ -154,21 +142,23 @@ class MemoryEnvironment:
             case Press() | Wait() | Move():
                 pass
             case _ if not ends_episode(action):
-                return StepResult(self._look(), error=f"this environment cannot execute {action.kind}")
-        return StepResult(self._look())
+                return StepResult(self._observe(), error=f"this environment cannot execute {action.kind}")
+        return StepResult(self._observe())
 
     def close(self) -> None:
-        """Nothing is held; stepping is over."""
+        """End it; nothing has to be released."""
         self._state = "closed"
 
     def _click(self, point: Point) -> StepResult:
         for button in self._screens[self.screen].buttons:
-            if button.box.holds(point) and button.needs_text in (None, self.text):
+            left, top, right, bottom = button.box
+            hit = left <= point.x < right and top <= point.y < bottom
+            if hit and button.needs_text in (None, self.text):
                 self.screen = button.to or self.screen
                 if button.ends:
                     self._state = "over"
-                return StepResult(self._look(), terminated=button.ends, reward=button.reward)
-        return StepResult(self._look())
+                return StepResult(self._observe(), terminated=button.ends, reward=button.reward)
+        return StepResult(self._observe())
 
     def _type(self, action: Type) -> StepResult:
         if action.point is not None:
@@ -176,17 +166,17 @@ class MemoryEnvironment:
             if result.terminated:
                 return result
         self.text += action.text
-        return StepResult(self._look())
+        return StepResult(self._observe())
 
-    def _look(self) -> Observation:
-        begun = time.perf_counter()
+    def _observe(self) -> Observation:
+        started = time.perf_counter()
         screenshot = draw(self._screens[self.screen], self.text, self._size)
-        timings = {"settle": 0.0, "capture": time.perf_counter() - begun}
+        timings = {"settle": 0.0, "capture": time.perf_counter() - started}
         return Observation(screenshot, time.time(), None, timings)
 
 
 def draw(screen: MemoryScreen, text: str, size: Size) -> Screenshot:
-    """A screen as pixels: the same screen and text always give the same ones."""
+    """A screen as pixels; the same screen and text always give the same pixels."""
     image = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(12)
@@ -216,12 +206,11 @@ def demo(shuffle: bool = False) -> MemoryEnvironment:
     return MemoryEnvironment(screens, "start", instruction="Save the name Ada.", shuffle=shuffle)
 
 
-def _dealt(screen: MemoryScreen, dealer: random.Random) -> MemoryScreen:
+def _shuffled(screen: MemoryScreen, chance: random.Random) -> MemoryScreen:
     boxes = [button.box for button in screen.buttons]
-    dealer.shuffle(boxes)
-    return replace(
-        screen, buttons=tuple(replace(button, box=box) for button, box in zip(screen.buttons, boxes, strict=True))
-    )
+    chance.shuffle(boxes)
+    buttons = (replace(button, box=box) for button, box in zip(screen.buttons, boxes, strict=True))
+    return replace(screen, buttons=tuple(buttons))
 
 
 def _edges(box: Rectangle) -> tuple[int, int, int, int]:

@@ -14,7 +14,7 @@ from .browser.determinism import DeterminismSettings
 from .control import Control
 from .trajectory.events import EnvironmentSettings
 
-_KINDS = ("browser", "desktop", "memory", "miniwob:TASK")
+_NAMES = ["browser", "desktop", "memory", "miniwob:TASK"]
 _DEFAULT_VIEWPORT = Size(1280, 720)
 
 
@@ -27,7 +27,7 @@ class DesktopOptions:
         display: an existing X display, instead of a private one.
         monitor: number of the monitor, from 1; None is the primary one.
         sandbox: ``none``, or ``strict`` for a private desktop's programs.
-        home: the folder that a strict sandbox shows as home; None is an empty one in memory.
+        home: the home folder in a strict sandbox; None is an empty one in memory.
 
     Raises:
         UsageError: the sandbox has an unknown name, or a home is given without one.
@@ -47,7 +47,7 @@ class DesktopOptions:
 
     @property
     def private(self) -> bool:
-        """Whether it is a display that nobody sees; only X11 has those."""
+        """Whether it is a display that nobody sees; they exist on X11 only."""
         return self.display is None and sys.platform == "linux"
 
     @property
@@ -65,7 +65,7 @@ class DesktopOptions:
 
 def environment_names() -> list[str]:
     """The kinds that ``make_environment`` knows."""
-    return list(_KINDS)
+    return list(_NAMES)
 
 
 def make_environment(
@@ -102,16 +102,16 @@ def make_environment(
     kind, _, task = spec.partition(":")
     if kind == "browser" and not task:
         from .browser.environment import BrowserEnvironment
+        from .browser.options import BrowserOptions
 
-        return BrowserEnvironment(
-            url,
+        options = BrowserOptions(
             viewport=viewport or _DEFAULT_VIEWPORT,
-            headless=not headed,
             downloads=downloads,
             allow_file=allow_file,
-            control=control,
+            control=control or Control(),
             determinism=determinism,
         )
+        return BrowserEnvironment(url, options, headless=not headed)
     if determinism is not None:
         raise UsageError(f"--har records a browser's network; {spec} has none to record")
     if kind == "miniwob":
@@ -156,7 +156,7 @@ def _unknown(spec: str) -> UnknownTaskError:
     from .browser.miniwob_pages import flight_tasks, miniwob_tasks
 
     tasks = [*miniwob_tasks(), *flight_tasks()]
-    known = ["browser", "desktop", "memory", *(f"miniwob:{task}" for task in tasks), *tasks]
-    near = difflib.get_close_matches(spec, known, n=3) or list(_KINDS)
+    known = [*_NAMES[:-1], *(f"miniwob:{task}" for task in tasks), *tasks]
+    near = difflib.get_close_matches(spec, known, n=3) or _NAMES
     shown = [f"miniwob:{name}" if name in tasks else name for name in near]
     return UnknownTaskError(f"no environment is called {spec!r}; nearest: {', '.join(dict.fromkeys(shown))}")

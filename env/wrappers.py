@@ -12,11 +12,7 @@ from .base import Environment, Preview, StepResult, SupportsPreview
 
 
 class EnvironmentWrapper:
-    """Passes everything on; subclasses change one thing.
-
-    Args:
-        environment: the wrapped environment.
-    """
+    """Passes everything on; subclasses change one thing."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -45,12 +41,7 @@ class EnvironmentWrapper:
 
 
 class BlankScreen(EnvironmentWrapper):
-    """Shows one colour instead of the screen: an agent that does as well with it does not use the screenshot.
-
-    Args:
-        environment: the wrapped environment.
-        colour: red, green, blue.
-    """
+    """Shows one colour (RGB) instead of the screen: an agent that does as well with it ignores the screenshot."""
 
     def __init__(self, environment: Environment, colour: tuple[int, int, int] = (127, 127, 127)) -> None:
         super().__init__(environment)
@@ -74,12 +65,7 @@ class BlankScreen(EnvironmentWrapper):
 
 
 class FillInSecrets(EnvironmentWrapper):
-    """Types secrets where an action names them as ``{{name}}``: records keep the name, the screen the text.
-
-    Args:
-        environment: the wrapped environment.
-        secrets: texts by name.
-    """
+    """Types secrets where an action names them as ``{{name}}``: records keep the name, the screen the text."""
 
     def __init__(self, environment: Environment, secrets: Mapping[str, str]) -> None:
         super().__init__(environment)

@@ -29,9 +29,8 @@ from .replay.replay import replay as repeat
 P = ParamSpec("P")
 T = TypeVar("T")
 Result = TypeVar("Result", RunResult, ReplayResult)
-_LOOK_UP = 0.1
-"""Seconds between two looks whether a run that waits for its policy was stopped."""
-_policies: dict[int, threading.Lock] = {}
+_CHECK_SECONDS = 0.1
+"""How often a run that waits for its policy checks whether it was stopped."""
 
 
 def run(
@@ -125,15 +124,15 @@ def replay(
 
     Args:
         path: the recording's folder.
-        mode: ``verify``: a model looks before each step and heals what has moved. ``exact``: repeat what was
-            done and stop at the first screen that differs.
+        mode: ``verify``: a model verifies each step and heals what has moved. ``exact``: repeat the recorded
+            actions and stop at the first screen that differs.
         model: verifies; by default the model that made the recording.
         overrides: settings that differ from the recording, such as another address or seed.
         values: replace recorded variables. Secrets are read from the environment variables that
             ``docs/replay.md`` names.
         update: keep a healed replay as the next version of the recording.
         out: the replay's folder; by default a new one in ``runs/``.
-        on_event: called with each event of the new trajectory.
+        on_event: called with each event of the new trajectory, in the thread of the replay.
         control: stops or pauses the replay from another thread.
 
     Raises:
@@ -154,7 +153,7 @@ def replay(
     )
     policy = None if isinstance(model, str) else model
     with nullcontext() if policy is None else _one_episode(policy, control):
-        result = repeat(request, prepare(request), policy, control, [on_event] if on_event else ())
+        result = repeat(prepare(request), policy, control, [on_event] if on_event else ())
     return _unless_interrupted(result, control)
 
 
@@ -196,13 +195,9 @@ def _refuse_event_loop() -> None:
 
 @contextmanager
 def _one_episode(policy: Policy, control: Control) -> Iterator[None]:
-    """Wait until no other run uses a policy, which keeps what it knows of one episode only.
-
-    Raises:
-        Stopped: the run was stopped while it waited.
-    """
-    lock = _policies.setdefault(id(policy), threading.Lock())
-    while not lock.acquire(timeout=_LOOK_UP):
+    """Wait until no other run uses a policy, which serves one episode at a time; the policy holds the lock."""
+    lock: threading.Lock = vars(policy).setdefault("_episode_lock", threading.Lock())
+    while not lock.acquire(timeout=_CHECK_SECONDS):
         control.check()
     try:
         yield

@@ -1,4 +1,4 @@
-"""The call of the public API that evaluates; apart from ``api``, because a run needs none of its imports."""
+"""``saccade.evaluate``; apart from ``api``, because a run needs none of its imports."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ from .models.source import PolicySource, policy_source
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation left behind.
-
-    Attributes:
-        folder: holds every episode and ``index.html``.
-        summary: success rate with its interval, errors, latency and tokens.
-        records: one for each episode.
-    """
+    """An evaluation's folder with every episode and ``index.html``, its summary, and a record of each episode."""
 
     folder: Path
     summary: Summary
@@ -83,17 +77,16 @@ def evaluate(
         resume=resume,
     )
     evaluation = plan(request)
-    run_evaluation(evaluation, _Progress(on_record), resume=resume)
+    run_evaluation(evaluation, _Progress(on_record) if on_record else Watcher(), resume=resume)
     summary = write_results(evaluation.root, quiet=True)
     return EvaluationResult(evaluation.root, summary, read_evaluation(evaluation.root)[1])
 
 
 class _Progress(Watcher):
-    """Hands on the records of an evaluation."""
+    """Passes the records of an evaluation on."""
 
-    def __init__(self, on_record: Callable[[EpisodeRecord], None] | None) -> None:
+    def __init__(self, on_record: Callable[[EpisodeRecord], None]) -> None:
         self._on_record = on_record
 
     def finished(self, record: EpisodeRecord) -> None:
-        if self._on_record is not None:
-            self._on_record(record)
+        self._on_record(record)

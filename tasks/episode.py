@@ -1,4 +1,4 @@
-"""One episode from its first screen to its report: what every command that runs a policy calls."""
+"""One episode from its first screen to its report; every command that runs a policy calls this."""
 
 from __future__ import annotations
 
@@ -24,13 +24,9 @@ from .report import write_report
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left behind.
+    """The end, the recorded trajectory, and the HTML report of a run, if one was written.
 
-    Attributes:
-        end: how it ended.
-        trajectory: every step, as recorded on disk.
-        report: the HTML report; None where none was written.
-        seconds: wall time of the episode, without loading the model.
+    ``seconds`` is the wall time of the episode, without loading the model.
     """
 
     end: EndEvent

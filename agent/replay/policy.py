@@ -89,7 +89,7 @@ class ReplayPolicy:
         candidates = self._alignment.candidates(context.screenshot)
         if self._knows(context):
             return self._known(context)
-        if candidates[0] == self._alignment.end and not self._recording.says_done:
+        if candidates[0] == self._alignment.end and not self._recording.ends_itself:
             return self._end(len(context.turns))
         drafts = {index: draft for index in candidates if (draft := self._draft(context, index)) is not None}
         usage, forwards = Usage(), 0
@@ -109,10 +109,10 @@ class ReplayPolicy:
         self._judge(context, own, min(candidates), pixels, forwards + 1 + own.usage.forwards)
         return replace(own, usage=own.usage.after(usage))
 
-    def read_ahead(self, context: Context) -> None:
+    def prefetch(self, context: Context) -> None:
         """Let the model prefill the next screen; see ``agent.prefetch``."""
         if isinstance(self._policy, SupportsPrefetch):
-            self._policy.read_ahead(context)
+            self._policy.prefetch(context)
 
     def _knows(self, context: Context) -> bool:
         """Whether the recording holds the model's reply: the same weights, pixels and history."""

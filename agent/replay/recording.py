@@ -41,14 +41,14 @@ class Recording:
     Attributes:
         steps: in order, without replies that could not be read and without a person's last, ending step.
         last: the last screen; None where the last step ended the run.
-        says_done: whether the last step finishes the task or hands over to a person.
+        ends_itself: whether the last step finishes the task or hands over to a person.
         instruction: the task.
         fingerprint: of the policy that made it (``VerifyingPolicy.fingerprint``).
     """
 
     steps: tuple[RecordedStep, ...]
     last: Screenshot | None
-    says_done: bool
+    ends_itself: bool
     instruction: str = ""
     fingerprint: str | None = None
 
@@ -73,7 +73,7 @@ def recording(trajectory: Trajectory) -> Recording:
     return Recording(
         steps,
         last,
-        says_done=any(map(ends_episode, steps[-1].actions)),
+        ends_itself=any(map(ends_episode, steps[-1].actions)),
         instruction=start.instruction,
         fingerprint=start.policy_settings.fingerprint,
     )

@@ -16,6 +16,7 @@ from typing import Literal
 from ...actions.geometry import Size
 from ...actions.schema import Finished
 from ...env.browser.environment import BrowserEnvironment
+from ...env.browser.options import BrowserOptions
 from ..local import LocalPolicy
 from ..policy import Policy
 from .command_line import parse_options
@@ -86,7 +87,8 @@ def do_jobs(policy: LocalPolicy, kind: Kind, pages: int, count: int) -> list[Job
     found = []
     with tempfile.TemporaryDirectory() as name:
         address = (Path(name) / "1.html").as_uri()
-        with BrowserEnvironment(address, viewport=policy.viewport or Size(160, 210), allow_file=True) as environment:
+        options = BrowserOptions(viewport=policy.viewport or Size(160, 210), allow_file=True)
+        with BrowserEnvironment(address, options) as environment:
             for seed in range(count):
                 write_job(Path(name), kind, pages, seed)
                 found.append(do_job(policy, environment, INSTRUCTIONS[kind], pages))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +16,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 HAR_NAME = "network.har"
-
-# Mulberry32: small, and its numbers are as good as a page's own.
-_SEEDED_RANDOM = """
-(() => {
-  let state = SEED >>> 0;
-  Math.random = () => {
-    state = (state + 0x6D2B79F5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-})();
-"""
 
 
 @dataclass(frozen=True)
@@ -58,4 +46,5 @@ class DeterminismSettings:
         if self.recorded:
             context.route_from_har(self.har, not_found="abort")
         context.clock.set_fixed_time(datetime.fromtimestamp(self.now, UTC))
-        context.add_init_script(_SEEDED_RANDOM.replace("SEED", str(self.seed)))
+        script = resources.files(__package__).joinpath("seeded_random.js").read_text(encoding="utf-8")
+        context.add_init_script(script.replace("SEED", str(self.seed)))

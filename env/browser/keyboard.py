@@ -16,35 +16,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Keyboard as PlaywrightKeyboard
 
 PLAYWRIGHT_KEYS = {
-    "ctrl": "Control",
-    "shift": "Shift",
-    "alt": "Alt",
-    "meta": "Meta",
-    "enter": "Enter",
-    "tab": "Tab",
-    "space": "Space",
-    "backspace": "Backspace",
-    "delete": "Delete",
-    "escape": "Escape",
-    "insert": "Insert",
-    "home": "Home",
-    "end": "End",
-    "pageup": "PageUp",
-    "pagedown": "PageDown",
-    "up": "ArrowUp",
-    "down": "ArrowDown",
-    "left": "ArrowLeft",
-    "right": "ArrowRight",
-    "capslock": "CapsLock",
-    "numlock": "NumLock",
-    "scrolllock": "ScrollLock",
-    "printscreen": "PrintScreen",
-    "pause": "Pause",
-    "menu": "ContextMenu",
-    "volumeup": "AudioVolumeUp",
-    "volumedown": "AudioVolumeDown",
-    "volumemute": "AudioVolumeMute",
+    **{key: key.capitalize() for key in ("shift", "alt", "meta", "enter", "tab", "space", "backspace", "delete")},
+    **{key: key.capitalize() for key in ("escape", "insert", "home", "end", "pause")},
+    **{key: f"Arrow{key.capitalize()}" for key in ("up", "down", "left", "right")},
+    **{f"page{way}": f"Page{way.capitalize()}" for way in ("up", "down")},
+    **{f"{name}lock": f"{name.capitalize()}Lock" for name in ("caps", "num", "scroll")},
+    **{f"volume{change}": f"AudioVolume{change.capitalize()}" for change in ("up", "down", "mute")},
     **{f"f{number}": f"F{number}" for number in range(1, 13)},
+    "ctrl": "Control",
+    "printscreen": "PrintScreen",
+    "menu": "ContextMenu",
 }
 _MODIFIER_BITS = {"alt": 1, "ctrl": 2, "meta": 4, "shift": 8}
 _F13_VIRTUAL_CODE = 124
@@ -82,10 +63,7 @@ def key_event(name: str, held: frozenset[str] = frozenset()) -> dict[str, Any]:
 class Keyboard:
     """Presses canonical keys on one page and remembers which are held.
 
-    Args:
-        sink: Playwright's keyboard.
-        devtools: the page's DevTools session, for keys beyond the layout.
-        check: called before keys are pressed; what it raises ends the typing.
+    ``check`` is called before keys are pressed; what it raises ends the typing.
     """
 
     def __init__(

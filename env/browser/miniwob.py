@@ -1,67 +1,38 @@
 """MiniWoB++ tasks as environments, by the published protocol.
 
-The page is loaded anew for every episode (a reused page leaks state into the next one), seeded, and started
+Every episode loads the page anew (a reused page leaks state into the next episode), seeds it, and starts it
 with a time limit so long that thinking does not change the reward. The viewport is larger than the task,
-because pages place dialogs relative to the window; the screenshot is cut to the task.
+because pages position dialogs relative to the window; the screenshot is cut to the task.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from importlib import resources
+from typing import Literal
 
 from ...actions.errors import EnvironmentFailure
 from ...actions.schema import Action, Navigate, NavigateBack, OpenApp, PressBack, PressHome, Wait
 from ...perception.observation import Observation
 from ...perception.page_settle import PageLimits
-from ..base import Preview, StepResult
+from ..base import StepResult
 from ..control import Control
-from .miniwob_pages import ALONE, flight_tasks, miniwob_tasks, page_of, view_of, window_of, words
-
-if TYPE_CHECKING:
-    from .chromium import Chromium
-    from .session import BrowserSession
-
-__all__ = ["MiniWobEnvironment", "MiniWobReward", "flight_tasks", "miniwob_tasks"]
+from .chromium import Chromium
+from .environment import BrowserProvider, SessionEnvironment
+from .miniwob_pages import ALONE, page_of, view_of, window_of, words
+from .options import BrowserOptions
+from .session import BrowserSession
 
 Mode = Literal["train", "test"]
 EPISODE_MS = 3_600_000
 LONGEST_WAIT = 1.0
-"""Seconds after which a ``Wait`` ends here: the pages are local, and who needs longer waits again."""
+"""Most seconds of one ``Wait``: the pages are local, and a policy that needs longer can wait again."""
 
-# The page shows a START cover when an episode ends, and a click on it (the second of a double click, say)
-# would begin an unseeded one and wipe the reward: so starting again is taken out of the page. What the page
-# does again and again (a new price every tenth of a second) begins after the first look: otherwise the first
-# screen would tell how fast the machine is, not which seed it was. A blinking caret tells the time as well.
-_START = """
-([seed, mode, limit]) => {
-  const [repeat, end] = [window.setInterval, window.clearInterval];
-  const held = new Map(), begun = new Map();
-  window.setInterval = (...what) => { held.set(-held.size - 1, what); return -held.size; };
-  window.clearInterval = id => { held.set(id, null); end(begun.get(id) ?? id); };
-  core.saccadeLooked = () => {
-    window.setInterval = repeat;
-    for (const [id, what] of held) if (what) begun.set(id, repeat(...what));
-    core.saccadeLooked = () => {};
-  };
-  const still = new CSSStyleSheet();
-  still.replaceSync('* { caret-animation: manual !important }');
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, still];
-  Math.seedrandom(seed);
-  core.setDataMode(mode);
-  core.EPISODE_MAX_TIME = limit;
-  core.startEpisodeReal();
-  core.startEpisode = () => {};
-}
-"""
-_STATE = """
-() => ({
-  done: WOB_DONE_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL, scaled: WOB_REWARD_GLOBAL,
-  reason: String(WOB_REWARD_REASON ?? '')
-})
-"""
-_LOOKED = "() => core.saccadeLooked()"
+_STATE = (
+    "() => ({done: WOB_DONE_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL, scaled: WOB_REWARD_GLOBAL, "
+    "reason: String(WOB_REWARD_REASON ?? '')})"
+)
 _READY = "() => typeof core !== 'undefined' && core.cover_div !== null"
 
 
@@ -82,7 +53,7 @@ class MiniWobReward:
     reason: str
 
 
-class MiniWobEnvironment:
+class MiniWobEnvironment(SessionEnvironment):
     """One MiniWoB++ task.
 
     Args:
@@ -91,8 +62,8 @@ class MiniWobEnvironment:
         device_scale: screenshot pixels per CSS pixel; the published protocol has 1.
         headless: without a window.
         chromium: a running browser to share; by default one is started for this environment alone.
-        limits: how long to wait for the page to come to rest.
-        control: a person's hold on the run.
+        limits: how long to wait for the page to be stable.
+        control: lets a person pause and stop the run.
 
     Raises:
         UnknownTaskError: there is no such task; the message names the nearest.
@@ -110,15 +81,7 @@ class MiniWobEnvironment:
         limits: PageLimits = PageLimits(motion=1.0),
         control: Control | None = None,
     ) -> None:
-        from .environment import BrowserProvider
-        from .session import SessionOptions
-
-        self.task = task
-        self.seed: int | None = None
-        self.outcome = MiniWobReward(False, 0.0, 0.0, "")
-        self._mode = mode
-        self._address = page_of(task).as_uri()
-        self._options = SessionOptions(
+        options = BrowserOptions(
             viewport=window_of(task),
             clip=view_of(task),
             device_scale=device_scale,
@@ -128,15 +91,18 @@ class MiniWobEnvironment:
             limits=limits,
             control=control or Control(),
         )
-        self._provider = BrowserProvider(chromium, headless=headless, flags=ALONE)
-        self._session: BrowserSession | None = None
-        self._preview: Preview | None = None
+        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=ALONE))
+        self.task = task
+        self.seed: int | None = None
+        self.outcome = MiniWobReward(False, 0.0, 0.0, "")
+        self._mode = mode
+        self._address = page_of(task).as_uri()
         self._instruction: str | None = None
 
     @property
     def instruction(self) -> str | None:
-        """What the page asks for; None before ``reset``."""
-        return self._instruction
+        """What the page asks for; None before ``reset`` and after ``close``."""
+        return self._instruction if self._session else None
 
     def reset(self, seed: int | None = None) -> Observation:
         """Load the page anew and start an episode; without a seed, one is drawn and kept in ``seed``.
@@ -150,12 +116,13 @@ class MiniWobEnvironment:
         session = self._ready_session()
         session.open(self._address)
         session.wait_for(_READY)
-        session.evaluate(_START, [self.seed, self._mode, EPISODE_MS])
+        start = resources.files(__package__).joinpath("miniwob_start.js").read_text(encoding="utf-8")
+        session.evaluate(start, [self.seed, self._mode, EPISODE_MS])
         session.wait_for("() => WOB_TASK_READY")
         self._instruction = words(session.evaluate("() => core.getUtterance()"))
         self.outcome = MiniWobReward(False, 0.0, 0.0, "")
         first = self._named(session.observe())
-        session.evaluate(_LOOKED)
+        session.evaluate("() => core.saccadeObserved()")
         return first
 
     def step(self, action: Action) -> StepResult:
@@ -188,41 +155,14 @@ class MiniWobEnvironment:
         self._address = page_of(task).as_uri()
         self.task, self._instruction = task, None
 
-    def preview_to(self, show: Preview | None) -> None:
-        """Give first looks; see ``SupportsPreview``."""
-        self._preview = show
-        if self._session is not None:
-            self._session.preview = show
-
-    def close(self) -> None:
-        """Close the page, and the browser if it is this environment's own."""
-        self._drop()
-        self._provider.close()
-
-    def __enter__(self) -> MiniWobEnvironment:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _named(self, observation: Observation) -> Observation:
-        """With the page's name for its address: where the package lies is nobody's business."""
+        """With the page's name for its address: where the package is installed does not matter."""
         return replace(observation, url=f"miniwob:{self.task}")
 
     def _ready_session(self) -> BrowserSession:
-        from .session import BrowserSession
-
-        chromium = self._provider.chromium()
-        if self._session is not None and self._session.usable:
-            self._session.retire()
-        else:
-            self._drop()
-            self._session = BrowserSession(chromium, self._options)
-        self._session.preview = self._preview
+        """The profile of the episode before, if it still works; else a new one."""
+        self._provider.chromium()  # starts it again after a crash, and refuses a closed environment
+        if self._session is None or not self._session.usable:
+            return self._new_session()
+        self._session.retire()
         return self._session
-
-    def _drop(self) -> None:
-        session, self._session = self._session, None
-        self._instruction = None
-        if session is not None:
-            session.close()

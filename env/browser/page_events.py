@@ -19,12 +19,8 @@ _ENDLESS = frozenset({"websocket", "eventsource", "media", "ping"})
 class Dialogs:
     """Answers native dialogs, which block the page and show in no screenshot.
 
-    ``alert`` and ``beforeunload`` are always accepted: there is no other way on. ``confirm`` and ``prompt``
-    are accepted (a prompt with its default text) or dismissed, by the rule.
-
-    Args:
-        rule: what is done with ``confirm`` and ``prompt``.
-        note: is told what was asked and answered.
+    ``alert`` and ``beforeunload`` are always accepted: the page cannot continue otherwise. ``confirm`` and
+    ``prompt`` are accepted (a prompt with its default text) or dismissed, by the rule. ``note`` logs each answer.
     """
 
     def __init__(self, rule: DialogRule, note: Note) -> None:
@@ -36,22 +32,15 @@ class Dialogs:
         accept = self._rule == "accept" or dialog.type in ("alert", "beforeunload")
         answer = "accepted" if accept else "dismissed"
         self._note(f"{dialog.type} dialog {answer}: {dialog.message}")
-        with suppress(Error):  # a page that goes away takes its dialog along
+        with suppress(Error):  # the dialog closes with its page
             if not accept:
                 dialog.dismiss()
-            elif dialog.type == "prompt":
-                dialog.accept(dialog.default_value)
             else:
-                dialog.accept()
+                dialog.accept(dialog.default_value if dialog.type == "prompt" else None)
 
 
 class Downloads:
-    """Saves downloads to a folder, or refuses them where there is none.
-
-    Args:
-        folder: where to; made when first needed.
-        note: is told what was saved.
-    """
+    """Saves downloads to a folder, made when first needed, or refuses them without one; ``note`` logs it."""
 
     def __init__(self, folder: Path | None, note: Note) -> None:
         self._folder = folder

@@ -5,68 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page, Route
 
 from ...actions import schema
 from ...actions.errors import EnvironmentFailure, Stopped
-from ...actions.geometry import Point, Size, clamp, inside
+from ...actions.geometry import Point, clamp, inside
 from ...actions.schema import Action, ends_episode, points
 from ...perception.observation import Observation, Screenshot
-from ...perception.page_settle import WATCH_SCRIPT, Busy, PageLimits, PageSettler, PageState
-from ...perception.settle import Clock, Sleep, pause, sleep_in
+from ...perception.page_settle import WATCH_SCRIPT, Busy, PageSettler, PageState
+from ...perception.settle import pause, sleep_in
 from ..base import Preview, StepResult
-from ..control import Control
 from ..input import perform
 from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
 from .chromium import Chromium, first_line
-from .determinism import DeterminismSettings
-from .page_events import DialogRule, Dialogs, Downloads, Traffic
-from .tabs import Tab, TabOptions, Tabs
+from .options import BrowserOptions
+from .page_events import Dialogs, Downloads, Traffic
+from .tabs import Tab, Tabs
 from .watchdog import Watchdog, kill
 
 _POLLING = 5.0
 """Milliseconds between two checks of a condition; Playwright checks once a frame, which may take 17."""
-
-
-@dataclass(frozen=True)
-class SessionOptions:
-    """How a profile is set up.
-
-    Attributes:
-        viewport: size of the page's area, in CSS pixels.
-        clip: cut screenshots to this much of the top left corner; None shows the whole viewport.
-        device_scale: screenshot pixels per CSS pixel.
-        downloads: folder for downloads; None refuses them.
-        allow_file: whether ``file://`` pages may be opened.
-        single_page: close every further tab at once instead of following it.
-        refused: kinds of action that are answered with an error.
-        dialogs: what is done with ``confirm`` and ``prompt`` dialogs.
-        limits: how long to wait for the page to be stable.
-        patience: seconds after which a page that does not answer is given up.
-        clock: monotonic seconds.
-        sleep: waits for ``Wait`` and ``LongPress``; by default the browser continues meanwhile.
-        control: lets a person pause and stop the run.
-        determinism: makes pages deterministic; None leaves them as they are.
-    """
-
-    viewport: Size
-    clip: Size | None = None
-    device_scale: float = 1.0
-    downloads: Path | None = None
-    allow_file: bool = False
-    single_page: bool = False
-    refused: tuple[type[Action], ...] = (schema.OpenApp, schema.PressHome)
-    dialogs: DialogRule = "accept"
-    limits: PageLimits = field(default_factory=PageLimits)
-    patience: float = 60.0
-    clock: Clock = time.monotonic
-    sleep: Sleep | None = None
-    control: Control = field(default_factory=Control)
-    determinism: DeterminismSettings | None = None
 
 
 class BrowserSession:
@@ -77,7 +37,7 @@ class BrowserSession:
         options: how the profile is set up.
     """
 
-    def __init__(self, chromium: Chromium, options: SessionOptions) -> None:
+    def __init__(self, chromium: Chromium, options: BrowserOptions) -> None:
         self._options = options
         self._noted: list[str] = []
         self.notes: tuple[str, ...] = ()
@@ -97,7 +57,8 @@ class BrowserSession:
         )
         if options.determinism is not None:
             options.determinism.prepare(self._context)
-        self._tabs = Tabs(self._context, self._tab_options())
+        self._sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
+        self._tabs = Tabs(self._context, options, self._sleep)
         self._prepare(self._context)
 
     @property
@@ -214,7 +175,7 @@ class BrowserSession:
         try:
             state: PageState = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000])
         except Error:
-            if tab.crashed or self._watchdog.bitten or not self._alive():
+            if tab.crashed or self._watchdog.fired or not self._alive():
                 raise
             return "changing"  # the document was replaced, or the tab closed, under the script
         return state if tab is self._tabs.front else "changing"
@@ -226,8 +187,8 @@ class BrowserSession:
             with self._watchdog.guard(seconds):
                 yield
         except Error as error:
-            if self._watchdog.bitten:
-                message = f"the page did not answer for {seconds:g} s, so its browser was ended"
+            if self._watchdog.fired:
+                message = f"the page did not answer for {seconds:g} s, so its browser was killed"
             elif any(tab.crashed for tab in self._tabs):
                 message = "the page crashed"
             else:
@@ -248,13 +209,6 @@ class BrowserSession:
     def _refuse_file(self, route: Route) -> None:
         self._noted.append(f"refused: {route.request.url}")
         route.abort("accessdenied")
-
-    def _tab_options(self) -> TabOptions:
-        view = self._options.clip or self._options.viewport
-        options = self._options
-        sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
-        clip = options.clip is not None
-        return TabOptions(view, clip, options.device_scale, sleep, options.control, options.single_page)
 
     def _alive(self) -> bool:
         browser = self._context.browser
@@ -277,12 +231,12 @@ class BrowserSession:
             if ends_episode(action) or perform(tab.input, action, self._at):
                 return None
         except Error:
-            if self._watchdog.bitten or not self._alive() or not tab.closed():
+            if self._watchdog.fired or not self._alive() or not tab.closed():
                 raise
             return None  # the action closed its own tab, before it was over
         match action:
             case schema.Wait():
-                pause(action.seconds, self._tab_options().sleep)
+                pause(action.seconds, self._sleep)
             case schema.Navigate():
                 return self._goto(action.url)
             case schema.NavigateBack() | schema.PressBack():
@@ -307,7 +261,7 @@ class BrowserSession:
             reason = first_line(error)
             if "Download is starting" in reason or any("download" in note for note in self._noted[known:]):
                 return None
-            if self._watchdog.bitten or not self._alive():
+            if self._watchdog.fired or not self._alive():
                 raise
             return f"cannot open {url}: {net_error(reason)}; check the address and that its server runs"
         return None

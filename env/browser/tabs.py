@@ -4,59 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page
 
-from ...actions.geometry import Point, Size
+from ...actions.geometry import Point
 from ...perception.capture import PageCamera
 from ...perception.settle import Sleep
-from ..control import Control
 from .input import PageInput
+from .options import BrowserOptions
 
 _CLOSE_TIMEOUT = 1000.0
 """Milliseconds until a page that closed is reported as closed."""
 
 
-@dataclass(frozen=True)
-class TabOptions:
-    """What every tab of a profile has in common.
-
-    Attributes:
-        view: what is shown of the page, in CSS pixels from its top left corner.
-        clip: whether screenshots are cut to the view.
-        device_scale: screenshot pixels per CSS pixel.
-        sleep: lets time pass for an action.
-        control: a person's hold on the run.
-        single: whether every further tab is closed at once.
-    """
-
-    view: Size
-    clip: bool
-    device_scale: float
-    sleep: Sleep
-    control: Control
-    single: bool = False
-
-
 class Tab:
-    """One page with its camera and input.
+    """One page with its camera and input; ``sleep`` lets time pass for an action."""
 
-    Args:
-        page: the page.
-        options: see ``TabOptions``.
-    """
-
-    def __init__(self, page: Page, options: TabOptions) -> None:
+    def __init__(self, page: Page, options: BrowserOptions, sleep: Sleep) -> None:
         self.page = page
         self.crashed = False
         self.opening = 0
         self._loading: set[str] = set()
         self.devtools = page.context.new_cdp_session(page)
-        self.camera = PageCamera(self.devtools, options.device_scale, options.view if options.clip else None)
-        middle = Point(options.view.width / 2, options.view.height / 2)
-        self.input = PageInput(page, self.devtools, middle, options.sleep, options.control)
+        self.camera = PageCamera(self.devtools, options.device_scale, options.clip)
+        width, height = options.clip or options.viewport
+        self.input = PageInput(page, self.devtools, Point(width / 2, height / 2), sleep, options.control)
         page.on("crash", self._crash)
         self.devtools.on("Page.frameStartedLoading", self._start)
         self.devtools.on("Page.frameStoppedLoading", self._stop)
@@ -101,16 +74,12 @@ class Tab:
 
 
 class Tabs:
-    """All tabs of a profile, in the order they were opened.
+    """All tabs of a profile, in the order they were opened."""
 
-    Args:
-        context: the profile.
-        options: see ``TabOptions``.
-    """
-
-    def __init__(self, context: BrowserContext, options: TabOptions) -> None:
+    def __init__(self, context: BrowserContext, options: BrowserOptions, sleep: Sleep) -> None:
         self._context = context
         self._options = options
+        self._sleep = sleep
         self._tabs: list[Tab] = []
         context.on("page", self._add)
 
@@ -130,12 +99,12 @@ class Tabs:
     def _add(self, page: Page) -> None:
         if page.is_closed() or any(tab.page == page for tab in self._tabs):
             return
-        if self._options.single and self._tabs:
+        if self._options.single_page and self._tabs:
             self._opened()
             page.close()
             return
         try:
-            tab = Tab(page, self._options)
+            tab = Tab(page, self._options, self._sleep)
         except Error:  # it closed while it was opening
             return
         finally:

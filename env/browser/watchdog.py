@@ -1,4 +1,4 @@
-"""Ending a browser that no longer answers: a page in an endless loop blocks every call made to it."""
+"""Killing a browser that no longer answers: a page in an endless loop blocks every call made to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 
 def kill(process_id: int) -> None:
-    """End a process at once; one that has gone already is no error."""
+    """Kill a process; no error if it has ended already."""
     with suppress(ProcessLookupError):
         os.kill(process_id, signal.SIGKILL)
 
@@ -22,20 +22,16 @@ def running(process_id: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 
 class Watchdog:
-    """Runs ``bite`` when guarded work takes too long; the work then fails with an ordinary error.
+    """Calls ``on_timeout``, in another thread, when guarded work takes too long: it should make the work fail."""
 
-    Args:
-        bite: what ends the hang; called from another thread.
-    """
-
-    def __init__(self, bite: Callable[[], None]) -> None:
-        self._bite = bite
-        self.bitten = False
+    def __init__(self, on_timeout: Callable[[], None]) -> None:
+        self._on_timeout = on_timeout
+        self.fired = False
 
     @contextmanager
     def guard(self, seconds: float) -> Iterator[None]:
@@ -49,5 +45,5 @@ class Watchdog:
             timer.cancel()
 
     def _fire(self) -> None:
-        self.bitten = True
-        self._bite()
+        self.fired = True
+        self._on_timeout()

@@ -8,6 +8,7 @@ could not be read carries ``error`` and no actions. Every point is in pixels of 
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -50,8 +51,8 @@ class Usage(_Record):
     """What a prediction cost.
 
     Attributes:
-        prompt_tokens: tokens in the prompt, image tokens included.
-        reply_tokens: tokens in the reply.
+        prompt_tokens: with image tokens.
+        reply_tokens: of the reply.
         forwards: forwards of the target model after prefill.
         accepted_tokens: reply tokens that came from drafts.
         timings: seconds per phase (``encode``, ``prefill``, ``decode``, ``parse``); ``ahead`` are those of
@@ -65,14 +66,14 @@ class Usage(_Record):
     timings: Timings = Field(default_factory=dict)
 
     def after(self, earlier: Usage) -> Usage:
-        """Of two questions about one screen, the later of which gave the reply: forwards and times add up."""
+        """The cost of asking twice about one screen: this reply's, with the forwards and times of both."""
         phases = {*earlier.timings, *self.timings}
         timings = {phase: earlier.timings.get(phase, 0.0) + self.timings.get(phase, 0.0) for phase in phases}
         return self.model_copy(update={"timings": timings, "forwards": earlier.forwards + self.forwards})
 
 
 class _Settings(_Record):
-    """Settings by name; one that was not stated is None and is not written."""
+    """Settings by name; one that is not stated is None and is not written."""
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class StartEvent(_Record):
 
 
 class ObservationEvent(_Record):
-    """What the policy is about to look at.
+    """The screen that the policy sees next.
 
     Attributes:
         step: counts from 0.
@@ -228,8 +229,8 @@ class EndEvent(_Record):
         steps: predictions made.
         message: the policy's answer, or what broke.
         fault: whose error it was, where ``end`` is ``error``; None where that is not known.
-        sha256: of all lines before this one, so that a change by hand is seen; empty for a recording of
-            version 1, or one that somebody changed and stands by. The writer fills it in.
+        sha256: of all lines before this one, so that a change by hand is detected; empty for a recording of
+            version 1, or one that somebody changed on purpose. The writer fills it in.
     """
 
     event: Literal["end"] = "end"
@@ -248,3 +249,13 @@ Event = Annotated[
 ]
 
 event_adapter: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def json_schema() -> str:
+    """The JSON Schema of one line of ``trajectory.jsonl``, as text, for readers in other languages."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"One line of a Saccade trajectory, schema version {SCHEMA_VERSION}",
+        **event_adapter.json_schema(mode="validation"),
+    }
+    return json.dumps(schema, indent=2) + "\n"

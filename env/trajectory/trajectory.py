@@ -1,8 +1,7 @@
 """One run on disk: ``trajectory.jsonl`` (events, append-only) and ``screenshots/`` (files by hash).
 
-Killed at any moment, what is there is valid: the file appears with its first event already in it, every
-event is appended by one write, and a screenshot is complete before an event names it. A torn last line is
-dropped on reading, anything else that cannot be read is an error that names the line.
+A run that is killed at any moment leaves valid files: the file appears with its first event in it, one write
+appends each event, and a screenshot is complete before an event names it. Reading drops a torn last line.
 """
 
 from __future__ import annotations
@@ -36,12 +35,7 @@ EventT = TypeVar("EventT", bound=Event)
 
 
 class TrajectoryWriter:
-    """Appends events to a new trajectory in ``directory`` and tells the listeners.
-
-    Args:
-        directory: the run's folder; made if missing, must not hold a trajectory yet.
-        start: the first event.
-        listeners: called with each event after it is on disk.
+    """Appends events to a new trajectory in ``directory``, made if missing; listeners get each written event.
 
     Raises:
         TrajectoryError: the folder already holds a trajectory or cannot be written.
@@ -63,13 +57,13 @@ class TrajectoryWriter:
         self._closed = self._ended = False
         self._steps = 0
         try:
-            self._tell(start)
+            self._notify(start)
         except BaseException as error:
             self._break_off(error)
             raise
 
     def __enter__(self) -> TrajectoryWriter:
-        """Itself; closed at the end of the block. What breaks off the block becomes the end, if none is."""
+        """Itself; closed after the block. An error that leaves the block becomes the end event, if there is none."""
         return self
 
     def __exit__(
@@ -100,7 +94,7 @@ class TrajectoryWriter:
         )
 
     def append(self, event: EventT) -> EventT:
-        """Write one event by one call of the operating system; returns it as written, the end with its hash.
+        """Write one event by one system call; returns it as written, an end with its hash.
 
         Raises:
             TrajectoryError: the disk is full or the file cannot be written.
@@ -122,11 +116,11 @@ class TrajectoryWriter:
         self._hash.update(line)
         self._steps += isinstance(event, PredictionEvent)
         self._ended = isinstance(event, EndEvent)
-        self._tell(event)
+        self._notify(event)
         return event
 
     def _break_off(self, error: BaseException | None) -> None:
-        """Close; an error is written down as the end of a run that has none."""
+        """Close; an error becomes the end of a run that has none."""
         if error is not None and not self._ended and not self._closed:
             stopped = isinstance(error, (KeyboardInterrupt, Stopped))
             why = str(error) or ("stopped by Ctrl-C" if stopped else type(error).__name__)
@@ -149,21 +143,14 @@ class TrajectoryWriter:
             self._closed = True
             os.close(self._descriptor)
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One look and what followed from it.
-
-    Attributes:
-        index: counts from 0.
-        observation: what was looked at.
-        prediction: what the policy replied.
-        actions: what was executed, in order.
-    """
+    """One screen and what followed: the policy's reply and the executed actions. ``index`` counts from 0."""
 
     index: int
     observation: ObservationEvent
@@ -177,7 +164,7 @@ class Trajectory:
 
     Attributes:
         directory: the run's folder.
-        start: the task.
+        start: the task and the settings.
         steps: in order, each with its prediction.
         final: the last screen, where no prediction was made from it.
         end: None when the run was cut off.
@@ -217,17 +204,18 @@ class Trajectory:
             TrajectoryError: it is missing, cannot be decoded, or is not the picture that was recorded.
         """
         path = self.image_path(observation)
+        what = f"{path}: the screenshot of step {observation.step + 1}"
         try:
             found = Screenshot.from_png(path.read_bytes(), observation.device_scale, observation.origin)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all PIL's
             why = getattr(error, "strerror", None) or error
-            raise TrajectoryError(f"{path}: screenshot of step {observation.step} is unreadable: {why}") from error
+            raise TrajectoryError(f"{what} is unreadable: {why}") from error
         if found.digest != observation.screenshot or found.size != observation.size:
-            raise TrajectoryError(f"{path}: screenshot of step {observation.step} was changed after recording")
+            raise TrajectoryError(f"{what} was changed after recording")
         return found
 
     def check(self) -> None:
-        """Load every screenshot, and see that nothing was changed since it was recorded.
+        """Check that every screenshot loads and nothing was changed since it was recorded.
 
         Raises:
             TrajectoryError: a screenshot is missing or damaged, or a line was changed.
@@ -237,11 +225,7 @@ class Trajectory:
         self.check_seal()
 
     def check_seal(self) -> None:
-        """See that no line was changed since the end was written.
-
-        Raises:
-            TrajectoryError: one was.
-        """
+        """Raise ``TrajectoryError`` when a line was changed since the end was written."""
         if self.end is None or not self.end.sha256:
             return
         file = self.directory / FILE_NAME
@@ -272,12 +256,7 @@ def read_events(file: Path) -> list[Event]:
 
 
 def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
-    """Events out of whole lines, upgraded to this version; errors name ``source`` and the line.
-
-    Raises:
-        NewerSchemaError: a newer version wrote them.
-        TrajectoryError: a line cannot be read.
-    """
+    """Events out of whole lines, as ``read_events`` gives them; errors name ``source`` and the line."""
     start: object = None
     events: list[Event] = []
     for number, line in enumerate(lines, start=1):
@@ -295,7 +274,7 @@ def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
 
 
 def _group(file: Path, events: Sequence[Event]) -> tuple[list[Step], ObservationEvent | None]:
-    """Events between start and end as steps, refusing an order that no run writes."""
+    """Events between start and end as steps; refuses an order that no run writes."""
     steps: list[Step] = []
     for offset, event in enumerate(events, start=2):
         last = steps[-1] if steps else None

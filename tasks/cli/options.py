@@ -32,7 +32,7 @@ WHERE, MODEL, LIMITS, OUTPUT, OTHER = (
 
 
 def _environments(incomplete: str) -> list[str]:
-    from ...env.browser.miniwob import miniwob_tasks
+    from ...env.browser.miniwob_pages import miniwob_tasks
 
     names = ["browser", "desktop", *(f"miniwob:{task}" for task in miniwob_tasks())]
     return [name for name in names if name.startswith(incomplete)]

@@ -168,7 +168,7 @@ def replay(
         locals(),
         directory=recording,
         mode="exact" if exact else "offline" if offline else "verify",
-        place=ReplayOverrides(env, url, headed, seed, display, har),
+        overrides=ReplayOverrides(env, url, headed, seed, display, har),
         values=parse_settings(values or ()),
     )
     raise typer.Exit(replay_and_print(request, json_output=json, consent=yes))

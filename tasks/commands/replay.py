@@ -10,25 +10,25 @@ from functools import partial
 
 from ...env.control import Control
 from ..replay.offline import OfflineComparison, compare
-from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, load_model, model_name, prepare, replay
+from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, prepare, replay
 from ..terminal.consent import require_consent
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, describe
 
 
 def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool) -> int:
-    """Replay and print how it went; returns the exit status."""
+    """Replay and print the result; returns the exit status."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
     prepared = prepare(request, getpass.getpass if sys.stdin.isatty() else None)
     if request.mode == "offline":
-        return _offline(request, prepared, narrator, json_output)
-    if (display := request.place.display) is not None:
+        return _offline(prepared, narrator, json_output)
+    if (display := request.overrides.display) is not None:
         require_consent(f"the display {display}", yes=consent)
     control = Control()
     with terminal_keys(control, narrator.note):
         if request.mode == "verify":
-            narrator.note(f"loading {model_name(request, prepared.trajectory)} ...")
-        done = replay(request, prepared, control=control, listeners=[narrator])
+            narrator.note(f"loading {prepared.model_name} ...")
+        done = replay(prepared, control=control, listeners=[narrator])
     _print_result(done, narrator)
     if json_output:
         sys.stdout.write(done.as_json() + "\n")
@@ -48,10 +48,10 @@ def _print_result(done: ReplayResult, narrator: Narrator) -> None:
     narrator.note(f"report      {done.report}")
 
 
-def _offline(request: ReplayRequest, prepared: PreparedReplay, narrator: Narrator, json_output: bool) -> int:
-    narrator.note(f"loading {model_name(request, prepared.trajectory)} ...")
-    model = load_model(request, prepared.trajectory)
-    tolerance = model.tolerance if request.tolerance is None else request.tolerance
+def _offline(prepared: PreparedReplay, narrator: Narrator, json_output: bool) -> int:
+    narrator.note(f"loading {prepared.model_name} ...")
+    model, tolerance = prepared.load_model(), prepared.request.tolerance
+    tolerance = model.tolerance if tolerance is None else tolerance
     found = compare(model, prepared.recording, prepared.instruction, tolerance, partial(_print_step, narrator))
     agreed = sum(each.agrees for each in found)
     narrator.note(f"{agreed} of {len(found)} steps as recorded", "bold")

@@ -22,7 +22,7 @@ from ...env.trajectory.events import EnvironmentSettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener
 from ..episode import RunResult, run_episode
 from ..models.load import load_policy
-from ..replay.variables import Substitution
+from ..replay.variables import substitution
 from ..terminal.consent import require_consent
 from ..terminal.folders import RUNS, run_folder
 from ..terminal.keys import terminal_keys
@@ -138,7 +138,7 @@ def run_task(
             return run_episode(
                 policy,
                 environment,
-                None if request.task is None else Substitution(request.values, {})(request.task),
+                None if request.task is None else substitution(request.values, {})(request.task),
                 directory,
                 name=request.environment_name,
                 seed=request.seed,

@@ -97,7 +97,7 @@ def default_tasks(model: str) -> Sequence[str]:
     """The tasks that the embedded policy was trained on; all of MiniWoB++ for other models."""
     from ...agent.checkpoints.checkpoint import EMBEDDED
     from ...agent.training.demonstrations import FURTHER, REQUIRED
-    from ...env.browser.miniwob import miniwob_tasks
+    from ...env.browser.miniwob_pages import miniwob_tasks
 
     return (*REQUIRED, *FURTHER) if model == EMBEDDED else miniwob_tasks()
 

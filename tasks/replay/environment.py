@@ -1,4 +1,4 @@
-"""Where a recording is repeated: where it was made, unless something else is asked for."""
+"""The environment of a replay: the recorded one, with settings that may differ from the recording."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ...env.trajectory.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class ReplayOverrides:
-    """What is to be other than recorded.
+    """Settings that differ from the recording; None takes the recorded one.
 
     Attributes:
-        environment: another environment; None is the recorded one.
-        url: another first page; None is the recorded one.
+        environment: another environment.
+        url: another first page.
         headed: whether a browser shows its window.
-        seed: another layout; None is the recorded one.
+        seed: another layout.
         display: the X display to act on, instead of a private desktop.
         har: whether the browser's network comes from the recording instead of a server.
     """
@@ -36,19 +36,19 @@ class ReplayOverrides:
 
     @property
     def changed(self) -> bool:
-        """Whether the environment may ask for something else than when it was recorded."""
+        """Whether the environment may set another task than the recorded one."""
         return self.environment is not None or self.seed is not None
 
-    def of(self, trajectory: Trajectory, control: Control, downloads: Path) -> Environment:
+    def make_environment(self, trajectory: Trajectory, control: Control, downloads: Path) -> Environment:
         """The environment for a recording, in the size of its screens.
 
         Raises:
-            UsageError: the recording was made where nothing can be repeated.
+            UsageError: the recording does not say enough, or was made on a screen that somebody sees.
         """
         name = self.environment or trajectory.start.environment
         url = self.url or trajectory.start.environment_settings.url
         if name == "browser" and url is None:
-            raise UsageError("the recording does not say on which page it began; give --url ADDRESS")
+            raise UsageError("the recording does not say on which page it started; give --url ADDRESS")
         first = trajectory.steps[0].observation
         size = Size(round(first.size.width / first.device_scale), round(first.size.height / first.device_scale))
         return make_environment(
@@ -67,7 +67,7 @@ class ReplayOverrides:
         settings = trajectory.start.environment_settings
         har = trajectory.directory / (settings.har or HAR_NAME)
         if not har.is_file() or settings.now is None:
-            raise UsageError(f"{trajectory.directory} holds no network; record it with run --har")
+            raise UsageError(f"{trajectory.directory} holds no network traffic; record it with run --har")
         return DeterminismSettings(har, True, settings.now, trajectory.start.seed or 0)
 
     def _desktop(self, trajectory: Trajectory) -> DesktopOptions:
@@ -76,7 +76,6 @@ class ReplayOverrides:
             return DesktopOptions(display=self.display)
         if settings.display not in (None, "private"):
             raise UsageError(
-                "the recording was made on a screen that somebody sees; say on which one to repeat it, "
-                "such as --display :0"
+                "the recording was made on a screen that somebody sees; choose one for the replay, such as --display :0"
             )
         return DesktopOptions(app=settings.app, sandbox=settings.sandbox or "none")

@@ -28,7 +28,7 @@ class Drift:
     """Where a live screen differs from the recorded one.
 
     Attributes:
-        step: index among the recorded steps; their number for the screen after the last one.
+        step: index among the recorded steps, from 0; their number for the screen after the last one.
         recorded: the expected screen.
         live: the screen that was seen.
         box: left, top, right and bottom of the difference, in pixels; None where the sizes differ.
@@ -48,7 +48,7 @@ class Drift:
 
 
 def find_drift(step: int, recorded: Screenshot, live: Screenshot) -> Drift | None:
-    """Compare two screens; None if they are equal but for a blinking caret."""
+    """Compare two screens; None if they are equal apart from a blinking caret."""
     if same_but_caret(recorded.pixels, live.pixels):
         return None
     if recorded.size != live.size:
@@ -60,7 +60,7 @@ def find_drift(step: int, recorded: Screenshot, live: Screenshot) -> Drift | Non
 
 
 class DriftError(EnvironmentFailure):
-    """Raised when the screen does not come to match the recording; nothing further is executed."""
+    """Raised when the screen does not match the recording in time; nothing further is executed."""
 
     def __init__(self, drift: Drift) -> None:
         super().__init__(str(drift))
@@ -127,12 +127,7 @@ class AwaitRecordedScreens(EnvironmentWrapper):
 
 
 class ExactPolicy:
-    """Replies with the recorded steps, in order, as long as the screens match.
-
-    Args:
-        recording: the steps.
-        environment: tells whether the screen matches.
-    """
+    """Replies with the recorded steps, in order, as long as the environment's screens match."""
 
     def __init__(self, recording: Recording, environment: AwaitRecordedScreens) -> None:
         self._recording = recording

@@ -19,13 +19,8 @@ DIFF_NAME = "healed.json"
 def keep_healed(recording: Path, replay: Path, steps: tuple[ReplayStep, ...]) -> Path:
     """Copy a replay's run as the next version of its recording; nothing is overwritten.
 
-    Args:
-        recording: the recording's folder, such as ``login`` or ``login.v2``.
-        replay: the replay's folder.
-        steps: the outcome of each of its steps.
-
     Returns:
-        The new version's folder, such as ``login.v3``; ``healed.json`` in it says what changed.
+        The new version's folder, such as ``login.v3`` beside ``login.v2``; its ``healed.json`` says what changed.
 
     Raises:
         UsageError: the folder cannot be written.

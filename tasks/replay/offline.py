@@ -1,7 +1,7 @@
 """``replay --offline``: what a policy would do now on the recorded screens. Nothing is executed.
 
-Each step is asked with the recorded history before it, so that one different answer does not change the next:
-the regression test for a new model, prompt or dialect.
+Each step is predicted with the recorded history before it, so that one different reply does not change the
+next: a regression test for a new model, prompt or dialect.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class OfflineComparison:
     """One recorded step and what the policy would do now.
 
     Attributes:
-        step: of the recording.
-        agrees: whether it would do the same, points up to the tolerance.
+        step: index in the recording, from 0.
+        agrees: whether it would do the same, with points within the tolerance.
         kind: whether the actions are at least of the same kinds.
-        distance: how far points are off along an axis, in pixels; None where the actions differ otherwise.
-        recorded: what was done.
-        now: what would be done; empty for a reply that cannot be read.
+        distance: largest distance of points along an axis, in pixels; None where the actions differ otherwise.
+        recorded: the recorded actions.
+        now: the policy's actions; empty for a reply that cannot be read.
         error: why it cannot be read.
-        forwards: of the model, prefill included.
+        forwards: of the model, with prefill.
         seconds: of the model.
     """
 
@@ -49,16 +49,11 @@ def compare(
     recording: Recording,
     instruction: str,
     tolerance: float,
-    tell: Callable[[OfflineComparison], None] = lambda comparison: None,
+    on_step: Callable[[OfflineComparison], None] = lambda comparison: None,
 ) -> list[OfflineComparison]:
-    """Ask a policy about every recorded step.
+    """Ask a policy about every recorded step; ``on_step`` is called with each as it is done.
 
-    Args:
-        policy: whom to ask.
-        recording: its screens, and what was done.
-        instruction: the task.
-        tolerance: how far points may be off along an axis, as a share of the screenshot's longer side.
-        tell: called with each step as it is done.
+    ``tolerance`` is the largest distance of points along an axis, as a share of the screenshot's longer side.
     """
     policy.start()
     turns: list[Turn] = []
@@ -66,13 +61,13 @@ def compare(
     for step in recording.steps:
         context = Context(instruction, step.screen, tuple(turns))
         found.append(_compare(policy, context, step, tolerance * max(step.screen.size)))
-        tell(found[-1])
-        turns.append(Turn(step.screen, step.raw or _spoken(policy, context, step)))
+        on_step(found[-1])
+        turns.append(Turn(step.screen, step.raw or _as_reply(policy, context, step)))
     return found
 
 
 def _compare(policy: VerifyingPolicy, context: Context, step: RecordedStep, pixels: float) -> OfflineComparison:
-    """One forward where the policy would say the same words; its own reply where it would not."""
+    """One forward where the policy would write the same reply; its own reply where it would not."""
     forwards, seconds = 0, 0.0
     if step.raw:
         verdict = policy.verify(context, [ExpectedReply(step.raw)])
@@ -94,7 +89,7 @@ def _compare(policy: VerifyingPolicy, context: Context, step: RecordedStep, pixe
     return OfflineComparison(step.index, agrees, kind, distance, step.actions, now, None, forwards, seconds)
 
 
-def _spoken(policy: VerifyingPolicy, context: Context, step: RecordedStep) -> str:
+def _as_reply(policy: VerifyingPolicy, context: Context, step: RecordedStep) -> str:
     """A person's step as the policy would have written it."""
     try:
         return policy.expect(context, step.actions).raw

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,7 @@ from ..terminal.stop_chords import stop_chord_listener
 from .environment import ReplayOverrides
 from .exact import AwaitRecordedScreens, Drift, ExactPolicy
 from .healing import keep_healed
-from .variables import Substitution, refuse_marks, secret_names, secrets, substituted
+from .variables import refuse_marks, secret_names, secrets, substituted, substitution
 
 Mode = Literal["verify", "exact", "offline"]
 _LIMITS = Limits(repeats=8)
@@ -43,7 +44,7 @@ class ReplayRequest:
 
     directory: Path
     mode: Mode = "verify"
-    place: ReplayOverrides = field(default_factory=ReplayOverrides)
+    overrides: ReplayOverrides = field(default_factory=ReplayOverrides)
     model: str | None = None
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
@@ -55,12 +56,24 @@ class ReplayRequest:
 
 @dataclass(frozen=True)
 class PreparedReplay:
-    """A recording that may be executed: checked, its variables filled in, its secrets at hand."""
+    """A request whose recording may be executed: checked, with its variables filled in and its secrets read."""
 
+    request: ReplayRequest
     trajectory: Trajectory
     recording: Recording
     instruction: str
     secrets: dict[str, str]
+
+    @property
+    def model_name(self) -> str:
+        """The model that verifies: the one asked for, else the one that made the recording."""
+        made_by = self.trajectory.start.policy
+        return self.request.model or ("embedded" if made_by in ("person", "recording") else made_by)
+
+    def load_model(self) -> ModelPolicy:
+        """Load that model; raises ``MissingPartError`` or another ``UsageError`` if it cannot be used."""
+        dialect = self.trajectory.start.policy_settings.dialect if self.request.model is None else None
+        return load_policy(self.model_name, dialect=dialect)
 
 
 @dataclass(frozen=True)
@@ -131,28 +144,23 @@ class ReplayResult:
 
 
 def prepare(request: ReplayRequest, ask: Callable[[str], str] | None = None) -> PreparedReplay:
-    """Read and check everything before anything is executed.
-
-    Args:
-        request: which recording, and how.
-        ask: asks a person for a secret that is not in the environment.
+    """Read and check everything before anything is executed; ``ask`` prompts for secrets that are not set.
 
     Raises:
         TrajectoryError: the recording is not whole.
         UsageError: a variable or a secret is missing.
     """
     trajectory = Trajectory.load(request.directory)
-    substitute = Substitution(request.values, trajectory.start.variables)
+    substitute = substitution(request.values, trajectory.start.variables)
     filled = substituted(recording(trajectory), substitute)
     instruction = substitute(trajectory.start.instruction)
     if request.mode != "exact":
         refuse_marks(instruction)
     names = [] if request.mode == "offline" else secret_names(filled)
-    return PreparedReplay(trajectory, filled, instruction, secrets(names, os.environ, ask))
+    return PreparedReplay(request, trajectory, filled, instruction, secrets(names, os.environ, ask))
 
 
 def replay(
-    request: ReplayRequest,
     prepared: PreparedReplay,
     model: ModelPolicy | None = None,
     control: Control | None = None,
@@ -161,9 +169,8 @@ def replay(
     """Repeat a recording in a live environment; prints nothing.
 
     Args:
-        request: how.
-        prepared: the recording.
-        model: verifies it; by default ``load_model`` loads the one asked for.
+        prepared: the recording, and how to repeat it.
+        model: verifies it; by default ``PreparedReplay.load_model`` loads one.
         control: stops and pauses the replay.
         listeners: called with each event of the new trajectory.
 
@@ -172,44 +179,37 @@ def replay(
         EnvironmentFailure: the environment could not be started.
         TrajectoryError: the new run cannot be written.
     """
-    control = control or Control()
+    request = prepared.request
     verify = request.mode == "verify"
     if request.update and not verify:
         raise UsageError("an exact replay heals nothing; leave --update out, or let a model verify")
-    place = f"replay {request.directory.resolve().name}"
-    with run_folder(request.out, place, request.runs) as directory:
-        model = (model or load_model(request, prepared.trajectory)) if verify else None
-        result = _replay_in(directory, request, prepared, model, control, listeners)
+    with run_folder(request.out, f"replay {request.directory.resolve().name}", request.runs) as directory:
+        model = (model or prepared.load_model()) if verify else None
+        result = _replay_in(directory, prepared, model, control or Control(), listeners)
     if request.update and result.success and result.healed:
-        healed = keep_healed(request.directory, result.directory, tuple(result.steps))
-        return replace(result, updated=healed)
+        return replace(result, updated=keep_healed(request.directory, result.directory, tuple(result.steps)))
     return result
 
 
 def _replay_in(
     directory: Path,
-    request: ReplayRequest,
     prepared: PreparedReplay,
     model: ModelPolicy | None,
     control: Control,
     listeners: Iterable[Listener],
 ) -> ReplayResult:
-    place = request.place.of(prepared.trajectory, control, directory / "downloads")
-    with (
-        contextlib.closing(FillInSecrets(place, prepared.secrets)) as world,
-        stop_chord_listener(control, Chords(), place),
-    ):
+    request = prepared.request
+    run = partial(_episode, prepared, directory, control, listeners)
+    environment = request.overrides.make_environment(prepared.trajectory, control, directory / "downloads")
+    filled = FillInSecrets(environment, prepared.secrets)
+    with contextlib.closing(filled), stop_chord_listener(control, Chords(), environment):
         if model is not None:
             verifier = ReplayPolicy(model, prepared.recording, request.tolerance)
-            result = _episode(request, prepared, verifier, world, directory, listeners, control)
-            steps, drift = tuple(verifier.outcomes), None
+            result, steps, drift = run(verifier, filled), tuple(verifier.outcomes), None
         else:
-            regions = prepared.trajectory.start.environment_settings.redact or ()
-            redacted = [parse_region(text) for text in regions]
-            exact = AwaitRecordedScreens(world, prepared.recording, redacted, request.patience)
-            policy = ExactPolicy(prepared.recording, exact)
-            result = _episode(request, prepared, policy, exact, directory, listeners, control)
-            steps, drift = (), exact.drift
+            redacted = [parse_region(text) for text in prepared.trajectory.start.environment_settings.redact or ()]
+            exact = AwaitRecordedScreens(filled, prepared.recording, redacted, request.patience)
+            result, steps, drift = run(ExactPolicy(prepared.recording, exact), exact), (), exact.drift
     record = {
         "recording": str(request.directory.resolve()),
         "mode": request.mode,
@@ -224,7 +224,7 @@ def _replay_in(
 
 
 def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | None:
-    """Where a replay left the recording, with the screen that was expected kept beside the live one."""
+    """Where the screen differed from the recording; keeps the recorded screen beside the live one."""
     if drift is None:
         return None
     expected = directory / "screenshots" / f"{drift.recorded.digest}.png"
@@ -232,40 +232,22 @@ def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | N
     return {"step": drift.step, "expected": drift.recorded.digest, "live": drift.live.digest, "box": drift.box}
 
 
-def model_name(request: ReplayRequest, trajectory: Trajectory) -> str:
-    """The model that verifies."""
-    made_by = trajectory.start.policy
-    return request.model or ("embedded" if made_by in ("person", "recording") else made_by)
-
-
-def load_model(request: ReplayRequest, trajectory: Trajectory) -> ModelPolicy:
-    """The model that verifies: the one asked for, else the one that made the recording.
-
-    Raises:
-        MissingPartError: it is missing.
-        UsageError: it cannot be used.
-    """
-    dialect = trajectory.start.policy_settings.dialect if request.model is None else None
-    return load_policy(model_name(request, trajectory), dialect=dialect)
-
-
 def _episode(
-    request: ReplayRequest,
     prepared: PreparedReplay,
+    directory: Path,
+    control: Control,
+    listeners: Iterable[Listener],
     policy: Policy,
     environment: Environment,
-    directory: Path,
-    listeners: Iterable[Listener],
-    control: Control,
 ) -> RunResult:
-    recorded = prepared.trajectory.start
+    request, recorded = prepared.request, prepared.trajectory.start
     return run_episode(
         policy,
         environment,
         prepared.instruction,
         directory,
         name=recorded.environment,
-        seed=recorded.seed if request.place.seed is None else request.place.seed,
+        seed=recorded.seed if request.overrides.seed is None else request.overrides.seed,
         limits=replace(_LIMITS, steps=2 * len(prepared.recording.steps) + 10),
         control=control,
         listeners=listeners,
@@ -273,6 +255,6 @@ def _episode(
         environment_settings=recorded.environment_settings,
         variables={**recorded.variables, **request.values},
         replayed=Replayed(str(request.directory), request.mode),
-        own_task_first=request.place.changed,
+        own_task_first=request.overrides.changed,
         report=False,
     )

@@ -1,9 +1,9 @@
-"""Variables of a recording: what was said in it about one case, said about another.
+"""Variables of a recording: repeat it with other values than it was recorded with.
 
-Two kinds of text are marked. ``{{name}}`` stands for itself, such as a password that was never recorded; and
-a run that was given ``--set name=value`` remembers which value it used, wherever that was typed or asked for.
-A value from the command line is written into the recording before it is repeated. A secret is not: it comes
-from the environment (``SACCADE_SECRET_NAME``) or a prompt, and goes nowhere but to the keyboard.
+``{{name}}`` marks text that was never recorded, such as a password. A run that was given ``--set name=value``
+records the value, which can be replaced wherever it was typed or is part of the task. A value from the command
+line is written into the recording before it is repeated. A secret is not: it comes from the environment
+(``SACCADE_SECRET_NAME``) or a prompt, and goes only to the keyboard.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ...actions.errors import UsageError
-from ...actions.schema import Action, Type
+from ...actions.schema import Type
 from ...agent.replay.recording import MARK, RecordedStep, Recording
 
 PREFIX = "SACCADE_SECRET_"
@@ -37,68 +37,45 @@ def parse_settings(given: Iterable[str]) -> dict[str, str]:
     return values
 
 
-class Substitution:
-    """Puts values where a recording has marks.
-
-    Args:
-        values: by name.
-        recorded: the values that the recording was made with, by name.
-    """
-
-    def __init__(self, values: Mapping[str, str], recorded: Mapping[str, str]) -> None:
-        self._marks = {f"{{{{{name}}}}}": value for name, value in values.items()}
-        self._marks |= {recorded[name]: value for name, value in values.items() if recorded.get(name)}
-
-    def __call__(self, text: str) -> str:
-        """The text with values in it."""
-        if not self._marks:
-            return text
-        longest_first = sorted(self._marks, key=len, reverse=True)
-        pattern = "|".join(map(re.escape, longest_first))
-        return re.sub(pattern, lambda match: self._marks[match.group()], text)
+def substitution(values: Mapping[str, str], recorded: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that puts values, by name, into a text: for its marks, and for the values as recorded."""
+    marks = {f"{{{{{name}}}}}": value for name, value in values.items()}
+    marks |= {recorded[name]: value for name, value in values.items() if recorded.get(name)}
+    pattern = "|".join(map(re.escape, sorted(marks, key=len, reverse=True)))
+    return lambda text: re.sub(pattern, lambda match: marks[match.group()], text) if marks else text
 
 
 def substituted(recording: Recording, substitute: Callable[[str], str]) -> Recording:
-    """A recording with its typed texts, and its replies, changed."""
+    """A recording whose typed texts, and the replies that typed them, are changed."""
     return replace(recording, steps=tuple(_changed(step, substitute) for step in recording.steps))
 
 
 def _changed(step: RecordedStep, substitute: Callable[[str], str]) -> RecordedStep:
-    actions = tuple(_typed(action, substitute) for action in step.actions)
+    actions = tuple(
+        action.model_copy(update={"text": substitute(action.text)}) if isinstance(action, Type) else action
+        for action in step.actions
+    )
     return replace(step, raw=substitute(step.raw), actions=actions) if actions != step.actions else step
 
 
-def _typed(action: Action, substitute: Callable[[str], str]) -> Action:
-    return action.model_copy(update={"text": substitute(action.text)}) if isinstance(action, Type) else action
-
-
 def refuse_marks(instruction: str) -> None:
-    """See that a task has no marks left: a model cannot be told a secret.
-
-    Raises:
-        UsageError: it has one.
-    """
+    """Raise ``UsageError`` if the task has a mark left: a model must not get a secret."""
     if left := MARK.search(instruction):
         name = left.group(1)
         raise UsageError(f"the task asks for {{{{{name}}}}}; give it with --set {name}=VALUE")
 
 
 def secret_names(recording: Recording) -> list[str]:
-    """Names that are still marked in what is typed, in the order in which they come."""
+    """Names that are still marked in typed texts, in order."""
     texts = [action.text for step in recording.steps for action in step.actions if isinstance(action, Type)]
     return list(dict.fromkeys(name for text in texts for name in MARK.findall(text)))
 
 
 def secrets(names: Iterable[str], environ: Mapping[str, str], ask: Ask | None) -> dict[str, str]:
-    """The secrets of a recording, from the environment or from a person.
-
-    Args:
-        names: which.
-        environ: where ``SACCADE_SECRET_NAME`` is looked up.
-        ask: prompts a person without showing what they type; None if nobody is there.
+    """The secrets of a recording by name, from ``environ`` or from a person, whom ``ask`` prompts without echo.
 
     Raises:
-        UsageError: one is not to be had.
+        UsageError: one is not set, and there is nobody to ask.
     """
     found: dict[str, str] = {}
     for name in names:

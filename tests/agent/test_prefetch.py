@@ -76,7 +76,7 @@ def test_a_right_guess_leaves_nothing_but_the_last_token(
     asked = context(shoot(1))
     expected = raw(patient, asked)
     count = forwards(eager)
-    eager.read_ahead(asked)
+    eager.prefetch(asked)
     eager._prefill._thread.join()  # type: ignore[union-attr]
     encoded, read = count()
     assert encoded == 1
@@ -91,7 +91,7 @@ def test_a_right_guess_leaves_nothing_but_the_last_token(
 def test_a_wrong_guess_changes_no_answer(policies: tuple[LocalPolicy, LocalPolicy], shoot: Shoot) -> None:
     patient, eager = policies
     for number in range(4):
-        eager.read_ahead(context(shoot(10 + number)))
+        eager.prefetch(context(shoot(10 + number)))
         asked = context(shoot(number))
         assert raw(eager, asked) == raw(patient, asked)
         assert "ahead" not in eager.last_usage.timings
@@ -140,7 +140,7 @@ class Eager(ScriptedPolicy):
         self.ahead: list[Context] = []
         self.asked: list[Context] = []
 
-    def read_ahead(self, context: Context) -> None:
+    def prefetch(self, context: Context) -> None:
         self.ahead.append(context)
 
     def predict(self, context: Context) -> Prediction:

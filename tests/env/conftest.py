@@ -12,6 +12,7 @@ import pytest
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob_pages import ALONE
+from saccade.env.browser.options import BrowserOptions
 
 
 class Site:
@@ -72,7 +73,7 @@ def open_page(chromium: Chromium, site: Site) -> Iterator[Callable[..., BrowserE
 
     def open_(html: str, **options: object) -> BrowserEnvironment:
         url = site.page("/page", html)
-        environment = BrowserEnvironment(url, chromium=chromium, **options)
+        environment = BrowserEnvironment(url, BrowserOptions(**options), chromium=chromium)
         opened.append(environment)
         environment.reset()
         return environment

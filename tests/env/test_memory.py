@@ -155,7 +155,7 @@ class Broken(MemoryEnvironment):
             return replace(result, terminated=True)
         if self.flaw == "acts anyway" and result.error:
             self._screens = {"one": MemoryScreen("changed", field=Rectangle(0, 20, 300, 200))}
-            return replace(result, observation=self._look())
+            return replace(result, observation=self._observe())
         return replace(result, reward=None) if self.flaw == "no reward" else result  # type: ignore[arg-type]
 
     @property

@@ -200,7 +200,7 @@ def test_a_person_is_silent_and_the_last_step_is_the_end(recorded: Recording, re
     silent = Recording(
         tuple(replace(step, raw="", thought="") for step in recorded.steps[:3]),
         recorded.steps[3].screen,
-        says_done=False,
+        ends_itself=False,
     )
     end, policy, seer, _ = repeat(pages(), silent)
     assert (end.end, end.message) == ("finished", "the recording is at its end")

@@ -12,6 +12,7 @@ from saccade.agent.policy import ScriptedPolicy
 from saccade.agent.training.jobs import INSTRUCTIONS, JobResult, Kind, do_job, page, write_job
 from saccade.agent.training.rendering import open_page
 from saccade.env.browser.environment import BrowserEnvironment
+from saccade.env.browser.options import BrowserOptions
 
 PAGES, SEED = 4, 4
 RIGHT = "(() => {const r = document.querySelector('button[onclick]').getBoundingClientRect();"
@@ -42,7 +43,7 @@ def test_first_tries_and_ends_are_counted(tmp_path: Path, kind: Kind) -> None:
         JobResult(PAGES, 0, ended=False, finished=False): ["Action: dance()"] + [nowhere] * 5,
     }
     address = write_job(tmp_path, kind, PAGES, SEED)
-    with BrowserEnvironment(address, viewport=Size(160, 210), allow_file=True) as environment:
+    with BrowserEnvironment(address, BrowserOptions(viewport=Size(160, 210), allow_file=True)) as environment:
         for outcome, replies in scripts.items():
             assert do_job(ScriptedPolicy(replies), environment, INSTRUCTIONS[kind], PAGES) == outcome
 

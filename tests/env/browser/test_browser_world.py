@@ -20,6 +20,7 @@ from saccade.actions.schema import Action, Click, DoubleClick, KeyDown, LongPres
 from saccade.env.browser.chromium import PROGRAMS, Chromium, find_browser
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob_pages import ALONE
+from saccade.env.browser.options import BrowserOptions
 from saccade.env.check import check_environment
 from saccade.perception.observation import Screenshot
 
@@ -153,7 +154,7 @@ def test_no_page_gets_to_a_file(open_page: OpenPage, site: object, secret: Path,
 
 
 def test_files_open_where_they_are_allowed(chromium: Chromium, secret: Path) -> None:
-    with BrowserEnvironment(secret.as_uri(), allow_file=True, chromium=chromium) as environment:
+    with BrowserEnvironment(secret.as_uri(), BrowserOptions(allow_file=True), chromium=chromium) as environment:
         environment.reset()
         assert title(environment) == "secret"
     with (
@@ -254,7 +255,7 @@ def test_a_crashed_page_is_a_failure_and_a_reset_helps(open_page: OpenPage) -> N
 
 def test_a_browser_that_hangs_is_ended_and_started_again(site: object) -> None:
     address = site.page("/hang", f"<div style='{WHOLE}' onclick='for (;;);'></div>")  # type: ignore[attr-defined]
-    with BrowserEnvironment(address, patience=5.0) as environment:
+    with BrowserEnvironment(address, BrowserOptions(patience=5.0)) as environment:
         environment.reset()
         with pytest.raises(EnvironmentFailure, match="did not answer"):
             environment.step(THERE)
@@ -265,7 +266,7 @@ def test_a_browser_that_hangs_is_ended_and_started_again(site: object) -> None:
 
 def test_the_contract_is_kept(chromium: Chromium, site: object) -> None:
     address = site.page("/contract", "<h1>contract")  # type: ignore[attr-defined]
-    environment = BrowserEnvironment(address, chromium=chromium, viewport=Size(320, 200))
+    environment = BrowserEnvironment(address, BrowserOptions(viewport=Size(320, 200)), chromium=chromium)
     assert check_environment(environment) == []
     with pytest.raises(EnvironmentFailure, match="closed"):
         environment.reset()

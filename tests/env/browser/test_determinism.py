@@ -12,6 +12,7 @@ from saccade.actions.schema import Click
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.determinism import HAR_NAME, DeterminismSettings
 from saccade.env.browser.environment import BrowserEnvironment
+from saccade.env.browser.options import BrowserOptions
 from saccade.perception.observation import Observation
 
 NOW = 1_700_000_000.0
@@ -32,7 +33,8 @@ Visit = Callable[..., list[Observation]]
 @pytest.fixture
 def visit(chromium: Chromium, site: object) -> Visit:
     def go(determinism: DeterminismSettings | None, url: str) -> list[Observation]:
-        with BrowserEnvironment(url, chromium=chromium, viewport=Size(400, 200), determinism=determinism) as world:
+        options = BrowserOptions(viewport=Size(400, 200), determinism=determinism)
+        with BrowserEnvironment(url, options, chromium=chromium) as world:
             return [world.reset(), world.step(LOAD).observation]
 
     return go

@@ -10,8 +10,7 @@ import pytest
 
 from places import ROOT
 from saccade.actions.schema import Action
-from saccade.env.trajectory.events import SCHEMA_VERSION, Event, StartEvent
-from saccade.env.trajectory.json_schema import json_schema
+from saccade.env.trajectory.events import SCHEMA_VERSION, Event, StartEvent, json_schema
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, event_line, parse_events, read_events
 from saccade.env.trajectory.upgrade import UPGRADES
 
@@ -55,7 +54,7 @@ def test_the_newest_recording_holds_every_event_and_action_and_is_written_as_it_
 
 
 def test_the_schema_in_the_documentation_is_up_to_date() -> None:
-    """To write it anew: ``json_schema()`` of ``saccade.env.trajectory.json_schema``."""
+    """To write it anew: ``json_schema()`` of ``saccade.env.trajectory.events``."""
     assert SCHEMA.read_text(encoding="utf-8") == json_schema()
 
 

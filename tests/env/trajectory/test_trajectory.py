@@ -290,7 +290,7 @@ def test_a_missing_screenshot_is_named(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(TrajectoryError) as caught:
         loaded.check()
-    assert str(caught.value) == f"{path}: screenshot of step 0 is unreadable: No such file or directory"
+    assert str(caught.value) == f"{path}: the screenshot of step 1 is unreadable: No such file or directory"
 
 
 def test_a_changed_screenshot_is_noticed(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_changed_screenshot_is_noticed(tmp_path: Path) -> None:
     pixels = loaded.screenshot(seen).pixels.copy()
     pixels[5, 5, 0] ^= 1
     loaded.image_path(seen).write_bytes(Screenshot(pixels).png())
-    with pytest.raises(TrajectoryError, match="step 0 was changed after recording"):
+    with pytest.raises(TrajectoryError, match="step 1 was changed after recording"):
         loaded.check()
 
 
@@ -308,7 +308,7 @@ def test_a_changed_size_is_noticed(tmp_path: Path) -> None:
     lines = lines_of(tmp_path)
     lines[1]["size"] = [640, 400]
     rewrite(tmp_path, lines)
-    with pytest.raises(TrajectoryError, match="step 0 was changed after recording"):
+    with pytest.raises(TrajectoryError, match="step 1 was changed after recording"):
         Trajectory.load(tmp_path).check()
 
 

@@ -20,7 +20,7 @@ from saccade.env.trajectory.events import ActionEvent, EndEvent, EnvironmentSett
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from saccade.tasks.cli.app import app
 from saccade.tasks.replay.replay import RECORD_NAME
-from saccade.tasks.replay.variables import Substitution, parse_settings, refuse_marks, secrets
+from saccade.tasks.replay.variables import parse_settings, refuse_marks, secrets, substitution
 
 Command = Callable[..., dict[str, Any]]
 BUTTON = "<button style='position:absolute;left:{0}px;top:{0}px' onclick='document.title=1'>Press</button>"
@@ -242,9 +242,9 @@ def test_settings_are_names_and_values() -> None:
 
 
 def test_marks_and_recorded_values_are_replaced() -> None:
-    substitute = Substitution({"city": "Rome", "who": "Bo"}, {"city": "Paris"})
+    substitute = substitution({"city": "Rome", "who": "Bo"}, {"city": "Paris"})
     assert substitute("From Paris, {{who}} to {{who}} and {{left}}") == "From Rome, Bo to Bo and {{left}}"
-    assert Substitution({}, {"city": "Paris"})("Paris") == "Paris"
+    assert substitution({}, {"city": "Paris"})("Paris") == "Paris"
 
 
 def test_secrets_come_from_the_environment_or_a_person() -> None:

@@ -431,9 +431,9 @@ def test_a_missing_and_a_changed_screenshot_say_why(tmp_path: Path, viewer: View
     run.image_path(run.steps[1].observation).write_bytes(run.image_path(run.steps[2].observation).read_bytes())
     page = viewer.open(write_report(run))
     assert page.inner_text("#stage .missing").startswith("screenshots/")
-    assert "screenshot of step 0 is unreadable: No such file" in page.inner_text("#stage .missing")
+    assert "screenshot of step 1 is unreadable: No such file" in page.inner_text("#stage .missing")
     page.keyboard.press("ArrowRight")
-    assert "screenshot of step 1 was changed after recording" in page.inner_text("#stage .missing")
+    assert "screenshot of step 2 was changed after recording" in page.inner_text("#stage .missing")
     page.keyboard.press("ArrowRight")
     assert page.locator("#stage img").count() == 1
 
