@@ -21,14 +21,9 @@ from .prefetch import Prefetcher
 
 
 class Agent:
-    """Runs a policy in an environment until it is done or a limit is reached.
+    """Runs a policy in an environment, which was reset, until it is done or a limit is reached.
 
-    Args:
-        policy: decides.
-        environment: executes; must have been reset.
-        limits: when to stop.
-        clock: seconds since the epoch.
-        control: lets a person pause and stop the run; the environment needs the same one.
+    ``control`` lets a person pause and stop the run; the environment needs the same one.
     """
 
     def __init__(
@@ -117,10 +112,7 @@ class Agent:
         return prediction
 
     def _act(self, episode: Episode, actions: tuple[Action, ...]) -> str | None:
-        """Execute actions in order up to the first that has no effect; returns the reason.
-
-        While the last one settles, the policy may prefill the next prompt.
-        """
+        """Execute actions up to the first that has no effect; returns the reason. During the last, prefetch."""
         for left, action in zip(range(len(actions) - 1, -1, -1), actions, strict=True):
             if isinstance(action, Finished):
                 episode.acted(action)

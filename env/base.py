@@ -15,7 +15,7 @@ Preview = Callable[[Screenshot], None]
 
 @dataclass(frozen=True)
 class StepResult:
-    """What an action led to.
+    """The result of an action.
 
     Attributes:
         observation: the screen after it settled.
@@ -36,10 +36,7 @@ class StepResult:
 
 @runtime_checkable
 class Environment(Protocol):
-    """A place to act in. ``env.check.check_environment`` tests an implementation against this text.
-
-    The pointer, the keyboard and the screen behind one environment belong to it alone.
-    """
+    """A screen to act on, with a pointer and keyboard of its own; ``env.check.check_environment`` tests one."""
 
     @property
     def instruction(self) -> str | None:
@@ -78,12 +75,7 @@ class SupportsPreview(Protocol):
 
 
 class Verdict(NamedTuple):
-    """How an episode is judged.
-
-    Attributes:
-        reward: on top of what its steps earned.
-        success: whether the task is solved.
-    """
+    """How an episode is judged; ``reward`` is added to the rewards of its steps."""
 
     reward: float
     success: bool
@@ -94,11 +86,4 @@ class SupportsVerdict(Protocol):
     """An environment whose task is judged once, when the episode is over, and not at each step."""
 
     def judge(self, last: Action | None) -> Verdict:
-        """Judge the final state; called once, after the last ``step``.
-
-        Args:
-            last: the policy's last action, which may be the one that ended the episode.
-
-        Raises:
-            EnvironmentFailure: it cannot be judged.
-        """
+        """Judge the final state after the ``last`` action; raises ``EnvironmentFailure`` if that is impossible."""

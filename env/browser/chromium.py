@@ -16,8 +16,8 @@ from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 
-# Partial raster draws into half of an old tile, which rounds blended edges differently now and then: two
-# pictures of equal screens would not be equal.
+# Partial raster draws into half of an old tile, which sometimes rounds blended edges differently: two
+# screenshots of equal screens would not be equal.
 FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -40,21 +40,16 @@ def find_browser(
     bundled: str | None = None,
     which: Callable[[str], str | None] = shutil.which,
 ) -> Path:
-    """The Chromium to start: ``$SACCADE_BROWSER``, Playwright's own, else one on the search path.
-
-    Args:
-        environ: where ``SACCADE_BROWSER`` is looked up.
-        bundled: where Playwright would keep its own.
-        which: finds a program on the search path.
+    """The Chromium to start: ``$SACCADE_BROWSER``, Playwright's own (``bundled``), else one on the search path.
 
     Raises:
-        MissingPartError: there is none, or ``SACCADE_BROWSER`` names no file.
+        MissingPartError: none is installed, or ``SACCADE_BROWSER`` names no file.
     """
     chosen = environ.get("SACCADE_BROWSER")
     if chosen:
         found = which(chosen) or chosen
         if not Path(found).is_file():
-            raise MissingPartError(f"SACCADE_BROWSER is {chosen}, which is no program; correct it or unset it")
+            raise MissingPartError(f"SACCADE_BROWSER is {chosen}, which is not a program; correct it or unset it")
         return Path(found)
     if bundled and Path(bundled).is_file():
         return Path(bundled)
@@ -62,47 +57,41 @@ def find_browser(
         if path := which(program):
             return Path(path)
     raise MissingPartError(
-        "no Chromium here; run `apt install chromium` or `playwright install chromium`, or set SACCADE_BROWSER to one"
+        "no Chromium is installed; run `apt install chromium` or `playwright install chromium`, or set SACCADE_BROWSER"
     )
 
 
 class _Driver:
-    """Playwright's driver process, shared by all browsers of one thread.
+    """Playwright's driver process, shared by all browsers of one thread: Playwright allows one in a thread."""
 
-    Playwright allows one ``sync_playwright`` per thread, so the lease has to be kept per thread.
-    """
-
-    _leases = threading.local()
+    _of_thread = threading.local()
 
     @classmethod
     def acquire(cls) -> Playwright:
-        count: int = getattr(cls._leases, "count", 0)
-        if count == 0:
+        users: int = getattr(cls._of_thread, "users", 0)
+        if users == 0:
             try:
-                cls._leases.playwright = sync_playwright().start()
+                cls._of_thread.playwright = sync_playwright().start()
             except Error as error:
                 raise UsageError(
                     "a browser environment cannot run inside an asyncio loop; run it in a thread of its own"
                 ) from error
-        cls._leases.count = count + 1
-        playwright: Playwright = cls._leases.playwright
+        cls._of_thread.users = users + 1
+        playwright: Playwright = cls._of_thread.playwright
         return playwright
 
     @classmethod
     def release(cls) -> None:
-        cls._leases.count -= 1
-        if cls._leases.count == 0:
-            cls._leases.playwright.stop()
-            del cls._leases.playwright
+        cls._of_thread.users -= 1
+        if cls._of_thread.users == 0:
+            cls._of_thread.playwright.stop()
+            del cls._of_thread.playwright
 
 
 class Chromium:
     """One running browser; several environments of a thread may share it.
 
-    Args:
-        headless: without a window.
-        flags: further command-line flags.
-        executable: the program; by default ``find_browser``'s.
+    ``flags`` are further command-line flags; ``executable`` is the one that ``find_browser`` finds by default.
 
     Raises:
         MissingPartError: there is no browser, or no display for a window.
@@ -110,7 +99,8 @@ class Chromium:
     """
 
     def __init__(self, *, headless: bool = True, flags: tuple[str, ...] = (), executable: Path | None = None) -> None:
-        if not headless and sys.platform == "linux" and not _display_is_set():
+        shown = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if not headless and not shown:
             raise MissingPartError("a browser window needs a display; leave --headed out, or start one with `xvfb-run`")
         playwright = _Driver.acquire()
         self._browser: Browser | None = None
@@ -123,7 +113,7 @@ class Chromium:
 
     @property
     def running(self) -> bool:
-        """Whether it can be asked for pages."""
+        """Whether it can open pages."""
         return self._browser is not None and self._browser.is_connected()
 
     @property
@@ -143,11 +133,7 @@ class Chromium:
             raise EnvironmentFailure(f"the browser is gone: {first_line(error)}") from error
 
     def process_id(self) -> int:
-        """The browser's process number, for a watchdog.
-
-        Raises:
-            EnvironmentFailure: the browser is gone.
-        """
+        """The browser's process number, for a watchdog."""
         session = self._live().new_browser_cdp_session()
         processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
         session.detach()
@@ -160,7 +146,7 @@ class Chromium:
             return
         try:
             browser.close()
-        except Error:  # it had gone already: closing has nothing left to do
+        except Error:  # it had crashed
             pass
         finally:
             _Driver.release()
@@ -194,7 +180,3 @@ def _launch(playwright: Playwright, executable: Path, headless: bool, flags: tup
     except Error as error:
         display = "" if headless else f"; is the display {os.environ.get('DISPLAY')} still there?"
         raise EnvironmentFailure(f"{executable} does not start: {first_line(error)}{display}") from error
-
-
-def _display_is_set() -> bool:
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

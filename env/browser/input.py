@@ -25,18 +25,15 @@ class PageInput:
     Args:
         page: the page.
         devtools: its DevTools session.
-        rest: assumed position of the pointer before its first move.
+        start: assumed position of the pointer before its first move.
         sleep: lets time pass while a button is held.
         control: checked before every event that is not a release.
     """
 
-    def __init__(
-        self, page: Page, devtools: CDPSession, rest: Point, sleep: Sleep, control: Control | None = None
-    ) -> None:
-        control = control or Control()
+    def __init__(self, page: Page, devtools: CDPSession, start: Point, sleep: Sleep, control: Control) -> None:
         self._check = control.check
         self._mouse = page.mouse
-        self._rest = self._position = rest
+        self._start = self._position = start
         self._sleep = sleep
         self._held: set[Button] = set()
         self.keyboard = Keyboard(page.keyboard, devtools, control.check)
@@ -96,7 +93,7 @@ class PageInput:
         """Release everything and move the pointer away, for a new episode in the same profile."""
         self.release_all()
         self._mouse.move(away.x, away.y)
-        self._position = self._rest
+        self._position = self._start
 
     def release_all(self) -> None:
         """Release all held buttons and keys."""
@@ -106,7 +103,7 @@ class PageInput:
 
 
 def _path(start: Point, end: Point) -> list[Point]:
-    """Where a drag leads after its start."""
+    """The points of a drag after its start."""
     across, down = end.x - start.x, end.y - start.y
     begin = start
     if abs(across) + abs(down) > 2 * _NUDGE:

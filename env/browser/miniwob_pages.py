@@ -10,12 +10,12 @@ from typing import Any
 from ...actions.errors import MissingPartError, UnknownTaskError
 from ...actions.geometry import Size
 
-# FlightWoB reads its pages through a frame, which file:// pages may do only with this flag.
+# FlightWoB loads its pages in a frame, which file:// pages may do only with this flag.
 FLAGS = ("--allow-file-access-from-files",)
 
-# Chromium's compositor then draws as soon as it is asked to: a picture of a page at rest takes 8 ms instead
-# of 22. It draws for nothing meanwhile, too, so it is for a page that has a core to itself: where episodes
-# share the machine, each of them waits longer for a core than it gains.
+# Chromium's compositor then draws as soon as it is asked to: a screenshot of a stable page takes 8 ms instead
+# of 22. It also draws when nothing changes, so this is for a page that has a core of its own: where episodes
+# share the machine, each waits longer for a core than it gains.
 ALONE = (*FLAGS, "--disable-frame-rate-limit")
 
 
@@ -34,7 +34,7 @@ def flight_tasks() -> list[str]:
 
 
 def window_of(task: str) -> Size:
-    """The viewport a task is published for, in CSS pixels."""
+    """The viewport that a task is published for, in CSS pixels."""
     return Size(600, 800) if task.startswith("flight.") else Size(500, 320)
 
 

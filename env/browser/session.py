@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Error, Page, Route
+from playwright.sync_api import Error, Page, Route
 
 from ...actions import schema
 from ...actions.errors import EnvironmentFailure, Stopped
@@ -30,12 +30,7 @@ _POLLING = 5.0
 
 
 class BrowserSession:
-    """A fresh profile of a running browser.
-
-    Args:
-        chromium: the browser.
-        options: how the profile is set up.
-    """
+    """A fresh profile of a running browser."""
 
     def __init__(self, chromium: Chromium, options: BrowserOptions) -> None:
         self._options = options
@@ -59,11 +54,15 @@ class BrowserSession:
             options.determinism.prepare(self._context)
         self._sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
         self._tabs = Tabs(self._context, options, self._sleep)
-        self._prepare(self._context)
+        self._context.on("dialog", self._dialogs.handle)
+        self._context.on("page", lambda page: page.on("download", self._downloads.handle))
+        self._traffic.watch(self._context)
+        if not options.allow_file:
+            self._context.route(FILE_ADDRESS, self._refuse_file)
 
     @property
     def usable(self) -> bool:
-        """Whether it has exactly one page, alive: then a new episode may start in it."""
+        """Whether it has exactly one page, which has not crashed: then a new episode may start in it."""
         return self._alive() and len(self._tabs) == 1 and not self._tabs.front.crashed
 
     @property
@@ -72,31 +71,19 @@ class BrowserSession:
         return self._tabs.front.page
 
     def open(self, address: str) -> None:
-        """Open the first page.
-
-        Raises:
-            EnvironmentFailure: it cannot be opened.
-        """
+        """Open the first page; raises ``EnvironmentFailure`` if it cannot be opened."""
         with self.answering(self._options.patience):
             problem = self._goto(address)
         if problem:
             raise EnvironmentFailure(problem)
 
     def evaluate(self, script: str, argument: Any = None) -> Any:
-        """Run a script in the page in front: for an environment's own bookkeeping, never for a policy.
-
-        Raises:
-            EnvironmentFailure: the page is gone or does not answer.
-        """
+        """Run a script in the page in front: for an environment's own use, never for a policy."""
         with self.answering(self._options.patience):
             return self.page.evaluate(script, argument)
 
     def wait_for(self, condition: str) -> None:
-        """Wait until a script's result is true.
-
-        Raises:
-            EnvironmentFailure: it does not become true within the time for a navigation.
-        """
+        """Wait until a script's result is true; ``EnvironmentFailure`` if it takes longer than a navigation may."""
         with self.answering(self._options.patience):
             longest = self._options.limits.navigation * 1000
             self.page.wait_for_function(condition, timeout=longest, polling=_POLLING)
@@ -198,13 +185,6 @@ class BrowserSession:
     def _show_preview(self) -> None:
         if self.preview is not None:
             self.preview(self._tabs.front.camera.grab())
-
-    def _prepare(self, context: BrowserContext) -> None:
-        context.on("dialog", self._dialogs.handle)
-        context.on("page", lambda page: page.on("download", self._downloads.handle))
-        self._traffic.watch(context)
-        if not self._options.allow_file:
-            context.route(FILE_ADDRESS, self._refuse_file)
 
     def _refuse_file(self, route: Route) -> None:
         self._noted.append(f"refused: {route.request.url}")
