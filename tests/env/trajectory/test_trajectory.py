@@ -324,7 +324,7 @@ def test_a_damaged_screenshot_is_an_error_of_ours_wherever_it_is_damaged(tmp_pat
         try:
             shown = loaded.screenshot(seen)
         except TrajectoryError as error:
-            assert "step 0" in str(error)  # noqa: PT017
+            assert "step 1" in str(error)  # noqa: PT017
         else:
             assert shown.digest == seen.screenshot
 
@@ -335,7 +335,7 @@ def test_a_digest_that_is_none_is_an_error_of_ours(tmp_path: Path, digest: str) 
     lines = lines_of(tmp_path)
     lines[1]["screenshot"] = digest
     rewrite(tmp_path, lines)
-    with pytest.raises(TrajectoryError, match="step 0"):
+    with pytest.raises(TrajectoryError, match="step 1"):
         Trajectory.load(tmp_path).check()
 
 
