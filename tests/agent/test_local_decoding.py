@@ -22,7 +22,7 @@ from saccade.agent.decoding.policy_drafters import METHODS, parse_methods
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.env.trajectory.events import PredictionEvent, Usage
-from saccade.perception.observation import Observation, Screenshot
+from saccade.perception.observation import Screenshot
 from saccade.tasks.bench.decoding import bench_decoding
 from saccade.tasks.terminal.narrator import Narrator, print_decoding
 
@@ -141,7 +141,7 @@ class Silent:
 def test_a_draft_model_with_other_tokens_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
     directory = tiny_checkpoint(checkpoint.family, tmp_path / "other")
     byte_level_tokenizer(320, {"<|im_end|>": 300}).save_pretrained(directory)
-    with pytest.raises(UsageError, match="other tokens"):
+    with pytest.raises(UsageError, match="another tokenizer"):
         LocalPolicy(checkpoint, decoding=f"draft:{directory}")
     with pytest.raises(MissingPartError):
         LocalPolicy(checkpoint, decoding=f"draft:{tmp_path / 'nothing'}")
@@ -180,7 +180,7 @@ def test_the_benchmark_measures_every_method(
     tiny_directories: dict[Any, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    screens = [Context(f"Press {n}.", Observation(Screenshot(shot), 0.0)) for n, shot in enumerate(noise)]
+    screens = [Context(f"Press {n}.", Screenshot(shot)) for n, shot in enumerate(noise)]
     result = bench_decoding(str(tiny_directories["qwen3_vl"]), rounds=1, screens=screens)
     assert list(result) == ["baseline", "prompts", "methods", "episodes"]
     assert (result["baseline"], result["prompts"]) == ("transformers.generate", 3)
