@@ -186,11 +186,13 @@ def _unless_interrupted(result: Result, control: Control) -> Result:
 
 
 def _refuse_event_loop() -> None:
+    # Playwright's synchronous API leaves its loop marked as running between calls; only a task is a caller's own loop.
     try:
-        asyncio.get_running_loop()
+        inside = asyncio.current_task() is not None
     except RuntimeError:
-        return
-    raise UsageError("an event loop is running in this thread; use await saccade.arun(...)")
+        inside = False
+    if inside:
+        raise UsageError("an event loop is running in this thread; use await saccade.arun(...)")
 
 
 @contextmanager

@@ -10,13 +10,17 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 import saccade
 from places import ROOT, SOURCE
 from saccade.agent.policy import Context, Prediction
+from saccade.env.browser.chromium import Chromium
 from saccade.env.trajectory.events import Event
 from saccade.tasks.commands.run import RunRequest
 from saccade.tasks.evaluation.records import EpisodeRecord
@@ -24,6 +28,7 @@ from saccade.tasks.models.source import ScriptedSource
 
 TASK = "Click button ONE."
 WORLD = "miniwob:click-test-2"
+T = TypeVar("T")
 DONE = ["Thought: I wait.\nAction: wait()", "Action: finished(content='seen enough')"]
 
 
@@ -223,6 +228,19 @@ print([result.success for result in asyncio.run(main())])
     assert len(list((tmp_path / "runs").iterdir())) == 4
 
 
+def in_event_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run it in a thread of its own: in this one, browsers of other tests keep Playwright's loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, main).result()
+
+
+def test_beside_a_browser_of_playwright(tmp_path: Path) -> None:
+    with Chromium():
+        assert asyncio.get_running_loop().is_running()
+        result = saccade.run(env="memory", model=saccade.ScriptedPolicy(DONE), out=tmp_path)
+    assert result.end.end == "finished"
+
+
 def test_the_event_loop_goes_on_during_a_run(tmp_path: Path) -> None:
     policy = Blocking()
 
@@ -232,7 +250,7 @@ def test_the_event_loop_goes_on_during_a_run(tmp_path: Path) -> None:
         policy.go_on.set()
         return await running
 
-    assert asyncio.run(main()).answer == "seen enough"
+    assert in_event_loop(main()).answer == "seen enough"
 
 
 def test_cancelling_stops_the_run_tidily(tmp_path: Path) -> None:
@@ -246,7 +264,7 @@ def test_cancelling_stops_the_run_tidily(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
 
-    asyncio.run(main())
+    in_event_loop(main())
     trajectory = saccade.Trajectory.load(tmp_path)
     assert trajectory.end is not None
     assert (trajectory.end.end, trajectory.end.message) == ("interrupted", "cancelled")
@@ -268,7 +286,7 @@ def test_a_policy_runs_one_episode_at_a_time(tmp_path: Path) -> None:
         policy.go_on.set()
         return await first, await second
 
-    assert [result.answer for result in asyncio.run(main())] == ["seen enough", "seen enough"]
+    assert [result.answer for result in in_event_loop(main())] == ["seen enough", "seen enough"]
 
 
 def test_inside_an_event_loop_run_says_what_to_call() -> None:
@@ -276,7 +294,7 @@ def test_inside_an_event_loop_run_says_what_to_call() -> None:
         saccade.run(env="memory")
 
     with pytest.raises(saccade.UsageError, match=r"await saccade\.arun"):
-        asyncio.run(main())
+        in_event_loop(main())
 
 
 def test_run_has_the_defaults_of_the_command_line() -> None:

@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +43,20 @@ def blocks_of(page: str) -> list[Block]:
 
 
 def run_page(page: Path, name: str) -> None:
-    """Execute the page's python blocks; a traceback names the page and its line."""
+    """Execute the page's python blocks; a traceback names the page and its line.
+
+    They run in a thread of their own: in this one, browsers of other tests keep Playwright's event loop.
+    """
     namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks_of(page.read_text(encoding="utf-8")):
-        if block.language == "python":
-            padded = "\n" * (block.line - 1) + block.text
-            exec(compile(padded, name, "exec"), namespace)
+
+    def run_blocks() -> None:
+        for block in blocks_of(page.read_text(encoding="utf-8")):
+            if block.language == "python":
+                padded = "\n" * (block.line - 1) + block.text
+                exec(compile(padded, name, "exec"), namespace)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run_blocks).result()
 
 
 def calls_in(text: str) -> list[list[str]]:
