@@ -305,7 +305,7 @@ def test_a_real_exact_replay_shows_its_drift(tmp_path: Path, opened: Any, monkey
         world.close()
     site.write_text(site.read_text().replace("One", "Another"))
     request = ReplayRequest(tmp_path / "made", mode="exact", patience=0, out=tmp_path / "again")
-    done = replay(request, prepare(request))
+    done = replay(prepare(request))
     assert done.drift is not None
     page = opened(done.report, "#end")
     assert shown(page, "#recorded-stage") == first.screenshot.digest
