@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...env.browser.chromium import find_browser
+from ...env.browser.chromium import Chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -105,15 +105,8 @@ def add_scripts(page: Page) -> None:
 @contextmanager
 def open_page(width: int, height: int) -> Iterator[Page]:
     """Open one browser page of the given viewport."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        bundled = playwright.chromium.executable_path
-        browser = playwright.chromium.launch(executable_path=find_browser(bundled=bundled))
-        try:
-            yield browser.new_page(viewport={"width": width, "height": height})
-        finally:
-            browser.close()
+    with Chromium() as chromium, chromium.new_context(viewport={"width": width, "height": height}) as context:
+        yield context.new_page()
 
 
 def save_shard(folder: Path, name: str, pictures: list[Picture], records: list[PageRecord]) -> None:

@@ -122,7 +122,7 @@ def deaf(display: PrivateDisplay) -> Iterator[Connection]:
     window.set_input_focus(1, 0)
     connection.display.sync()
     yield connection
-    former.set_input_focus(1, 0)
+    connection.display.set_input_focus(former, 1, 0)
     window.destroy()
     connection.close()
 

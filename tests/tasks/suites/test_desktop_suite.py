@@ -133,7 +133,7 @@ def test_an_episode_that_lost_its_display_says_so_and_the_next_has_another() -> 
     with closing(opened("write-note")) as environment:
         environment.reset(0)
         assert environment._episode is not None
-        environment._episode._display._server.close()
+        environment._episode._display.close()
         with pytest.raises(EnvironmentFailure):
             environment.step(Wait(seconds=0))
         with pytest.raises(EnvironmentFailure):
