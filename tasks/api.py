@@ -103,7 +103,7 @@ def run(
         out=None if out is None else Path(out),
     )
     policy = None if isinstance(model, str) else model
-    with nullcontext() if policy is None else _one_episode(policy, control):
+    with nullcontext() if policy is None else _in_use.one_episode(policy, control):
         result = run_task(request, policy, control, [on_event] if on_event else ())
     return _unless_interrupted(result, control)
 
@@ -152,7 +152,7 @@ def replay(
         out=None if out is None else Path(out),
     )
     policy = None if isinstance(model, str) else model
-    with nullcontext() if policy is None else _one_episode(policy, control):
+    with nullcontext() if policy is None else _in_use.one_episode(policy, control):
         result = repeat(prepare(request), policy, control, [on_event] if on_event else ())
     return _unless_interrupted(result, control)
 
@@ -195,13 +195,31 @@ def _refuse_event_loop() -> None:
         raise UsageError("an event loop is running in this thread; use await saccade.arun(...)")
 
 
-@contextmanager
-def _one_episode(policy: Policy, control: Control) -> Iterator[None]:
-    """Wait until no other run uses a policy, which serves one episode at a time; the policy holds the lock."""
-    lock: threading.Lock = vars(policy).setdefault("_episode_lock", threading.Lock())
-    while not lock.acquire(timeout=_CHECK_SECONDS):
-        control.check()
-    try:
-        yield
-    finally:
-        lock.release()
+class _PoliciesInUse:
+    """Lets a policy run one episode at a time, without a trace of it in the policy, which may be pickled later."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._used: list[Policy] = []
+
+    @contextmanager
+    def one_episode(self, policy: Policy, control: Control) -> Iterator[None]:
+        """Wait until no other run uses the policy, and use it.
+
+        Raises:
+            Stopped: a person stopped the run while it waited.
+        """
+        with self._changed:
+            while any(used is policy for used in self._used):
+                control.check()
+                self._changed.wait(_CHECK_SECONDS)
+            self._used.append(policy)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used = [used for used in self._used if used is not policy]
+                self._changed.notify_all()
+
+
+_in_use = _PoliciesInUse()

@@ -161,6 +161,13 @@ def test_ctrl_c_is_recorded_and_raised(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").exists()
 
 
+def test_a_run_leaves_the_policy_as_it_was(tmp_path: Path) -> None:
+    policy = saccade.ScriptedPolicy(DONE)
+    before = set(vars(policy))
+    saccade.run(env="memory", model=policy, out=tmp_path)
+    assert set(vars(policy)) == before
+
+
 def test_models_are_loaded_once() -> None:
     one, other = saccade.load_policy("embedded"), saccade.load_policy("embedded", decoding="plain")
     assert one is not other
