@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ...actions.errors import UsageError, first_problem
+from ...actions.files import read_file
 from ...actions.geometry import Size
 
 CARD_FILE = "saccade.json"
@@ -66,7 +67,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UsageError: it cannot be read, or holds something else.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_file(path))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not readable JSON ({error}); write or download it again") from error
     if not isinstance(content, dict):

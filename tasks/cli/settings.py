@@ -24,6 +24,7 @@ from typing import Any, Final
 import typer
 
 from ...actions.errors import UsageError
+from ...actions.files import read_text_file
 
 _ERROR: Final = "saccade.settings.error"
 _USERS_ONLY: Final = ("sandbox", "stop_chord")
@@ -140,7 +141,7 @@ def read_toml(path: Path, *, from_project: bool) -> dict[str, Any]:
         UsageError: it cannot be read, has an unknown key or a wrong value, or sets what it may not.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_text_file(path, limit=1 << 20))
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
     for key, value in values.items():
