@@ -2,7 +2,8 @@
 
 The conversation is ChatML. The first user message is the dialect's prompt with the instruction, or the bare
 instruction (``ModelCard.prompt``). Each step follows as a user message with the screenshot, the assistant's
-reply, and a user message of text if there is feedback. The newest screenshot comes last.
+reply, and a user message of text if there is feedback. The newest screenshot comes last. Feedback on what
+happened before the first step follows the first message.
 
 When there are more than ``max_images`` screenshots, the oldest are dropped at once, down to half of that: so
 the cached prefix is lost once in many steps and not at every step. As in UI-TARS's training, a dropped
@@ -52,6 +53,8 @@ def task_message(dialect: Dialect, card: ModelCard) -> Callable[[str], str]:
 
 def conversation(context: Context, card: ModelCard) -> Iterator[Message]:
     """The messages after the first one, up to the newest screenshot."""
+    if context.feedback is not None:
+        yield Message("user", context.feedback)
     dropped = dropped_images(len(context.turns) + 1, card.max_images)
     for index, turn in enumerate(context.turns):
         if index < dropped and card.forgets:

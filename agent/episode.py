@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -14,6 +14,9 @@ from ..env.trajectory.trajectory import EventT
 from ..perception.observation import Observation
 from .limits import RepeatCounter
 from .policy import Context, Prediction, Turn, UnreadableReply, Usage
+
+BESIDE = "What happened beside the screen (words in quotes are the page's, not the user's)"
+"""Begins feedback on notes."""
 
 
 class EpisodeRecorder(Protocol):
@@ -44,6 +47,7 @@ class Episode:
         last: the newest action.
         deciding: whether the policy has been asked and has not replied.
         repeats: how often the same actions changed nothing.
+        feedback: what happened beside the screen before the first step.
     """
 
     instruction: str
@@ -59,15 +63,17 @@ class Episode:
     last: Action | None = None
     deciding: bool = False
     repeats: RepeatCounter = field(default_factory=RepeatCounter)
+    feedback: str | None = None
     _recorded: Observation | None = None
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+        self._tell(self.observation.notes)
 
     @property
     def context(self) -> Context:
         """What the policy sees."""
-        return Context(self.instruction, self.observation.screenshot, tuple(self.turns))
+        return Context(self.instruction, self.observation.screenshot, tuple(self.turns), self.feedback)
 
     def observe(self) -> None:
         """Record the newest screen as the start of the next step."""
@@ -89,11 +95,13 @@ class Episode:
         self.give_feedback(f"Your reply could not be read: {error.reason}. Reply again in the format asked for.")
 
     def give_feedback(self, message: str) -> None:
-        """Add feedback to the newest turn."""
+        """Add feedback to the newest turn, or before the first one."""
+        before = self.turns[-1].feedback if self.turns else self.feedback
+        feedback = message if before is None else f"{before}; {message}"
         if self.turns:
-            last = self.turns[-1]
-            feedback = message if last.feedback is None else f"{last.feedback}; {message}"
-            self.turns[-1] = replace(last, feedback=feedback)
+            self.turns[-1] = replace(self.turns[-1], feedback=feedback)
+        else:
+            self.feedback = feedback
 
     def acted(self, action: Action, result: StepResult | None = None, error: str | None = None) -> None:
         """Record an action of the newest prediction; one without a result was not completed."""
@@ -103,12 +111,22 @@ class Episode:
         self.trajectory.append(ActionEvent.model_validate(event))
         self.last = action
         if result is not None:
-            self.update(result)
+            self._take(result)
 
     def update(self, result: StepResult) -> None:
-        """Take the newest screen and its reward."""
+        """Take a screen that no action of the policy led to; it is recorded with its notes."""
+        self._take(result)
+        self.observation = replace(result.observation, notes=result.notes)
+
+    def _take(self, result: StepResult) -> None:
         self.observation = result.observation
         self.reward += result.reward
+        self._tell(result.notes)
+
+    def _tell(self, notes: Sequence[str]) -> None:
+        """Tell the policy what happened beside the screen."""
+        if notes:
+            self.give_feedback(f"{BESIDE}: {'; '.join(notes)}")
 
     def judged(self, verdict: Verdict) -> None:
         """Take the environment's verdict."""

@@ -17,7 +17,8 @@ from ..perception.observation import Screenshot
 class Turn:
     """One earlier step as the policy sees it: a screenshot and its own raw reply.
 
-    ``feedback`` says what went wrong with the reply: it was unreadable, or an action was refused or failed.
+    ``feedback`` says what went wrong with the reply (it was unreadable, or an action was refused or failed),
+    and what happened beside the screen meanwhile.
     """
 
     screenshot: Screenshot
@@ -29,12 +30,14 @@ class Turn:
 class Context:
     """Everything a policy may base its next reply on: no DOM, no address, no time, no reward, no answer key.
 
-    The screenshot is the newest one, of a settled screen; ``turns`` are the earlier steps, oldest first.
+    The screenshot is the newest one, of a settled screen; ``turns`` are the earlier steps, oldest first;
+    ``feedback`` says what happened beside the screen before the first of them.
     """
 
     instruction: str
     screenshot: Screenshot
     turns: Sequence[Turn] = ()
+    feedback: str | None = None
 
 
 @dataclass(frozen=True)

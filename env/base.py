@@ -23,6 +23,7 @@ class StepResult:
         truncated: a limit of the environment cut the episode off.
         reward: the environment's own reward for this step; 0.0 where it has none.
         error: why the action had no effect, as feedback for the policy; None when it was executed.
+        notes: what happened beside the screen, as feedback too: dialogs answered, files saved, programs that ended.
         timings: seconds spent per phase (``act``, ``settle``, ``capture``).
     """
 
@@ -31,6 +32,7 @@ class StepResult:
     truncated: bool = False
     reward: float = 0.0
     error: str | None = None
+    notes: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
 
 

@@ -91,9 +91,11 @@ class Observation:
         captured_at: seconds since the epoch.
         url: the address of the page, for reports and records; a policy never gets it.
         timings: seconds spent per phase (``settle``, ``capture``).
+        notes: what happened beside the screen where no action was: during ``reset``, or while a person had it.
     """
 
     screenshot: Screenshot
     captured_at: float
     url: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

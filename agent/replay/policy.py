@@ -119,7 +119,7 @@ class ReplayPolicy:
         recording, index = self._recording, len(context.turns)
         if recording.fingerprint is None or recording.fingerprint != self._policy.fingerprint:
             return False
-        if recording.instruction != context.instruction or index >= len(recording.steps):
+        if recording.instruction != context.instruction or context.feedback or index >= len(recording.steps):
             return False
         seen = [*(turn.screenshot for turn in context.turns), context.screenshot]
         return all(

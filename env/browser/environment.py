@@ -101,7 +101,7 @@ class BrowserEnvironment(SessionEnvironment):
     """A browser tab to act in. Every episode gets a fresh profile: no cookies, no history.
 
     New tabs and windows come to the front, as they would for a person; when one closes, the one before is
-    in front again. Native dialogs are answered by rule and downloads saved; ``notes`` says so.
+    in front again. Native dialogs are answered by rule and downloads saved; ``StepResult.notes`` says so.
 
     Args:
         url: the page an episode starts with; by default an empty one.
@@ -126,11 +126,6 @@ class BrowserEnvironment(SessionEnvironment):
         """A browser sets no task of its own."""
         return None
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What happened since the action before: dialogs answered, downloads saved, addresses refused."""
-        return self._session.notes if self._session else ()
-
     def reset(self, seed: int | None = None) -> Observation:
         """Start with an empty profile on the first page; the seed has no effect.
 
@@ -141,7 +136,7 @@ class BrowserEnvironment(SessionEnvironment):
         session = self._new_session()
         try:
             session.open(self._url)
-            return session.observe()
+            return session.look()
         except BaseException:
             self._drop()
             raise

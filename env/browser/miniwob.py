@@ -121,7 +121,7 @@ class MiniWobEnvironment(SessionEnvironment):
         session.wait_for("() => WOB_TASK_READY")
         self._instruction = words(session.evaluate("() => core.getUtterance()"))
         self.outcome = MiniWobReward(False, 0.0, 0.0, "")
-        first = self._named(session.observe())
+        first = self._named(session.look())
         session.evaluate("() => core.saccadeObserved()")
         return first
 

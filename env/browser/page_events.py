@@ -9,6 +9,8 @@ from typing import Literal
 
 from playwright.sync_api import BrowserContext, Dialog, Download, Error, Request
 
+from ..notes import quoted
+
 DialogRule = Literal["accept", "dismiss"]
 Note = Callable[[str], None]
 
@@ -31,7 +33,8 @@ class Dialogs:
         """Answer one dialog."""
         accept = self._rule == "accept" or dialog.type in ("alert", "beforeunload")
         answer = "accepted" if accept else "dismissed"
-        self._note(f"{dialog.type} dialog {answer}: {dialog.message}")
+        said = f": {quoted(dialog.message)}" if dialog.message else ""
+        self._note(f"{dialog.type} dialog {answer}{said}")
         with suppress(Error):  # the dialog closes with its page
             if not accept:
                 dialog.dismiss()
@@ -45,22 +48,23 @@ class Downloads:
     def __init__(self, folder: Path | None, note: Note) -> None:
         self._folder = folder
         self._note = note
-        self.pending = 0
+        self.pending = self.seen = 0
 
     def handle(self, download: Download) -> None:
         """Save one download and wait until it is complete."""
+        self.seen += 1
         name = Path(download.suggested_filename).name or "download"
         if self._folder is None:
-            self._note(f"download refused, as there is no downloads folder: {name}")
+            self._note(f"download refused, as there is no downloads folder: {quoted(name)}")
             return
         self.pending += 1
         try:
             target = _free_path(self._folder, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             download.save_as(target)
-            self._note(f"download saved: {target.name}")
+            self._note(f"download saved: {quoted(target.name)}")
         except Error as error:
-            self._note(f"download failed: {name}: {error.message.splitlines()[0]}")
+            self._note(f"download failed: {quoted(name)}: {error.message.splitlines()[0]}")
         finally:
             self.pending -= 1
 

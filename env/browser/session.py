@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from playwright.sync_api import Error, Page, Route
@@ -18,6 +19,7 @@ from ...perception.page_settle import WATCH_SCRIPT, Busy, PageSettler, PageState
 from ...perception.settle import pause, sleep_in
 from ..base import Preview, StepResult
 from ..input import perform
+from ..notes import NoteLog, visible
 from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
 from .chromium import Chromium, first_line
 from .options import BrowserOptions
@@ -34,14 +36,13 @@ class BrowserSession:
 
     def __init__(self, chromium: Chromium, options: BrowserOptions) -> None:
         self._options = options
-        self._noted: list[str] = []
-        self.notes: tuple[str, ...] = ()
+        self._notes = NoteLog()
         self.preview: Preview | None = None
         self._watchdog = Watchdog(lambda: kill(process_id))
         self._settler = PageSettler(options.limits, options.clock)
         self._traffic = Traffic()
-        self._downloads = Downloads(options.downloads, self._noted.append)
-        self._dialogs = Dialogs(options.dialogs, self._noted.append)
+        self._downloads = Downloads(options.downloads, self._notes.add)
+        self._dialogs = Dialogs(options.dialogs, self._notes.add)
         self._screenshot: Screenshot | None = None
         process_id = chromium.process_id()
         self._context = chromium.new_context(
@@ -105,6 +106,10 @@ class BrowserSession:
             timings = {"settle": settled - begun, "capture": clock() - settled}
             return Observation(self._screenshot, time.time(), self.page.url, timings)
 
+    def look(self) -> Observation:
+        """Observe the first screen of an episode; it comes with the notes of how it was reached."""
+        return replace(self.observe(), notes=self._notes.take())
+
     def step(self, action: Action) -> StepResult:
         """Execute an action, wait until the page is stable, and take a screenshot.
 
@@ -125,9 +130,7 @@ class BrowserSession:
                 self.release()
             raise
         timings = {"act": acted - begun, **observation.timings}
-        self.notes = tuple(self._noted)  # later notes belong to the next step
-        self._noted.clear()
-        return StepResult(observation, error=error, timings=timings)
+        return StepResult(observation, error=error, notes=self._notes.take(), timings=timings)
 
     def close(self) -> None:
         """Release held input and close the profile; the browser may be gone already."""
@@ -147,8 +150,8 @@ class BrowserSession:
         corner = self._options.viewport
         with self.answering(self._options.patience):
             self._tabs.front.input.retire(Point(corner.width - 1, corner.height - 1))
-        self._noted.clear()
-        self.notes, self._screenshot = (), None
+        self._notes.take()
+        self._screenshot = None
 
     def busy(self) -> Busy | None:
         """See ``WatchedPage``."""
@@ -187,7 +190,7 @@ class BrowserSession:
             self.preview(self._tabs.front.camera.grab())
 
     def _refuse_file(self, route: Route) -> None:
-        self._noted.append(f"refused: {route.request.url}")
+        self._notes.add(f"address refused: {visible(route.request.url)}")
         route.abort("accessdenied")
 
     def _alive(self) -> bool:
@@ -233,13 +236,13 @@ class BrowserSession:
         url = complete_address(address)
         if problem := refused_address(url, self._options.allow_file):
             return problem
-        known = len(self._noted)
+        known = self._downloads.seen
         try:
             with self._options.control.interrupting():
                 self.page.goto(url, wait_until="commit", timeout=self._options.limits.navigation * 1000)
         except Error as error:
             reason = first_line(error)
-            if "Download is starting" in reason or any("download" in note for note in self._noted[known:]):
+            if "Download is starting" in reason or self._downloads.seen > known:
                 return None
             if self._watchdog.fired or not self._alive():
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
@@ -41,9 +42,6 @@ class DesktopEnvironment:
         region: observe this part only.
         device: injects the input; by default the one that fits the screen.
         control: by which a person stops and pauses the run.
-
-    Attributes:
-        notes: which programs ended during the last step, in words.
 
     Raises:
         UsageError: the arguments do not go together.
@@ -83,7 +81,6 @@ class DesktopEnvironment:
         self._screenshot: Screenshot | None = None
         self._broken = False
         self._closed = False
-        self.notes: tuple[str, ...] = ()
 
     @property
     def instruction(self) -> None:
@@ -111,8 +108,7 @@ class DesktopEnvironment:
             if self._target.private:
                 screen.move_to_middle()
             self._target.begin()
-            self.notes = ()
-            return self._observe(screen)
+            return replace(self._observe(screen), notes=self._target.new_notes())
 
     def step(self, action: Action) -> StepResult:
         """Execute one action; see ``Environment.step``. After a stop nothing is held down."""
@@ -124,8 +120,8 @@ class DesktopEnvironment:
             error = self._refusal(action, self._screenshot) or self._act(screen, action)
             acted = self._clock()
             observation = self._observe(screen)
-            self.notes = self._target.new_notes()
-        return StepResult(observation, error=error, timings={"act": acted - begun, **observation.timings})
+            notes = self._target.new_notes()
+        return StepResult(observation, error=error, notes=notes, timings={"act": acted - begun, **observation.timings})
 
     def preview_to(self, show: Preview | None) -> None:
         """See ``SupportsPreview``."""

@@ -179,6 +179,7 @@ class ObservationEvent(_Record):
         screenshot: SHA-256 of the pixels; the file is ``screenshots/<digest>.png``.
         device_scale: screenshot pixels per input point.
         origin: the screenshot's corner on the screen, in input points.
+        notes: what happened beside the screen since the last action: while the environment was reset, in a pause.
     """
 
     event: Literal["observation"] = "observation"
@@ -188,6 +189,7 @@ class ObservationEvent(_Record):
     device_scale: float = 1.0
     origin: Point = Point(0.0, 0.0)
     url: str | None = None
+    notes: tuple[str, ...] = ()
     timings: Timings = Field(default_factory=dict)
     time: float
 
@@ -207,12 +209,18 @@ class PredictionEvent(_Record):
 
 
 class ActionEvent(_Record):
-    """What was executed and what came of it; ``error`` says why it had no effect."""
+    """What was executed and what came of it.
+
+    Attributes:
+        error: why it had no effect.
+        notes: what happened beside the screen meanwhile, such as dialogs and downloads.
+    """
 
     event: Literal["action"] = "action"
     step: int
     action: Action
     error: str | None = None
+    notes: tuple[str, ...] = ()
     reward: float = 0.0
     terminated: bool = False
     truncated: bool = False

@@ -88,6 +88,7 @@ class TrajectoryWriter:
                 device_scale=screenshot.device_scale,
                 origin=screenshot.origin,
                 url=observation.url,
+                notes=observation.notes,
                 timings=observation.timings,
                 time=observation.captured_at,
             )

@@ -98,7 +98,7 @@ class _Row:
         if shown.digest != seen.screenshot:
             raise TrajectoryError(f"{self.where}: the screenshot is not the one that was recorded")
         placed = type(shown)(shown.pixels, seen.device_scale, seen.origin)
-        return ImportedScreen(seen.step, Observation(placed, seen.time, seen.url, seen.timings))
+        return ImportedScreen(seen.step, Observation(placed, seen.time, seen.url, seen.timings, seen.notes))
 
 
 def _items(rows: Sequence[_Row]) -> Iterator[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...actions.errors import EnvironmentFailure, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, OpenApp, Wait
@@ -123,7 +125,7 @@ class OsWorldEnvironment:
             except EnvironmentFailure as error:
                 refused = str(error)
         seen = self._episode.desktop.step(Wait(seconds=0))
-        return StepResult(seen.observation, error=refused, timings=seen.timings)
+        return replace(seen, error=refused)
 
     def _drop(self) -> None:
         episode, self._episode = self._episode, None

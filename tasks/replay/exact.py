@@ -100,7 +100,8 @@ class AwaitRecordedScreens(EnvironmentWrapper):
     def reset(self, seed: int | None = None) -> Observation:
         """Start an episode and wait for the first recorded screen."""
         observation = self._environment.reset(seed)
-        return self._await(0, StepResult(observation)).observation
+        result = self._await(0, StepResult(observation, notes=observation.notes))
+        return replace(result.observation, notes=result.notes)
 
     def step(self, action: Action) -> StepResult:
         """Execute an action; after the last one of a step, wait for the next recorded screen."""
@@ -122,7 +123,8 @@ class AwaitRecordedScreens(EnvironmentWrapper):
             self.drift = find_drift(index, recorded, live)
             if self.drift is None or self._clock() >= deadline:
                 break
-            result = replace(self._environment.step(_SCREENSHOT), error=result.error)
+            seen = self._environment.step(_SCREENSHOT)
+            result = replace(seen, error=result.error, notes=(*result.notes, *seen.notes))
         return result
 
 

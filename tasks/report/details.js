@@ -65,15 +65,23 @@ function cost(usage) {
   return section("Tokens", el("dl", { class: "cost" }, facts.map(([name, value]) => pair(name, value))));
 }
 
+/** What happened beside the screen: dialogs, downloads, tabs. */
+function besideScreen(events) {
+  const notes = events.flatMap((event) => event.notes);
+  return notes.length ? section("Beside the screen", el("ul", { class: "notes" }, notes.map((note) => el("li", {}, note)))) : null;
+}
+
 function stepDetails(entry) {
   const { step, acts } = entry;
   const said = step.prediction;
   return [
     ...pairDetails(entry),
     step.observation.url ? el("p", { class: "note" }, step.observation.url) : null,
+    besideScreen([step.observation]),
     said?.error ? section("Reply could not be read", el("p", { class: "trouble" }, said.error)) : null,
     said?.thought ? section("Thought", el("p", { class: "thought" }, said.thought)) : null,
     acts.length ? section(acts.length > 1 ? "Actions" : "Action", el("div", { class: "acts" }, acts.map(actBlock))) : null,
+    besideScreen(step.actions),
     said ? section("Raw reply", pre(said.raw, "Reply")) : null,
     timeBar(timingsOf(step)),
     cost(said?.usage),
@@ -87,6 +95,7 @@ function endDetails(entry) {
   return [
     section(run.outcome.word, el("p", { class: "thought" }, run.outcome.why)),
     ...pairDetails(entry),
+    run.final ? besideScreen([run.final]) : null,
     run.end?.message ? section("Message", pre(run.end.message, "Message")) : null,
     timeBar(total),
     cost(Object.fromEntries(names.map((name) => [name, sum(name)]))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...actions.schema import Action, CallUser, Drag, points
-from ...env.trajectory.events import ActionEvent, EndEvent, Event, PredictionEvent, StartEvent, Usage
+from ...env.trajectory.events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, Usage
 
 
 class Narrator:
@@ -30,6 +30,9 @@ class Narrator:
                 self._prediction(event)
             case ActionEvent():
                 self._action(event)
+                self._beside(event.notes)
+            case ObservationEvent():
+                self._beside(event.notes)
 
     def note(self, message: str, style: str = "dim") -> None:
         """Print one line that is no event."""
@@ -64,6 +67,10 @@ class Narrator:
             handed_over = isinstance(event.action, CallUser)
             line.append(f"  {event.error}" if handed_over else f"  had no effect: {event.error}", "yellow")
         self._console.print(line)
+
+    def _beside(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self.note(f"                    {note}", "yellow")
 
 
 def _decoding(usage: Usage) -> str:

@@ -9,6 +9,9 @@ import pytest
 
 from saccade.actions.errors import EnvironmentFailure, ParseError, PolicyFailure, TrajectoryError
 from saccade.actions.schema import Action
+from saccade.agent.checkpoints.model_card import ModelCard
+from saccade.agent.context import conversation
+from saccade.agent.episode import BESIDE
 from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
@@ -16,6 +19,8 @@ from saccade.env.base import StepResult
 from saccade.env.memory import MemoryEnvironment, demo
 from saccade.env.trajectory.events import EndEvent, PredictionEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
+from saccade.env.wrappers import EnvironmentWrapper
+from saccade.perception.observation import Observation
 
 START = StartEvent(
     saccade_version="0", instruction="Save the name Ada.", environment="memory", policy="scripted", time=0.0
@@ -127,6 +132,46 @@ def test_an_action_without_effect_is_told(env: MemoryEnvironment, run) -> None:
     assert end.success
     assert trajectory.steps[0].actions[0].error
     assert policy.seen[1].turns[0].feedback == trajectory.steps[0].actions[0].error
+
+
+class Telling(EnvironmentWrapper):
+    """Notes what happened in ``reset`` and with each click."""
+
+    def reset(self, seed: int | None = None) -> Observation:
+        return replace(self._environment.reset(seed), notes=("the page could not be found",))
+
+    def step(self, action: Action) -> StepResult:
+        return replace(self._environment.step(action), notes=(f"note of {action.kind}", "another"))
+
+
+def test_what_happens_beside_the_screen_is_told_and_recorded(env: MemoryEnvironment, tmp_path: Path) -> None:
+    """Told before the first reply and after each one, whether or not the action had an effect."""
+    policy = Asking(["Action: wait()\n\nclick(start_box='(5,990)')", "Action: press_home()", "Action: finished()"])
+    telling = Telling(env)
+    with TrajectoryWriter(tmp_path, START) as writer:
+        Agent(policy, telling).run("x", telling.reset(0), writer)
+    begins = f"{BESIDE}: "
+    assert [context.feedback for context in policy.seen] == [begins + "the page could not be found"] * 3
+    feedback = [turn.feedback for turn in policy.seen[2].turns]
+    refused = "this environment cannot execute press_home"
+    assert feedback == [
+        f"{begins}note of wait; another; {begins}note of click; another",
+        f"{begins}note of press_home; another; {refused}",
+    ]
+    shown = [
+        said.content
+        for said in conversation(policy.seen[2], ModelCard(dialect="uitars-1.0"))
+        if isinstance(said.content, str)
+    ]
+    assert [text for text in shown if text.startswith(BESIDE)] == [policy.seen[0].feedback, *feedback]
+    first, second, last = Trajectory.load(tmp_path).steps
+    assert (first.observation.notes, second.observation.notes) == (("the page could not be found",), ())
+    assert [event.notes for event in (*first.actions, *second.actions, *last.actions)] == [
+        ("note of wait", "another"),
+        ("note of click", "another"),
+        ("note of press_home", "another"),
+        (),
+    ]
 
 
 class Failing(ScriptedPolicy):

@@ -49,6 +49,7 @@ class PredictRequest:
     Attributes:
         view: the newest screenshot.
         turns: screenshot, reply and feedback of each.
+        feedback: on what happened before the first.
         new: the screenshots that were not sent in this episode before.
     """
 
@@ -56,6 +57,7 @@ class PredictRequest:
     view: ScreenshotRef
     turns: tuple[tuple[ScreenshotRef, str, str | None], ...]
     new: Mapping[ScreenshotRef, Screenshot]
+    feedback: str | None = None
 
     @classmethod
     def of(cls, context: Context, known: set[ScreenshotRef]) -> PredictRequest:
@@ -64,13 +66,13 @@ class PredictRequest:
         new = {view: _bare(shot) for shot in shots if (view := ScreenshotRef.of(shot)) not in known}
         known.update(new)
         turns = tuple((ScreenshotRef.of(turn.screenshot), turn.reply, turn.feedback) for turn in context.turns)
-        return cls(context.instruction, ScreenshotRef.of(context.screenshot), turns, new)
+        return cls(context.instruction, ScreenshotRef.of(context.screenshot), turns, new, context.feedback)
 
     def context(self, cache: ScreenshotCache) -> Context:
         """Unpack it; ``cache`` holds the screenshots sent before, and gets those that are new."""
         cache.update(self.new)
         turns = tuple(Turn(cache[view], reply, feedback) for view, reply, feedback in self.turns)
-        return Context(self.instruction, cache[self.view], turns)
+        return Context(self.instruction, cache[self.view], turns, self.feedback)
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,15 @@ def title(environment: BrowserEnvironment) -> object:
     return environment._session.evaluate("document.title")
 
 
-def noted(environment: BrowserEnvironment) -> tuple[str, ...]:
-    """The notes of the last step; a download that a busy machine is late with comes with a later one."""
+def noted(environment: BrowserEnvironment, action: Action) -> tuple[str, ...]:
+    """The notes of an action; a download that a busy machine is late with comes with a later step."""
+    result = environment.step(action)
+    assert result.error is None
     for _ in range(100):
-        if environment.notes:
+        if result.notes:
             break
-        environment.step(LOOK)
-    return environment.notes
+        result = environment.step(LOOK)
+    return result.notes
 
 
 @pytest.mark.parametrize(
@@ -83,15 +85,14 @@ DIALOGS = f"""<div style='{WHOLE}' onclick="alert('careful'); document.title =
 @pytest.mark.parametrize(("rule", "outcome"), [("accept", "true Ada"), ("dismiss", "false null")])
 def test_dialogs_are_answered_by_rule_and_noted(open_page: OpenPage, rule: str, outcome: str) -> None:
     environment = open_page(DIALOGS, dialogs=rule)
-    assert environment.step(THERE).error is None
-    assert title(environment) == outcome
-    assert environment.notes == (
-        "alert dialog accepted: careful",
-        f"confirm dialog {rule}ed: sure?",
-        f"prompt dialog {rule}ed: name?",
+    result = environment.step(THERE)
+    assert (result.error, title(environment)) == (None, outcome)
+    assert result.notes == (
+        'alert dialog accepted: "careful"',
+        f'confirm dialog {rule}ed: "sure?"',
+        f'prompt dialog {rule}ed: "name?"',
     )
-    environment.step(LOOK)
-    assert environment.notes == ()
+    assert environment.step(LOOK).notes == ()
 
 
 def test_a_page_that_asks_before_it_is_left_is_left(open_page: OpenPage, site: object) -> None:
@@ -100,7 +101,7 @@ def test_a_page_that_asks_before_it_is_left_is_left(open_page: OpenPage, site: o
     address = site.page("/next", "<h1>next")  # type: ignore[attr-defined]
     result = environment.step(Navigate(url=address))
     assert (result.error, result.observation.url) == (None, address)
-    assert environment.notes == ("beforeunload dialog accepted: ",)
+    assert result.notes == ("beforeunload dialog accepted",)
 
 
 def test_downloads_are_saved_without_overwriting(open_page: OpenPage, site: object, tmp_path: Path) -> None:
@@ -109,9 +110,8 @@ def test_downloads_are_saved_without_overwriting(open_page: OpenPage, site: obje
     environment = open_page(f"<a style='{WHOLE}' href=/data.bin download='report.bin'></a>", downloads=folder)
     notes = []
     for action in (THERE, THERE, Navigate(url=site.address + "/data.bin")):  # type: ignore[attr-defined]
-        assert environment.step(action).error is None
-        notes += noted(environment)
-    assert notes == [f"download saved: {name}" for name in ("report.bin", "report (1).bin", "data.bin")]
+        notes += noted(environment, action)
+    assert notes == [f'download saved: "{name}"' for name in ("report.bin", "report (1).bin", "data.bin")]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == dict.fromkeys(
         ("report.bin", "report (1).bin", "data.bin"), b"\x00\x01saccade"
     )
@@ -119,8 +119,8 @@ def test_downloads_are_saved_without_overwriting(open_page: OpenPage, site: obje
 
 def test_downloads_are_refused_where_there_is_no_folder(open_page: OpenPage) -> None:
     environment = open_page(f"<a style='{WHOLE}' href=/data.bin download='report.bin'></a>")
-    environment.step(THERE)
-    assert noted(environment) == ("download refused, as there is no downloads folder: report.bin",)
+    refused = 'download refused, as there is no downloads folder: "report.bin"'
+    assert noted(environment, THERE) == (refused,)
 
 
 @pytest.fixture

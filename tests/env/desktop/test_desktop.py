@@ -103,8 +103,9 @@ def test_a_program_that_has_ended_is_told_of(desktop: DesktopEnvironment) -> Non
 
 
 def after(desktop: DesktopEnvironment, action: Hotkey | Wait) -> tuple[str, ...]:
-    assert desktop.step(action).error is None
-    return desktop.notes
+    result = desktop.step(action)
+    assert result.error is None
+    return result.notes
 
 
 def test_a_lost_display_fails_the_step_and_the_next_episode_gets_another() -> None:
