@@ -51,13 +51,14 @@ def task_message(dialect: Dialect, card: ModelCard) -> Callable[[str], str]:
     return dialect.prompt if card.prompt == "standard" else str
 
 
-def conversation(context: Context, card: ModelCard) -> Iterator[Message]:
-    """The messages after the first one, up to the newest screenshot."""
+def conversation(context: Context, card: ModelCard, max_replies: int | None = None) -> Iterator[Message]:
+    """The messages after the first one, up to the newest screenshot; with ``max_replies`` at most so many replies."""
     if context.feedback is not None:
         yield Message("user", context.feedback)
     dropped = dropped_images(len(context.turns) + 1, card.max_images)
+    forgotten = 0 if max_replies is None else dropped_images(len(context.turns) + 1, max_replies + 1)
     for index, turn in enumerate(context.turns):
-        if index < dropped and card.forgets:
+        if index < forgotten or (index < dropped and card.forgets):
             continue
         if index >= dropped:
             yield Message("user", turn.screenshot)

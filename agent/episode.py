@@ -84,14 +84,22 @@ class Episode:
         """Record a reply that could be read; feedback on it may follow."""
         self.unreadable = 0
         reply = prediction.reply
-        self._replied(prediction.raw, prediction.usage, seconds, thought=reply.thought, actions=reply.actions)
+        self._replied(
+            prediction.raw,
+            prediction.usage,
+            seconds,
+            thought=reply.thought,
+            actions=reply.actions,
+            notes=(*prediction.notes, *reply.notes),
+        )
+        for note in reply.notes:
+            self.give_feedback(note)
 
     def misread(self, error: ParseError, seconds: float) -> None:
         """Record a reply that could not be read; the policy gets feedback and is asked again."""
         self.unreadable += 1
-        self._replied(
-            error.raw, error.usage if isinstance(error, UnreadableReply) else Usage(), seconds, error=error.reason
-        )
+        usage, notes = (error.usage, error.notes) if isinstance(error, UnreadableReply) else (Usage(), ())
+        self._replied(error.raw, usage, seconds, error=error.reason, notes=notes)
         self.give_feedback(f"Your reply could not be read: {error.reason}. Reply again in the format asked for.")
 
     def give_feedback(self, message: str) -> None:

@@ -15,6 +15,7 @@ from ..actions.dialects import Dialect, get_dialect
 from ..actions.errors import ParseError, UsageError
 from .background_prefill import BackgroundPrefill
 from .checkpoints.checkpoint import Checkpoint, load_checkpoint
+from .checkpoints.model_card import with_max_images
 from .context import PromptBuilder, task_message
 from .decoding.engine import Generation, generate
 from .decoding.layout import Segment
@@ -46,6 +47,7 @@ class LocalPolicy(DialectPolicy):
         decoding: what drafts replies: ``auto``, ``plain`` for nothing, or methods joined by ``+``, such as
             ``suffix+grammar`` (docs/decoding.md).
         constrained: restrict replies to the grammar of the dialect, so that each that ends can be parsed.
+        max_images: the maximum number of screenshots in the context; by default the card's.
         acceptance: ``exact``, with which drafts never change a reply, or ``typical``, which is faster and lossy.
 
     Attributes:
@@ -69,9 +71,11 @@ class LocalPolicy(DialectPolicy):
         decoding: str = "auto",
         constrained: bool = False,
         acceptance: str = "exact",
+        max_images: int | None = None,
     ) -> None:
         self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
-        card = self._checkpoint.card
+        card = with_max_images(self._checkpoint.card, max_images)
+        self._max_images = max_images
         dialect = dialect or card.dialect
         dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
         super().__init__(dialect, card, self._checkpoint.image_spec.limits)
@@ -112,6 +116,7 @@ class LocalPolicy(DialectPolicy):
             constrained=self._constrained,
             acceptance=None if self._acceptance == "exact" else self._acceptance,
             fingerprint=self.fingerprint,
+            max_images=self._max_images,
         )
 
     def start(self) -> None:

@@ -42,19 +42,21 @@ class Context:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A reply as the dialect read it, ``raw`` as the model wrote it, and what it cost."""
+    """A reply as the dialect read it, ``raw`` as the model wrote it, what it cost, and notes for the user."""
 
     reply: Reply
     raw: str
     usage: Usage = field(default_factory=Usage)
+    notes: tuple[str, ...] = ()
 
 
 class UnreadableReply(ParseError):
-    """A reply that cannot be read, and what it cost all the same."""
+    """A reply that cannot be read, what it cost all the same, and notes for the user."""
 
-    def __init__(self, error: ParseError, usage: Usage) -> None:
+    def __init__(self, error: ParseError, usage: Usage, notes: tuple[str, ...] = ()) -> None:
         super().__init__(error.reason, error.raw)
         self.usage = usage
+        self.notes = notes
 
 
 @runtime_checkable

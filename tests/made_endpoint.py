@@ -34,6 +34,7 @@ class Endpoint(ThreadingHTTPServer):
         arrived: is released once per chat completion.
         key: without it nobody is answered.
         limits: how screenshots are resized before they are counted.
+        bodies: what it answers next instead of a completion, with status 200 or one of its own.
     """
 
     daemon_threads = True
@@ -50,6 +51,7 @@ class Endpoint(ThreadingHTTPServer):
         self.arrived = threading.Semaphore(0)
         self.key: str | None = None
         self.limits = ResizeLimits(28, 3136, 16384 * 28 * 28)
+        self.bodies: deque[str | tuple[int, str]] = deque()
 
     @property
     def url(self) -> str:
@@ -100,8 +102,12 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _answer(self, messages: list[Json]) -> None:
-        text = self.server.answer(messages)
-        if isinstance(text, int):
+        text = None if self.server.bodies else self.server.answer(messages)
+        if self.server.bodies:
+            body = self.server.bodies.popleft()
+            status, body = body if isinstance(body, tuple) else (200, body)
+            self._send(status, body)
+        elif isinstance(text, int):
             self._fail(text)
         else:
             self._send(200, self._completion(messages, text))

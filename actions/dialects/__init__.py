@@ -10,9 +10,9 @@ from importlib import import_module
 
 from ..errors import UnknownDialectError
 from ..geometry import ResizeLimits
-from .base import Dialect, Reply
+from .base import Call, Dialect, Reply
 
-__all__ = ["Dialect", "Reply", "dialect_names", "get_dialect", "resize_limits"]
+__all__ = ["Call", "Dialect", "Reply", "dialect_names", "get_dialect", "resize_limits"]
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ class Reply:
     Attributes:
         thought: its reasoning; empty where it gave none.
         actions: what to do, in order, in screenshot pixels; at least one.
+        notes: what was ignored in it, in words for the model and the user.
     """
 
     thought: str
     actions: tuple[Action, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Call(NamedTuple):
@@ -129,6 +132,14 @@ class Dialect(ABC):
             if not actions:
                 raise InvalidReply("no action is found")
             return Reply(thought, actions)
+
+    def write_calls(self, calls: Iterable[Call]) -> str:
+        """Calls that a server took out of a reply, as text that ``parse`` reads.
+
+        The first of a call's ``values`` is its arguments as they were sent: an object, or JSON.
+        """
+        bodies = ({"name": name, "arguments": values[0] if values else given} for name, given, values in calls)
+        return "\n".join(f"<tool_call>\n{json.dumps(body, ensure_ascii=False)}\n</tool_call>" for body in bodies)
 
     def _cannot_write(self, action: Action) -> UsageError:
         return UsageError(f"{self.name} cannot write {action.model_dump_json()}")

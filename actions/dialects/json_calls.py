@@ -46,6 +46,12 @@ def read_tool_calls(text: str) -> ParsedCalls:
     return ParsedCalls.of(calls, prose)
 
 
+def decoded(call: Call) -> Call:
+    """A call that a server took out of a reply, with its arguments read; raises ``InvalidReply`` if they cannot be."""
+    arguments = dict(arguments_of(call.values[0] if call.values else call.arguments))
+    return Call(call.name, arguments)
+
+
 def _behind(text: str, position: int) -> int:
     match = _BETWEEN.match(text, position)
     return match.end() if match else position
@@ -98,10 +104,11 @@ def _call_of(value: object) -> Call:
         return Call(str(fields.pop("action")), fields)
     if not isinstance(name, str) or len(given) > 1 or fields:
         raise InvalidReply("a tool call needs a name and arguments, and nothing else")
-    return Call(name, _arguments(given[0] if given else None))
+    return Call(name, arguments_of(given[0] if given else None))
 
 
-def _arguments(value: object) -> Mapping[str, object]:
+def arguments_of(value: object) -> Mapping[str, object]:
+    """Arguments out of an object or of JSON; raises ``InvalidReply`` for anything else."""
     if isinstance(value, str) and value.strip():
         value = _decode_all(value.strip())
     if value is None or value == "":

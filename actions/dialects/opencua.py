@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..geometry import Point, ResizeLimits
 from ..schema import Action, Type
 from .base import Call, Dialect
+from .json_calls import decoded
 from .pyautogui_code import actions_of, code_of, read_code
-from .reply_errors import InvalidReply
+from .reply_errors import InvalidReply, excerpt
 from .spaces import Space
 from .thoughts import join_thoughts, split_thought
 
@@ -56,10 +57,26 @@ class OpenCuaDialect(Dialect):
             raise self._cannot_write(action)
         return [code]
 
+    def write_calls(self, calls: Iterable[Call]) -> str:
+        """Calls that a server took out of a reply, as code."""
+        calls = list(calls)
+        try:
+            lines = [_code_line(decoded(call)) for call in calls]
+        except InvalidReply:
+            return super().write_calls(calls)
+        return "\n".join(("```python", *lines, "```"))
+
     def _join(self, thought: str, calls: Sequence[str]) -> str:
         thought = _LINE.sub("> ", _HEADER.sub("", thought).replace("```", "'''"))
         code = "\n".join(calls)
         return f"# Step 1:\n## Thought:\n{thought}\n## Action:\nRun the code.\n## Code:\n```python\n{code}\n```"
+
+
+def _code_line(call: Call) -> str:
+    name = call.name if "." in call.name else f"pyautogui.{call.name}"
+    if not all(key.isidentifier() for key in (*name.split("."), *call.arguments)):
+        raise InvalidReply(f"{excerpt(name)} cannot be written as code")
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in call.arguments.items())})"
 
 
 def _split_code(text: str) -> tuple[str, str]:

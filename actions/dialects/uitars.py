@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,8 @@ from . import prompts
 from .arguments import build
 from .base import Call, Dialect
 from .coordinates import scan
+from .json_calls import decoded
+from .reply_errors import InvalidReply
 from .spaces import Space
 from .strings import quote
 from .text_calls import CallParser
@@ -74,6 +77,22 @@ class TextDialect(Dialect):
             raise UsageError(f"{self.name} always waits 5 seconds")
         name = "scroll" if self.swipes and call.name == "drag" else call.name
         return [f"{name}({', '.join(self._argument(*each, space) for each in call.arguments.items())})"]
+
+    def write_calls(self, calls: Iterable[Call]) -> str:
+        """Calls that a server took out of a reply, as text."""
+        calls = list(calls)
+        try:
+            written = [self._call_text(decoded(call)) for call in calls]
+        except InvalidReply:
+            return super().write_calls(calls)
+        return "Action: " + "\n\n".join(written)
+
+    def _call_text(self, call: Call) -> str:
+        arguments = dict(call.arguments)
+        known = call.name.lower() in BUILDERS or not isinstance(arguments.get("action"), str)
+        name = call.name if known else str(arguments.pop("action"))
+        words = ((key, value if isinstance(value, str) else json.dumps(value)) for key, value in arguments.items())
+        return f"{name}({', '.join(f'{key}={quote(word)}' for key, word in words)})"
 
     def _argument(self, key: str, value: object, space: Space) -> str:
         if not isinstance(value, Point):

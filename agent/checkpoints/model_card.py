@@ -45,6 +45,17 @@ class ModelCard(BaseModel):
     tolerance: float = Field(default=0.0, ge=0, lt=1)
 
 
+def with_max_images(card: ModelCard, max_images: int | None) -> ModelCard:
+    """The card with another maximum number of screenshots, if one is given.
+
+    Raises:
+        UsageError: it is not positive.
+    """
+    if max_images is not None and max_images < 1:
+        raise UsageError(f"a context needs at least one screenshot, not {max_images} (--max-images)")
+    return card if max_images is None else card.model_copy(update={"max_images": max_images})
+
+
 def read_card(directory: Path, family: Family, name: str) -> ModelCard:
     """The checkpoint's card, with defaults by family and name.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
@@ -14,10 +13,12 @@ from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from ...actions.errors import PolicyFailure, UsageError, first_problem
+from ...actions.errors import UsageError, first_problem
 from ...actions.extras import need_package
+from .completion import Completion, read_completion, read_json
+from .failures import EndpointFailure, clip, refusal
 
 if TYPE_CHECKING:
     import openai
@@ -30,7 +31,7 @@ _CONNECTING = 10.0
 _LONGEST_WAIT = 60.0
 """Maximum seconds between two tries, whatever the server asks for."""
 
-Body = TypeVar("Body", bound=BaseModel)
+Answer = TypeVar("Answer")
 
 
 class Address(NamedTuple):
@@ -59,24 +60,6 @@ class Address(NamedTuple):
         return cls(url.rstrip("/"), model or None)
 
 
-class EndpointFailure(PolicyFailure):
-    """Raised when the server does not answer, or its answer is invalid.
-
-    Attributes:
-        status: HTTP status; None without an answer.
-        passing: whether a retry may help.
-        after: seconds after which the server asks for a retry; None if it does not say.
-    """
-
-    def __init__(
-        self, message: str, *, status: int | None = None, passing: bool = True, after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.passing = passing
-        self.after = after
-
-
 class ServedModel(BaseModel):
     """A model in the server's list: its name, the serving program (such as ``vllm``), its directory or hub id."""
 
@@ -87,33 +70,6 @@ class ServedModel(BaseModel):
 
 class _Models(BaseModel):
     data: list[ServedModel]
-
-
-class _Said(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Said
-
-
-class TokenCounts(BaseModel):
-    """What a reply cost; 0 where the server does not say."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class Completion(BaseModel):
-    """The used part of a chat completion."""
-
-    choices: list[_Choice] = Field(min_length=1)
-    usage: TokenCounts | None = None
-
-    @property
-    def text(self) -> str:
-        """The reply; may be empty."""
-        return self.choices[0].message.content or ""
 
 
 class Endpoint:
@@ -146,25 +102,26 @@ class Endpoint:
 
     def models(self) -> list[ServedModel]:
         """The models that it serves; raises ``EndpointFailure``."""
-        return self._ask(_Models, lambda client: client.models.with_raw_response.list()).data
+        return self._ask(_read_models, lambda client: client.models.with_raw_response.list()).data
 
     def complete(self, request: Mapping[str, Any], extra: Mapping[str, Any]) -> Completion:
         """A chat completion; ``extra`` fields are not part of OpenAI's API. Raises ``EndpointFailure``."""
         return self._ask(
-            Completion, lambda client: client.chat.completions.with_raw_response.create(**request, extra_body=extra)
+            read_completion,
+            lambda client: client.chat.completions.with_raw_response.create(**request, extra_body=extra),
         )
 
-    def _ask(self, kind: type[Body], question: Callable[[openai.OpenAI], Any]) -> Body:
+    def _ask(self, read: Callable[[str], Answer], question: Callable[[openai.OpenAI], Any]) -> Answer:
         for attempt in range(1, self._tries + 1):
             try:
-                return _read(kind, self._once(lambda: str(question(self._connection()).text)))
+                return read(self._once(lambda: str(question(self._connection()).text)))
             except EndpointFailure as failure:
                 if failure.passing and attempt < self._tries:
                     self._wait(_pause(attempt, failure.after))
                     continue
                 tried = f" ({attempt} tries)" if attempt > 1 else ""
                 message = self._plain(f"{self.address.url} {failure}{tried}")
-                raise EndpointFailure(message, status=failure.status, passing=failure.passing) from failure
+                raise failure.told(message) from failure
         raise AssertionError("the last try returns or raises")
 
     def _once(self, ask: Callable[[], str]) -> str:
@@ -215,11 +172,9 @@ class Endpoint:
         if status in (401, 403):
             refused = f"refuses the key ({status}); put the right one in {' or '.join(KEYS)}"
             return EndpointFailure(refused, status=status, passing=False)
-        passing = status in (408, 409, 429) or status >= 500
-        message = f"answered {status}: {_gist(error.body, error.response.text)}"
         after = error.response.headers.get("retry-after", "")
         wanted = float(after) if re.fullmatch(r"\d{1,6}(\.\d+)?", after) else None
-        return EndpointFailure(message, status=status, passing=passing, after=wanted)
+        return refusal(status, error.body, error.response.text, wanted)
 
     def _plain(self, message: str) -> str:
         """The message without the key, in case the server repeated it."""
@@ -233,27 +188,13 @@ def _naps(seconds: float, over: Callable[[float], bool]) -> None:
         pass
 
 
-def _read(kind: type[Body], text: str) -> Body:
-    """Parse an answer; raises ``EndpointFailure`` if it is invalid."""
+def _read_models(text: str) -> _Models:
+    """Parse a server's list; raises ``EndpointFailure`` if it is none."""
     try:
-        return kind.model_validate(json.loads(text))
+        return _Models.model_validate(read_json(text))
     except ValidationError as error:
         problem = first_problem(error, "its answer")
-        raise EndpointFailure(f"answered something else: {problem}: {_clip(text)}") from error
-    except ValueError as error:
-        raise EndpointFailure(f"answered no JSON: {_clip(text)}; is the path right, /v1, say?") from error
-
-
-def _gist(body: object, text: str) -> str:
-    """The message in an error's body, or its text."""
-    while isinstance(body, dict):
-        body = body.get("message") or body.get("detail") or body.get("error") or ""
-    return _clip(body if isinstance(body, str) and body else text)
-
-
-def _clip(text: str) -> str:
-    line = " ".join(text.split())
-    return (line if len(line) <= 200 else line[:197] + "...") or "nothing"
+        raise EndpointFailure(f"answered something else: {problem}: {clip(text)}") from error
 
 
 def _pause(attempt: int, wanted: float | None) -> float:

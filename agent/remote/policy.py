@@ -10,14 +10,16 @@ from typing import Any, Final
 from ...actions.dialects import Dialect, get_dialect, resize_limits
 from ...actions.errors import ParseError, PolicyFailure, UsageError
 from ...actions.schema import Action, Type
-from ..checkpoints.model_card import ModelCard
+from ..checkpoints.model_card import ModelCard, with_max_images
 from ..context import task_message
 from ..policy import Context, PolicySettings, Prediction, UnreadableReply, Usage
 from ..prompts.chatml import ENDS
 from ..replay.expected import DialectPolicy, ExpectedReply, Verification
 from ..replay.point_tolerance import farthest, same_but_points
 from ..replay.recording import MARK
-from .endpoint import PREFIX, Completion, Endpoint, EndpointFailure, ServedModel, TokenCounts
+from .completion import Completion, TokenCounts, read_reply
+from .endpoint import PREFIX, Endpoint, ServedModel
+from .failures import EndpointFailure
 from .messages import Messages
 
 LONGEST_REPLY: Final = 1024
@@ -45,6 +47,7 @@ class RemotePolicy(DialectPolicy):
         temperature: 0 is greedy decoding.
         top_p: draw only from the likeliest tokens that together reach this probability.
         seed: of sampling, together with the number of the step, for servers that support it.
+        max_images: the maximum number of screenshots in a request; by default the card's.
         card: further facts about the model; by default those of UI-TARS.
 
     Raises:
@@ -60,6 +63,7 @@ class RemotePolicy(DialectPolicy):
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int = 0,
+        max_images: int | None = None,
         card: ModelCard | None = None,
     ) -> None:
         if temperature < 0 or not 0 < top_p <= 1:
@@ -70,7 +74,10 @@ class RemotePolicy(DialectPolicy):
         self._served = _find(self._endpoint)
         dialect = dialect or get_dialect(card.dialect if card else _dialect_of(self._served))
         card = card or ModelCard(dialect=dialect.name, max_new_tokens=LONGEST_REPLY)
-        super().__init__(dialect, card, resize_limits(dialect.name))
+        super().__init__(dialect, with_max_images(card, max_images), resize_limits(dialect.name))
+        self._max_images = max_images
+        self._max_replies: int | None = None
+        self._notes: tuple[str, ...] = ()
         self._sampling: dict[str, Any] = {"temperature": temperature}
         if temperature > 0:
             self._sampling |= {"top_p": top_p, "seed": seed}
@@ -91,7 +98,9 @@ class RemotePolicy(DialectPolicy):
     def settings(self) -> PolicySettings:
         """The settings that its replies depend on, as far as they are known."""
         temperature = self._sampling["temperature"]
-        return PolicySettings(dialect=self.dialect, temperature=temperature, served=self._served.root)
+        return PolicySettings(
+            dialect=self.dialect, temperature=temperature, served=self._served.root, max_images=self._max_images
+        )
 
     @property
     def fingerprint(self) -> None:
@@ -99,8 +108,8 @@ class RemotePolicy(DialectPolicy):
         return None
 
     def start(self) -> None:
-        """Begin a new episode."""
-        self._messages = Messages(task_message(self._dialect, self._card), self._card, self._resize)
+        """Begin a new episode; what a server was found to allow is kept."""
+        self._messages = self._new_messages()
         self._known: tuple[Context, Prediction | UnreadableReply] | None = None
 
     def predict(self, context: Context) -> Prediction:
@@ -108,7 +117,7 @@ class RemotePolicy(DialectPolicy):
 
         Raises:
             UnreadableReply: the reply cannot be parsed; the error carries it and what it cost.
-            EndpointFailure: the server gave no reply after several tries.
+            EndpointFailure: the server gave no reply after several tries, or takes not even one screenshot.
             UsageError: the screenshot is too narrow or too low for the model.
         """
         known, self._known = self._known, None
@@ -121,12 +130,12 @@ class RemotePolicy(DialectPolicy):
         timings, count = {"request": time.perf_counter() - started}, completion.usage or TokenCounts()
         usage = Usage(prompt_tokens=count.prompt_tokens, reply_tokens=count.completion_tokens, timings=timings)
         self._check_size(context, usage)
+        notes, self._notes = self._notes, ()
         try:
-            if not completion.text.strip():
-                raise ParseError("it is empty", completion.text)
-            return Prediction(self._parse(completion.text, context), completion.text, usage)
+            raw, reply = read_reply(completion, self._dialect, lambda raw: self._parse(raw, context))
         except ParseError as error:
-            raise UnreadableReply(error, usage) from error
+            raise UnreadableReply(error, usage, notes) from error
+        return Prediction(reply, raw, usage, notes)
 
     def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
         """Say which of some replies has the same actions as its own; see ``VerifyingPolicy``; raises as ``predict``.
@@ -149,6 +158,39 @@ class RemotePolicy(DialectPolicy):
         return Verification(None, None, own.usage)
 
     def _complete(self, context: Context) -> Completion:
+        """A reply to the conversation, which loses older screenshots, then replies, where the server takes no more."""
+        extra = {"skip_special_tokens": False} if self._exact else {}
+        while True:
+            try:
+                return self._endpoint.complete(self._request(context), extra)
+            except EndpointFailure as failure:
+                if failure.excess is None:
+                    raise
+                self._shorten(context, failure)
+
+    def _shorten(self, context: Context, failure: EndpointFailure) -> None:
+        """Send less from now on; raises the failure if there is nothing to leave out."""
+        images, replies = self._messages.count(context)
+        if images > 1 and failure.limit != 0:
+            fewer = images // 2 if failure.limit is None else min(failure.limit, images - 1)
+            self._card = self._card.model_copy(update={"max_images": fewer})
+        elif failure.excess == "context" and replies:
+            self._max_replies = replies // 2
+        else:
+            least = "it takes no screenshots" if failure.limit == 0 else "one screenshot is too much for it"
+            advice = "use a smaller screen, or raise the server's limit"
+            raise failure.told(f"{failure}; {least}: {advice}") from failure
+        kept = f"at most {_plural(self._card.max_images, 'screenshot')}"
+        if self._max_replies is not None:
+            kept += f" and {_plural(self._max_replies, 'earlier reply', 'earlier replies')}"
+        why = "fewer screenshots" if failure.excess == "images" else "a shorter conversation"
+        self._notes = (f"the server allows only {why}: from now on it gets {kept}",)
+        self._messages = self._new_messages()
+
+    def _new_messages(self) -> Messages:
+        return Messages(task_message(self._dialect, self._card), self._card, self._max_replies, self._resize)
+
+    def _request(self, context: Context) -> dict[str, Any]:
         sampling = dict(self._sampling)
         if "seed" in sampling:
             sampling["seed"] += len(context.turns)
@@ -156,14 +198,13 @@ class RemotePolicy(DialectPolicy):
             messages = self._messages.build(context)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        request = {
+        return {
             "model": self._served.id,
             "messages": messages,
             "max_tokens": self._card.max_new_tokens,
             "stop": list(ENDS),
             **sampling,
         }
-        return self._endpoint.complete(request, {"skip_special_tokens": False} if self._exact else {})
 
     def _check_size(self, context: Context, usage: Usage) -> None:
         """Check that the server did not shrink the screenshots, which would shift its points."""
@@ -217,6 +258,22 @@ def _blind(own: Action, recorded: Action) -> Action:
     """The model's action with the placeholders of the recorded text, if the rest of the text is the same."""
     if not (isinstance(own, Type) and isinstance(recorded, Type) and MARK.search(recorded.text)):
         return own
-    around = MARK.sub("\0", recorded.text).split("\0")
-    matches = re.fullmatch("(?s:.*)".join(map(re.escape, around)), own.text)
+    matches = _matches(own.text, MARK.sub("\0", recorded.text).split("\0"))
     return own.model_copy(update={"text": recorded.text}) if matches else own
+
+
+def _matches(text: str, parts: Sequence[str]) -> bool:
+    """Whether a text consists of these parts, in order, with anything between two of them."""
+    first, *between, last = parts
+    if not text.startswith(first) or not text.endswith(last):
+        return False
+    position, end = len(first), len(text) - len(last)
+    for part in between:
+        position = text.find(part, position, end) + len(part)
+        if position < len(part):
+            return False
+    return position <= end
+
+
+def _plural(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -91,6 +91,7 @@ class PolicySettings(_Settings):
         acceptance: ``typical`` where drafts are accepted lossily; None where they never change a reply.
         fingerprint: of the weights, where they are known.
         served: the model behind a server's name, as the server states it.
+        max_images: the maximum number of screenshots in its context, where it was asked for.
     """
 
     dialect: str | None = None
@@ -100,6 +101,7 @@ class PolicySettings(_Settings):
     acceptance: str | None = None
     fingerprint: str | None = None
     served: str | None = None
+    max_images: int | None = None
 
 
 class EnvironmentSettings(_Settings):
@@ -195,7 +197,7 @@ class ObservationEvent(_Record):
 
 
 class PredictionEvent(_Record):
-    """What the policy replied; ``error`` says why it could not be read."""
+    """What the policy replied; ``error`` says why it could not be read, ``notes`` what else the user should know."""
 
     event: Literal["prediction"] = "prediction"
     step: int
@@ -203,6 +205,7 @@ class PredictionEvent(_Record):
     thought: str = ""
     actions: tuple[Action, ...] = ()
     error: str | None = None
+    notes: tuple[str, ...] = ()
     usage: Usage = Field(default_factory=Usage)
     seconds: float = 0.0
     time: float

@@ -37,6 +37,7 @@ def _eval(
     decoding: options.Decoding = "auto",
     constrained: options.Constrained = False,
     acceptance: options.Acceptance = "exact",
+    max_images: options.MaxImages = None,
     share: Annotated[
         bool | None,
         MODEL(
@@ -97,7 +98,7 @@ def _eval(
 
     _refuse_options(context, suite, is_recorded(suite))
     paid = None if price is None else parse_price(price)
-    source = policy_source(model, dialect, decoding, constrained, acceptance)
+    source = policy_source(model, dialect, decoding, constrained, acceptance, max_images)
     request = EvalRequest(
         suite=suite,
         subset=subset,

@@ -88,6 +88,9 @@ Constrained = Annotated[
 Acceptance = Annotated[
     str, MODEL("Accepted drafts: exact, or typical, which may change replies.", "RULE", env="ACCEPTANCE")
 ]
+MaxImages = Annotated[
+    int | None, MODEL("Screenshots that the model sees at most; by default the model's.", "N", env="MAX_IMAGES", min=1)
+]
 Threads = Annotated[int, MODEL("Threads of torch.", "N", min=1)]
 
 MaxSteps = Annotated[int, LIMITS("Stop an episode after so many predictions.", "N", env="MAX_STEPS", min=1)]

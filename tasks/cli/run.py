@@ -43,6 +43,7 @@ def run(
     decoding: options.Decoding = "auto",
     constrained: options.Constrained = False,
     acceptance: options.Acceptance = "exact",
+    max_images: options.MaxImages = None,
     max_steps: options.MaxSteps = 30,
     max_seconds: Annotated[float, LIMITS("Stop after so many seconds.", "SECONDS", env="MAX_SECONDS", min=0.0)] = 900.0,
     stop_chord: Annotated[
@@ -130,6 +131,7 @@ def replay(
     har: Annotated[bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")] = False,
     yes: options.Yes = False,
     model: options.OtherModel = None,
+    max_images: options.MaxImages = None,
     tolerance: Annotated[
         float | None, MODEL("How far points may differ, as a share of the screen's longer side.", "SHARE", min=0, max=1)
     ] = None,

@@ -30,7 +30,7 @@ from ..terminal.narrator import Narrator
 from ..terminal.stop_chords import stop_chord_listener
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
-_POLICY_OPTIONS = ("dialect", "temperature", "seed", "decoding", "constrained", "acceptance")
+_POLICY_OPTIONS = ("dialect", "temperature", "seed", "decoding", "constrained", "acceptance", "max_images")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class RunRequest:
     decoding: str = "auto"
     constrained: bool = False
     acceptance: str = "exact"
+    max_images: int | None = None
     max_steps: int = 30
     max_seconds: float = 900.0
     viewport: Size | None = None

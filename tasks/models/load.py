@@ -61,6 +61,7 @@ def load_policy(
     decoding: str = "auto",
     constrained: bool = False,
     acceptance: str = "exact",
+    max_images: int | None = None,
 ) -> ModelPolicy:
     """Load a checkpoint, or find a server, and make a policy of it.
 
@@ -73,6 +74,7 @@ def load_policy(
         decoding: what drafts replies here.
         constrained: whether replies are held to a grammar here.
         acceptance: which drafts are accepted here.
+        max_images: the maximum number of screenshots in the context; by default the model's.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
@@ -80,7 +82,7 @@ def load_policy(
     """
     if is_remote(model):
         refuse_decoding(model, decoding, constrained, acceptance)
-        return RemotePolicy(model, dialect, temperature=temperature, seed=seed)
+        return RemotePolicy(model, dialect, temperature=temperature, seed=seed, max_images=max_images)
     from ...agent.local import LocalPolicy
 
     return LocalPolicy(
@@ -91,6 +93,7 @@ def load_policy(
         decoding=decoding,
         constrained=constrained,
         acceptance=acceptance,
+        max_images=max_images,
     )
 
 

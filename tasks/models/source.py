@@ -20,6 +20,9 @@ from ...agent.policy import Policy, ScriptedPolicy
 from ...agent.remote.policy import RemotePolicy
 from .load import SMALL_MODEL, is_remote, refuse_decoding
 
+_UNSAID = (("acceptance", "exact"), ("max_images", None))
+"""Fields with values that are not recorded."""
+
 
 class PolicySource(Protocol):
     """Opens a worker's policy in that worker's process; it is pickled to get there.
@@ -74,11 +77,12 @@ class LocalSource:
     decoding: str = "auto"
     constrained: bool = False
     acceptance: str = "exact"
+    max_images: int | None = None
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """Its fields; those of an evaluation from before there was ``acceptance`` lack it."""
-        return {key: value for key, value in asdict(self).items() if (key, value) != ("acceptance", "exact")}
+        """Its fields; those of an evaluation from before there were ``acceptance`` and ``max_images`` lack them."""
+        return {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
 
     def worth_sharing(self) -> bool:
         """Large models are, and all on a GPU; small ones decide faster without asking another process."""
@@ -142,19 +146,25 @@ class RemoteSource:
 
     model: str
     dialect: str | None = None
+    max_images: int | None = None
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """Its fields."""
-        return asdict(self)
+        """Its fields, as those of ``LocalSource``."""
+        return {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
 
     def open(self) -> RemotePolicy:
         """Find the server; see ``RemotePolicy``."""
-        return RemotePolicy(self.model, self.dialect)
+        return RemotePolicy(self.model, self.dialect, max_images=self.max_images)
 
 
 def policy_source(
-    model: str, dialect: str | None = None, decoding: str = "auto", constrained: bool = False, acceptance: str = "exact"
+    model: str,
+    dialect: str | None = None,
+    decoding: str = "auto",
+    constrained: bool = False,
+    acceptance: str = "exact",
+    max_images: int | None = None,
 ) -> PolicySource:
     """The source of a model's policy; arguments as for ``load_policy``.
 
@@ -162,9 +172,9 @@ def policy_source(
         UsageError: a server is asked to decode in a way that only models here can.
     """
     if not is_remote(model):
-        return LocalSource(model, dialect, decoding, constrained, acceptance)
+        return LocalSource(model, dialect, decoding, constrained, acceptance, max_images)
     refuse_decoding(model, decoding, constrained, acceptance)
-    return RemoteSource(model, dialect)
+    return RemoteSource(model, dialect, max_images)
 
 
 def parameters(model: str) -> int:

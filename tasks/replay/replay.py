@@ -19,7 +19,7 @@ from ...agent.replay.recording import Recording, recording
 from ...env.base import Environment
 from ...env.chords import Chords
 from ...env.control import Control
-from ...env.trajectory.events import EndEvent
+from ...env.trajectory.events import EndEvent, PolicySettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory
 from ...env.wrappers import FillInSecrets
 from ..episode import Replayed, RunResult, run_episode
@@ -46,6 +46,7 @@ class ReplayRequest:
     mode: Mode = "verify"
     overrides: ReplayOverrides = field(default_factory=ReplayOverrides)
     model: str | None = None
+    max_images: int | None = None
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
     patience: float = 10.0
@@ -72,8 +73,9 @@ class PreparedReplay:
 
     def load_model(self) -> ModelPolicy:
         """Load that model; raises ``MissingPartError`` or another ``UsageError`` if it cannot be used."""
-        dialect = self.trajectory.start.policy_settings.dialect if self.request.model is None else None
-        return load_policy(self.model_name, dialect=dialect)
+        made_with = self.trajectory.start.policy_settings if self.request.model is None else PolicySettings()
+        max_images = self.request.max_images or made_with.max_images
+        return load_policy(self.model_name, dialect=made_with.dialect, max_images=max_images)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ class Narrator:
             line = Text.assemble(head, cost, event.thought or "(no thought)")
         line.append(_decoding(event.usage), "dim")
         self._console.print(line)
+        for note in event.notes:
+            self.note(f"        {note}", "yellow")
 
     def _action(self, event: ActionEvent) -> None:
         seconds = sum(event.timings.values())
