@@ -79,6 +79,7 @@ function stepDetails(entry) {
     step.observation.url ? el("p", { class: "note" }, step.observation.url) : null,
     besideScreen([step.observation]),
     said?.error ? section("Reply could not be read", el("p", { class: "trouble" }, said.error)) : null,
+    said?.notes?.length ? section("About the reply", el("ul", { class: "notes" }, said.notes.map((note) => el("li", {}, note)))) : null,
     said?.thought ? section("Thought", el("p", { class: "thought" }, said.thought)) : null,
     acts.length ? section(acts.length > 1 ? "Actions" : "Action", el("div", { class: "acts" }, acts.map(actBlock))) : null,
     besideScreen(step.actions),
