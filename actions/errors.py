@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+_LONGEST_NAME = 60
+"""Characters of a name, out of a file, that a message repeats."""
 Fault = Literal["usage", "policy", "environment", "recording"]
 
 
@@ -116,5 +118,6 @@ class Stopped(SaccadeError):
 
 def first_problem(error: ValidationError, whole: str = "") -> str:
     """The first thing that pydantic found wrong, after its place, or ``whole`` where no part of it is to blame."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part)[:_LONGEST_NAME] for part in first["loc"])
+    return f"{place or whole}: {first['msg']}"

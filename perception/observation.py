@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..actions.geometry import Frame, Point, Size
+from .pictures import decode_picture
 
 Pixels = NDArray[np.uint8]
 
@@ -73,13 +74,12 @@ class Screenshot:
 
     @classmethod
     def from_png(cls, data: bytes, device_scale: float = 1.0, origin: Point | None = None) -> Screenshot:
-        """Decode any image file PIL can read.
+        """Decode a PNG, JPEG or WebP file.
 
         Raises:
-            OSError: the bytes are not an image.
+            OSError: the bytes are no such picture, or one of too many pixels.
         """
-        with Image.open(io.BytesIO(data)) as image:
-            return cls(np.asarray(image.convert("RGB")), device_scale, origin or Point(0.0, 0.0))
+        return cls(np.asarray(decode_picture(data)), device_scale, origin or Point(0.0, 0.0))
 
 
 @dataclass(frozen=True)

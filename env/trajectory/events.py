@@ -9,9 +9,10 @@ could not be read carries ``error`` and no actions. Every point is in pixels of 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -40,7 +41,22 @@ EndReason = Literal[
     "error",  # something broke; the message says what
 ]
 
+LONGEST_SIDE: Final = 1 << 16
+"""Pixels along a side of a screen."""
+
+
+def _screen_size(size: Size) -> Size:
+    if not (0 < size.width <= LONGEST_SIDE and 0 < size.height <= LONGEST_SIDE):
+        raise ValueError(f"a screen has 1 to {LONGEST_SIDE} pixels along each side")
+    return size
+
+
 Timings = dict[str, float]
+ScreenSize = Annotated[Size, AfterValidator(_screen_size)]
+StepIndex = Annotated[int, Field(ge=0, lt=1 << 31)]
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Time = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+"""Seconds since the epoch, before the year 10000."""
 
 
 class _Record(BaseModel):
@@ -59,10 +75,10 @@ class Usage(_Record):
             encoding and prefill that passed while the screen settled.
     """
 
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
-    forwards: int = 0
-    accepted_tokens: int = 0
+    prompt_tokens: Count = 0
+    reply_tokens: Count = 0
+    forwards: Count = 0
+    accepted_tokens: Count = 0
     timings: Timings = Field(default_factory=dict)
 
     def after(self, earlier: Usage) -> Usage:
@@ -123,11 +139,11 @@ class EnvironmentSettings(_Settings):
     url: str | None = None
     app: str | None = None
     display: str | None = None
-    monitor: int | None = None
+    monitor: Count | None = None
     sandbox: str | None = None
-    screen: Size | None = None
+    screen: ScreenSize | None = None
     har: str | None = None
-    now: float | None = None
+    now: Time | None = None
     redact: tuple[str, ...] | None = None
     suite: dict[str, JsonValue] | None = None
 
@@ -155,14 +171,14 @@ class StartEvent(_Record):
     environment_settings: EnvironmentSettings = EnvironmentSettings()
     policy: str
     policy_settings: PolicySettings = PolicySettings()
-    seed: int | None = None
-    max_steps: int | None = None
+    seed: Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)] | None = None
+    max_steps: Count | None = None
     max_seconds: float | None = None
     variables: dict[str, str] = Field(default_factory=dict)
     replay_of: str | None = None
     replay_mode: str | None = None
     extra: dict[str, JsonValue] = Field(default_factory=dict)
-    time: float
+    time: Time
 
     def all_settings(self) -> dict[str, JsonValue]:
         """Every setting that is stated, in one flat mapping for people and tables; ``extra`` comes last."""
@@ -185,22 +201,22 @@ class ObservationEvent(_Record):
     """
 
     event: Literal["observation"] = "observation"
-    step: int
+    step: StepIndex
     screenshot: str
-    size: Size
-    device_scale: float = 1.0
+    size: ScreenSize
+    device_scale: Annotated[float, Field(ge=0.01, le=100)] = 1.0
     origin: Point = Point(0.0, 0.0)
     url: str | None = None
     notes: tuple[str, ...] = ()
     timings: Timings = Field(default_factory=dict)
-    time: float
+    time: Time
 
 
 class PredictionEvent(_Record):
     """What the policy replied; ``error`` says why it could not be read, ``notes`` what else the user should know."""
 
     event: Literal["prediction"] = "prediction"
-    step: int
+    step: StepIndex
     raw: str
     thought: str = ""
     actions: tuple[Action, ...] = ()
@@ -208,7 +224,7 @@ class PredictionEvent(_Record):
     notes: tuple[str, ...] = ()
     usage: Usage = Field(default_factory=Usage)
     seconds: float = 0.0
-    time: float
+    time: Time
 
 
 class ActionEvent(_Record):
@@ -220,7 +236,7 @@ class ActionEvent(_Record):
     """
 
     event: Literal["action"] = "action"
-    step: int
+    step: StepIndex
     action: Action
     error: str | None = None
     notes: tuple[str, ...] = ()
@@ -228,7 +244,7 @@ class ActionEvent(_Record):
     terminated: bool = False
     truncated: bool = False
     timings: Timings = Field(default_factory=dict)
-    time: float
+    time: Time
 
 
 class EndEvent(_Record):
@@ -248,11 +264,11 @@ class EndEvent(_Record):
     end: EndReason
     success: bool
     reward: float | None = None
-    steps: int
+    steps: Count
     message: str = ""
     fault: Fault | None = None
     sha256: str = ""
-    time: float
+    time: Time
 
 
 Event = Annotated[

@@ -19,12 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from PIL import Image
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from ...actions.errors import SaccadeError, Stopped, TrajectoryError, UnknownKeyError, first_problem
+from ...actions.untrusted import contained, parse_json, read_regular
 from ...perception.observation import Observation, Screenshot
+from . import ownership
 from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
 from .upgrade import upgrade
 
@@ -37,12 +38,17 @@ EventT = TypeVar("EventT", bound=Event)
 class TrajectoryWriter:
     """Appends events to a new trajectory in ``directory``, made if missing; listeners get each written event.
 
+    With its end it is signed as this user's own recording, unless ``own`` is false: what others recorded is copied.
+
     Raises:
         TrajectoryError: the folder already holds a trajectory or cannot be written.
     """
 
-    def __init__(self, directory: Path, start: StartEvent, listeners: Iterable[Listener] = ()) -> None:
+    def __init__(
+        self, directory: Path, start: StartEvent, listeners: Iterable[Listener] = (), *, own: bool = True
+    ) -> None:
         self.path = directory / FILE_NAME
+        self._own = own
         self._images = directory / "screenshots"
         self._listeners = tuple(listeners)
         try:
@@ -115,6 +121,8 @@ class TrajectoryWriter:
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         self._hash.update(line)
+        if self._own and isinstance(event, EndEvent):
+            ownership.sign(self.path, self._hash.digest())
         self._steps += isinstance(event, PredictionEvent)
         self._ended = isinstance(event, EndEvent)
         self._notify(event)
@@ -169,6 +177,8 @@ class Trajectory:
         steps: in order, each with its prediction.
         final: the last screen, where no prediction was made from it.
         end: None when the run was cut off.
+        own: whether this user recorded it, and nothing in it was changed since then (``ownership``).
+        before_end: SHA-256 of all lines before the end, in hexadecimal.
     """
 
     directory: Path
@@ -176,6 +186,8 @@ class Trajectory:
     steps: Sequence[Step]
     final: ObservationEvent | None
     end: EndEvent | None
+    own: bool = field(default=False, compare=False)
+    before_end: str = field(default="", compare=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Trajectory:
@@ -185,14 +197,15 @@ class Trajectory:
             NewerSchemaError: a newer version wrote it.
             TrajectoryError: it is missing, or a line other than a torn last one cannot be read.
         """
-        file = Path(path)
-        file = file / FILE_NAME if file.is_dir() else file
-        events = read_events(file)
+        file = _file_of(Path(path))
+        lines = _whole_lines(file)
+        events = parse_events(str(file), lines)
         if not events or not isinstance(events[0], StartEvent):
             raise TrajectoryError(f"{file}:1: the first event must be 'start'")
         end = events[-1] if isinstance(events[-1], EndEvent) else None
         steps, final = _group(file, events[1 : len(events) - (end is not None)])
-        return cls(file.parent, events[0], steps, final, end)
+        before, whole = _digests(lines)
+        return cls(file.parent, events[0], steps, final, end, ownership.is_signed(file, whole), before)
 
     def image_path(self, observation: ObservationEvent) -> Path:
         """The file of an observation's screenshot."""
@@ -204,16 +217,22 @@ class Trajectory:
         Raises:
             TrajectoryError: it is missing, cannot be decoded, or is not the picture that was recorded.
         """
-        path = self.image_path(observation)
-        what = f"{path}: the screenshot of step {observation.step + 1}"
+        what = f"{self.image_path(observation)}: the screenshot of step {observation.step + 1}"
         try:
-            found = Screenshot.from_png(path.read_bytes(), observation.device_scale, observation.origin)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all PIL's
-            why = getattr(error, "strerror", None) or error
-            raise TrajectoryError(f"{what} is unreadable: {why}") from error
+            found = Screenshot.from_png(self.image_bytes(observation), observation.device_scale, observation.origin)
+        except OSError as error:
+            raise TrajectoryError(f"{what} is unreadable: {error.strerror or error}") from error
         if found.digest != observation.screenshot or found.size != observation.size:
             raise TrajectoryError(f"{what} was changed after recording")
         return found
+
+    def image_bytes(self, observation: ObservationEvent) -> bytes:
+        """The file of an observation's screenshot, as it is.
+
+        Raises:
+            OSError: it cannot be read, or lies outside the run's folder.
+        """
+        return read_regular(contained(self.directory, f"screenshots/{observation.screenshot}.png"))
 
     def check(self) -> None:
         """Check that every screenshot loads and nothing was changed since it was recorded.
@@ -229,12 +248,10 @@ class Trajectory:
         """Raise ``TrajectoryError`` when a line was changed since the end was written."""
         if self.end is None or not self.end.sha256:
             return
-        file = self.directory / FILE_NAME
-        lines = file.read_bytes().splitlines(keepends=True)
-        if hashlib.sha256(b"".join(lines[:-1])).hexdigest() != self.end.sha256:
+        if self.before_end != self.end.sha256:
             raise TrajectoryError(
-                f"{file}: was changed after it was recorded; record it again, or empty sha256 in its last "
-                "line to stand by the change"
+                f"{self.directory / FILE_NAME}: was changed after it was recorded; record it again, or empty "
+                "sha256 in its last line to stand by the change"
             )
 
     def observations(self) -> list[ObservationEvent]:
@@ -249,11 +266,31 @@ def read_events(file: Path) -> list[Event]:
         NewerSchemaError: a newer version wrote it.
         TrajectoryError: the file is missing or a line cannot be read.
     """
+    return parse_events(str(file), _whole_lines(file))
+
+
+def _file_of(path: Path) -> Path:
+    """The trajectory of a folder; a path that is no folder is the file itself."""
     try:
-        lines = file.read_bytes().split(b"\n")
+        return contained(path, FILE_NAME) if path.is_dir() else path
     except OSError as error:
-        raise TrajectoryError(f"{file}: cannot be read: {error.strerror}") from error
-    return parse_events(str(file), lines[:-1])
+        raise TrajectoryError(f"{path / FILE_NAME}: cannot be read: {error.strerror}") from error
+
+
+def _whole_lines(file: Path) -> list[bytes]:
+    """The lines of a file without their ends; a torn last one is left out."""
+    try:
+        return read_regular(file).split(b"\n")[:-1]
+    except (OSError, ValueError) as error:
+        raise TrajectoryError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _digests(lines: Sequence[bytes]) -> tuple[str, bytes]:
+    """SHA-256 of all lines but the last, in hexadecimal, and of all lines."""
+    found = hashlib.sha256(b"".join(line + b"\n" for line in lines[:-1]))
+    before = found.hexdigest()
+    found.update(lines[-1] + b"\n")
+    return before, found.digest()
 
 
 def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
@@ -262,14 +299,14 @@ def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
     events: list[Event] = []
     for number, line in enumerate(lines, start=1):
         try:
-            data = json.loads(line)
+            data = parse_json(line)
             start = data if number == 1 else start
             events.append(event_adapter.validate_python(upgrade(f"{source}:1", start, data)))
         except ValidationError as error:
             raise TrajectoryError(f"{source}:{number}: {first_problem(error)}") from error
         except UnknownKeyError as error:
             raise TrajectoryError(f"{source}:{number}: {error}") from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise TrajectoryError(f"{source}:{number}: not JSON: {error}") from error
     return events
 
