@@ -25,7 +25,7 @@ class Limits:
 
     Attributes:
         steps: predictions.
-        seconds: wall time.
+        seconds: wall time, without what a person takes; an action or a reply that is under way then is broken off.
         repeats: how often in a row the same actions may leave the screen unchanged.
         unreadable: how often in a row the policy's reply may be unreadable.
     """
@@ -40,7 +40,11 @@ class Limits:
         if steps >= self.steps:
             raise Interruption("step_limit", f"not done after {steps} steps")
         if seconds >= self.seconds:
-            raise Interruption("time_limit", f"not done after {seconds:.0f} seconds")
+            raise self.time_is_over()
+
+    def time_is_over(self) -> Interruption:
+        """What ends the episode then."""
+        return Interruption("time_limit", f"not done after {self.seconds:g} seconds")
 
     def check_repeats(self, count: int) -> None:
         """Raise ``Interruption`` when the same actions changed nothing this often in a row."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..actions.errors import EnvironmentFailure, Fault, ParseError, PolicyFailure, Stopped, TrajectoryError
 from ..actions.schema import Action, CallUser, Finished
@@ -23,7 +23,8 @@ from .prefetch import Prefetcher
 class Agent:
     """Runs a policy in an environment, which was reset, until it is done or a limit is reached.
 
-    ``control`` lets a person pause and stop the run; the environment needs the same one.
+    ``control`` lets a person pause and stop the run; the environment needs the same one. With one, the signals that
+    end a program stop the run through it.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Agent:
         self._limits = limits or Limits()
         self._clock = clock
         self._control = control or Control()
+        self._signals = self._control.stop_signals if control else contextlib.nullcontext
         self._pause = PauseGate(self._control, environment)
         self._prefetcher = Prefetcher(policy, environment)
 
@@ -52,12 +54,17 @@ class Agent:
             TrajectoryError: the trajectory cannot be written; nothing goes on unrecorded.
         """
         episode = Episode(instruction, first, trajectory, self._clock)
+        with self._signals():
+            return self._run(episode)
+
+    def _run(self, episode: Episode) -> EndEvent:
         try:
-            episode.deciding = True
-            self._policy.start()
-            episode.deciding = False
-            while True:
-                self.step(episode)
+            with self._within_time():
+                episode.deciding = True
+                self._policy.start()
+                episode.deciding = False
+                while True:
+                    self.step(episode)
         except Interruption as stop:
             return self._judge(episode, stop)
         except (Stopped, KeyboardInterrupt) as stop:
@@ -94,6 +101,17 @@ class Agent:
         after = episode.observation.screenshot
         repeats = episode.repeats.record(prediction.reply.actions, before.digest, after.digest)
         self._limits.check_repeats(repeats)
+
+    @contextlib.contextmanager
+    def _within_time(self) -> Iterator[None]:
+        """Break off what is under way when the time is over, in the middle of an action, too."""
+        with self._control.within(self._limits.seconds):
+            try:
+                yield
+            except (Stopped, KeyboardInterrupt) as stop:
+                if self._control.timed_out:
+                    raise self._limits.time_is_over() from stop
+                raise
 
     def _predict(self, episode: Episode) -> Prediction | None:
         """Ask the policy; None for a reply that cannot be read."""
@@ -137,6 +155,8 @@ class Agent:
                 episode.judged(self._environment.judge(episode.last))
             except EnvironmentFailure as error:
                 return episode.end("error", str(error), judged=False, fault=error.fault)
+            except Stopped as stopped:
+                return self._end(episode, "interrupted", str(stopped))
         return self._end(episode, stop.end, stop.message)
 
     def _end(self, episode: Episode, reason: EndReason, message: str, fault: Fault | None = None) -> EndEvent:

@@ -51,7 +51,8 @@ class PauseGate:
         try:
             yield
         except (Stopped, KeyboardInterrupt):
-            episode.acted(action, error="broken off: the run was stopped")
+            why = "the time was over" if self._control.timed_out else "the run was stopped"
+            episode.acted(action, error=f"broken off: {why}")
             raise
 
     def hand_over(self, episode: Episode, action: CallUser) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from .interrupts import deferred_interrupts
+from ..env.signals import deferred_signals
 
 
 class Trainer(Protocol):
@@ -45,7 +45,7 @@ def train_until(
     """
     started = saved = time.monotonic()
     first, means = trainer.step, dict[str, float]()
-    with deferred_interrupts() as caught:
+    with deferred_signals() as caught:
         while trainer.step < steps and not caught:
             for name, value in learn().items():
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value

@@ -3,28 +3,34 @@
 Watchers (of chords, keys in the terminal, corners of the screen) call ``stop``, ``pause``, ``resume``,
 ``step`` or ``answer`` from any thread. Input devices call ``check`` before every event they inject and sleep
 with ``wait``, so that nothing is injected after a stop. The loop calls ``gate`` before each step, predicts
-inside ``interrupting``, and asks the person with ``ask``.
+inside ``interrupting``, and asks the person with ``ask``. A limit of time (``within``) and the signals that end a
+program (``stop_signals``) break work off in the same way.
 """
 
 from __future__ import annotations
 
 import _thread
+import math
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Literal
 
 from ..actions.errors import Stopped
 from .chords import Chord
+from .deadline import Deadline
+from .signals import ENDING, receiving
 
 Change = Literal["paused", "stepping", "resumed", "asked", "stopped"]
 Listener = Callable[[Change, str], None]
 """Called with what changed, and with the question or the reason of a stop."""
 
+_SLICE_SECONDS = 0.25
+"""How long a wait may miss a signal that comes just as it begins: handlers run in the thread that waits."""
 _OWN_MOVE_SECONDS = 1.0
 """The X server reports an injected move of the pointer within this time, on a busy machine too."""
 
@@ -36,6 +42,8 @@ class Control:
         attended: whether a person can answer questions; set by whoever reads their answers.
         reserved: the person's chords, which the agent may not press; set by whoever watches for them.
         reason: why the run was stopped; None while it was not.
+        signal: the signal that stopped it; None where it was a person.
+        expired: whether the time of ``within`` is over.
         pausing: whether a pause was requested within a step, whose remaining actions are then left out.
         question: what waits for a person's answer; None without a question.
     """
@@ -45,6 +53,9 @@ class Control:
         self.reserved: tuple[Chord, ...] = ()
         self._changed = threading.Condition()
         self.reason: str | None = None
+        self.signal: int | None = None
+        self.expired = False
+        self._deadline: Deadline | None = None
         self._allowed: int | None = None
         self.pausing = False
         self.question: str | None = None
@@ -55,8 +66,13 @@ class Control:
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop was requested; it cannot be taken back."""
-        return self.reason is not None
+        """Whether nothing may be done any more: a stop was requested, or the time is over."""
+        return self.reason is not None or self.expired
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the time of ``within`` is over, and nobody stopped the run before."""
+        return self.expired and self.reason is None
 
     @property
     def paused(self) -> bool:
@@ -68,15 +84,31 @@ class Control:
         self._listeners.append(listener)
 
     def stop(self, reason: str) -> None:
-        """Stop the run at once; the first reason is kept."""
+        """Stop the run at once; the first reason is kept, and it cannot be taken back."""
         with self._changed:
             if self.reason is not None:
                 return
             self.reason = reason
-            self._changed.notify_all()
-            if self._interruptible is not None:
-                _interrupt(self._interruptible)
+            self._break_off()
         self._notify("stopped", reason)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Break off the enclosed work after some time, as a stop does; times of pauses and questions do not count."""
+        if not math.isfinite(seconds):
+            yield
+            return
+        try:
+            with Deadline(seconds, self._expire) as self._deadline:
+                yield
+        finally:
+            self._deadline, self.expired = None, False
+
+    @contextmanager
+    def stop_signals(self) -> Iterator[None]:
+        """While the block runs, SIGINT, SIGTERM and SIGHUP stop the run, once; see ``signals.receiving``."""
+        with receiving(self._receive):
+            yield
 
     def pause(self) -> None:
         """Pause the run before its next step."""
@@ -121,21 +153,23 @@ class Control:
         return bool(own)
 
     def check(self) -> None:
-        """Raise ``Stopped`` if a stop was requested."""
-        if self.reason is not None:
-            raise Stopped(self.reason)
+        """Raise ``Stopped`` if a stop was requested, or the time is over."""
+        if self.stopped:
+            raise Stopped(self.reason or "the time is over")
 
     def wait(self, seconds: float) -> None:
         """Sleep; a stop ends it at once with ``Stopped``."""
+        end = time.monotonic() + seconds
         with self._changed:
-            self._changed.wait_for(lambda: self.stopped, timeout=seconds)
+            while not self.stopped and (left := end - time.monotonic()) > 0:
+                self._changed.wait(min(left, _SLICE_SECONDS))
         self.check()
 
     def gate(self) -> bool:
         """Wait while the run is paused; returns whether it was. A stop raises ``Stopped``."""
         with self._changed:
             was_paused = self._allowed is not None
-            self._changed.wait_for(lambda: self.stopped or self._allowed != 0)
+            self._wait_for_person(lambda: self._allowed != 0)
             if self._allowed:
                 self._allowed -= 1
             self.pausing = False
@@ -148,7 +182,7 @@ class Control:
             self.question, self._answer = question, ""
         self._notify("asked", question)
         with self._changed:
-            self._changed.wait_for(lambda: self.stopped or self.question is None)
+            self._wait_for_person(lambda: self.question is None)
             self.question = None
         self.check()
         return self._answer
@@ -161,23 +195,52 @@ class Control:
         """
         with self._changed:
             self.check()
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            self.check()
-            return
-        with self._heeding_sigint():
+        if threading.current_thread() is threading.main_thread():
             try:
-                with self._changed:
-                    self.check()
-                    self._interruptible = threading.get_ident()
-                yield
+                with self._heeding_sigint(), self._interruptible_here():
+                    yield
             except KeyboardInterrupt:
                 self.check()
                 raise
-            finally:
-                with self._changed:
-                    self._interruptible = None
+        else:
+            yield
         self.check()
+
+    @contextmanager
+    def _interruptible_here(self) -> Iterator[None]:
+        try:
+            with self._changed:
+                self.check()
+                self._interruptible = threading.get_ident()
+            yield
+        finally:
+            with self._changed:
+                self._interruptible = None
+
+    def _wait_for_person(self, done: Callable[[], bool]) -> None:
+        """Wait until something is done or the run is stopped, while the time stands still."""
+        with nullcontext() if self._deadline is None or done() else self._deadline.suspended():
+            while not self.stopped and not done():
+                self._changed.wait(_SLICE_SECONDS)
+
+    def _expire(self) -> None:
+        with self._changed:
+            self.expired = True
+            self._break_off()
+
+    def _break_off(self) -> None:
+        """Wake whoever waits, and interrupt what can be."""
+        self._changed.notify_all()
+        if self._interruptible is not None:
+            _interrupt(self._interruptible)
+
+    def _receive(self, number: int) -> None:
+        """Take a signal, in the main thread; it may be the one that ``_interrupt`` sends."""
+        interruptible, self._interruptible = self._interruptible, None
+        if not self.stopped:
+            self.signal, self.reason = number, f"stopped by {ENDING[number]}"
+        if interruptible is not None:
+            raise KeyboardInterrupt
 
     @contextmanager
     def _heeding_sigint(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from ..actions.errors import UsageError
+from ..actions.errors import Stopped, UsageError
 from ..actions.geometry import Size
 from ..agent.policy import Policy
 from ..env.control import Control
@@ -103,7 +103,7 @@ def run(
         out=None if out is None else Path(out),
     )
     policy = None if isinstance(model, str) else model
-    with nullcontext() if policy is None else _in_use.one_episode(policy, control):
+    with _ctrl_c_raises(control), nullcontext() if policy is None else _in_use.one_episode(policy, control):
         result = run_task(request, policy, control, [on_event] if on_event else ())
     return _unless_interrupted(result, control)
 
@@ -152,7 +152,7 @@ def replay(
         out=None if out is None else Path(out),
     )
     policy = None if isinstance(model, str) else model
-    with nullcontext() if policy is None else _in_use.one_episode(policy, control):
+    with _ctrl_c_raises(control), nullcontext() if policy is None else _in_use.one_episode(policy, control):
         result = repeat(prepare(request), policy, control, [on_event] if on_event else ())
     return _unless_interrupted(result, control)
 
@@ -180,9 +180,20 @@ arun = _in_thread(run)
 
 def _unless_interrupted(result: Result, control: Control) -> Result:
     """The result, unless Ctrl-C ended the episode."""
-    if result.end.end == "interrupted" and not control.stopped:
+    if result.end.end == "interrupted" and (control.signal is not None or not control.stopped):
         raise KeyboardInterrupt
     return result
+
+
+@contextmanager
+def _ctrl_c_raises(control: Control) -> Iterator[None]:
+    """A signal that stopped the run before it began raises what it raises elsewhere in Python."""
+    try:
+        yield
+    except Stopped as stopped:
+        if control.signal is None:
+            raise
+        raise KeyboardInterrupt from stopped
 
 
 def _refuse_event_loop() -> None:

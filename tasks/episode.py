@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -110,7 +111,8 @@ def run_episode(
         name: of the environment in the records, as ``make_environment`` takes it.
         seed: given to ``environment.reset``.
         limits: when to stop.
-        control: lets a person pause and stop; the environment has the same one.
+        control: lets a person pause and stop; the environment has the same one. With one, Ctrl-C, SIGTERM and SIGHUP
+            stop the run through it; without, they raise what they raise in your program.
         listeners: called with each event after it is written.
         policy_settings: by default those that the policy states.
         environment_settings: enough to make the environment again; the screen's size is added.
@@ -123,10 +125,13 @@ def run_episode(
         UsageError: there is no task.
         EnvironmentFailure: the environment cannot be started.
         TrajectoryError: the folder cannot be written.
+        Stopped: a person stopped it before it began.
     """
     limits = limits or Limits()
     started = time.monotonic()
     first = environment.reset(seed)
+    if control is not None:
+        control.check()
     own = environment.instruction if task is None or own_task_first else None
     instruction = task if own is None else own
     if instruction is None:
@@ -147,7 +152,8 @@ def run_episode(
         replay_mode=replayed.mode if replayed else None,
         time=time.time(),
     )
-    with TrajectoryWriter(folder, start, listeners) as trajectory:
+    signals = nullcontext() if control is None else control.stop_signals()
+    with signals, TrajectoryWriter(folder, start, listeners) as trajectory:
         end = Agent(policy, environment, limits, control=control).run(instruction, first, trajectory)
     recorded = Trajectory.load(folder)
     page = write_report(recorded) if report else None

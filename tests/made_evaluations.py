@@ -17,6 +17,7 @@ from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageEr
 from saccade.actions.schema import Action
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy
 from saccade.env.base import Environment, StepResult
+from saccade.env.control import Control
 from saccade.env.memory import demo
 from saccade.perception.observation import Observation
 from saccade.tasks.evaluation.console import EvalProgress
@@ -67,7 +68,7 @@ class MadeSuite:
             if task not in TASKS:
                 raise UnknownTaskError(f"made has no task {task!r}")
 
-    def open(self) -> EnvironmentProvider:
+    def open(self, control: Control) -> EnvironmentProvider:
         if self.version == "missing":
             raise UsageError("the made suite is missing; make it")
         if self.version == "deadly":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import json
+import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
@@ -14,6 +16,7 @@ import typer
 from typer.main import get_command
 
 from ...actions.errors import Stopped
+from ...env.signals import end_by_exception
 from ..terminal.failure import explain
 from . import bench, doctor, eval, run, screen, trajectories
 from .help import Commands
@@ -63,16 +66,44 @@ class FailureMessage(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every error raised on purpose is one line on stderr.
 
-    With ``--json``, it is one object on stdout, too. SIGTERM is treated as Ctrl-C, so that it leaves things as tidy.
+    With ``--json``, it is one object on stdout, too. SIGTERM, SIGHUP and an output that nobody reads any more are
+    treated as Ctrl-C, so that they leave things as tidy.
 
     Args:
         arguments: of the command line; by default those of this process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_by_exception()
     try:
-        status = get_command(app).main(words, "saccade", standalone_mode=False)
+        status = _run(words)
+        sys.stdout.flush()
+    except OSError as error:
+        if not _is_closed_output(error):
+            raise
+        _write_nowhere()
+        status = 130
+    sys.exit(status)
+
+
+def _is_closed_output(error: BaseException) -> bool:
+    """Whether the terminal, or the reader of a pipe, is gone."""
+    return isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EIO) and error.filename is None
+
+
+def _write_nowhere() -> None:
+    """Drop what is still to be written, which would fail once more at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _run(words: list[str]) -> Any:
+    """Run a command; returns its exit status."""
+    try:
+        return get_command(app).main(words, "saccade", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
+        if _is_closed_output(error):
+            raise
         failure = failure_of(error)
         if "--json" in words:
             shown = {"kind": failure.kind, "message": failure.message, "exit": failure.exit}
@@ -80,8 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if failure.kind == "internal":
             raise
         sys.stderr.write(failure.shown)
-        status = failure.exit
-    sys.exit(status)
+        return failure.exit
 
 
 def failure_of(error: BaseException) -> FailureMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -13,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ...actions.errors import UsageError
+from ...env.signals import deferred_signals
 from ..evaluation.console import EvalProgress, print_summary
 from ..evaluation.evaluate import Evaluation, evaluate
 from ..evaluation.folder import read_config
@@ -65,9 +67,8 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
         with EvalProgress() as progress:
             pace = evaluate(evaluation, progress, resume=request.resume)
     except KeyboardInterrupt:
-        if read_config(root) is not None:
-            _say(f"what is done stays in {root}; continue with\n  {resume_line(command, root)}")
-            write_results(root, request.price)
+        with deferred_signals():
+            _keep(request, command, root)
         raise
     summary = write_results(root, request.price)
     console = Console(stderr=json_output, highlight=False, soft_wrap=json_output)
@@ -75,6 +76,14 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
     if json_output:
         sys.stdout.write(json.dumps(summary.model_dump(mode="json") | {"pace": pace.as_json}) + "\n")
     return 0
+
+
+def _keep(request: EvalRequest, command: Sequence[str], root: Path) -> None:
+    """Summarise what was done before the evaluation was stopped, and say how to go on."""
+    if read_config(root) is not None:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            _say(f"what is done stays in {root}; continue with\n  {resume_line(command, root)}")
+        write_results(root, request.price)
 
 
 def plan(request: EvalRequest) -> Evaluation | RecordedEvaluation:

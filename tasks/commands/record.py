@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ... import __version__
-from ...actions.errors import UsageError
-from ...agent.interrupts import deferred_interrupts
+from ...actions.errors import Stopped, UsageError
 from ...env.chords import Chord
 from ...env.record.recorder import STOP_CHORD, Recorder, RecordOptions
+from ...env.signals import ENDING, deferred_signals, hangup_ignored
 from ...env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, Event, StartEvent
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from ..episode import RunResult
@@ -86,6 +87,14 @@ def record(request: RecordRequest, narrator: Narrator) -> EndEvent:
     return (_record_desktop if request.place == "desktop" else _record_browser)(request, options, narrator)
 
 
+@contextmanager
+def _ending(narrator: Narrator) -> Iterator[list[int]]:
+    """Collect the signals that end the recording; an output that nobody reads any more counts as one."""
+    with deferred_signals() as signals:
+        narrator.on_closed = lambda: None if hangup_ignored() else signals.append(signal.SIGTERM)
+        yield signals
+
+
 def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
     from ...env.record.frame_buffer import ScreenWatcher
     from ...env.record.password_fields import marking_passwords
@@ -93,16 +102,16 @@ def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Na
     from ...perception.screen import ScreenCamera
 
     with (
-        _screen(request, narrator) as (display, ended),
+        _ending(narrator) as signals,
+        _screen(request, narrator, partial(_check, signals)) as (display, ended),
         closing(ScreenCamera(display)) as camera,
         closing(ScreenWatcher(camera)) as frames,
         _writer(request, narrator) as trajectory,
-        deferred_interrupts() as interrupts,
     ):
         recorder = Recorder(trajectory, options)
 
         def over() -> bool:
-            return recorder.stopped or bool(interrupts) or ended()
+            return recorder.stopped or bool(signals) or ended()
 
         with (
             marking_passwords(display, partial(narrator.note, style="yellow")) as mark,
@@ -111,10 +120,16 @@ def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Na
             _print_how_to_end(narrator, options)
             recorder.run(mark(events))
         frames.close()
-        end = recorder.finish(frames.newest, discard=("ctrl", "c") if interrupts else ())
+        end = recorder.finish(frames.newest, discard=("ctrl", "c") if signals else ())
     if recorder.unnamed:
         narrator.note(f"{recorder.unnamed} keys have no name here and were left out", "yellow")
     return end
+
+
+def _check(signals: Sequence[int]) -> None:
+    """End what has not begun."""
+    if signals:
+        raise Stopped(f"stopped by {ENDING[signals[0]]}")
 
 
 def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
@@ -122,12 +137,12 @@ def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Na
 
     with (
         BrowserListener(str(request.url)) as browser,
+        _ending(narrator) as signals,
         _writer(request, narrator) as trajectory,
-        deferred_interrupts() as interrupts,
     ):
         recorder = Recorder(trajectory, options)
         _print_how_to_end(narrator, options)
-        recorder.run(browser.events(lambda: recorder.stopped or bool(interrupts)))
+        recorder.run(browser.events(lambda: recorder.stopped or bool(signals)))
         return recorder.finish(browser.capture())
 
 
@@ -152,7 +167,9 @@ def _writer(request: RecordRequest, narrator: Narrator) -> TrajectoryWriter:
 
 
 @contextmanager
-def _screen(request: RecordRequest, narrator: Narrator) -> Iterator[tuple[str | None, Callable[[], bool]]]:
+def _screen(
+    request: RecordRequest, narrator: Narrator, check: Callable[[], None]
+) -> Iterator[tuple[str | None, Callable[[], bool]]]:
     """The display to record, with the program on it, and a check whether the program has ended."""
     if request.app is None:
         yield request.display, lambda: False
@@ -161,7 +178,7 @@ def _screen(request: RecordRequest, narrator: Narrator) -> Iterator[tuple[str | 
 
         with PrivateDisplay() as private:
             program = private.start(shlex.split(request.app))
-            private.wait_for_window(program)
+            private.wait_for_window(program, check=check)
             narrator.note(f"no screen is visible here: {request.app} runs on the private display {private.name}")
             yield private.name, lambda: private.ended(program)
     else:

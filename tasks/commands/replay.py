@@ -13,7 +13,7 @@ from ..replay.offline import OfflineComparison, compare
 from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, prepare, replay
 from ..terminal.consent import require_consent
 from ..terminal.keys import terminal_keys
-from ..terminal.narrator import Narrator, describe
+from ..terminal.narrator import Narrator, describe, output_closed
 
 
 def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool) -> int:
@@ -25,7 +25,8 @@ def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool
     if (display := request.overrides.display) is not None:
         require_consent(f"the display {display}", yes=consent)
     control = Control()
-    with terminal_keys(control, narrator.note):
+    narrator.on_closed = output_closed(control)
+    with control.stop_signals(), terminal_keys(control, narrator.note):
         if request.mode == "verify":
             narrator.note(f"loading {prepared.model_name} ...")
         done = replay(prepared, control=control, listeners=[narrator])

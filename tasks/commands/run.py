@@ -26,7 +26,7 @@ from ..replay.variables import substitution
 from ..terminal.consent import require_consent
 from ..terminal.folders import RUNS, run_folder
 from ..terminal.keys import terminal_keys
-from ..terminal.narrator import Narrator
+from ..terminal.narrator import Narrator, output_closed
 from ..terminal.stop_chords import stop_chord_listener
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
@@ -97,7 +97,8 @@ def run_and_print(request: RunRequest, json_output: bool) -> int:
     if (screen := request.visible_screen) is not None:
         require_consent(screen, yes=request.yes, stop=request.stop_chord)
     control = Control()
-    with terminal_keys(control, narrator.note):
+    narrator.on_closed = output_closed(control)
+    with control.stop_signals(), terminal_keys(control, narrator.note):
         narrator.note(f"loading {request.model} ...")
         result = run_task(replace(request, yes=True), control=control, listeners=[narrator])
     reward = "" if result.end.reward is None else f", reward {result.end.reward:g}"
@@ -129,7 +130,7 @@ def run_task(
     if (screen := request.visible_screen) is not None and not request.yes:
         raise UsageError(f"the agent would use the mouse and keyboard of {screen}; allow it with yes=True")
     control = control or Control()
-    with run_folder(request.out, request.environment_name, request.runs) as directory:
+    with control.stop_signals(), run_folder(request.out, request.environment_name, request.runs) as directory:
         with control.interrupting():
             policy = policy or load_policy(request.model, **{name: getattr(request, name) for name in _POLICY_OPTIONS})
         har = directory / HAR_NAME

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
 
 from ...actions.errors import UsageError
+from ...env.signals import deferred_signals
 from .folder import (
     EVAL_NAME,
     EvaluationConfig,
@@ -125,6 +127,7 @@ def evaluate(evaluation: Evaluation | RecordedEvaluation, watcher: Watcher, *, r
             configuration; or the suite or the policy cannot be used.
         EnvironmentFailure: workers keep dying before they are ready, or the policy keeps failing.
         TrajectoryError: the folder cannot be written.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the episodes under way have their ends.
     """
     evaluation.check()
     with lock_folder(evaluation.root):
@@ -168,8 +171,13 @@ class _Run:
         self._watcher.begin(len(keys), results)
         if not self._waiting:
             return self._pace(time.monotonic())
-        with self._evaluation.pool(len(self._waiting)) as pool:
+        # What asks about recorded screens holds nothing, so that Ctrl-C may break into it.
+        acting = self._config.samples is None
+        gathering: AbstractContextManager[list[int]] = deferred_signals() if acting else nullcontext([])
+        with gathering as signals, self._evaluation.pool(len(self._waiting)) as pool:
             while self._waiting or pool.running:
+                if signals:
+                    raise KeyboardInterrupt
                 while self._waiting and pool.idle:
                     self._assign(pool, self._waiting.popleft())
                 for message in pool.wait(_TICK):

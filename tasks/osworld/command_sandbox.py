@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import select
 import socket
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...actions.errors import EnvironmentFailure
+from ...env.control import Control
 from ...env.desktop.private_display import PrivateDisplay, Program
 from ...env.desktop.sandbox import Sandbox
 from ...env.desktop.xvfb import PATIENCE
@@ -57,6 +59,8 @@ class CommandSandbox:
 
     A process inside reads and writes every path that a task names, so a link cannot lead out of the sandbox.
 
+    A stop by ``control`` ends every wait with ``Stopped``.
+
     Attributes:
         home: the folder that is mounted as the home.
 
@@ -65,7 +69,8 @@ class CommandSandbox:
         EnvironmentFailure: the sandbox does not start.
     """
 
-    def __init__(self, display: PrivateDisplay) -> None:
+    def __init__(self, display: PrivateDisplay, control: Control) -> None:
+        self._control = control
         environ = display.environ
         folder = Path(environ["XDG_RUNTIME_DIR"]) / "sandbox"  # ends with the display, also after kill -9
         for name in ("home", "tmp", "link/bin"):
@@ -137,10 +142,16 @@ class CommandSandbox:
         self._connection.settimeout(limit + PATIENCE)
         try:
             self._connection.sendall(json.dumps(request).encode() + b"\n")
+            self._await_answer(limit + PATIENCE)
             answer: dict[str, Any] = json.loads(self._answers.readline())
         except (OSError, ValueError) as error:
             raise EnvironmentFailure("the sandbox has ended; reset the environment to go on") from error
         return answer
+
+    def _await_answer(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not select.select([self._connection], [], [], _TICK)[0] and time.monotonic() < end:
+            self._control.check()
 
 
 def _accept(listener: socket.socket, display: PrivateDisplay, program: Program) -> socket.socket:

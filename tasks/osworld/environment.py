@@ -8,6 +8,7 @@ from ...actions.errors import EnvironmentFailure, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, OpenApp, Wait
 from ...env.base import Preview, StepResult, Verdict
+from ...env.control import Control
 from ...perception.observation import Observation
 from .cache import Cache
 from .score import score
@@ -30,15 +31,19 @@ class OsWorldEnvironment:
         task: what to do, and how it is scored.
         cache: files that it would download.
         size: of the screen, in pixels.
+        control: by which a person stops and pauses the run.
 
     Raises:
         MissingPartError: Xvfb, openbox or bubblewrap is not installed.
     """
 
-    def __init__(self, task: Task, cache: Cache = Cache(), size: Size = Size(1920, 1080)) -> None:
+    def __init__(
+        self, task: Task, cache: Cache = Cache(), size: Size = Size(1920, 1080), control: Control | None = None
+    ) -> None:
         self._task = task
         self._cache = cache
         self._size = size
+        self._control = control or Control()
         self._instruction: str | None = None
         self._episode: TaskEnvironment | None = None
         self._preview: Preview | None = None
@@ -69,7 +74,7 @@ class OsWorldEnvironment:
             raise EnvironmentFailure("the environment was closed; make a new one")
         self._drop()
         task = self._task.seeded(seed).on_screen(self._size)
-        self._episode = TaskEnvironment(task, self._cache, self._size)
+        self._episode = TaskEnvironment(task, self._cache, self._size, self._control)
         try:
             set_up(self._episode, task.config)
             first = self._episode.desktop.reset()

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...actions.errors import DataError, EnvironmentFailure
 from ...actions.geometry import Size
 from ...actions.schema import Action, Wait
+from ...env.control import Control
 from ...env.desktop.environment import DesktopEnvironment
 from ...env.desktop.private_display import PrivateDisplay
 from .cache import Cache
@@ -33,16 +34,16 @@ class TaskEnvironment:
         results: a folder for fetched results; the sandbox cannot see it.
     """
 
-    def __init__(self, task: Task, cache: Cache, size: Size) -> None:
+    def __init__(self, task: Task, cache: Cache, size: Size, control: Control) -> None:
         self.task, self.cache, self.size = task, cache, size
         with ExitStack() as stack:
             self._display = stack.enter_context(PrivateDisplay(size))
             self.display = self._display.name
-            self.sandbox = CommandSandbox(self._display)
+            self.sandbox = CommandSandbox(self._display, control)
             stack.callback(self.sandbox.close)
             self.results = self.sandbox.home.with_name("results")  # ends with the display, also after kill -9
             self.results.mkdir()
-            self.desktop = stack.enter_context(DesktopEnvironment(display=self.display))
+            self.desktop = stack.enter_context(DesktopEnvironment(display=self.display, control=control))
             self.desktop.reset()
             self._resources = stack.pop_all()
 

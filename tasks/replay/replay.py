@@ -185,9 +185,12 @@ def replay(
     verify = request.mode == "verify"
     if request.update and not verify:
         raise UsageError("an exact replay heals nothing; leave --update out, or let a model verify")
-    with run_folder(request.out, f"replay {request.directory.resolve().name}", request.runs) as directory:
-        model = (model or prepared.load_model()) if verify else None
-        result = _replay_in(directory, prepared, model, control or Control(), listeners)
+    control = control or Control()
+    name = f"replay {request.directory.resolve().name}"
+    with control.stop_signals(), run_folder(request.out, name, request.runs) as directory:
+        with control.interrupting():
+            model = (model or prepared.load_model()) if verify else None
+        result = _replay_in(directory, prepared, model, control, listeners)
     if request.update and result.success and result.healed:
         return replace(result, updated=keep_healed(request.directory, result.directory, tuple(result.steps)))
     return result

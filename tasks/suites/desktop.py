@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from ...actions.errors import MissingPartError, UnknownTaskError, UsageError
 from ...actions.geometry import Size
 from ...env.base import Environment
+from ...env.control import Control
 from ...env.desktop.private_display import PACKAGES as DISPLAY
 from ..osworld.environment import OsWorldEnvironment
 from ..osworld.task import Task, read_task
@@ -75,15 +76,18 @@ class DesktopSuite:
                 near = difflib.get_close_matches(task, desktop_tasks(), n=3, cutoff=0.3)
                 raise UnknownTaskError(f"desktop has no task {task!r}; nearest: {', '.join(near)}")
 
-    def open(self) -> EnvironmentProvider:
+    def open(self, control: Control) -> EnvironmentProvider:
         """Check that the programs are installed."""
         if missing := missing_packages():
             raise MissingPartError(f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`")
-        return DesktopProvider()
+        return DesktopProvider(control)
 
 
 class DesktopProvider:
     """Makes a display for each episode; between episodes there is nothing to keep."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
 
     @property
     def settings(self) -> dict[str, JsonValue]:
@@ -92,7 +96,7 @@ class DesktopProvider:
 
     def environment(self, task: str) -> Environment:
         """A task on a display of its own."""
-        return OsWorldEnvironment(desktop_tasks()[task], size=SIZE)
+        return OsWorldEnvironment(desktop_tasks()[task], size=SIZE, control=self._control)
 
     def alive(self) -> bool:
         """Each episode notices for itself that its display is gone."""

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import JsonValue
 
 from ...env.base import Environment
+from ...env.control import Control
 
 
 class EnvironmentProvider(Protocol):
@@ -40,8 +41,11 @@ class InteractiveSuite(Protocol):
     def check(self, tasks: Sequence[str]) -> None:
         """Raise UnknownTaskError, with the nearest names, where a task is unknown."""
 
-    def open(self) -> EnvironmentProvider:
-        """A worker's environment provider, ready; MissingPartError where something must be installed first."""
+    def open(self, control: Control) -> EnvironmentProvider:
+        """A worker's environment provider, ready; MissingPartError where something must be installed first.
+
+        Its environments are stopped by ``control``.
+        """
 
 
 @runtime_checkable

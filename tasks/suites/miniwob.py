@@ -20,6 +20,7 @@ from ...actions.schema import Action
 from ...env.base import Environment, StepResult
 from ...env.browser.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of
 from ...env.browser.watchdog import running
+from ...env.control import Control
 from ...env.wrappers import EnvironmentWrapper
 from ...perception.observation import Observation
 
@@ -55,9 +56,9 @@ class MiniWobSuite:
         for task in tasks:
             page_of(task)
 
-    def open(self) -> EnvironmentProvider:
+    def open(self, control: Control) -> EnvironmentProvider:
         """Start a browser."""
-        return MiniWobProvider()
+        return MiniWobProvider(control)
 
 
 class MiniWobProvider:
@@ -67,9 +68,10 @@ class MiniWobProvider:
     Flight pages store cookies, so each gets a new profile; so does the episode after an error.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, control: Control) -> None:
         from ...env.browser.environment import BrowserProvider
 
+        self._control = control
         self._browser = BrowserProvider(flags=FLAGS)
         self._started: Chromium | None = None
         self._process: int | None = None
@@ -92,10 +94,10 @@ class MiniWobProvider:
 
         chromium = self._chromium()
         if task in flight_tasks():
-            return MiniWobEnvironment(task, chromium=chromium)
+            return MiniWobEnvironment(task, chromium=chromium, control=self._control)
         kept, self._kept = self._kept, None
         if kept is None:
-            kept = MiniWobEnvironment(task, chromium=chromium)
+            kept = MiniWobEnvironment(task, chromium=chromium, control=self._control)
         kept.turn_to(task)
         return _ReturnedOnClose(kept, self._keep)
 

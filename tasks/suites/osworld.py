@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from ...actions.errors import DataError, MissingPartError, UnknownTaskError, UsageError
 from ...env.base import Environment
+from ...env.control import Control
 from ..osworld.cache import Cache
 from ..osworld.environment import OsWorldEnvironment
 from ..osworld.requirements import counted, unmet
@@ -72,9 +73,9 @@ class OsWorldSuite:
             if task in self.left_out:
                 raise UsageError(f"{task} cannot be run here: {'; '.join(self.left_out[task])}")
 
-    def open(self) -> EnvironmentProvider:
+    def open(self, control: Control) -> EnvironmentProvider:
         """Read the tasks."""
-        return OsWorldProvider(self)
+        return OsWorldProvider(self, control)
 
     @property
     def left_out(self) -> Mapping[str, list[str]]:
@@ -117,7 +118,8 @@ class OsWorldSuite:
 class OsWorldProvider(DesktopProvider):
     """Makes a display for each episode."""
 
-    def __init__(self, suite: OsWorldSuite) -> None:
+    def __init__(self, suite: OsWorldSuite, control: Control) -> None:
+        super().__init__(control)
         self._suite = suite
 
     @property
@@ -131,7 +133,7 @@ class OsWorldProvider(DesktopProvider):
 
     def environment(self, task: str) -> Environment:
         """A task on a display of its own."""
-        return OsWorldEnvironment(self._suite.task(task), Cache(self._suite.cache))
+        return OsWorldEnvironment(self._suite.task(task), Cache(self._suite.cache), control=self._control)
 
 
 def reason_counts(reasons: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -12,14 +12,22 @@ from rich.table import Table
 from rich.text import Text
 
 from ...actions.schema import Action, CallUser, Drag, points
+from ...env.control import Control
+from ...env.signals import hangup_ignored
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, Usage
 
 
 class Narrator:
-    """A trajectory listener that prints each step as it happens."""
+    """A trajectory listener that prints each step as it happens.
+
+    Attributes:
+        on_closed: called once when nothing can be printed any more, as the terminal or a pipe's reader is gone; any
+            thread may call it.
+    """
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self.on_closed: Callable[[], None] = lambda: None
+        self._console = _Console(file=stream, highlight=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
@@ -36,7 +44,7 @@ class Narrator:
 
     def note(self, message: str, style: str = "dim") -> None:
         """Print one line that is no event."""
-        self._console.print(Text(message, style=style))
+        self._print(Text(message, style=style))
 
     def verdict(self, end: EndEvent, success: bool, more: str = "") -> None:
         """Print how an episode ended."""
@@ -45,9 +53,9 @@ class Narrator:
         self.note(f"{word}  {end.end}{message} after {end.steps} steps{more}", style)
 
     def _start(self, event: StartEvent) -> None:
-        self._console.print(Text.assemble(("task    ", "dim"), (event.instruction, "bold")))
+        self._print(Text.assemble(("task    ", "dim"), (event.instruction, "bold")))
         where = f"{event.environment}, seed {event.seed}, policy {event.policy}"
-        self._console.print(Text.assemble(("on      ", "dim"), where))
+        self._print(Text.assemble(("on      ", "dim"), where))
 
     def _prediction(self, event: PredictionEvent) -> None:
         head = (f"step {event.step + 1:<3}", "bold cyan")
@@ -57,7 +65,7 @@ class Narrator:
         else:
             line = Text.assemble(head, cost, event.thought or "(no thought)")
         line.append(_decoding(event.usage), "dim")
-        self._console.print(line)
+        self._print(line)
         for note in event.notes:
             self.note(f"        {note}", "yellow")
 
@@ -68,7 +76,27 @@ class Narrator:
         if event.error is not None:
             handed_over = isinstance(event.action, CallUser)
             line.append(f"  {event.error}" if handed_over else f"  had no effect: {event.error}", "yellow")
-        self._console.print(line)
+        self._print(line)
+
+    def _print(self, line: Text) -> None:
+        if self._console.quiet:
+            return
+        try:
+            self._console.print(line)
+        except OSError:
+            self._console.quiet = True
+            self.on_closed()
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller, which has keys to release, instead of ending the program."""
+        raise BrokenPipeError
+
+
+def output_closed(control: Control) -> Callable[[], None]:
+    """Stops a run that nobody can follow any more, unless it shall outlive its terminal."""
+    return lambda: None if hangup_ignored() else control.stop("stopped, as its output was closed")
 
     def _beside(self, notes: Sequence[str]) -> None:
         for note in notes:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ....env.signals import end_by_exception
+
 _LONGEST = 103
 """Bytes that the path of a local socket may have everywhere."""
 
@@ -17,7 +19,7 @@ _LONGEST = 103
 def tie_to_parent(clean_up: Callable[[], None] = lambda: None) -> None:
     """Ignore Ctrl-C, end by an exception on SIGTERM, and with the runner; ``clean_up`` is called if that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_by_exception()
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     if (runner := multiprocessing.parent_process()) is not None:

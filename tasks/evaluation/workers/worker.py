@@ -14,9 +14,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from .... import __version__
-from ....actions.errors import TrajectoryError
+from ....actions.errors import Stopped, TrajectoryError
 from ....agent.limits import Limits
 from ....agent.policy import Policy, settings_of
+from ....env.control import Control
+from ....env.signals import ENDING
 from ....env.trajectory.events import EnvironmentSettings
 from ...episode import run_episode
 from ...models.source import PolicySource
@@ -87,15 +89,18 @@ Message = WorkerReady | EpisodeDone | EpisodeFailed | WorkerFailed
 def serve(connection: Connection, setup: WorkerSetup) -> None:
     """Run the episodes whose keys come over the connection, and answer each; None ends it."""
     tie_to_parent()
-    # A closed connection or SIGTERM: the runner has ended, or asks this process to end.
-    with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
-        try:
-            _serve(connection, setup)
-        except Exception as error:
-            if (line := explain(error)) is None:
-                raise
-            connection.send(WorkerFailed(line))
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
+    control = Control()
+    with control.stop_signals():
+        # A closed connection or SIGTERM: the runner has ended, or asks this process to end.
+        with contextlib.suppress(EOFError, ConnectionError, Stopped):
+            try:
+                _serve(connection, setup, control)
+            except Exception as error:
+                if isinstance(error, Stopped) or (line := explain(error)) is None:
+                    raise
+                connection.send(WorkerFailed(line))
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # it is ending already
 
 
 class _Watchdog(threading.Thread):
@@ -118,30 +123,39 @@ class _Watchdog(threading.Thread):
         self._over.set()
 
 
-def _serve(connection: Connection, setup: WorkerSetup) -> None:
-    policy = setup.source.open()
+def _serve(connection: Connection, setup: WorkerSetup, control: Control) -> None:
+    with control.interrupting():
+        policy = setup.source.open()
     with contextlib.ExitStack() as stack:
-        provider = stack.enter_context(contextlib.closing(setup.suite.open()))
+        provider = stack.enter_context(contextlib.closing(setup.suite.open(control)))
         stated = settings_of(policy).model_dump(mode="json")
         settings = {"saccade": __version__, **provider.settings, "policy": policy.name, **stated}
         watchdog = _Watchdog(provider)
         watchdog.start()
         stack.callback(watchdog.end)
         connection.send(WorkerReady(settings))
-        while (key := connection.recv()) is not None:
+        while (key := _next(connection, control)) is not None:
             watchdog.working = True
-            answer = _run(setup, key, provider, policy)
+            answer = _run(setup, key, provider, policy, control)
             watchdog.working = False
             connection.send(answer)
 
 
-def _run(setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Policy) -> EpisodeDone | EpisodeFailed:
-    """Run one episode in its folder, which holds none yet; KeyboardInterrupt where it was interrupted."""
+def _next(connection: Connection, control: Control) -> Key | None:
+    with control.interrupting():
+        key: Key | None = connection.recv()
+        return key
+
+
+def _run(
+    setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Policy, control: Control
+) -> EpisodeDone | EpisodeFailed:
+    """Run one episode in its folder, which holds none yet; ``Stopped`` where it was interrupted."""
     folder = key.folder(setup.root)
     try:
         with contextlib.closing(provider.environment(key.task)) as environment:
             # Time does not end an episode with a result: how loaded a machine is says nothing about the policy.
-            end = run_episode(
+            run_episode(
                 policy,
                 environment,
                 None,
@@ -149,16 +163,16 @@ def _run(setup: WorkerSetup, key: Key, provider: EnvironmentProvider, policy: Po
                 name=f"{setup.suite.name}:{key.task}",
                 seed=key.seed,
                 limits=Limits(steps=setup.max_steps, seconds=math.inf),
+                control=control,
                 environment_settings=EnvironmentSettings(suite=provider.settings),
                 report=False,
-            ).end
-    except TrajectoryError:
+            )
+    except (TrajectoryError, Stopped):
         raise
     except Exception as error:
         message = explain(error) or f"{type(error).__name__}: {error}"
         return EpisodeFailed(key, *(episode_error(folder) or ("environment", message)))
-    if end.end == "interrupted":
-        raise KeyboardInterrupt
+    control.check()
     if (fault := episode_error(folder)) is not None:
         return EpisodeFailed(key, *fault)
     record = read_record(setup.root, key)

@@ -21,6 +21,7 @@ from saccade.actions.errors import EnvironmentFailure, UnknownTaskError, UsageEr
 from saccade.actions.schema import CallUser, Finished, Hotkey, OpenApp, Type, Wait
 from saccade.env.base import SupportsVerdict
 from saccade.env.check import check_environment
+from saccade.env.control import Control
 from saccade.tasks.osworld.environment import OsWorldEnvironment
 from saccade.tasks.osworld.task import read_task
 from saccade.tasks.osworld.windows import windows_of
@@ -29,7 +30,7 @@ from saccade.tasks.suites.registry import interactive_suite
 
 
 def opened(task: str) -> OsWorldEnvironment:
-    environment = DesktopProvider().environment(task)
+    environment = DesktopProvider(Control()).environment(task)
     assert isinstance(environment, OsWorldEnvironment)
     return environment
 

@@ -14,6 +14,7 @@ from saccade.actions.schema import Click, KeyDown, Wait
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks
+from saccade.env.control import Control
 from saccade.tasks.suites.miniwob import SUBSETS, MiniWobSuite, published
 from saccade.tasks.suites.registry import interactive_suite
 
@@ -86,7 +87,7 @@ def test_what_an_episode_did_is_not_seen_in_the_next(chromium: Chromium) -> None
     for task in tasks:
         with MiniWobEnvironment(task, chromium=chromium) as environment:
             alone[task] = environment.reset(7).screenshot.digest
-    place = MiniWobSuite().open()
+    place = MiniWobSuite().open(Control())
     seen, profiles = {}, set()
     with closing(place):
         for task in tasks * 2:
@@ -100,7 +101,7 @@ def test_what_an_episode_did_is_not_seen_in_the_next(chromium: Chromium) -> None
 
 
 def test_after_an_error_an_episode_gets_a_new_profile() -> None:
-    with closing(MiniWobSuite().open()) as place:
+    with closing(MiniWobSuite().open(Control())) as place:
         broken = place.environment("click-test")
         with pytest.raises(EnvironmentFailure):
             broken.step(Wait(seconds=0))
