@@ -78,6 +78,10 @@ class Narrator:
             line.append(f"  {event.error}" if handed_over else f"  had no effect: {event.error}", "yellow")
         self._print(line)
 
+    def _beside(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self.note(f"                    {note}", "yellow")
+
     def _print(self, line: Text) -> None:
         if self._console.quiet:
             return
@@ -97,10 +101,6 @@ class _Console(Console):
 def output_closed(control: Control) -> Callable[[], None]:
     """Stops a run that nobody can follow any more, unless it shall outlive its terminal."""
     return lambda: None if hangup_ignored() else control.stop("stopped, as its output was closed")
-
-    def _beside(self, notes: Sequence[str]) -> None:
-        for note in notes:
-            self.note(f"                    {note}", "yellow")
 
 
 def _decoding(usage: Usage) -> str:
