@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,14 +21,16 @@ from pydantic import BaseModel, ValidationError
 
 from ...actions.errors import UsageError, first_problem
 from ...actions.extras import need_package
+from ...env.secrets import TextHider
 from .completion import Completion, read_completion, read_json
 from .failures import EndpointFailure, clip, refusal
+from .key import KEYS, read_key
+from .network import check_network, proxy_for
 
 if TYPE_CHECKING:
     import openai
 
 PREFIX: Final = "openai:"
-KEYS: Final = ("SACCADE_API_KEY", "OPENAI_API_KEY")
 _FORM = f"{PREFIX}http://host:8000/v1#NAME"
 _CONNECTING = 10.0
 """Seconds for a connection."""
@@ -54,7 +60,7 @@ class Address(NamedTuple):
         except ValueError:
             known = False
         if not text.startswith(PREFIX) or not known:
-            raise UsageError(f"a served model is named {_FORM}, not {text!r}")
+            raise UsageError(f"a served model is named {_FORM}; what was given is not written so")
         if parts.username or parts.password or parts.query:
             raise UsageError(f"the address of a model holds no keys; put the key in {KEYS[0]}")
         return cls(url.rstrip("/"), model or None)
@@ -85,7 +91,7 @@ class Endpoint:
         wait: waits some seconds between tries; a stop must interrupt it.
 
     Raises:
-        UsageError: the address is invalid.
+        UsageError: the address is invalid, or the key or the network's settings cannot be used.
         MissingPartError: the package ``openai`` is missing.
     """
 
@@ -96,7 +102,9 @@ class Endpoint:
         self._timeout = timeout
         self._tries = tries
         self._wait = wait or (lambda seconds: _naps(seconds, threading.Event().wait))
-        self._key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
+        self._key = read_key(os.environ)
+        self._hider = TextHider(self._key, "(the key)") if self._key else None
+        check_network()
         self._client: openai.OpenAI | None = None
         self._openai = need_package("openai")
 
@@ -106,10 +114,11 @@ class Endpoint:
 
     def complete(self, request: Mapping[str, Any], extra: Mapping[str, Any]) -> Completion:
         """A chat completion; ``extra`` fields are not part of OpenAI's API. Raises ``EndpointFailure``."""
-        return self._ask(
+        said = self._ask(
             read_completion,
             lambda client: client.chat.completions.with_raw_response.create(**request, extra_body=extra),
         )
+        return replace(said, text=self._plain(said.text), thought=self._plain(said.thought))  # streamed in pieces
 
     def _ask(self, read: Callable[[str], Answer], question: Callable[[openai.OpenAI], Any]) -> Answer:
         for attempt in range(1, self._tries + 1):
@@ -120,19 +129,26 @@ class Endpoint:
                     self._wait(_pause(attempt, failure.after))
                     continue
                 tried = f" ({attempt} tries)" if attempt > 1 else ""
-                message = self._plain(f"{self.address.url} {failure}{tried}")
-                raise failure.told(message) from failure
+                raise failure.told(f"{self.address.url} {failure}{tried}") from failure
         raise AssertionError("the last try returns or raises")
 
     def _once(self, ask: Callable[[], str]) -> str:
-        """One try, in a separate thread that can be abandoned."""
+        """One try, in a separate thread that can be abandoned; returns an answer that does not repeat the key.
+
+        Errors of the client package stay in that thread: their texts and those of their causes hold the key.
+        """
         answer: Future[str] = Future()
 
         def work() -> None:
+            problem: EndpointFailure | None = None
             try:
-                answer.set_result(ask())
-            except BaseException as error:  # re-raised in the calling thread
-                answer.set_exception(error)
+                text = self._plain(ask())
+            except BaseException as error:  # whatever the client package raises
+                problem = self._failure(error)
+            if problem is None:
+                answer.set_result(text)
+            else:
+                answer.set_exception(problem)
 
         threading.Thread(target=work, name="asking a server", daemon=True).start()
         try:
@@ -140,8 +156,6 @@ class Endpoint:
             if not answer.done():
                 raise EndpointFailure(f"gave no answer in {self._timeout:g} s")
             return answer.result()
-        except self._openai.OpenAIError as error:
-            raise self._failure(error) from error
         finally:
             if not answer.done():
                 self._hang_up()
@@ -150,7 +164,7 @@ class Endpoint:
         if self._client is None:
             self._client = self._openai.OpenAI(
                 base_url=self.address.url,
-                api_key=self._key,
+                api_key=self._key or "none",
                 max_retries=0,
                 timeout=self._openai.Timeout(self._timeout, connect=min(_CONNECTING, self._timeout)),
             )
@@ -162,23 +176,47 @@ class Endpoint:
         if client is not None:
             client.close()
 
-    def _failure(self, error: openai.OpenAIError) -> EndpointFailure:
+    def _failure(self, error: BaseException) -> EndpointFailure:
+        """What is said of an error of the client package, without the key."""
         if isinstance(error, self._openai.APITimeoutError):
             return EndpointFailure(f"gave no answer in {self._timeout:g} s")
+        if not isinstance(error, self._openai.OpenAIError):
+            return EndpointFailure(f"cannot be asked ({type(error).__name__} in the client)", passing=False)
         if not isinstance(error, self._openai.APIStatusError):
-            reason = error.__cause__ or error
-            return EndpointFailure(f"does not answer ({reason}); is the server running there?")
+            return self._no_connection(error)
         status = error.status_code
         if status in (401, 403):
-            refused = f"refuses the key ({status}); put the right one in {' or '.join(KEYS)}"
+            wants = "refuses the key" if self._key else "wants a key"
+            refused = f"{wants} ({status}); put the right one in {' or '.join(KEYS)}"
             return EndpointFailure(refused, status=status, passing=False)
         after = error.response.headers.get("retry-after", "")
         wanted = float(after) if re.fullmatch(r"\d{1,6}(\.\d+)?", after) else None
-        return refusal(status, error.body, error.response.text, wanted)
+        text = self._plain(error.response.text)
+        body: object = None
+        with suppress(ValueError, RecursionError):
+            body = json.loads(text)
+        return refusal(status, body, text, wanted)
 
-    def _plain(self, message: str) -> str:
-        """The message without the key, in case the server repeated it."""
-        return message if self._key == "none" else message.replace(self._key, "(the key)")
+    def _no_connection(self, error: BaseException) -> EndpointFailure:
+        reason = clip(self._plain(str(error.__cause__ or error)))
+        unsafe = [each for each in _causes(error) if isinstance(each, ssl.SSLError)]
+        if unsafe:
+            advice = "is it https there, and does SSL_CERT_FILE name the certificates to trust?"
+            passing = not isinstance(unsafe[-1], ssl.SSLCertVerificationError)
+            return EndpointFailure(f"cannot be reached safely ({reason}); {advice}", passing=passing)
+        proxy = proxy_for(self.address.url)
+        through = f" through the proxy that {proxy} names" if proxy else ""
+        return EndpointFailure(f"does not answer{through} ({reason}); is the server running there?")
+
+    def _plain(self, text: str) -> str:
+        """A text without the key, in case the server repeated it."""
+        return text if self._hider is None else self._hider.hide(text)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _naps(seconds: float, over: Callable[[float], bool]) -> None:

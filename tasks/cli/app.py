@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -16,6 +17,7 @@ import typer
 from typer.main import get_command
 
 from ...actions.errors import Stopped
+from ...env.environ import hide_secrets
 from ...env.signals import end_by_exception
 from ..terminal.failure import explain
 from . import bench, doctor, eval, run, screen, trajectories
@@ -108,8 +110,6 @@ def _run(words: list[str]) -> Any:
         if "--json" in words:
             shown = {"kind": failure.kind, "message": failure.message, "exit": failure.exit}
             sys.stdout.write(json.dumps({"error": shown}, ensure_ascii=False) + "\n")
-        if failure.kind == "internal":
-            raise
         sys.stderr.write(failure.shown)
         return failure.exit
 
@@ -120,7 +120,9 @@ def failure_of(error: BaseException) -> FailureMessage:
         return _wrong_options(error)
     message = explain(error)
     if message is None:
-        return FailureMessage("internal", f"{type(error).__name__}: {error}", 1, "")
+        shown = hide_secrets("".join(traceback.format_exception(error)))
+        return FailureMessage("internal", hide_secrets(f"{type(error).__name__}: {error}"), 1, shown)
+    message = hide_secrets(message)
     # Who pressed Ctrl-C knows it, and the command may just have printed how to resume.
     shown = "" if isinstance(error.__cause__, KeyboardInterrupt) else f"saccade: {message}\n"
     # MissingPartError is called missing_part, EnvironmentFailure environment.
@@ -132,4 +134,5 @@ def failure_of(error: BaseException) -> FailureMessage:
 def _wrong_options(error: Any) -> FailureMessage:
     shown = io.StringIO()
     error.show(shown)
-    return FailureMessage("usage", error.format_message(), error.exit_code, shown.getvalue())
+    message, lines = hide_secrets(error.format_message()), hide_secrets(shown.getvalue())
+    return FailureMessage("usage", message, error.exit_code, lines)

@@ -25,6 +25,7 @@ import typer
 
 from ...actions.errors import UsageError
 from ...actions.files import read_text_file
+from ...env.environ import shown
 
 _ERROR: Final = "saccade.settings.error"
 _USERS_ONLY: Final = ("sandbox", "stop_chord")
@@ -90,7 +91,7 @@ def apply_settings(context: typer.Context) -> None:
     used = {key for key, _ in _options(command)}
     chosen = {key: value for key, value in files.get(project_file() or Path(), {}).items() if key in used}
     if chosen:
-        words = ", ".join(f"{key} = {value}" for key, value in chosen.items())
+        words = ", ".join(f"{key} = {_shown(value)}" for key, value in chosen.items())
         sys.stderr.write(f"saccade: {project_file()} sets {words}\n")
 
 
@@ -112,11 +113,16 @@ def all_settings(app: Any) -> Iterator[OptionDefault]:
         variable = f"SACCADE_{key.upper()}"
         path = next((path for path, values in files.items() if key in values), None)
         if os.environ.get(variable):
-            yield OptionDefault(key, os.environ[variable], variable)
+            yield OptionDefault(key, _shown(os.environ[variable]), variable)
         elif path is not None:
-            yield OptionDefault(key, files[path][key], str(path))
+            yield OptionDefault(key, _shown(files[path][key]), str(path))
         else:
             yield OptionDefault(key, value, "built-in")
+
+
+def _shown(value: Any) -> Any:
+    """A value for people: an address without a password or query in it."""
+    return value if isinstance(value, (int, float)) else shown(str(value))
 
 
 def _options(command: Any) -> Iterator[tuple[str, Any]]:
@@ -148,7 +154,7 @@ def read_toml(path: Path, *, from_project: bool) -> dict[str, Any]:
         if key not in KEYS:
             raise UsageError(f"{path}: unknown key `{key}`; {_hint(key)}")
         if type(value) not in KEYS[key]:
-            raise UsageError(f"{path}: {key} must be a value of type {KEYS[key][0].__name__}, not {value!r}")
+            raise UsageError(f"{path}: {key} must be a value of type {KEYS[key][0].__name__}, not {_shown(value)!r}")
     if from_project:
         _refuse_unsafe(path, values)
     for key in {*_FOLDERS, "model"} & set(values):
@@ -179,6 +185,6 @@ def _refuse_unsafe(path: Path, values: dict[str, Any]) -> None:
         else:
             continue
         raise UsageError(
-            f"{path}: a project's file may not set {key} = {value!r}, because it {reason}; set it in your "
+            f"{path}: a project's file may not set {key} = {_shown(value)!r}, because it {reason}; set it in your "
             f"own file (see `saccade config`), as SACCADE_{key.upper()}, or with --{key.replace('_', '-')}"
         )

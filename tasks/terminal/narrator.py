@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ...actions.schema import Action, CallUser, Drag, points
 from ...env.control import Control
+from ...env.environ import shown
 from ...env.signals import hangup_ignored
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, Usage
 
@@ -44,7 +45,7 @@ class Narrator:
 
     def note(self, message: str, style: str = "dim") -> None:
         """Print one line that is no event."""
-        self._print(Text(message, style=style))
+        self._print(Text(shown(message), style=style))
 
     def verdict(self, end: EndEvent, success: bool, more: str = "") -> None:
         """Print how an episode ended."""

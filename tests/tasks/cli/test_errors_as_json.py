@@ -28,7 +28,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     with pytest.raises(SystemExit) as caught:
         main(words)
     out, err = capsys.readouterr()
-    return int(str(caught.value.code)), out, err
+    return int(caught.value.code or 0), out, err
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,45 @@ def test_kinds_are_named_by_the_error_tree(error: Exception, kind: str, exit_sta
 
 def test_a_bug_keeps_its_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("saccade.tasks.doctor.doctor.doctor_and_print", lambda json_output: 1 // 0)
-    with pytest.raises(ZeroDivisionError):
-        main(["doctor", "--json"])
-    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "internal"
+    exit_status, out, err = call(capsys, "doctor", "--json")
+    assert (exit_status, json.loads(out)["error"]["kind"]) == (1, "internal")
+    assert err.startswith("Traceback")
+    assert err.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+
+
+def test_no_error_shows_a_key_or_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SACCADE_API_KEY", "sk-geheim/1+2")
+    monkeypatch.setenv("SACCADE_SECRET_PIN", "p\xe4ss wort")
+
+    def broken(json_output: bool) -> int:
+        try:
+            raise ValueError("Bearer sk-geheim%2F1%2B2")
+        except ValueError as error:
+            raise KeyError("p\xe4ss wort") from error
+
+    monkeypatch.setattr("saccade.tasks.doctor.doctor.doctor_and_print", broken)
+    status, out, err = call(capsys, "doctor", "--json")
+    assert (status, json.loads(out)["error"]["kind"]) == (1, "internal")
+    shown = out + err
+    for words in (("run", "--model", "sk-geheim/1+2"), ("view", "sk-geheim/1+2"), ("run", "--sk-geheim/1+2")):
+        status, out, err = call(capsys, *words, "--json")
+        assert (status, out[:10]) == (2, '{"error": ')
+        shown += out + err
+    monkeypatch.setenv("SACCADE_MODEL", "openai:http://bob:hunter2@host/v1?key=hunter2#x")
+    monkeypatch.setenv("SACCADE_DIALECT", "sk-geheim/1+2")
+    for words in (("config",), ("config", "--json"), ("run",)):
+        status, out, err = call(capsys, *words)
+        shown += out + err
+    Path("saccade.toml").write_text('model = "openai:http://bob:hunter2@host/v1"\n', encoding="utf-8")
+    monkeypatch.delenv("SACCADE_MODEL")
+    assert call(capsys, "config")[0] == 2
+    Path("saccade.toml").write_text('model = ["openai:http://bob:hunter2@host/v1"]\n', encoding="utf-8")
+    for words in (("run",), ("doctor",), ("eval", "miniwob")):
+        status, out, err = call(capsys, *words)
+        shown += out + err
+    assert [each for each in ("geheim", "wort", "hunter2") if each in shown] == []
 
 
 def test_ctrl_c_is_an_error_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
