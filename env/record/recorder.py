@@ -23,7 +23,7 @@ from ..trajectory.events import ActionEvent, EndEvent, PredictionEvent
 from ..trajectory.trajectory import TrajectoryWriter
 from .gestures import Gesture
 from .merge import Merger
-from .secrets import SecretRegions, Secrets
+from .secrets import SecretRegions, TypedSecrets
 from .source import RecordedEvent
 
 STOP_CHORD = Chord(("ctrl", "alt"), "q")
@@ -48,9 +48,9 @@ class Recorder:
     def __init__(self, trajectory: TrajectoryWriter, options: RecordOptions) -> None:
         self._trajectory = trajectory
         self._options = options
-        self._secrets = Secrets()
+        self._secrets = TypedSecrets()
         self._regions = SecretRegions(options.redact)
-        self._merger = Merger(options.stop_chord, self._secrets.conceal)
+        self._merger = Merger(options.stop_chord, self._secrets.name)
         self.steps = 0
 
     @property
@@ -96,7 +96,7 @@ class Recorder:
     def _recorded(self, actions: Iterable[Action], screen_frame: Frame) -> Iterator[Action]:
         for action in actions:
             if isinstance(action, Navigate):
-                action = Navigate(url=self._secrets.scrub(action.url))
+                action = Navigate(url=self._secrets.conceal(action.url))
             yield in_pixels(action, screen_frame)
 
 

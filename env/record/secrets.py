@@ -4,46 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from urllib.parse import quote, quote_plus
+from itertools import count
 
 from ...perception.redact import within
 from ...perception.screen import Region
 from ..input_events import ButtonInput, KeyInput, TextInput
+from ..secrets import Secrets, marker
 from .source import RecordedEvent
 
 PASSWORD = "password"
 SECRET = "secret"
 
 
-def marker(name: str) -> str:
-    """What stands for a variable in recorded text."""
-    return "{{" + name + "}}"
+class TypedSecrets(Secrets):
+    """Names for secret texts that are typed: equal texts get one name, so a password typed twice is one variable."""
 
-
-class Secrets:
-    """Names for secret texts: equal texts get one name, so a password typed twice is one variable.
-
-    The texts themselves are kept in memory only.
-    """
-
-    def __init__(self) -> None:
-        self._names: dict[tuple[str, str], str] = {}
-        self._counts: dict[str, int] = {}
-
-    def conceal(self, kind: str, text: str) -> str:
+    def name(self, kind: str, text: str) -> str:
         """The marker to record for a text: ``{{password}}``, ``{{password-2}}``, ``{{secret-1}}``."""
-        if (kind, text) not in self._names:
-            number = self._counts[kind] = self._counts.get(kind, 0) + 1
-            bare = kind == PASSWORD and number == 1
-            self._names[kind, text] = marker(kind if bare else f"{kind}-{number}")
-        return self._names[kind, text]
-
-    def scrub(self, address: str) -> str:
-        """An address with markers for the secrets so far: forms put typed text there."""
-        for (_, text), name in sorted(self._names.items(), key=lambda item: -len(item[0][1])):
-            for written in (text, quote(text, safe=""), quote_plus(text)):
-                address = address.replace(written, name)
-        return address
+        known = next((name for name in self.names if self.fill(marker(name)) == text), None)
+        if known is None:
+            numbers = (kind if number == 1 and kind == PASSWORD else f"{kind}-{number}" for number in count(1))
+            known = next(name for name in numbers if name not in self.names)
+            self.add(known, text)
+        return marker(known)
 
 
 class SecretRegions:
