@@ -43,7 +43,7 @@ class Episode:
         turns: the earlier steps that the policy sees.
         unreadable: replies in a row that could not be read.
         reward: the environment's, so far.
-        solved: the environment's own verdict, where it gives one.
+        verdict: the environment's own, where it gives one.
         last: the newest action.
         deciding: whether the policy has been asked and has not replied.
         repeats: how often the same actions changed nothing.
@@ -59,7 +59,7 @@ class Episode:
     turns: list[Turn] = field(default_factory=list)
     unreadable: int = 0
     reward: float = 0.0
-    solved: bool | None = None
+    verdict: Verdict | None = None
     last: Action | None = None
     deciding: bool = False
     repeats: RepeatCounter = field(default_factory=RepeatCounter)
@@ -139,19 +139,22 @@ class Episode:
     def judged(self, verdict: Verdict) -> None:
         """Take the environment's verdict."""
         self.reward += verdict.reward
-        self.solved = verdict.success
+        self.verdict = verdict
 
-    def end(self, reason: EndReason, message: str, judged: bool, fault: Fault | None = None) -> EndEvent:
+    def end(self, reason: EndReason, message: str, rewarded: bool, fault: Fault | None = None) -> EndEvent:
         """Record the last screen and how it ended.
 
-        An environment that sets the task also judges it; elsewhere the policy decides whether it succeeded.
+        An environment that sets the task also judges it, by its verdict or else by the rewards of the steps
+        (``rewarded``). Elsewhere nothing judges the episode, whatever the policy says of it.
         """
         if self.observation is not self._recorded:
             self.observe()
-        solved = self.reward > 0 if self.solved is None else self.solved
+        judged = rewarded or self.verdict is not None
         event = EndEvent(
             end=reason,
-            success=solved if judged else reason == "finished",
+            judged=judged,
+            success=judged and (self.reward > 0 if self.verdict is None else self.verdict.success),
+            verdict="" if self.verdict is None else self.verdict.reason,
             reward=self.reward if judged else None,
             steps=self.steps,
             message=message,

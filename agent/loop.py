@@ -154,7 +154,7 @@ class Agent:
             try:
                 episode.judged(self._environment.judge(episode.last))
             except EnvironmentFailure as error:
-                return episode.end("error", str(error), judged=False, fault=error.fault)
+                return episode.end("error", str(error), rewarded=False, fault=error.fault)
             except Stopped as stopped:
                 return self._end(episode, "interrupted", str(stopped))
         return self._end(episode, stop.end, stop.message)

@@ -77,10 +77,11 @@ class SupportsPreview(Protocol):
 
 
 class Verdict(NamedTuple):
-    """How an episode is judged; ``reward`` is added to the rewards of its steps."""
+    """How an episode is judged; ``reward`` is added to the rewards of its steps, ``reason`` says why."""
 
     reward: float
     success: bool
+    reason: str = ""
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from ..actions.geometry import Point, Size, inside
 from ..actions.schema import Action, Click, DoubleClick, Move, Press, Type, Wait, ends_episode, points
 from ..perception.observation import Observation, Screenshot
 from .base import StepResult
+from .expect import EvidenceKind
 
 
 class Rectangle(NamedTuple):
@@ -144,6 +145,17 @@ class MemoryEnvironment:
             case _ if not ends_episode(action):
                 return StepResult(self._observe(), error=f"this environment cannot execute {action.kind}")
         return StepResult(self._observe())
+
+    @property
+    def evidence_kinds(self) -> tuple[EvidenceKind, ...]:
+        """See ``SupportsEvidence``."""
+        return "text", "title"
+
+    def evidence(self, kind: EvidenceKind) -> Sequence[str]:
+        """See ``SupportsEvidence``: the title of the screen, or all that is written on it."""
+        screen = self._screens[self.screen]
+        written = [screen.title, *(button.label for button in screen.buttons), self.text if screen.field else ""]
+        return [screen.title] if kind == "title" else ["\n".join(written)]
 
     def close(self) -> None:
         """End it; nothing has to be released."""

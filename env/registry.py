@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..actions.errors import UnknownTaskError, UsageError
+from ..actions.errors import UsageError
 from ..actions.geometry import Size
 from .base import Environment
 from .browser.determinism import DeterminismSettings
 from .control import Control
+from .places import check_settings, kind_of, named
 from .trajectory.events import EnvironmentSettings
 
-_NAMES = ["browser", "desktop", "memory", "miniwob:TASK"]
 _DEFAULT_VIEWPORT = Size(1280, 720)
 
 
@@ -30,7 +29,7 @@ class DesktopOptions:
         home: the home folder in a strict sandbox; None is an empty one in memory.
 
     Raises:
-        UsageError: the sandbox has an unknown name, or a home is given without one.
+        UsageError: the sandbox has an unknown name; or they do not go together.
     """
 
     app: str | None = None
@@ -40,10 +39,22 @@ class DesktopOptions:
     home: Path | None = None
 
     def __post_init__(self) -> None:
+        sandbox, home, display, monitor = map(named, ("sandbox", "home", "display", "monitor"))
         if self.sandbox not in ("none", "strict"):
-            raise UsageError(f"there is no sandbox {self.sandbox!r}; choose strict, or leave --sandbox out")
+            raise UsageError(f"there is no sandbox {self.sandbox!r}; {sandbox} is none or strict")
         if self.home is not None and self.sandbox != "strict":
-            raise UsageError("--home is what a sandbox shows as home; add --sandbox strict")
+            raise UsageError(f"{home} is what a sandbox shows as home; choose the {sandbox} strict, too")
+        if not self.private and (self.app is not None or self.sandbox != "none"):
+            what = named("app") if self.app is not None else sandbox
+            why = "only Linux has one" if self.display is None else f"leave {display} out"
+            raise UsageError(f"{what} goes with a private desktop; {why}")
+        if self.private and self.monitor is not None:
+            raise UsageError(f"{monitor} goes with an existing screen; name one with {display}")
+
+    def given(self) -> dict[str, object]:
+        """Those that differ from their defaults, by name."""
+        fields = ((name, getattr(self, name)) for name in ("app", "display", "monitor", "sandbox", "home"))
+        return {name: value for name, value in fields if value not in (None, "none")}
 
     @property
     def private(self) -> bool:
@@ -61,11 +72,6 @@ class DesktopOptions:
         """What a trajectory records of it."""
         shown = "private" if self.private else self.display or "own"
         return EnvironmentSettings(app=self.app, display=shown, monitor=self.monitor, sandbox=self.sandbox)
-
-
-def environment_names() -> list[str]:
-    """The kinds that ``make_environment`` knows."""
-    return list(_NAMES)
 
 
 def make_environment(
@@ -96,11 +102,14 @@ def make_environment(
 
     Raises:
         UnknownTaskError: no environment has this name; the message lists the nearest.
-        UsageError: a url was given for anything but a browser, or what was asked for does not go together.
+        UsageError: something was given that means nothing there, or does not go together.
         MissingPartError: a private desktop's programs are missing.
     """
-    kind, _, task = spec.partition(":")
-    if kind == "browser" and not task:
+    desktop = desktop or DesktopOptions()
+    settings = {"url": url, "headed": headed, "viewport": viewport, "allow_file": allow_file, "har": determinism}
+    check_settings(spec, {name: value for name, value in settings.items() if value} | desktop.given())
+    kind = kind_of(spec)
+    if kind == "browser":
         from .browser.environment import BrowserEnvironment
         from .browser.options import BrowserOptions
 
@@ -112,22 +121,15 @@ def make_environment(
             determinism=determinism,
         )
         return BrowserEnvironment(url, options, headless=not headed)
-    if determinism is not None:
-        raise UsageError(f"--har records a browser's network; {spec} has none to record")
     if kind == "miniwob":
         from .browser.miniwob import MiniWobEnvironment
 
-        _refuse_url(spec, url)
-        return MiniWobEnvironment(task, headless=not headed, control=control)
-    if spec == "desktop":
-        _refuse_url(spec, url)
-        return _make_desktop(desktop or DesktopOptions(), viewport, control)
-    if spec == "memory":
-        from .memory import demo
+        return MiniWobEnvironment(spec.partition(":")[2], headless=not headed, control=control)
+    if kind == "desktop":
+        return _make_desktop(desktop, viewport, control)
+    from .memory import demo
 
-        _refuse_url(spec, url)
-        return demo()
-    raise _unknown(spec)
+    return demo()
 
 
 def _make_desktop(options: DesktopOptions, size: Size | None, control: Control | None) -> Environment:
@@ -135,7 +137,7 @@ def _make_desktop(options: DesktopOptions, size: Size | None, control: Control |
     from .desktop.sandbox import Sandbox
 
     if not options.private and size is not None:
-        raise UsageError("--viewport is the size of a private screen; leave it out for an existing one")
+        raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
     return DesktopEnvironment(
         options.app,
         display=options.display,
@@ -145,18 +147,3 @@ def _make_desktop(options: DesktopOptions, size: Size | None, control: Control |
         monitor=options.monitor,
         control=control,
     )
-
-
-def _refuse_url(spec: str, url: str | None) -> None:
-    if url is not None:
-        raise UsageError(f"--url goes with the environment browser, not with {spec}; leave it out")
-
-
-def _unknown(spec: str) -> UnknownTaskError:
-    from .browser.miniwob_pages import flight_tasks, miniwob_tasks
-
-    tasks = [*miniwob_tasks(), *flight_tasks()]
-    known = [*_NAMES[:-1], *(f"miniwob:{task}" for task in tasks), *tasks]
-    near = difflib.get_close_matches(spec, known, n=3) or _NAMES
-    shown = [f"miniwob:{name}" if name in tasks else name for name in near]
-    return UnknownTaskError(f"no environment is called {spec!r}; nearest: {', '.join(dict.fromkeys(shown))}")

@@ -72,7 +72,7 @@ class ScreenCamera:
         if display is None and sys.platform == "linux" and not os.environ.get("DISPLAY"):
             raise MissingPartError(
                 "no X display here (DISPLAY is not set); "
-                "use a private desktop (--app PROGRAM), or name one (--display :N)"
+                "use a private desktop, app (--app PROGRAM), or name one, display (--display :N)"
             )
         self._display = display
         self._monitor = monitor

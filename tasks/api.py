@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
@@ -17,6 +17,7 @@ from ..actions.errors import Stopped, UsageError
 from ..actions.geometry import Size
 from ..agent.policy import Policy
 from ..env.control import Control
+from ..env.expect import parse_expectations
 from ..env.registry import DesktopOptions
 from ..env.trajectory.events import Event
 from .commands.run import RunRequest, run_task
@@ -47,6 +48,7 @@ def run(
     headed: bool = False,
     allow_file: bool = False,
     values: Mapping[str, str] | None = None,
+    expect: Iterable[str] = (),
     har: bool = False,
     yes: bool = False,
     out: str | Path | None = None,
@@ -69,6 +71,8 @@ def run(
         headed: show the browser.
         allow_file: let the browser open ``file://`` pages.
         values: replace ``{{name}}`` in the task.
+        expect: what must hold at the end, such as ``text=Order placed``, ``url=*/done*``, ``title=*Done*`` or
+            ``file=PATH``; without it only a page that gives rewards judges the run.
         har: keep the browser's network for a replay without a server.
         yes: allow the agent to use the mouse and keyboard of a screen that a person sits at.
         out: the run's folder; by default a new one in ``runs/``.
@@ -98,6 +102,7 @@ def run(
         headed=headed,
         allow_file=allow_file,
         values=dict(values or {}),
+        expect=parse_expectations(expect),
         har=har,
         yes=yes,
         out=None if out is None else Path(out),
@@ -115,6 +120,7 @@ def replay(
     model: str | ModelPolicy | None = None,
     overrides: ReplayOverrides | None = None,
     values: Mapping[str, str] | None = None,
+    expect: Iterable[str] = (),
     update: bool = False,
     out: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -130,6 +136,7 @@ def replay(
         overrides: settings that differ from the recording, such as another address or seed.
         values: replace recorded variables. Secrets are read from the environment variables that
             ``docs/replay.md`` names.
+        expect: what must hold at the end, as for ``run``.
         update: keep a healed replay as the next version of the recording.
         out: the replay's folder; by default a new one in ``runs/``.
         on_event: called with each event of the new trajectory, in the thread of the replay.
@@ -148,6 +155,7 @@ def replay(
         overrides or ReplayOverrides(),
         model if isinstance(model, str) else None,
         values=dict(values or {}),
+        expect=parse_expectations(expect),
         update=update,
         out=None if out is None else Path(out),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..agent.loop import Agent
 from ..agent.policy import Policy, settings_of
 from ..env.base import Environment
 from ..env.control import Control
+from ..env.expect import Expectation, Expecting
 from ..env.trajectory.events import EndEvent, EnvironmentSettings, PolicySettings, StartEvent
 from ..env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
 from .report import write_report
@@ -36,8 +37,13 @@ class RunResult:
     seconds: float
 
     @property
+    def judged(self) -> bool:
+        """Whether the environment or an expectation judged it; a policy's "finished" is only a claim."""
+        return self.end.judged
+
+    @property
     def success(self) -> bool:
-        """Whether the task was achieved, as the environment judges it; else whether the policy says so."""
+        """Whether the task was achieved, as judged; never true where nothing judged."""
         return self.end.success
 
     @property
@@ -55,6 +61,8 @@ class RunResult:
         return json.dumps(
             {
                 "success": self.success,
+                "judged": self.judged,
+                "verdict": self.end.verdict,
                 "reward": self.end.reward,
                 "steps": self.steps,
                 "end": self.end.end,
@@ -69,9 +77,15 @@ class RunResult:
 
     @property
     def exit_status(self) -> int:
-        """0 achieved, 1 not achieved, 2 something broke, 130 stopped by a person."""
-        special = {"error": 2, "interrupted": 130}
-        return special.get(self.end.end, 0 if self.success else 1)
+        """0 achieved, or finished where nothing judges; 1 not achieved; 2 something broke; 130 stopped by a person."""
+        return exit_status(self.end)
+
+
+def exit_status(end: EndEvent) -> int:
+    """The exit status of a command whose episode ended so."""
+    special = {"error": 2, "interrupted": 130}
+    achieved = end.success if end.judged else end.end == "finished"
+    return special.get(end.end, 0 if achieved else 1)
 
 
 class Replayed(NamedTuple):
@@ -95,6 +109,7 @@ def run_episode(
     policy_settings: PolicySettings | None = None,
     environment_settings: EnvironmentSettings | None = None,
     variables: Mapping[str, str] | None = None,
+    expect: Sequence[Expectation] = (),
     replayed: Replayed | None = None,
     own_task_first: bool = False,
     report: bool = True,
@@ -117,18 +132,21 @@ def run_episode(
         policy_settings: by default those that the policy states.
         environment_settings: enough to make the environment again; the screen's size is added.
         variables: values that were put into the task, by name.
+        expect: what must hold at the end; the policy does not see it.
         replayed: the recording that this repeats.
         own_task_first: take the task that the environment sets, where it sets one, instead of ``task``.
         report: whether to write ``report.html``.
 
     Raises:
-        UsageError: there is no task.
+        UsageError: there is no task; or the environment cannot tell what is expected.
         EnvironmentFailure: the environment cannot be started.
         TrajectoryError: the folder cannot be written.
         Stopped: a person stopped it before it began.
     """
     limits = limits or Limits()
     started = time.monotonic()
+    if expect:
+        environment = Expecting(environment, expect, name)
     first = environment.reset(seed)
     if control is not None:
         control.check()
@@ -148,6 +166,7 @@ def run_episode(
         max_steps=limits.steps,
         max_seconds=limits.seconds if math.isfinite(limits.seconds) else None,
         variables=dict(variables or {}),
+        expect=tuple(map(str, expect)),
         replay_of=replayed.recording if replayed else None,
         replay_mode=replayed.mode if replayed else None,
         time=time.time(),

@@ -240,7 +240,7 @@ def _dialect_of(served: ServedModel) -> str:
         for pattern, dialect in _FAMILIES:
             if re.search(pattern, plain):
                 return dialect
-    raise UsageError(f"the dialect of {served.id} cannot be recognized by its name; pass --dialect NAME")
+    raise UsageError(f"the dialect of {served.id} cannot be recognized by its name; pass dialect (--dialect NAME)")
 
 
 def _paid(usage: Usage) -> Usage:

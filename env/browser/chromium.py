@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync_playwright
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
+from ..places import check_window
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 
@@ -99,9 +99,8 @@ class Chromium:
     """
 
     def __init__(self, *, headless: bool = True, flags: tuple[str, ...] = (), executable: Path | None = None) -> None:
-        shown = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        if not headless and not shown:
-            raise MissingPartError("a browser window needs a display; leave --headed out, or start one with `xvfb-run`")
+        if not headless:
+            check_window()
         playwright = _Driver.acquire()
         self._browser: Browser | None = None
         try:

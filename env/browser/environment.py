@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from ...actions.errors import EnvironmentFailure
 from ...actions.schema import Action
 from ...perception.observation import Observation
 from ..base import Preview, StepResult
+from ..expect import EvidenceKind
 from .chromium import Chromium
 from .options import BrowserOptions
+from .page_text import page_evidence
 from .session import BrowserSession
 
 
@@ -62,6 +65,8 @@ class SessionEnvironment:
         provider: provides the browser; closed with the environment.
     """
 
+    evidence_kinds: tuple[EvidenceKind, ...] = ("text", "url", "title")
+
     def __init__(self, options: BrowserOptions, provider: BrowserProvider) -> None:
         self._options = options
         self._provider = provider
@@ -73,6 +78,13 @@ class SessionEnvironment:
         self._preview = show
         if self._session is not None:
             self._session.preview = show
+
+    def evidence(self, kind: EvidenceKind) -> Sequence[str]:
+        """See ``SupportsEvidence``: of the page in front."""
+        if self._session is None:
+            raise EnvironmentFailure("the environment is not running; call reset first")
+        with self._session.answering(self._options.patience):
+            return page_evidence(self._session.page, kind)
 
     def close(self) -> None:
         """Close the page, and the browser if it is this environment's own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,8 +18,10 @@ from ...perception.settle import Clock, SettleLimits
 from ..base import Preview, StepResult
 from ..chords import ChordGuard
 from ..control import Control
+from ..expect import EvidenceKind
 from ..input import perform
 from ..screen_input import ScreenInput
+from ..x11.windows import Windows
 from .input import open_input
 from .sandbox import Sandbox
 from .target import DesktopTarget, ExistingDesktop, PrivateDesktop
@@ -83,6 +85,11 @@ class DesktopEnvironment:
         self._closed = False
 
     @property
+    def evidence_kinds(self) -> tuple[EvidenceKind, ...]:
+        """Titles of windows, which only an X display tells."""
+        return () if self.display is None else ("title",)
+
+    @property
     def instruction(self) -> None:
         """None: a desktop has no task of its own."""
         return None
@@ -122,6 +129,13 @@ class DesktopEnvironment:
             observation = self._observe(screen)
             notes = self._target.new_notes()
         return StepResult(observation, error=error, notes=notes, timings={"act": acted - begun, **observation.timings})
+
+    def evidence(self, kind: EvidenceKind) -> Sequence[str]:
+        """See ``SupportsEvidence``: the titles of the windows."""
+        if self.display is None or kind != "title":
+            raise EnvironmentFailure(f"{kind} cannot be asked of this screen")
+        with closing(Windows(self.display)) as windows:
+            return windows.titles()
 
     def preview_to(self, show: Preview | None) -> None:
         """See ``SupportsPreview``."""

@@ -24,5 +24,5 @@ def open_input(display: str | None, control: Control) -> ScreenInput:
 
     name = display or os.environ.get("DISPLAY")
     if not name:
-        raise MissingPartError("no X display here (DISPLAY is not set); name one with --display :N")
+        raise MissingPartError("no X display here (DISPLAY is not set); name one with display (--display :N)")
     return X11Input(name, control)

@@ -42,7 +42,7 @@ class Sandbox:
         if self.home is not None and not self.home.is_dir():
             raise UsageError(f"the home of the sandbox, {self.home}, is not a folder; make it first")
         if shutil.which("bwrap") is None:
-            raise MissingPartError("--sandbox strict needs bubblewrap; run `apt install bubblewrap`")
+            raise MissingPartError("a strict sandbox needs bubblewrap; run `apt install bubblewrap`")
         _check_usable()
 
     def wrap(self, command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
@@ -85,5 +85,5 @@ def _check_usable() -> None:
         raise MissingPartError(
             f"bubblewrap cannot make a sandbox here ({reason}); allow user namespaces "
             "(`sysctl kernel.unprivileged_userns_clone=1`; in a container, run it privileged), "
-            "or leave --sandbox strict out"
+            "or leave sandbox (--sandbox) out"
         )

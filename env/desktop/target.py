@@ -35,10 +35,12 @@ class ExistingDesktop:
             if os.environ.get("WAYLAND_DISPLAY"):
                 raise MissingPartError(
                     "this is a Wayland session: no program may see other windows or type into them; "
-                    "log in to an X11 session, or use a private desktop (--app PROGRAM)"
+                    "log in to an X11 session, or use a private desktop: app (--app PROGRAM)"
                 )
             if not display:
-                raise MissingPartError("no X display here (DISPLAY is not set); use a private desktop (--app PROGRAM)")
+                raise MissingPartError(
+                    "no X display here (DISPLAY is not set); use a private desktop: app (--app PROGRAM)"
+                )
         self.display = display
 
     def restart(self) -> None:

@@ -30,7 +30,7 @@ class PynputListener:
 
     def __init__(self, display: str | None, on_event: Callable[[Input], None]) -> None:
         if display is not None:
-            raise MissingPartError("displays have names on X11 only; leave --display out")
+            raise MissingPartError("displays have names on X11 only; leave display (--display) out")
         try:
             from pynput import keyboard, mouse
         except ImportError as error:

@@ -77,7 +77,7 @@ class Recorder:
         for gesture in self._merger.finish():
             self._write(gesture)
         self._trajectory.observe(self.steps, without(last, self._options.redact))
-        end = EndEvent(end="finished", success=True, steps=self.steps, time=time.time())
+        end = EndEvent(end="finished", success=False, steps=self.steps, time=time.time())
         self._trajectory.append(end)
         return end
 

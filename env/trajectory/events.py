@@ -20,6 +20,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     TypeAdapter,
     model_serializer,
+    model_validator,
 )
 
 from ...actions.errors import Fault
@@ -157,6 +158,7 @@ class StartEvent(_Record):
         max_steps: the limit on predictions.
         max_seconds: the limit on wall time.
         variables: values given with ``--set``, by name.
+        expect: what must hold at the end, such as ``title=Done``; the policy does not see it.
         replay_of: the recording that this run repeats.
         replay_mode: how it does so: ``verify`` or ``exact``.
         extra: settings of other programs, or of an older version, that this version does not know.
@@ -175,6 +177,7 @@ class StartEvent(_Record):
     max_steps: Count | None = None
     max_seconds: float | None = None
     variables: dict[str, str] = Field(default_factory=dict)
+    expect: tuple[str, ...] = ()
     replay_of: str | None = None
     replay_mode: str | None = None
     extra: dict[str, JsonValue] = Field(default_factory=dict)
@@ -182,7 +185,7 @@ class StartEvent(_Record):
 
     def all_settings(self) -> dict[str, JsonValue]:
         """Every setting that is stated, in one flat mapping for people and tables; ``extra`` comes last."""
-        of_run = ("max_steps", "max_seconds", "variables", "replay_of", "replay_mode")
+        of_run = ("max_steps", "max_seconds", "variables", "expect", "replay_of", "replay_mode")
         stated = self.model_dump(mode="json", include=set(of_run), exclude_none=True, exclude_defaults=True)
         environment = self.environment_settings.model_dump(mode="json")
         suite = environment.pop("suite", {})
@@ -251,7 +254,9 @@ class EndEvent(_Record):
     """Why and how it ended.
 
     Attributes:
-        success: whether the task was achieved; where the environment does not judge, the policy's word.
+        judged: whether the environment or an expectation judged it; a policy's "finished" is only a claim.
+        success: whether the task was achieved, as judged; never true where nothing judged.
+        verdict: why it was judged so; empty where what judged does not say.
         reward: the environment's own; None where it does not judge.
         steps: predictions made.
         message: the policy's answer, or what broke.
@@ -262,13 +267,25 @@ class EndEvent(_Record):
 
     event: Literal["end"] = "end"
     end: EndReason
+    judged: bool = False
     success: bool
+    verdict: str = ""
     reward: float | None = None
     steps: Count
     message: str = ""
     fault: Fault | None = None
     sha256: str = ""
     time: Time
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told_from_claims(cls, given: Any) -> Any:
+        """Older files have no ``judged``: there, only a judged episode has a reward."""
+        if not isinstance(given, dict):
+            return given
+        judged = given.get("judged", given.get("reward") is not None)
+        claimed = {"success": False} if judged is False and given.get("success") is True else {}
+        return {**given, "judged": judged, **claimed}
 
 
 Event = Annotated[

@@ -349,4 +349,4 @@ def _write_atomically(path: Path, data: bytes) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> TrajectoryError:
-    return TrajectoryError(f"cannot write {path}: {error.strerror}; free some space or choose --out elsewhere")
+    return TrajectoryError(f"cannot write {path}: {error.strerror}; free some space or choose another folder (--out)")

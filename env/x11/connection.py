@@ -143,7 +143,7 @@ def open_display(name: str | None, so: str = "") -> Any:
     except (error.DisplayError, error.XError, error.ConnectionClosedError, OSError) as problem:
         what = f"cannot open the display {name!r}" if name else "no display is named"
         raise MissingPartError(
-            f"{what}{f', {so}' if so else ''}: start an X server there, or choose another with --display"
+            f"{what}{f', {so}' if so else ''}: start an X server there, or choose another: display (--display :N)"
         ) from problem
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+from functools import partial
+from typing import Any
 
 from ...actions.errors import EnvironmentFailure, MissingPartError
 from .connection import Connection
@@ -44,6 +46,11 @@ class Windows(Connection):
         """Numbers of the programs' windows, the oldest first."""
         return self._numbers("_NET_CLIENT_LIST")
 
+    def titles(self) -> list[str]:
+        """The titles of the programs' windows, the oldest first."""
+        with self.alive():
+            return [self._title(self.window(number)) for number in self.all()]
+
     def focused(self) -> int | None:
         """The window that is visible and gets the keys; None while there is none."""
         from Xlib import X
@@ -69,6 +76,14 @@ class Windows(Connection):
         while focus is not None and focus.id != window:
             focus = self.parent(focus)
         return focus is not None
+
+    def _title(self, window: Any) -> str:
+        """As the window manager shows it; empty where the window has none, or has been closed."""
+        for name in map(self.atom, ("_NET_WM_NAME", "WM_NAME")):
+            found = self.ask(partial(window.get_full_property, name, 0))
+            if found is not None and found.format == 8 and found.value:
+                return bytes(found.value).decode(errors="replace")
+        return ""
 
     def _numbers(self, name: str) -> tuple[int, ...]:
         with self.alive():

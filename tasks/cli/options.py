@@ -57,6 +57,15 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def refuse_both(context: typer.Context, first: str, second: str) -> None:
+    """Raise ``UsageError`` if two options were given on the command line, of which the first makes the second void."""
+    from ...actions.errors import UsageError
+
+    if given(context, first) and given(context, second):
+        names = {each.name: each.opts[0] for each in context.command.params}
+        raise UsageError(f"{names[second]} has no effect with {names[first]}; give one of them")
+
+
 def request(kind: Callable[..., Request], given: Mapping[str, Any], **more: Any) -> Request:
     """What a command was asked for, made of the options that have the names of its fields, and of ``more``."""
     return kind(**{name: given[name] for name in inspect.signature(kind).parameters if name in given} | more)
@@ -103,5 +112,9 @@ Resume = Annotated[bool, OUTPUT("--resume", "Continue what was interrupted.")]
 
 Recording = Annotated[Path, ARGUMENT("A run's folder.", "RUN")]
 Values = Annotated[list[str] | None, OTHER("--set", "name=value for {{name}} in the task.", "NAME=VALUE")]
+Expect = Annotated[
+    list[str] | None,
+    OTHER("--expect", "What must hold at the end: text=, url=, title= or file=; may be given again.", "KIND=VALUE"),
+]
 Data = Annotated[Path | None, WHERE("The folder that holds one folder per suite; by default data/.", "DIR", env="DATA")]
 OsworldCache = Annotated[Path | None, WHERE("OSWorld's file cache; it is only read.", "DIR", env="OSWORLD_CACHE")]

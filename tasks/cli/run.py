@@ -54,35 +54,47 @@ def run(
     runs: options.Runs = RUNS,
     json: options.Json = False,
     values: options.Values = None,
+    expect: options.Expect = None,
 ) -> None:
     """Let the agent do a task; write its trajectory and report.
 
     Without arguments the embedded policy solves a MiniWoB++ task in a headless Chromium.
 
+    When the agent says that it has finished, that is only a claim. --expect judges it.
+
     Examples:
       saccade run
       saccade run --env miniwob:click-test-2 --seed 7
       saccade run "Click the Login button" --url https://example.org --headed
+      saccade run "Order tea" --url https://example.org --expect "text=Order placed" --expect "url=*/done*"
       saccade run "Write a haiku and save it" --env desktop --app "mousepad haiku.txt" --sandbox strict
       saccade run "Find the price" --url https://example.org --model ByteDance-Seed/UI-TARS-1.5-7B
       saccade run --model openai:http://gpu:8000/v1#UI-TARS-1.5-7B
 
-    Exit status: 0 success, 1 no success, 2 wrong usage or something broke, 130 stopped by you: with Ctrl-C,
-    with q in the terminal (p pauses, s steps, r resumes), or with the stop chord on your display.
+    Exit status: 0 success, or finished where nothing judges; 1 no success; 2 wrong usage or something broke;
+    130 stopped by you: with Ctrl-C, with q in the terminal (p pauses, s steps, r resumes), or with the stop
+    chord on your display.
     """
+    from ...env.expect import parse_expectations
+    from ...env.places import takes
     from ...env.registry import DesktopOptions
     from ..commands.run import RunRequest, run_and_print
     from ..replay.variables import parse_settings
     from ..terminal.parse import parse_size
 
-    if display is not None and not options.given(context, "viewport"):
-        viewport = None  # a default for private screens
+    options.refuse_both(context, "out", "runs")
+    place = env or ("browser" if url else "desktop" if app_ or display else "miniwob")
+    # Defaults of one's own are for the places in which they mean something.
+    if not options.given(context, "viewport") and (display is not None or not takes(place, "viewport")):
+        viewport = None
+    headed = headed and (options.given(context, "headed") or takes(place, "headed"))
     request = options.request(
         RunRequest,
         locals(),
         environment=env,
         viewport=parse_size(viewport) if viewport else None,
         values=parse_settings(values or ()),
+        expect=parse_expectations(expect or ()),
         desktop=DesktopOptions(app_, display, monitor, sandbox, home),
     )
     raise typer.Exit(run_and_print(request, json_output=json))
@@ -141,6 +153,7 @@ def replay(
     runs: options.Runs = RUNS,
     json: options.Json = False,
     values: options.Values = None,
+    expect: options.Expect = None,
 ) -> None:
     """Repeat a recorded run; a model checks each step and heals it.
 
@@ -153,11 +166,14 @@ def replay(
       saccade replay runs/invoice
       saccade replay runs/invoice --set city=Paris --update
       saccade replay runs/invoice --exact
+      saccade replay runs/invoice --expect "text=Invoice filed"
       saccade replay runs/invoice --offline --model ByteDance-Seed/UI-TARS-1.5-7B
 
-    Exit status: 0 success, 1 no success, 2 wrong usage or a broken recording, 130 stopped by you.
+    Exit status: 0 success, or finished where nothing judges; 1 no success; 2 wrong usage or a broken recording;
+    130 stopped by you.
     """
     from ...actions.errors import UsageError
+    from ...env.expect import parse_expectations
     from ..commands.replay import replay_and_print
     from ..replay.environment import ReplayOverrides
     from ..replay.replay import ReplayRequest
@@ -172,5 +188,6 @@ def replay(
         mode="exact" if exact else "offline" if offline else "verify",
         overrides=ReplayOverrides(env, url, headed, seed, display, har),
         values=parse_settings(values or ()),
+        expect=parse_expectations(expect or ()),
     )
     raise typer.Exit(replay_and_print(request, json_output=json, consent=yes))

@@ -11,6 +11,7 @@ from functools import partial
 from ...env.control import Control
 from ..replay.offline import OfflineComparison, compare
 from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, prepare, replay
+from ..report.data import outcome
 from ..terminal.consent import require_consent
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, describe, output_closed
@@ -37,7 +38,7 @@ def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool
 
 
 def _print_result(done: ReplayResult, narrator: Narrator) -> None:
-    narrator.verdict(done.end, done.success)
+    narrator.verdict(done.end, outcome(done.end, mode=done.mode, drifted=done.drift is not None))
     if done.steps:
         forwards = sum(step.forwards for step in done.steps)
         narrator.note(

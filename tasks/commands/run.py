@@ -17,12 +17,15 @@ from ...env.base import Environment
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord, Chords
 from ...env.control import Control
+from ...env.expect import Expectation, check_expectations
+from ...env.places import EVIDENCE, check_settings, kind_of, named
 from ...env.registry import DesktopOptions, make_environment
 from ...env.trajectory.events import EnvironmentSettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener
 from ..episode import RunResult, run_episode
-from ..models.load import load_policy
+from ..models.load import is_remote, load_policy, refuse_decoding
 from ..replay.variables import substitution
+from ..report.data import outcome
 from ..terminal.consent import require_consent
 from ..terminal.folders import RUNS, run_folder
 from ..terminal.keys import terminal_keys
@@ -55,6 +58,7 @@ class RunRequest:
     allow_file: bool = False
     desktop: DesktopOptions = field(default_factory=DesktopOptions)
     values: dict[str, str] = field(default_factory=dict)
+    expect: tuple[Expectation, ...] = ()
     har: bool = False
     yes: bool = False
     stop_chord: str = "ctrl+alt+q"
@@ -68,22 +72,32 @@ class RunRequest:
         Raises:
             UsageError: task, address and environment do not go together.
         """
-        on_desktop = self.desktop != DesktopOptions()
+        on_desktop = bool(self.desktop.given())
         if self.environment is None and self.url is None and not on_desktop:
             if self.task is not None:
                 raise UsageError("say where to act: url (--url ADDRESS), app (--app PROGRAM), env (--env miniwob:TASK)")
             return DEFAULT_ENVIRONMENT
         name = self.environment or ("desktop" if on_desktop else "browser")
-        if self.url is not None and name != "browser":
-            raise UsageError(f"url (--url) goes with the environment browser, not with {name}")
-        if on_desktop and name != "desktop":
-            options = "app, display, monitor and sandbox (--app, --display, --monitor, --sandbox)"
-            raise UsageError(f"{options} go with the environment desktop, not with {name}")
         if name in ("browser", "desktop") and self.task is None:
             raise UsageError(f'the {name} needs the task, such as "Click the Login button"')
         if name == "browser" and self.url is None:
             raise UsageError("the browser needs the url of the first page (--url ADDRESS)")
         return name
+
+    def check(self) -> None:
+        """Refuse what cannot be done, before anything is loaded or started.
+
+        Raises:
+            UsageError: a setting would be ignored, or cannot be met.
+        """
+        name = self.environment_name
+        given = {each: getattr(self, each) for each in ("url", "viewport", "headed", "allow_file", "har")}
+        check_settings(name, {each: value for each, value in given.items() if value} | self.desktop.given())
+        if self.viewport is not None and name == "desktop" and not self.desktop.private:
+            raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
+        check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
+        if is_remote(self.model):
+            refuse_decoding(self.model, self.decoding, self.constrained, self.acceptance)
 
     @property
     def visible_screen(self) -> str | None:
@@ -94,6 +108,7 @@ class RunRequest:
 def run_and_print(request: RunRequest, json_output: bool) -> int:
     """Run with progress for people; with ``json_output`` one object is the last line of stdout."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
+    request.check()
     if (screen := request.visible_screen) is not None:
         require_consent(screen, yes=request.yes, stop=request.stop_chord)
     control = Control()
@@ -102,7 +117,7 @@ def run_and_print(request: RunRequest, json_output: bool) -> int:
         narrator.note(f"loading {request.model} ...")
         result = run_task(replace(request, yes=True), control=control, listeners=[narrator])
     reward = "" if result.end.reward is None else f", reward {result.end.reward:g}"
-    narrator.verdict(result.end, result.success, f", {result.seconds:.1f} s{reward}")
+    narrator.verdict(result.end, outcome(result.end), f", {result.seconds:.1f} s{reward}")
     narrator.note(f"trajectory  {result.trajectory.directory / FILE_NAME}")
     narrator.note(f"report      {result.report}")
     if json_output:
@@ -126,6 +141,7 @@ def run_task(
         TrajectoryError: the folder cannot be written.
         Stopped: a person stopped it before it began.
     """
+    request.check()
     chords = Chords(stop=Chord.parse(request.stop_chord))
     if (screen := request.visible_screen) is not None and not request.yes:
         raise UsageError(f"the agent would use the mouse and keyboard of {screen}; allow it with yes=True")
@@ -149,6 +165,7 @@ def run_task(
                 listeners=listeners,
                 environment_settings=_settings(request, determinism),
                 variables=request.values,
+                expect=request.expect,
             )
 
 

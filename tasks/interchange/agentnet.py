@@ -54,13 +54,18 @@ def _task(named: ExportedRun, images: Path, note: Note) -> dict[str, Any]:
     name, run = named
     steps = [_step(name, run, step, images, note) for step in run.steps]
     if run.final is not None:
-        ending = [] if run.end is None else [Finished() if run.end.success else CallUser()]
+        ending = [] if run.end is None else [Finished() if _completed(run.end) else CallUser()]
         code = _CODE.write_step(name, run.final, ending, note)
         image = _image(run, run.final, images)
         steps.append({"index": len(steps), "image": image, "value": {"code": code, "added": True}})
-    judged = {} if run.end is None else {"task_completed": run.end.success}
+    judged = {"task_completed": run.end.success} if run.end is not None and run.end.judged else {}
     known = {"task_id": name, "instruction": run.start.instruction, **judged}
     return {**known, "traj": steps, "saccade": base.provenance(run)}
+
+
+def _completed(end: EndEvent) -> bool:
+    """Whether it was achieved; where nothing judged that, whether it was finished."""
+    return end.success if end.judged else end.end == "finished"
 
 
 def _step(name: str, run: Trajectory, step: Step, images: Path, note: Note) -> dict[str, Any]:
@@ -126,8 +131,8 @@ def _events(
         yield end
     elif actions and ends_episode(actions[-1]):
         how = "finished" if isinstance(actions[-1], Finished) else "call_user"
-        judged = how == "finished" if completed is None else completed
-        yield EndEvent.model_validate({"end": how, "success": judged, "steps": steps, "time": start.time})
+        judged = {"judged": completed is not None, "success": bool(completed)}
+        yield EndEvent.model_validate({"end": how, **judged, "steps": steps, "time": start.time})
 
 
 def _prediction(

@@ -76,7 +76,7 @@ class _Writer:
             for step, after in zip(steps, screens[1:], strict=True):
                 for line in self._lines(step, after):
                     stream.write(json.dumps(line) + "\n")
-        if run.end is not None:
+        if run.end is not None and run.end.judged:
             result = run.end.reward if run.end.reward is not None else float(run.end.success)
             (self._folder / "result.txt").write_text(f"{result}\n", encoding="utf-8")
         task = {"id": self._name, "instruction": run.start.instruction, "saccade": base.provenance(run)}

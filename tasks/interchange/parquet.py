@@ -157,7 +157,8 @@ def _complete(
         **(_done(step) if step else {}),
     }
     if end is not None:
-        values |= {**end.model_dump(include={"end", "success", "message"}), "final_reward": end.reward}
+        success = end.success if end.judged else None
+        values |= {"end": end.end, "success": success, "message": end.message, "final_reward": end.reward}
     return {name: _plain(values.get(name)) for name in kinds}
 
 

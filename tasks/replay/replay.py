@@ -19,10 +19,11 @@ from ...agent.replay.recording import Recording, recording
 from ...env.base import Environment
 from ...env.chords import Chords
 from ...env.control import Control
+from ...env.expect import Expectation
 from ...env.trajectory.events import EndEvent, PolicySettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory
 from ...env.wrappers import FillInSecrets
-from ..episode import Replayed, RunResult, run_episode
+from ..episode import Replayed, RunResult, exit_status, run_episode
 from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
@@ -49,6 +50,7 @@ class ReplayRequest:
     max_images: int | None = None
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
+    expect: tuple[Expectation, ...] = ()
     patience: float = 10.0
     update: bool = False
     out: Path | None = None
@@ -103,9 +105,16 @@ class ReplayResult:
     updated: Path | None = None
 
     @property
+    def judged(self) -> bool:
+        """Whether anything judged it: the environment, an expectation, or the recorded screens of an exact replay."""
+        return self.end.judged or self.mode == "exact"
+
+    @property
     def success(self) -> bool:
-        """Whether it reached its end; an exact one also without leaving the recording."""
-        return self.end.success and self.drift is None
+        """Whether the task was achieved, as judged; an exact replay must not leave the recording either."""
+        if self.drift is not None:
+            return False
+        return self.end.success if self.end.judged else self.judged and self.end.end == "finished"
 
     @property
     def healed(self) -> list[int]:
@@ -114,19 +123,19 @@ class ReplayResult:
 
     @property
     def exit_status(self) -> int:
-        """0 achieved, 1 not achieved, 2 something broke, 130 stopped by a person."""
-        if self.end.end == "interrupted":
-            return 130
-        broken = self.end.end == "error" and self.drift is None
-        return 2 if broken else int(not self.success)
+        """0 achieved, or finished where nothing judges; 1 not achieved; 2 something broke; 130 stopped by a person."""
+        return exit_status(self.end) if self.drift is None else 1
 
     def as_json(self) -> str:
         """One line for scripts."""
-        stopped = self.drift.step if self.drift else None if self.success else max(self.end.steps - 1, 0)
+        last = max(self.end.steps - 1, 0)
+        stopped = self.drift.step if self.drift else None if self.exit_status == 0 else last
         return json.dumps(
             {
                 "mode": self.mode,
                 "success": self.success,
+                "judged": self.judged,
+                "verdict": self.end.verdict,
                 "end": self.end.end,
                 "message": self.end.message,
                 "steps": self.end.steps,
@@ -191,7 +200,7 @@ def replay(
         with control.interrupting():
             model = (model or prepared.load_model()) if verify else None
         result = _replay_in(directory, prepared, model, control, listeners)
-    if request.update and result.success and result.healed:
+    if request.update and result.exit_status == 0 and result.healed:
         return replace(result, updated=keep_healed(request.directory, result.directory, tuple(result.steps)))
     return result
 
@@ -259,6 +268,7 @@ def _episode(
         policy_settings=recorded.policy_settings.model_copy(update={"fingerprint": None}),
         environment_settings=recorded.environment_settings,
         variables={**recorded.variables, **request.values},
+        expect=request.expect,
         replayed=Replayed(str(request.directory), request.mode),
         own_task_first=request.overrides.changed,
         report=False,

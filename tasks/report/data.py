@@ -10,7 +10,7 @@ from ...env.trajectory.events import EndEvent, EndReason
 from ...env.trajectory.trajectory import Step, Trajectory
 from .pairing import Pairing
 
-Tone = Literal["good", "bad", "open"]
+Tone = Literal["good", "bad", "open", "claim"]
 
 _WHY: dict[EndReason, str] = {
     "terminated": "the environment ended the task",
@@ -30,7 +30,7 @@ class RunStatus(NamedTuple):
     """How a run ended.
 
     Attributes:
-        tone: ``open`` where success is unknown, as after an interruption.
+        tone: ``open`` where it was broken off; ``claim`` where nothing judged it.
         word: the text of the badge.
         why: the reason.
     """
@@ -41,27 +41,44 @@ class RunStatus(NamedTuple):
 
 
 _DRIFTED = RunStatus("bad", "Drift", "the screen was not as recorded, so the replay stopped")
+_RECORDED = RunStatus("claim", "Recorded", "a person did this")
+_CLAIMED = RunStatus("claim", "Finished (claimed)", "the policy said it was done; nothing judged that")
+_REPEATED = RunStatus("good", "As recorded", "every screen was as recorded")
 
 
-def outcome(end: EndEvent | None, drifted: bool = False) -> RunStatus:
-    """How a run ended; a run without an end was cut off, and an exact replay may have drifted."""
+def outcome(end: EndEvent | None, *, policy: str = "", mode: str = "", drifted: bool = False) -> RunStatus:
+    """How a run ended.
+
+    Args:
+        end: None for a run that was cut off.
+        policy: its name; ``person`` for a recording.
+        mode: of a replay: ``verify`` or ``exact``, which compares every screen.
+        drifted: whether an exact replay met another screen than the recorded one.
+    """
     if drifted:
         return _DRIFTED
     if end is None:
         return RunStatus("open", "Cut off", "the run was killed or is still running")
-    why = _WHY[end.end]
+    why = "; ".join(filter(None, (_WHY[end.end], end.verdict)))
     if end.success:
-        unscored = "; the environment did not score it" if end.reward is None else ""
-        return RunStatus("good", "Success", why + unscored)
+        return RunStatus("good", "Success", why)
     if end.end == "interrupted":
         return RunStatus("open", "Interrupted", why)
+    if end.end == "finished" and not end.judged:
+        return _RECORDED if policy == "person" else _REPEATED if mode == "exact" else _CLAIMED
     return RunStatus("bad", "Error" if end.end == "error" else "Failure", why)
+
+
+def outcome_of(trajectory: Trajectory, drifted: bool = False) -> RunStatus:
+    """How a trajectory's run ended."""
+    start = trajectory.start
+    return outcome(trajectory.end, policy=start.policy, mode=start.replay_mode or "", drifted=drifted)
 
 
 def report_data(trajectory: Trajectory, pairing: Pairing | None = None) -> dict[str, Any]:
     """Everything that the page needs except the screenshots; for a replay, its recording too."""
     return {
-        "outcome": outcome(trajectory.end, drifted=bool(pairing and pairing.drift))._asdict(),
+        "outcome": outcome_of(trajectory, drifted=bool(pairing and pairing.drift))._asdict(),
         "duration": duration(trajectory),
         "start": trajectory.start.model_dump(mode="json"),
         "settings": trajectory.start.all_settings(),

@@ -16,7 +16,7 @@ from PIL import Image
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
 from ...env.trajectory.trajectory import FILE_NAME as TRAJECTORY_NAME
 from ...env.trajectory.trajectory import Trajectory
-from .data import duration, outcome
+from .data import duration, outcome_of
 from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
 from .page import FILE_NAME as REPORT_NAME
 from .page import write_report
@@ -35,7 +35,7 @@ class OverviewRow:
         name: its folder, relative to the table.
         link: its report, relative to the table; None if there is none.
         thumbnail: its last screen as a data URL; empty if there is none.
-        tone: of the outcome: good, bad or open.
+        tone: of the outcome: good, bad, open or claim.
         end: why it ended; empty for a run that was cut off.
         seconds: its duration.
         forwards: forward passes of the model after prefill.
@@ -112,7 +112,7 @@ def row(run: Path, folder: Path) -> OverviewRow:
         record = read_record(run)
     except TrajectoryError as error:
         return OverviewRow(name, link, why=str(error).replace(f"{run}{os.sep}", ""))
-    status = outcome(trajectory.end, drifted=bool(record and record.drift))
+    status = outcome_of(trajectory, drifted=bool(record and record.drift))
     predictions = [step.prediction for step in trajectory.steps if step.prediction]
     return OverviewRow(
         name=name,

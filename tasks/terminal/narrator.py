@@ -16,6 +16,14 @@ from ...env.control import Control
 from ...env.environ import shown
 from ...env.signals import hangup_ignored
 from ...env.trajectory.events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, Usage
+from ..report.data import RunStatus, Tone
+
+_STYLES: Mapping[Tone, str] = {
+    "good": "bold green",
+    "bad": "bold red",
+    "open": "bold yellow",
+    "claim": "bold bright_black",
+}
 
 
 class Narrator:
@@ -47,11 +55,13 @@ class Narrator:
         """Print one line that is no event."""
         self._print(Text(shown(message), style=style))
 
-    def verdict(self, end: EndEvent, success: bool, more: str = "") -> None:
-        """Print how an episode ended."""
-        word, style = ("SUCCESS", "bold green") if success else ("FAILURE", "bold red")
+    def verdict(self, end: EndEvent, status: RunStatus, more: str = "") -> None:
+        """Print how an episode ended, and why it is judged so; green and red are for what was judged."""
+        word = status.word.upper() if status.tone in ("good", "bad") else status.word
         message = f" ({end.message})" if end.message else ""
-        self.note(f"{word}  {end.end}{message} after {end.steps} steps{more}", style)
+        self.note(f"{word}  {end.end}{message} after {end.steps} steps{more}", _STYLES[status.tone])
+        if end.verdict:
+            self.note(f"judged      {end.verdict}")
 
     def _start(self, event: StartEvent) -> None:
         self._print(Text.assemble(("task    ", "dim"), (event.instruction, "bold")))

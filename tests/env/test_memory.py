@@ -16,7 +16,8 @@ from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.check import check_environment
 from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle, demo
-from saccade.env.registry import environment_names, make_environment
+from saccade.env.places import NAMES
+from saccade.env.registry import make_environment
 from saccade.env.wrappers import BlankScreen
 from saccade.perception.observation import Observation
 
@@ -99,7 +100,7 @@ def test_environments_are_made_by_name(tmp_path: Path) -> None:
     assert isinstance(make_environment("memory"), MemoryEnvironment)
     assert isinstance(make_environment("miniwob:click-test", viewport=Size(9, 9)), MiniWobEnvironment)
     assert isinstance(make_environment("browser", url="about:blank", downloads=tmp_path), BrowserEnvironment)
-    assert environment_names() == ["browser", "desktop", "memory", "miniwob:TASK"]
+    assert NAMES == ("browser", "desktop", "memory", "miniwob:TASK")
 
 
 @pytest.mark.parametrize(
