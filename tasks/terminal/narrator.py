@@ -59,7 +59,7 @@ class Narrator:
         """Print how an episode ended, and why it is judged so; green and red are for what was judged."""
         word = status.word.upper() if status.tone in ("good", "bad") else status.word
         message = f" ({end.message})" if end.message else ""
-        self.note(f"{word}  {end.end}{message} after {end.steps} steps{more}", _STYLES[status.tone])
+        self.note(f"{word}  {end.end}{message} after {plural(end.steps, 'step')}{more}", _STYLES[status.tone])
         if end.verdict:
             self.note(f"judged      {end.verdict}")
 
@@ -128,6 +128,11 @@ def describe(action: Action) -> str:
     skip = {"kind", "point", "start", "end"} if isinstance(action, Drag) else {"kind", "point"}
     rest = [_word(value) for value in action.model_dump(exclude=skip, exclude_defaults=True).values()]
     return " ".join(part for part in (action.kind, *rest, where) if part)
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _word(value: object) -> str:

@@ -98,7 +98,7 @@ def test_a_blank_screen_hides_everything_but_the_task() -> None:
 
 def test_environments_are_made_by_name(tmp_path: Path) -> None:
     assert isinstance(make_environment("memory"), MemoryEnvironment)
-    assert isinstance(make_environment("miniwob:click-test", viewport=Size(9, 9)), MiniWobEnvironment)
+    assert isinstance(make_environment("miniwob:click-test"), MiniWobEnvironment)
     assert isinstance(make_environment("browser", url="about:blank", downloads=tmp_path), BrowserEnvironment)
     assert NAMES == ("browser", "desktop", "memory", "miniwob:TASK")
 
@@ -117,7 +117,7 @@ def test_an_unknown_name_lists_the_nearest(spec: str, nearest: str) -> None:
 
 def test_an_address_goes_with_a_browser_only() -> None:
     for spec in ("memory", "miniwob:click-test"):
-        with pytest.raises(UsageError, match="--url goes with"):
+        with pytest.raises(UsageError, match=r"url \(--url\) goes with"):
             make_environment(spec, url="about:blank")
 
 

@@ -442,7 +442,7 @@ def test_a_full_disk_is_said_clearly_and_the_file_stays_whole(tmp_path: Path) ->
     said = python(FILL_THE_DISK, tmp_path / "run")
     file = tmp_path / "run" / FILE_NAME
     assert said.splitlines()[0] == (
-        f"cannot write {file}: No space left on device; free some space or choose --out elsewhere"
+        f"cannot write {file}: No space left on device; free some space or choose another folder (--out)"
     )
     assert said.splitlines()[1].startswith(f"cannot write {tmp_path / 'run' / 'screenshots'}")
     loaded = Trajectory.load(tmp_path / "run")

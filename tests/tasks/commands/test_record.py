@@ -78,7 +78,7 @@ def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, device: X11Inp
     status, rest = process.end()
     said = json.loads(rest[-1])
     assert status == 0
-    assert (said["success"], said["steps"], said["end"]) == (True, 2, "finished")
+    assert (said["judged"], said["steps"], said["end"]) == (False, 2, "finished")
     assert check_trajectory(tmp_path / "run") == "ok: 2 steps, 3 screens, ended: finished"
     assert write_report(Trajectory.load(tmp_path / "run")).stat().st_size > 1000
     start = Trajectory.load(tmp_path / "run").start

@@ -227,7 +227,7 @@ def test_modes_exclude_one_another(command: Command, tmp_path: Path) -> None:
 
 
 def test_a_network_on_file_needs_no_server(command: Command, page: Callable[[str], str]) -> None:
-    with pytest.raises(UsageError, match="has none to record"):
+    with pytest.raises(UsageError, match=r"har \(--har\) goes with the environment browser"):
         command("run", "--env", "miniwob:click-test", "--har")
     shutil.rmtree("runs", ignore_errors=True)
 

@@ -489,9 +489,19 @@ def test_the_outcome_in_words(end: EndReason, success: bool, word: str, tone: st
     assert outcome(None).word == "Cut off"
 
 
-def test_a_success_that_only_the_policy_claims_is_told_apart() -> None:
-    assert "did not score" in outcome(end_event(1, end="finished", reward=None)).why
-    assert "did not score" not in outcome(end_event(1, end="finished", reward=1.0)).why
+def test_what_only_the_policy_claims_is_told_apart() -> None:
+    claimed = end_event(1, end="finished", reward=None)
+    assert (claimed.judged, claimed.success) == (False, False), "as in files that called it a success"
+    assert outcome(claimed)[:2] == ("claim", "Finished (claimed)")
+    assert outcome(claimed, policy="person")[:2] == ("claim", "Recorded")
+    assert outcome(claimed, mode="exact")[:2] == ("good", "As recorded")
+    assert outcome(claimed, mode="verify")[:2] == ("claim", "Finished (claimed)")
+    assert outcome(end_event(1, end="finished", reward=1.0))[:2] == ("good", "Success")
+
+
+def test_why_it_was_judged_so_is_said() -> None:
+    missed = end_event(1, end="finished", success=False, reward=0.0, verdict="not met: title=Done")
+    assert outcome(missed) == ("bad", "Failure", "the policy said it was done; not met: title=Done")
 
 
 def test_duration_of_a_run_without_an_end(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Success is said only where something judged: in the API, on the console and in JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import saccade
+from saccade.actions.errors import UsageError
+from saccade.tasks.cli.app import main
+
+FINISH = ["Action: finished(content='done')"]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    file = tmp_path / "page.html"
+    file.write_text("<title>Shop</title>Order placed")
+    return file.as_uri()
+
+
+def finished(page: str, out: Path, **more: object) -> saccade.RunResult:
+    policy = saccade.ScriptedPolicy(FINISH)
+    return saccade.run("Order tea", url=page, model=policy, allow_file=True, out=out, **more)  # type: ignore[arg-type]
+
+
+def test_a_claim_is_neither_success_nor_failure(page: str, tmp_path: Path) -> None:
+    result = finished(page, tmp_path / "run")
+    assert (result.success, result.judged, result.exit_status, result.answer) == (False, False, 0, "done")
+    said = json.loads(result.as_json())
+    assert (said["success"], said["judged"], said["end"]) == (False, False, "finished")
+    assert "Finished (claimed)" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_an_expectation_judges_it_and_is_hidden_from_the_policy(page: str, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    class Curious(saccade.ScriptedPolicy):
+        def predict(self, context):  # type: ignore[no-untyped-def]
+            seen.append(context.instruction)
+            return super().predict(context)
+
+    expect = ["text=order placed", "title=Shop"]
+    met = saccade.run(
+        "Order tea", url=page, model=Curious(FINISH), allow_file=True, out=tmp_path / "met", expect=expect
+    )
+    assert (met.success, met.judged, met.exit_status) == (True, True, 0)
+    assert met.end.verdict == "met: text=order placed; title=Shop"
+    assert met.trajectory.start.expect == tuple(expect)
+    assert seen == ["Order tea"]
+    missed = finished(page, tmp_path / "missed", expect=["text=Order placed", "url=*/done*"])
+    assert (missed.success, missed.judged, missed.exit_status) == (False, True, 1)
+    assert missed.end.verdict == "not met: url=*/done*"
+
+
+def test_what_cannot_be_checked_is_refused_before_anything_is_made(page: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expect"):
+        finished(page, tmp_path / "run", expect=["Order placed"])
+    with pytest.raises(UsageError, match=r"text=x \(--expect\) cannot be checked in the environment desktop"):
+        saccade.run("x", desktop=saccade.DesktopOptions(app="xterm"), expect=["text=x"], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("expect", "status", "word", "judged"),
+    [
+        ((), 0, "Finished (claimed)", None),
+        (("--expect", "title=Welcome"), 0, "SUCCESS", "met: title=Welcome"),
+        (("--expect", "title=Saved."), 1, "FAILURE", "not met: title=Saved."),
+    ],
+)
+def test_the_console_says_what_judged(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    page: str,
+    expect: tuple[str, ...],
+    status: int,
+    word: str,
+    judged: str | None,
+) -> None:
+    from saccade.env.memory import MemoryEnvironment, MemoryScreen
+
+    monkeypatch.setattr("saccade.tasks.commands.run.load_policy", lambda *_, **__: saccade.ScriptedPolicy(FINISH))
+    unjudged = MemoryEnvironment({"one": MemoryScreen("Welcome")}, "one")
+    monkeypatch.setattr("saccade.tasks.commands.run.make_environment", lambda *_, **__: unjudged)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "Look", "--env", "memory", "--json", *expect])
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert (ended.value.code, said["judged"], said["success"]) == (status, judged is not None, word == "SUCCESS")
+    assert f"{word}  finished (done) after 1 step," in err
+    assert (f"judged      {judged}" in err) == (judged is not None)
