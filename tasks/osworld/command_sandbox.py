@@ -87,7 +87,7 @@ class CommandSandbox:
             listener.listen(1)
             listener.settimeout(_TICK)
             server = [_python(), "-ISs", f"{_LINK}/{script.name}", f"{_LINK}/socket"]
-            command = Sandbox(folder / "home").wrap(server, environ)
+            command = Sandbox(folder / "home").wrap(server, environ, namespaces=True)
             cut = command.index("--")
             program = display.start([*command[:cut], *_mounts(folder, environ["DISPLAY"]), *command[cut:]])
             self._connection = _accept(listener, display, program)
