@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
@@ -121,6 +121,7 @@ def replay(
     overrides: ReplayOverrides | None = None,
     values: Mapping[str, str] | None = None,
     expect: Iterable[str] = (),
+    allow: Sequence[str] = (),
     update: bool = False,
     out: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -137,6 +138,8 @@ def replay(
         values: replace recorded variables. Secrets are read from the environment variables that
             ``docs/replay.md`` names.
         expect: what must hold at the end, as for ``run``.
+        allow: what a recording of others may use: the pages, programs, models and ``{{secrets}}`` that it names. The
+            error for what it may not use lists them. Your own recordings need none.
         update: keep a healed replay as the next version of the recording.
         out: the replay's folder; by default a new one in ``runs/``.
         on_event: called with each event of the new trajectory, in the thread of the replay.
@@ -153,9 +156,10 @@ def replay(
         Path(path),
         mode,
         overrides or ReplayOverrides(),
-        model if isinstance(model, str) else None,
+        model if model is None or isinstance(model, str) else model.name,
         values=dict(values or {}),
         expect=parse_expectations(expect),
+        allow=tuple(allow),
         update=update,
         out=None if out is None else Path(out),
     )

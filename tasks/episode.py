@@ -89,10 +89,11 @@ def exit_status(end: EndEvent) -> int:
 
 
 class Replayed(NamedTuple):
-    """Which recording an episode repeats, and how: ``verify`` or ``exact``."""
+    """Which recording an episode repeats, and how: ``verify`` or ``exact``; a replay is ``own`` as its recording is."""
 
     recording: str
     mode: str
+    own: bool = True
 
 
 def run_episode(
@@ -172,7 +173,8 @@ def run_episode(
         time=time.time(),
     )
     signals = nullcontext() if control is None else control.stop_signals()
-    with signals, TrajectoryWriter(folder, start, listeners) as trajectory:
+    own = replayed is None or replayed.own
+    with signals, TrajectoryWriter(folder, start, listeners, own=own) as trajectory:
         end = Agent(policy, environment, limits, control=control).run(instruction, first, trajectory)
     recorded = Trajectory.load(folder)
     page = write_report(recorded) if report else None

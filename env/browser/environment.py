@@ -11,6 +11,7 @@ from ...perception.observation import Observation
 from ..base import Preview, StepResult
 from ..expect import EvidenceKind
 from .chromium import Chromium
+from .determinism import OFFLINE
 from .options import BrowserOptions
 from .page_text import page_evidence
 from .session import BrowserSession
@@ -130,7 +131,9 @@ class BrowserEnvironment(SessionEnvironment):
         headless: bool = True,
         chromium: Chromium | None = None,
     ) -> None:
-        super().__init__(options or BrowserOptions(), BrowserProvider(chromium, headless=headless))
+        options = options or BrowserOptions()
+        offline = options.determinism is not None and options.determinism.recorded
+        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=OFFLINE if offline else ()))
         self._url = url or "about:blank"
 
     @property

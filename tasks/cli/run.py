@@ -9,7 +9,7 @@ import typer
 
 from ..terminal.folders import RUNS
 from . import options
-from .help import Commands
+from .help import WORDS, Commands
 from .options import ARGUMENT, LIMITS, MODEL, OTHER, OUTPUT, WHERE
 
 app = Commands()
@@ -131,6 +131,7 @@ def record(
 
 @app.command(rich_help_panel="Run")
 def replay(
+    context: typer.Context,
     recording: options.Recording,
     exact: Annotated[bool, OTHER("--exact", "Use no model; stop where a screen differs.")] = False,
     verify: Annotated[bool, OTHER("--verify", "Let the model check each step (default).")] = False,
@@ -142,6 +143,9 @@ def replay(
     headed: options.Headed = False,
     har: Annotated[bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")] = False,
     yes: options.Yes = False,
+    allow: Annotated[
+        list[str] | None, WHERE("--allow", "What a recording of others names and may use; may be given again.", "WHAT")
+    ] = None,
     model: options.OtherModel = None,
     max_images: options.MaxImages = None,
     tolerance: Annotated[
@@ -161,6 +165,9 @@ def replay(
     it would now act differently, its own action is executed instead. --exact needs no model: it repeats the
     same actions, waits for each recorded screen, and stops where the screen differs. --offline executes
     nothing: it compares what the model would do on the recorded screens with what was done.
+
+    A recording that you did not make on this computer may name programs, pages, a model and secrets. You are
+    shown them and asked; without a terminal, name each with --allow. The error tells you the whole command.
 
     Examples:
       saccade replay runs/invoice
@@ -189,5 +196,7 @@ def replay(
         overrides=ReplayOverrides(env, url, headed, seed, display, har),
         values=parse_settings(values or ()),
         expect=parse_expectations(expect or ()),
+        allow=tuple(allow or ()),
     )
-    raise typer.Exit(replay_and_print(request, json_output=json, consent=yes))
+    command = context.meta.get(WORDS, ("replay", str(recording)))
+    raise typer.Exit(replay_and_print(request, json_output=json, consent=yes, command=command))

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import getpass
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
+from ...actions.errors import UsageError
 from ...env.control import Control
+from ..replay.agreement import NamedUse, refuse, shown
 from ..replay.offline import OfflineComparison, compare
 from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, prepare, replay
 from ..report.data import outcome
-from ..terminal.consent import require_consent
+from ..terminal.consent import confirmed, require_consent
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, describe, output_closed
 
 
-def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool) -> int:
-    """Replay and print the result; returns the exit status."""
+def replay_and_print(
+    request: ReplayRequest, *, consent: bool, json_output: bool, command: Sequence[str] = ("replay",)
+) -> int:
+    """Replay and print the result; returns the exit status.
+
+    ``command`` is the command line, for the message that says how to allow what a recording of others names.
+    """
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
-    prepared = prepare(request, getpass.getpass if sys.stdin.isatty() else None)
+    ask = getpass.getpass if sys.stdin.isatty() else None
+    prepared = prepare(request, ask, partial(_agree, request.directory, command))
     if request.mode == "offline":
         return _offline(prepared, narrator, json_output)
     if (display := request.overrides.display) is not None:
@@ -35,6 +45,17 @@ def replay_and_print(request: ReplayRequest, *, consent: bool, json_output: bool
     if json_output:
         sys.stdout.write(done.as_json() + "\n")
     return done.exit_status
+
+
+def _agree(directory: Path, command: Sequence[str], uses: Sequence[NamedUse]) -> None:
+    """Ask a person, once, about all that a recording of others names."""
+    listed = "".join(f"\n  - {use}" for use in uses)
+    answer = confirmed(f"{shown(str(directory))} was not recorded by you on this computer. Its replay would{listed}")
+    if answer is None:
+        options = [word for use in uses for word in ("--allow", use.name)]
+        raise refuse(directory, uses, f"Allow it with: {shown(shlex.join(['saccade', *command, *options]))}")
+    if not answer:
+        raise UsageError(f"{directory} was not allowed to do that; nothing was done")
 
 
 def _print_result(done: ReplayResult, narrator: Narrator) -> None:

@@ -9,8 +9,10 @@ from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...env.base import Environment
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
+from ...env.browser.har import checked_har
 from ...env.control import Control
 from ...env.registry import DesktopOptions, make_environment
+from ...env.trajectory.events import EnvironmentSettings, StartEvent
 from ...env.trajectory.trajectory import Trajectory
 
 
@@ -39,6 +41,20 @@ class ReplayOverrides:
         """Whether the environment may set another task than the recorded one."""
         return self.environment is not None or self.seed is not None
 
+    def settings(self, start: StartEvent) -> EnvironmentSettings:
+        """The settings of the replay's environment: the recorded ones that it uses, and what differs from them."""
+        recorded = start.environment_settings
+        name = self.environment or start.environment
+        if name != start.environment:
+            recorded = EnvironmentSettings(url=recorded.url, app=recorded.app, sandbox=recorded.sandbox)
+        return recorded.model_copy(
+            update={
+                "url": (self.url or recorded.url) if name == "browser" else None,
+                "app": recorded.app if name == "desktop" and self.display is None else None,
+                "display": self.display or recorded.display,
+            }
+        )
+
     def make_environment(self, trajectory: Trajectory, control: Control, downloads: Path) -> Environment:
         """The environment for a recording, in the size of its screens.
 
@@ -46,7 +62,7 @@ class ReplayOverrides:
             UsageError: the recording does not say enough, or was made on a screen that somebody sees.
         """
         name = self.environment or trajectory.start.environment
-        url = self.url or trajectory.start.environment_settings.url
+        url = self.settings(trajectory.start).url
         if name == "browser" and url is None:
             raise UsageError("the recording does not say on which page it started; give --url ADDRESS")
         first = trajectory.steps[0].observation
@@ -65,9 +81,10 @@ class ReplayOverrides:
 
     def _determinism(self, trajectory: Trajectory) -> DeterminismSettings:
         settings = trajectory.start.environment_settings
-        har = trajectory.directory / (settings.har or HAR_NAME)
-        if not har.is_file() or settings.now is None:
+        name = settings.har or (HAR_NAME if (trajectory.directory / HAR_NAME).is_file() else None)
+        if name is None or settings.now is None:
             raise UsageError(f"{trajectory.directory} holds no network traffic; record it with run --har")
+        har = checked_har(trajectory.directory, name)
         return DeterminismSettings(har, True, settings.now, trajectory.start.seed or 0)
 
     def _desktop(self, trajectory: Trajectory) -> DesktopOptions:

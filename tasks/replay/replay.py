@@ -30,6 +30,7 @@ from ..report.replay_outcome import RECORD_NAME
 from ..terminal.folders import RUNS, run_folder
 from ..terminal.parse import parse_region
 from ..terminal.stop_chords import stop_chord_listener
+from .agreement import Agree, NamedUse, refuse, to_agree
 from .environment import ReplayOverrides
 from .exact import AwaitRecordedScreens, Drift, ExactPolicy
 from .healing import keep_healed
@@ -51,6 +52,7 @@ class ReplayRequest:
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
     expect: tuple[Expectation, ...] = ()
+    allow: tuple[str, ...] = ()
     patience: float = 10.0
     update: bool = False
     out: Path | None = None
@@ -72,6 +74,19 @@ class PreparedReplay:
         """The model that verifies: the one asked for, else the one that made the recording."""
         made_by = self.trajectory.start.policy
         return self.request.model or ("embedded" if made_by in ("person", "recording") else made_by)
+
+    def uses(self, secret_names: Sequence[str]) -> list[NamedUse]:
+        """What the replay would use although only the recording names it."""
+        request = self.request
+        return to_agree(
+            self.trajectory.start,
+            self.recording,
+            request.overrides,
+            model=None if request.mode == "exact" or request.model is not None else self.model_name,
+            secrets=secret_names,
+            executed=request.mode != "offline",
+            allowed=request.allow,
+        )
 
     def load_model(self) -> ModelPolicy:
         """Load that model; raises ``MissingPartError`` or another ``UsageError`` if it cannot be used."""
@@ -154,12 +169,19 @@ class ReplayResult:
         )
 
 
-def prepare(request: ReplayRequest, ask: Callable[[str], str] | None = None) -> PreparedReplay:
-    """Read and check everything before anything is executed; ``ask`` prompts for secrets that are not set.
+def prepare(
+    request: ReplayRequest, ask: Callable[[str], str] | None = None, agree: Agree | None = None
+) -> PreparedReplay:
+    """Read and check everything before anything is executed.
+
+    Args:
+        request: the recording, and how to repeat it.
+        ask: prompts for secrets that are not set.
+        agree: gets what a recording of others names and the request does not; by default that is refused.
 
     Raises:
         TrajectoryError: the recording is not whole.
-        UsageError: a variable or a secret is missing.
+        UsageError: a variable or a secret is missing, or what the recording names was not agreed to.
     """
     trajectory = Trajectory.load(request.directory)
     substitute = substitution(request.values, trajectory.start.variables)
@@ -168,7 +190,15 @@ def prepare(request: ReplayRequest, ask: Callable[[str], str] | None = None) -> 
     if request.mode != "exact":
         refuse_marks(instruction)
     names = [] if request.mode == "offline" else secret_names(filled)
-    return PreparedReplay(request, trajectory, filled, instruction, secrets(names, os.environ, ask))
+    prepared = PreparedReplay(request, trajectory, filled, instruction, {})
+    if not trajectory.own and (uses := prepared.uses(names)):
+        (agree or partial(_refuse, request))(uses)
+    return replace(prepared, secrets=secrets(names, os.environ, ask))
+
+
+def _refuse(request: ReplayRequest, uses: Sequence[NamedUse]) -> None:
+    names = ", ".join(repr(use.name) for use in uses)
+    raise refuse(request.directory, uses, f"Allow it with allow=[{names}]")
 
 
 def replay(
@@ -260,16 +290,16 @@ def _episode(
         environment,
         prepared.instruction,
         directory,
-        name=recorded.environment,
+        name=request.overrides.environment or recorded.environment,
         seed=recorded.seed if request.overrides.seed is None else request.overrides.seed,
         limits=replace(_LIMITS, steps=2 * len(prepared.recording.steps) + 10),
         control=control,
         listeners=listeners,
         policy_settings=recorded.policy_settings.model_copy(update={"fingerprint": None}),
-        environment_settings=recorded.environment_settings,
+        environment_settings=request.overrides.settings(recorded),
         variables={**recorded.variables, **request.values},
         expect=request.expect,
-        replayed=Replayed(str(request.directory), request.mode),
+        replayed=Replayed(str(request.directory), request.mode, prepared.trajectory.own),
         own_task_first=request.overrides.changed,
         report=False,
     )

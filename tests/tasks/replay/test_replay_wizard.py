@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from made_wizard import PAGES, TASK, Wizard, served
 from saccade.actions.schema import Action
+from saccade.env.trajectory import ownership
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory
 from saccade.tasks.cli.app import app
 
@@ -50,7 +52,9 @@ def recorded(pages: tuple[Wizard, str], tmp_path_factory: pytest.TempPathFactory
     start = json.loads(lines[0])
     start["policy_settings"]["fingerprint"] = None
     lines[0], unsealed = json.dumps(start), json.dumps({**json.loads(end), "sha256": ""})
-    (folder / FILE_NAME).write_text("\n".join([*lines, unsealed]) + "\n", encoding="utf-8")
+    changed = "".join(f"{line}\n" for line in [*lines, unsealed]).encode()
+    (folder / FILE_NAME).write_bytes(changed)
+    ownership.sign(folder / FILE_NAME, hashlib.sha256(changed).digest())
     return folder
 
 
