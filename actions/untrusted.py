@@ -1,23 +1,20 @@
-"""Reading what others made: files, names of files, JSON, and texts that are shown.
+"""What others made: names of files, JSON, and texts that are shown.
 
-A folder that came from elsewhere may name files outside itself, hold a pipe or a device where a file is expected,
-or JSON that is endlessly nested. What is refused here is an ``OSError`` or a ``ValueError`` with a reason in words;
-each reader turns it into its own error, with the place.
+A folder that came from elsewhere may name files outside itself, or hold JSON that is endlessly nested. What is
+refused here is an ``OSError`` or a ``ValueError`` with a reason in words; each reader turns it into its own error,
+with the place. ``files`` reads the files themselves.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
-LARGEST_FILE: Final = 1 << 30
-"""Bytes of the largest file that is read into memory."""
+from .files import UnusableFileError
+
 DEEPEST: Final = 100
 """Objects and lists inside one another, in JSON."""
 LONGEST_NUMBER: Final = 400
@@ -28,47 +25,17 @@ def contained(folder: Path, name: str) -> Path:
     """The path of a name inside a folder; the name, and links on the way, may not lead out of it.
 
     Raises:
-        OSError: it leads out, or is no name that a file can have.
+        UnusableFileError: it leads out, or is no name that a file can have.
     """
     pure = PurePath(name)
     try:
         if not name or "\0" in name or pure.is_absolute() or ".." in pure.parts:
-            raise refused(f"{name!r} leads out of its folder", name)
+            raise UnusableFileError(name, f"{name!r} leads out of its folder")
         if not (folder / pure).resolve().is_relative_to(folder.resolve()):
-            raise refused(f"{name!r} leads out of its folder by a link", name)
+            raise UnusableFileError(name, f"{name!r} leads out of its folder by a link")
     except (ValueError, RuntimeError) as error:  # half a surrogate pair; links in a circle
-        raise refused(f"{name!r} is no name of a file", name) from error
+        raise UnusableFileError(name, f"{name!r} is no name of a file") from error
     return folder / pure
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading, in bytes; a pipe or a device, which might never end, is refused.
-
-    Raises:
-        OSError: it is missing, or no regular file.
-    """
-    _refuse_irregular(path.stat(), path)
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-    stream = os.fdopen(os.open(path, flags), "rb")
-    try:
-        _refuse_irregular(os.fstat(stream.fileno()), path)  # it may have been exchanged
-    except OSError:
-        stream.close()
-        raise
-    return stream
-
-
-def read_regular(path: Path, limit: int = LARGEST_FILE) -> bytes:
-    """The whole of a regular file of at most ``limit`` bytes.
-
-    Raises:
-        OSError: it is missing, no regular file, or too large.
-    """
-    with open_regular(path) as stream:
-        data = stream.read(limit + 1) if os.fstat(stream.fileno()).st_size <= limit else bytes(limit + 1)
-    if len(data) > limit:
-        raise refused(f"is larger than {limit} bytes", path)
-    return data
 
 
 def parse_json(text: bytes | str) -> Any:
@@ -103,23 +70,11 @@ def visible(text: str) -> str:
     return _STEERING.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
-def refused(reason: str, path: str | Path) -> OSError:
-    """The error that says why a file is not used."""
-    return OSError(errno.EINVAL, reason, str(path))
-
-
 _STEERING: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 """Control characters but tab and line break, those that change the direction of writing, and halves of pairs."""
 _TOO_DEEP: Final = f"it is nested more than {DEEPEST} deep"
-
-
-def _refuse_irregular(status: os.stat_result, path: Path) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not stat.S_ISREG(status.st_mode):
-        raise refused("is no regular file, but a pipe, a socket or a device", path)
 
 
 def _inside(value: object) -> Iterator[object]:

@@ -166,6 +166,7 @@ class Endpoint:
                 base_url=self.address.url,
                 api_key=self._key or "none",
                 max_retries=0,
+                http_client=self._openai.DefaultHttpxClient(follow_redirects=False),
                 timeout=self._openai.Timeout(self._timeout, connect=min(_CONNECTING, self._timeout)),
             )
         return self._client

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...actions.errors import TrajectoryError, first_problem
-from ...actions.untrusted import contained, parse_json, read_regular, refused
+from ...actions.files import read_file
+from ...actions.untrusted import contained, parse_json
 
 
 class _Part(BaseModel):
@@ -65,11 +66,11 @@ def checked_har(folder: Path, name: str) -> Path:
     try:
         file = contained(folder, name)
         if not name.endswith(".har"):
-            raise refused("is no .har file", file)
-        found = _Archive.model_validate(parse_json(read_regular(file)))
+            raise UnusableFileError(file, "it is no .har file")
+        found = _Archive.model_validate(parse_json(read_file(file)))
         for body in _bodies(found):
             if body.file is not None and not stat.S_ISREG(contained(folder, body.file).stat().st_mode):
-                raise refused(f"{body.file!r} is no file", file)
+                raise UnusableFileError(file, f"{body.file!r} is no file")
     except OSError as error:
         raise TrajectoryError(f"{folder / name}: cannot be used: {error.strerror}") from error
     except ValidationError as error:

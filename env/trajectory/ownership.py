@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from ...actions.untrusted import contained, read_regular
+from ...actions.files import read_file
+from ...actions.untrusted import contained
 
 SIGNATURE_NAME: Final = "trajectory.hmac"
 _KEY_NAME: Final = "recordings.key"
@@ -49,7 +50,7 @@ def is_signed(trajectory: Path, digest: bytes) -> bool:
     if key is None:
         return False
     with contextlib.suppress(OSError, ValueError):
-        given = read_regular(contained(trajectory.parent, SIGNATURE_NAME), 1024).strip()
+        given = read_file(contained(trajectory.parent, SIGNATURE_NAME), 1024).strip()
         return hmac.compare_digest(_hmac(key, digest).encode(), given)
     return False
 
@@ -65,7 +66,7 @@ def _key(*, make: bool) -> bytes | None:
             _make_key(file)
         status = file.lstat()
         private = sys.platform == "win32" or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
-        key = read_regular(file, _KEY_BYTES) if stat.S_ISREG(status.st_mode) and private else b""
+        key = read_file(file, _KEY_BYTES) if stat.S_ISREG(status.st_mode) and private else b""
     except (OSError, RuntimeError, ValueError):  # there is no home, or it cannot be written
         return None
     return key if len(key) == _KEY_BYTES else None

@@ -23,13 +23,15 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from ...actions.errors import SaccadeError, Stopped, TrajectoryError, UnknownKeyError, first_problem
-from ...actions.untrusted import contained, parse_json, read_regular
+from ...actions.files import read_file
+from ...actions.untrusted import contained, parse_json
 from ...perception.observation import Observation, Screenshot
 from . import ownership
 from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
 from .upgrade import upgrade
 
 FILE_NAME = "trajectory.jsonl"
+_LARGEST = 1 << 30
 
 Listener = Callable[[Event], None]
 EventT = TypeVar("EventT", bound=Event)
@@ -232,7 +234,7 @@ class Trajectory:
         Raises:
             OSError: it cannot be read, or lies outside the run's folder.
         """
-        return read_regular(contained(self.directory, f"screenshots/{observation.screenshot}.png"))
+        return read_file(contained(self.directory, f"screenshots/{observation.screenshot}.png"))
 
     def check(self) -> None:
         """Check that every screenshot loads and nothing was changed since it was recorded.
@@ -280,7 +282,7 @@ def _file_of(path: Path) -> Path:
 def _whole_lines(file: Path) -> list[bytes]:
     """The lines of a file without their ends; a torn last one is left out."""
     try:
-        return read_regular(file).split(b"\n")[:-1]
+        return read_file(file, _LARGEST).split(b"\n")[:-1]
     except (OSError, ValueError) as error:
         raise TrajectoryError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from saccade.actions.untrusted import DEEPEST, contained, open_regular, parse_json, read_regular, visible
+from saccade.actions.untrusted import DEEPEST, contained, parse_json, visible
 
 
 @pytest.mark.parametrize(
@@ -30,25 +29,6 @@ def test_a_name_in_its_folder_is_kept_also_by_way_of_links_inside(tmp_path: Path
     for folder in (tmp_path / "run", tmp_path / "link"):
         for name in ("a/x.png", "b/x.png", "./x.png", "..x", "new.png"):
             assert contained(folder, name) == folder / name
-
-
-def test_only_regular_files_are_read(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for place in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
-        with pytest.raises(OSError, match="is no regular file"):
-            read_regular(place)
-    with pytest.raises(IsADirectoryError):
-        read_regular(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        open_regular(tmp_path / "missing")
-    (tmp_path / "file").write_bytes(b"12345")
-    assert read_regular(tmp_path / "file", 5) == b"12345"
-    with pytest.raises(OSError, match="is larger than 4 bytes"):
-        read_regular(tmp_path / "file", 4)
-    with (tmp_path / "huge").open("wb") as stream:
-        stream.truncate(1 << 40)
-    with pytest.raises(OSError, match="is larger than"):
-        read_regular(tmp_path / "huge")
 
 
 @pytest.mark.parametrize(
