@@ -173,8 +173,8 @@ def run_episode(
         time=time.time(),
     )
     signals = nullcontext() if control is None else control.stop_signals()
-    own = replayed is None or replayed.own
-    with signals, TrajectoryWriter(folder, start, listeners, own=own) as trajectory:
+    mine = replayed is None or replayed.own
+    with signals, TrajectoryWriter(folder, start, listeners, own=mine) as trajectory:
         end = Agent(policy, environment, limits, control=control).run(instruction, first, trajectory)
     recorded = Trajectory.load(folder)
     page = write_report(recorded) if report else None

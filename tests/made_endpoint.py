@@ -34,6 +34,7 @@ class Endpoint(ThreadingHTTPServer):
         arrived: is released once per chat completion.
         key: without it nobody is answered.
         limits: how screenshots are resized before they are counted.
+        moved: the status and address to which every request is redirected.
         bodies: what it answers next instead of a completion, with status 200 or one of its own.
     """
 
@@ -50,6 +51,7 @@ class Endpoint(ThreadingHTTPServer):
         self.released = threading.Event()
         self.arrived = threading.Semaphore(0)
         self.key: str | None = None
+        self.moved: tuple[int, str] | None = None
         self.limits = ResizeLimits(28, 3136, 16384 * 28 * 28)
         self.bodies: deque[str | tuple[int, str]] = deque()
 
@@ -68,7 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        if self._welcome():
+        if self.server.moved is not None:
+            self._move()
+        elif self._welcome():
             models = self.server.model
             if models is None:
                 self._send(404, {"detail": "Not Found"})
@@ -82,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         server.requests.append(body)
         server.arrived.release()
         fault = server.faults.popleft() if server.faults else server.endless
+        if self.server.moved is not None:
+            self._move()
+            return
         if not self._welcome():
             return
         if fault not in (None, "pass"):
@@ -121,6 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
         }
         message = {"role": "assistant", "content": text}
         return {"id": "1", "choices": [{"index": 0, "message": message}], "usage": usage}
+
+    def _move(self) -> None:
+        assert self.server.moved is not None
+        status, url = self.server.moved
+        self._send(status, "", location=url + self.path.removeprefix("/v1"))
 
     def _fail(self, fault: int | str) -> None:
         if isinstance(fault, int):

@@ -9,6 +9,7 @@ import re
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
@@ -162,13 +163,15 @@ class Endpoint:
 
     def _connection(self) -> openai.OpenAI:
         if self._client is None:
+            http = self._openai.DefaultHttpxClient(follow_redirects=False)
             self._client = self._openai.OpenAI(
                 base_url=self.address.url,
                 api_key=self._key or "none",
                 max_retries=0,
-                http_client=self._openai.DefaultHttpxClient(follow_redirects=False),
+                http_client=http,
                 timeout=self._openai.Timeout(self._timeout, connect=min(_CONNECTING, self._timeout)),
             )
+            weakref.finalize(self._client, http.close)
         return self._client
 
     def _hang_up(self) -> None:
@@ -190,6 +193,9 @@ class Endpoint:
             wants = "refuses the key" if self._key else "wants a key"
             refused = f"{wants} ({status}); put the right one in {' or '.join(KEYS)}"
             return EndpointFailure(refused, status=status, passing=False)
+        if 300 <= status < 400:
+            moved = f"redirects elsewhere ({status}), where neither screenshots nor the key go; name the new address"
+            return EndpointFailure(moved, status=status, passing=False)
         after = error.response.headers.get("retry-after", "")
         wanted = float(after) if re.fullmatch(r"\d{1,6}(\.\d+)?", after) else None
         text = self._plain(error.response.text)

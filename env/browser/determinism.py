@@ -52,6 +52,7 @@ class DeterminismSettings:
         """Set up a context before its first page is opened."""
         if self.recorded:
             context.route_from_har(self.har, not_found="abort")
+            context.route_web_socket(lambda address: True, lambda socket: socket.close())
         context.clock.set_fixed_time(datetime.fromtimestamp(self.now, UTC))
         script = resources.files(__package__).joinpath("seeded_random.js").read_text(encoding="utf-8")
         context.add_init_script(script.replace("SEED", str(self.seed)))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...actions.errors import TrajectoryError, first_problem
-from ...actions.files import read_file
+from ...actions.files import UnusableFileError, read_file
 from ...actions.untrusted import contained, parse_json
 
 

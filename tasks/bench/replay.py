@@ -12,12 +12,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ...actions.errors import UsageError
-from ...agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ...agent.checkpoints.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn
 from ...agent.replay.expected import ExpectedReply
 from ...agent.replay.recording import recording
 from ...env.trajectory.trajectory import Trajectory
+from ..replay.agreement import shown
 from .screens import reply_of, torch_threads
 
 
@@ -35,7 +36,12 @@ def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) 
     raws = [step.raw for step in made.steps]
     if not all(raws):
         raise UsageError(f"{directory} has no replies, a person made it; replay it with --update first")
-    checkpoint = load_checkpoint(model or trajectory.start.policy)
+    named = trajectory.start.policy
+    if model is None and named != EMBEDDED and not trajectory.own:
+        raise UsageError(
+            f"{directory} was not recorded by you on this computer; to load its model, name it: --model {shown(named)}"
+        )
+    checkpoint = load_checkpoint(model or named)
     turns = [Turn(step.screen, step.raw) for step in made.steps]
     contexts = [Context(made.instruction, step.screen, tuple(turns[:index])) for index, step in enumerate(made.steps)]
     ways: dict[str, list[tuple[float, int]]] = {"plain": [], "auto": [], "verified": []}
