@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ..env.private_files import private_part
 from ..env.signals import deferred_signals
 
 
@@ -63,6 +64,5 @@ def save_state(state: Mapping[str, Any], file: Path) -> None:
     """Write a state; a crash while writing leaves the previous file intact."""
     import torch
 
-    fresh = file.with_suffix(".new")
-    torch.save(dict(state), fresh)
-    fresh.replace(file)
+    with private_part(file) as fresh:
+        torch.save(dict(state), fresh)

@@ -19,6 +19,25 @@ ROOMS = ("actions", "perception", "env", "agent", "tasks")  # from the ground up
 MAY_SLEEP = {"perception/settle.py"}
 HEAVY = {"torch", "transformers", "pyautogui", "pynput", "playwright", "Xlib", "mss"}
 LIGHT_ROOMS = {"actions", "perception", "env"}
+MAY_WRITE = {
+    "env/private_files.py",
+    "env/desktop/supervisor.py",  # standard library only; private by itself
+    "tasks/osworld/sandbox_server.py",  # writes what a task asks for, inside a sandbox
+    "tasks/osworld/command_sandbox.py",  # makes what a sandbox shows as its system, in a private folder
+    "agent/checkpoints/tiny.py",  # models for others
+    "agent/training/architecture.py",
+}
+WRITERS = {"mkdir", "makedirs", "write_text", "write_bytes"}
+OTHERS_WRITERS = {
+    "save_as",
+    "save_file",
+    "save_pretrained",
+    "ParquetWriter",
+    "copytree",
+    "copyfile",
+    "np.save",
+    "torch.save",
+}
 SLEEPERS = {"sleep", "wait_for_timeout"}
 MAX_FILE_LINES = 400
 LONG_FUNCTION = 26  # lines; at most one function in twenty may be as long
@@ -136,6 +155,30 @@ def sleeps(source: Source) -> list[str]:
     return found
 
 
+def open_writes(source: Source) -> list[str]:
+    """Files and folders that others could read, as they are not made by ``env/private_files.py``."""
+    found = []
+    for node in source.nodes():
+        if source.name in MAY_WRITE or not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        name = called.rpartition(".")[2]
+        texts = [
+            each.value
+            for each in (*node.args, *(word.value for word in node.keywords))
+            if isinstance(each, ast.Constant)
+        ]
+        modes = [text for text in texts if isinstance(text, str) and len(text) < 4 and set(text) & set("wax")]
+        others = {name, called} & OTHERS_WRITERS and not _private_in(source)
+        if name in WRITERS or (name == "open" and modes) or others:
+            found.append(f"{source.name}:{node.lineno} calls {called}")
+    return found
+
+
+def _private_in(source: Source) -> bool:
+    return "private_part" in source.text or "make_private" in source.text
+
+
 def long_files(source: Source) -> list[str]:
     lines = source.text.count("\n")
     return [f"{source.name} has {lines} lines"] if lines > MAX_FILE_LINES else []
@@ -247,6 +290,10 @@ def test_only_settling_sleeps() -> None:
     assert [finding for source in sources() for finding in sleeps(source)] == []
 
 
+def test_what_is_written_is_private() -> None:
+    assert [line for source in sources() for line in open_writes(source)] == []
+
+
 def test_no_import_runs_in_a_circle() -> None:
     assert import_circles(sources()) == []
 
@@ -331,6 +378,19 @@ def test_a_sleep_is_noticed() -> None:
         assert sleeps(snippet("env/deep.py", text)), text
     assert sleeps(snippet("perception/settle.py", "import time\ntime.sleep(1)\n")) == []
     assert sleeps(snippet("env/deep.py", "def f(sleep): sleep(1)\n")) == []
+
+
+def test_an_open_file_is_noticed() -> None:
+    for text in (
+        "path.mkdir()\n",
+        "path.open('w')\n",
+        "open(path, mode='ab')\n",
+        "path.write_text('x')\n",
+        "np.save(p, x)\n",
+    ):
+        assert open_writes(snippet("env/deep.py", text)), text
+    private = "with private_part(p) as part: np.save(part, x)\nopen_private(p, 'w')\npath.open()\npath.open('rb')\n"
+    assert open_writes(snippet("env/deep.py", private)) == []
 
 
 def test_a_circle_is_noticed() -> None:

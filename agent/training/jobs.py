@@ -17,6 +17,7 @@ from ...actions.geometry import Size
 from ...actions.schema import Finished
 from ...env.browser.environment import BrowserEnvironment
 from ...env.browser.options import BrowserOptions
+from ...env.private_files import write_private
 from ..local import LocalPolicy
 from ..policy import Policy
 from .command_line import parse_options
@@ -64,8 +65,8 @@ def page(kind: Kind, number: int, seed: int) -> str:
 def write_job(folder: Path, kind: Kind, pages: int, seed: int) -> str:
     """Write the pages of a job; returns the address of the first."""
     for number in range(1, pages + 1):
-        (folder / f"{number}.html").write_text(page(kind, number, seed), encoding="utf-8")
-    (folder / f"{pages + 1}.html").write_text("<!DOCTYPE html><h3>Done</h3>", encoding="utf-8")
+        write_private(folder / f"{number}.html", page(kind, number, seed))
+    write_private(folder / f"{pages + 1}.html", "<!DOCTYPE html><h3>Done</h3>")
     return (folder / "1.html").as_uri()
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...env.browser.chromium import Chromium
+from ...env.private_files import private_folder, private_part, write_private
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -111,9 +112,10 @@ def open_page(width: int, height: int) -> Iterator[Page]:
 
 def save_shard(folder: Path, name: str, pictures: list[Picture], records: list[PageRecord]) -> None:
     """Write pictures of one size and their labels; the labels come last and mark the shard complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{name}.npy", np.stack(pictures))
-    (folder / f"{name}.json").write_text(json.dumps(records), encoding="utf-8")
+    private_folder(folder)
+    with private_part(folder / f"{name}.npy") as part:
+        np.save(part, np.stack(pictures))
+    write_private(folder / f"{name}.json", json.dumps(records))
     log.info("%d pages in %s", len(records), name)
 
 

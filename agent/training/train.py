@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ...env.private_files import private_folder
 from ..training_loop import TrainingProgress, train_until
 from .architecture import build_model, save_checkpoint
 from .batches import Shards
@@ -75,7 +76,7 @@ def train(options: argparse.Namespace) -> PolicyTrainer:
     stage = STAGES[options.stage]
     lessons = Curriculum(shards, stage, options.history, options.episodes, options.silent, options.spelling)
     log.info("%d pages, from step %d to %d", len(shards), learner.step, options.steps)
-    options.out.mkdir(parents=True, exist_ok=True)
+    private_folder(options.out)
     if learner.stage[0] != options.stage:
         learner.stage = (options.stage, learner.step)
 

@@ -10,6 +10,7 @@ from typing import Literal
 from playwright.sync_api import BrowserContext, Dialog, Download, Error, Request
 
 from ..notes import quoted
+from ..private_files import private_folder, private_part
 
 DialogRule = Literal["accept", "dismiss"]
 Note = Callable[[str], None]
@@ -60,8 +61,9 @@ class Downloads:
         self.pending += 1
         try:
             target = _free_path(self._folder, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            download.save_as(target)
+            private_folder(target.parent)
+            with private_part(target) as part:
+                download.save_as(part)
             self._note(f"download saved: {quoted(target.name)}")
         except Error as error:
             self._note(f"download failed: {quoted(name)}: {error.message.splitlines()[0]}")

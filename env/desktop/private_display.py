@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.geometry import Size
+from ..private_files import write_private
 from ..x11.windows import Windows
 from .sandbox import Sandbox
 from .xvfb import PATIENCE, Program, XServer
@@ -150,7 +151,7 @@ class PrivateDisplay(XServer):
     def _start_window_manager(self) -> Program:
         """Start openbox, outside any sandbox, and wait until it manages the screen."""
         settings = self.folder / "openbox.xml"
-        settings.write_bytes(resources.files(__package__).joinpath("openbox.xml").read_bytes())
+        write_private(settings, resources.files(__package__).joinpath("openbox.xml").read_bytes())
         command = ["openbox", "--sm-disable", "--config-file", str(settings)]
         # In the C locale it takes a changed keyboard map ten times as fast, and no click waits for it.
         manager = self.launch(command, {**self.environ, "LC_ALL": "C"}, Path("/"))

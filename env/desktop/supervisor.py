@@ -100,7 +100,7 @@ class Supervisor:
         self, command: list[str], environ: dict[str, str], folder: str, log: Path, keep: tuple[int, ...] = ()
     ) -> bool:
         try:
-            with log.open("wb") as output:
+            with open(log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
                 process = subprocess.Popen(
                     command,
                     env=environ,

@@ -19,6 +19,7 @@ from typing import Final
 
 from ...actions.files import read_file
 from ...actions.untrusted import contained
+from ..private_files import private_folder
 
 SIGNATURE_NAME: Final = "trajectory.hmac"
 _KEY_NAME: Final = "recordings.key"
@@ -74,7 +75,7 @@ def _key(*, make: bool) -> bytes | None:
 
 def _make_key(file: Path) -> None:
     """Make the key appear whole; the first of several processes counts."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(file.parent)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".part-")  # private from the start
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from ...actions.errors import SaccadeError, Stopped, TrajectoryError, UnknownKey
 from ...actions.files import read_file
 from ...actions.untrusted import contained, parse_json
 from ...perception.observation import Observation, Screenshot
+from ..private_files import private_folder, private_part, write_private
 from . import ownership
 from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
 from .upgrade import upgrade
@@ -56,7 +56,7 @@ class TrajectoryWriter:
         try:
             if self.path.exists():
                 raise TrajectoryError(f"{directory} already holds a trajectory; choose another folder with --out")
-            self._images.mkdir(parents=True, exist_ok=True)
+            private_folder(self._images)
             _write_atomically(self.path, event_line(start))
             self._hash = hashlib.sha256(event_line(start))
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
@@ -340,14 +340,8 @@ def event_line(event: Event) -> bytes:
 
 def _write_atomically(path: Path, data: bytes) -> None:
     """Make a file appear with all of its content or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with private_part(path) as part:
+        write_private(part, data)
 
 
 def _cannot_write(path: Path, error: OSError) -> TrajectoryError:

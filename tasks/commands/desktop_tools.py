@@ -15,6 +15,7 @@ from ...actions.schema import Action, Wait, action_adapter, points
 from ...env.control import Control
 from ...env.desktop.input import open_input
 from ...env.input import InputDevice, perform
+from ...env.private_files import write_private
 from ...perception.observation import Screenshot
 from ...perception.screen import Region, ScreenCamera
 from ..terminal.parse import parse_region
@@ -45,7 +46,7 @@ def take_screenshot(out: Path, display: str | None, monitor: int | None, region:
     """
     picture = _grab(display, monitor, parse_region(region) if region else None)
     try:
-        out.write_bytes(picture.png())
+        write_private(out, picture.png())
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}; choose --out elsewhere") from error
     return picture.size

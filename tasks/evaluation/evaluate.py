@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pydantic import JsonValue
 
 from ...actions.errors import UsageError
+from ...env.private_files import private_folder
 from ...env.signals import deferred_signals
 from .folder import (
     EVAL_NAME,
@@ -226,7 +227,7 @@ class _Run:
             self._waiting.append(failed.key)
             return
         folder = failed.key.folder(self._root)
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         note = Failure(error=failed.error, message=failed.message, attempts=attempts)
         write_file(folder / FAILURE_NAME, note.model_dump_json() + "\n")
         record = read_record(self._root, failed.key)

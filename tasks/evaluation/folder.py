@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ... import __version__
 from ...actions.errors import DataError, NewerSchemaError, TrajectoryError, UsageError
+from ...env.private_files import open_private, private_folder, private_part, write_private
 from .records import EpisodeRecord, Key, read_record
 from .upgrade import RECORDS_NAME, SUITE_NAME, upgrade_config, upgrade_recorded_config, upgrade_sample
 
@@ -140,10 +141,9 @@ def differences(then: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> 
 
 def write_file(path: Path, text: str) -> None:
     """Make a file appear, or be replaced, with all of its content or not at all; else TrajectoryError."""
-    part = path.with_name(f".part-{path.name}")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with private_part(path) as part:
+            write_private(part, text)
     except OSError as error:
         raise _cannot_write(path, error) from error
 
@@ -157,7 +157,7 @@ def append_record(root: Path, record: EpisodeRecord) -> None:
     """Add a line to ``episodes.jsonl``."""
     path = root / EPISODES_NAME
     try:
-        with path.open("a", encoding="utf-8") as stream:
+        with open_private(path, "a", encoding="utf-8") as stream:
             stream.write(record.model_dump_json() + "\n")
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -167,8 +167,8 @@ def append_record(root: Path, record: EpisodeRecord) -> None:
 def lock_folder(root: Path) -> Iterator[None]:
     """Keep a second evaluation out of the folder; UsageError where one is running in it."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        stream = (root / _LOCK_NAME).open("a")
+        private_folder(root)
+        stream = open_private(root / _LOCK_NAME, "a")
     except OSError as error:
         raise _cannot_write(root, error) from error
     with stream:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ...actions.errors import NewerSchemaError, TrajectoryError
 from ...agent.policy import Usage
+from ...env.private_files import private_folder
 from ...env.trajectory.events import EndEvent, EndReason
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 
@@ -159,7 +160,7 @@ def archive_attempt(folder: Path) -> None:
             return
         numbered = (folder / ATTEMPTS / str(number) for number in itertools.count(1))
         target = next(path for path in numbered if not (path / FILE_NAME).exists())
-        target.mkdir(parents=True, exist_ok=True)
+        private_folder(target)
         for entry in sorted(left, key=lambda entry: (entry.name == FILE_NAME, entry.name)):
             entry.rename(_free(target / entry.name))
     except OSError as error:

@@ -17,6 +17,7 @@ from typing import Any
 from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, ends_episode
+from ...env.private_files import open_private, private_folder, write_private
 from ...env.trajectory.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, Trajectory
 from ...perception.observation import Observation
@@ -37,8 +38,8 @@ class AgentNet:
 
     def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
         """See ``Format.write``."""
-        (target / "images").mkdir(parents=True)
-        with (target / _FILE).open("x", encoding="utf-8") as stream:
+        private_folder(target / "images")
+        with open_private(target / _FILE, "x", encoding="utf-8") as stream:
             for named in runs:
                 stream.write(json.dumps(_task(named, target / "images", note)) + "\n")
 
@@ -85,7 +86,7 @@ def _image(run: Trajectory, seen: ObservationEvent, images: Path) -> str:
     target = images / f"{seen.screenshot}.png"
     if not target.exists():
         run.screenshot(seen)  # checks the digest
-        target.write_bytes(run.image_path(seen).read_bytes())
+        write_private(target, run.image_path(seen).read_bytes())
     return target.name
 
 

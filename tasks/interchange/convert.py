@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...actions.errors import TrajectoryError, UsageError
+from ...env.private_files import private_folder
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from . import get_format
 from .base import ExportedRun, ForeignRun, ImportedScreen
@@ -105,7 +106,7 @@ def atomic_output(target: Path) -> Iterator[Path]:
     """A path to write to, then moved to ``target``, or removed after an error; raises ``UsageError`` if that exists."""
     _refuse_existing(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(target.parent)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}; choose another with --out") from error

@@ -22,6 +22,7 @@ import numpy as np
 from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, Wait, ends_episode
+from ...env.private_files import open_private, private_folder, write_private
 from ...env.trajectory.events import ActionEvent, EndEvent, EndReason, ObservationEvent, PredictionEvent
 from ...env.trajectory.trajectory import Step
 from ...perception.observation import Observation, Screenshot
@@ -68,19 +69,19 @@ class _Writer:
 
     def write(self) -> None:
         run, steps = self._run, self._run.steps
-        self._folder.mkdir(parents=True)
+        private_folder(self._folder, exist_ok=False)
         screens = [*(step.observation for step in steps), run.final]
         if screens[0] is not None:
             self._picture(0, screens[0])
-        with (self._folder / _FILE).open("x", encoding="utf-8") as stream:
+        with open_private(self._folder / _FILE, "x", encoding="utf-8") as stream:
             for step, after in zip(steps, screens[1:], strict=True):
                 for line in self._lines(step, after):
                     stream.write(json.dumps(line) + "\n")
         if run.end is not None and run.end.judged:
             result = run.end.reward if run.end.reward is not None else float(run.end.success)
-            (self._folder / "result.txt").write_text(f"{result}\n", encoding="utf-8")
+            write_private(self._folder / "result.txt", f"{result}\n")
         task = {"id": self._name, "instruction": run.start.instruction, "saccade": base.provenance(run)}
-        (self._folder / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
+        write_private(self._folder / "task.json", json.dumps(task, indent=2) + "\n")
 
     def _lines(self, step: Step, after: ObservationEvent | None) -> Iterator[dict[str, Any]]:
         """The lines of one prediction: its code, and DONE or FAIL on lines of their own."""
@@ -128,7 +129,7 @@ class _Writer:
     def _picture(self, number: int, seen: ObservationEvent) -> str:
         self._run.screenshot(seen)  # checks the digest
         name = f"step_{number}_{_stamp(seen.time)}.png"
-        (self._folder / name).write_bytes(self._run.image_path(seen).read_bytes())
+        write_private(self._folder / name, self._run.image_path(seen).read_bytes())
         return name
 
 

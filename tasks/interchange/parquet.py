@@ -15,6 +15,7 @@ from typing import Any
 
 from ...actions.errors import TrajectoryError
 from ...actions.extras import need_package
+from ...env.private_files import private_part
 from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, event_line, parse_events
 from ...perception.observation import Observation
@@ -49,7 +50,7 @@ class Parquet:
         timings = sorted({name for named in runs for step in named.run.steps for name in _timings(step)})
         kinds = {**_KINDS, **dict.fromkeys(timings, "float64")}
         schema = arrow.schema([(name, getattr(arrow, kind)()) for name, kind in kinds.items()])
-        with table.ParquetWriter(target, schema, compression="zstd") as writer:
+        with private_part(target) as part, table.ParquetWriter(part, schema, compression="zstd") as writer:
             for named in runs:
                 rows = list(_rows(named))
                 for first in range(0, len(rows), _BATCH):

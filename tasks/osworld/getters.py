@@ -9,6 +9,7 @@ from typing import Any
 
 from ...actions.errors import DataError
 from ...actions.extras import need_package
+from ...env.private_files import write_private
 from .command_sandbox import CommandFailure
 from .task import Spec
 from .task_environment import TaskEnvironment
@@ -51,7 +52,7 @@ def _vm_file(env: TaskEnvironment, spec: Spec) -> Any:
         kept = None
         if data is not None:
             kept = env.result(_timed(name, spec))
-            kept.write_bytes(data)
+            write_private(kept, data)
         if number in gives:
             found.append(kept)
     return _given(found)

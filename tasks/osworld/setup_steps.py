@@ -15,6 +15,7 @@ from typing import Any
 from ...actions.errors import DataError, EnvironmentFailure
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, Wait
+from ...env.private_files import write_private
 from ..interchange.code import PyCode
 from .task import SetupStep
 from .task_environment import TaskEnvironment
@@ -107,7 +108,7 @@ def _execute(
         outputs = {"stdout": done.output, "stderr": done.error}
         for name, text in zip((stdout, stderr), outputs.values(), strict=True):
             if name:
-                env.result(name).write_text(text, encoding="utf-8")
+                write_private(env.result(name), text)
         if not until or until.get("returncode") == done.status:
             return
         if any(name in until and until[name] in text for name, text in outputs.items()):

@@ -12,6 +12,7 @@ from ...actions.schema import Action, Wait
 from ...env.control import Control
 from ...env.desktop.environment import DesktopEnvironment
 from ...env.desktop.private_display import PrivateDisplay
+from ...env.private_files import private_folder
 from .cache import Cache
 from .command_sandbox import CommandSandbox
 from .task import Task
@@ -42,7 +43,7 @@ class TaskEnvironment:
             self.sandbox = CommandSandbox(self._display, control)
             stack.callback(self.sandbox.close)
             self.results = self.sandbox.home.with_name("results")  # ends with the display, also after kill -9
-            self.results.mkdir()
+            private_folder(self.results, exist_ok=False)
             self.desktop = stack.enter_context(DesktopEnvironment(display=self.display, control=control))
             self.desktop.reset()
             self._resources = stack.pop_all()
@@ -52,7 +53,7 @@ class TaskEnvironment:
         path = (self.results / name).resolve()
         if not path.is_relative_to(self.results.resolve()):
             raise DataError(f"{self.task.id}: {name!r} leads out of the folder of results")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         return path
 
     def act(self, action: Action) -> None:

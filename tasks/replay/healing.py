@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...actions.errors import UsageError
 from ...agent.replay.policy import ReplayStep
+from ...env.private_files import make_private, private_folder, write_private
 from ...env.trajectory.ownership import SIGNATURE_NAME
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 from ..terminal.narrator import describe
@@ -31,14 +32,15 @@ def keep_healed(recording: Path, replay: Path, steps: tuple[ReplayStep, ...]) ->
     part = target.with_name(f".{target.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
+        private_folder(part, exist_ok=False)
         shutil.copytree(replay / "screenshots", part / "screenshots")
         shutil.copyfile(replay / FILE_NAME, part / FILE_NAME)
         if (replay / SIGNATURE_NAME).is_file():  # it stays the user's own
             shutil.copyfile(replay / SIGNATURE_NAME, part / SIGNATURE_NAME)
         changes = difference(Trajectory.load(folder), Trajectory.load(replay), steps)
         text = json.dumps({"was": folder.name, "changes": changes}, indent=1, ensure_ascii=False)
-        (part / DIFF_NAME).write_text(text + "\n", encoding="utf-8")
+        write_private(part / DIFF_NAME, text + "\n")
+        make_private(part)
         part.rename(target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)

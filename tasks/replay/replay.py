@@ -20,6 +20,7 @@ from ...env.base import Environment
 from ...env.chords import Chords
 from ...env.control import Control
 from ...env.expect import Expectation
+from ...env.private_files import write_private
 from ...env.trajectory.events import EndEvent, PolicySettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory
 from ...env.wrappers import FillInSecrets
@@ -260,7 +261,7 @@ def _replay_in(
         "steps": [asdict(step) for step in steps],
         "drift": _drift_record(drift, directory),
     }
-    (directory / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_private(directory / RECORD_NAME, json.dumps(record, indent=1) + "\n")
     predictions = [step.prediction for step in result.trajectory.steps if step.prediction]
     seconds = sum((sum(prediction.usage.timings.values()) for prediction in predictions), 0.0)
     report = write_report(result.trajectory)
@@ -272,7 +273,7 @@ def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | N
     if drift is None:
         return None
     expected = directory / "screenshots" / f"{drift.recorded.digest}.png"
-    expected.write_bytes(drift.recorded.png())
+    write_private(expected, drift.recorded.png())
     return {"step": drift.step, "expected": drift.recorded.digest, "live": drift.live.digest, "box": drift.box}
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from ...env.private_files import open_private, private_part
 
 _PARTS = Path(__file__).parent
 
@@ -49,14 +50,11 @@ def script_of(names: Iterable[str]) -> str:
 
 def write_atomically(path: Path, pieces: Iterable[str]) -> None:
     """Write a file atomically; raises ``OSError`` where it cannot be written."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-            stream.writelines(pieces)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with (
+        private_part(path) as part,
+        open_private(part, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream,
+    ):
+        stream.writelines(pieces)
 
 
 def _source_hash(source: str) -> str:

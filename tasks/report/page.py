@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...actions.errors import UsageError
+from ...env.private_files import private_folder
 from ...env.trajectory.trajectory import Trajectory
 from .data import report_data
 from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
@@ -34,7 +35,7 @@ def write_report(trajectory: Trajectory, target: Path | None = None, limit: int 
     """
     path = target or trajectory.directory / FILE_NAME
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         write_atomically(path, page(trajectory, limit))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; name another file") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ...actions.errors import TrajectoryError
+from ...env.private_files import private_folder
 
 RUNS: Final = Path("runs")
 """Where runs get their folders, unless chosen otherwise."""
@@ -50,7 +51,7 @@ def new_folder(place: str, runs: Path = RUNS) -> Path:
 
 def _make(directory: Path, exist_ok: bool = True) -> Path:
     try:
-        directory.mkdir(parents=True, exist_ok=exist_ok)
+        private_folder(directory, exist_ok=exist_ok)
     except OSError as error:
         if isinstance(error, FileExistsError) and not exist_ok:
             raise

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from ....actions.errors import MissingPartError, UsageError, first_problem
+from ....env.private_files import private_folder, private_part, write_private
 from ...checkpoints.model_card import read_json
 from ..draft import Drafter
 from ..drafters.medusa import MedusaDrafter, MedusaHeads
@@ -129,14 +130,14 @@ def save_heads(directory: Path, trained: TrainedHeads) -> None:
     """Write heads, in float16."""
     from safetensors.torch import save_file
 
-    directory.mkdir(parents=True, exist_ok=True)
+    private_folder(directory)
     state = trained.heads.state_dict().items()
     tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in state}
     if trained.draft_ids is not None:
         tensors[_DRAFT_IDS] = trained.draft_ids.to("cpu", torch.int32).contiguous()
-    save_file(tensors, directory / WEIGHTS)
-    (directory / WEIGHTS).chmod(0o644)
-    (directory / CONFIG).write_text(trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with private_part(directory / WEIGHTS) as part:
+        save_file(tensors, part)
+    write_private(directory / CONFIG, trained.config.model_dump_json(indent=2) + "\n")
 
 
 def load_heads(directory: Path, checkpoint: Checkpoint) -> TrainedHeads:

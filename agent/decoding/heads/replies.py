@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ....env.private_files import private_folder, private_part
 from ...local import LocalPolicy
 from ..adaptive import AdaptiveDrafter
 from ..draft import DraftState
@@ -82,7 +82,7 @@ class ReplyStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
 
     def _shards(self) -> list[Path]:
         return sorted(self._folder.glob("replies-*-*.safetensors"))
@@ -97,14 +97,13 @@ class ReplyStore:
         from safetensors.torch import save_file
 
         path = self._folder / f"replies-{first:06}-{end:06}.safetensors"
-        fresh = path.with_suffix(f".{os.getpid()}")
         tensors = {
             "ids": torch.tensor([token for reply in replies for token in reply.ids], dtype=torch.int32),
             "lengths": torch.tensor([len(reply) for reply in replies], dtype=torch.int32),
             "states": torch.cat([reply.states for reply in replies]).contiguous(),
         }
-        save_file(tensors, fresh)
-        fresh.replace(path)
+        with private_part(path) as fresh:
+            save_file(tensors, fresh)
 
     def load(self) -> list[RecordedReply]:
         """All replies, in order."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from ....actions.errors import UsageError
+from ....env.private_files import private_folder
 from ...training_loop import TrainingProgress, save_state, train_until
 from ..drafters.medusa import RANKS, MedusaHeads
 from ..drafters.output import DraftOutput, draft_vocabulary
@@ -164,7 +165,7 @@ class HeadTrainer:
 
     def save(self, path: Path) -> None:
         """Write the state; a crash while writing leaves the previous file intact."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         parts = {name: part.state_dict() for name, part in self._parts.items()}
         save_state({"plan": asdict(self.plan), "replies": len(self._replies), "step": self.step} | parts, path)
 
