@@ -65,7 +65,7 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    model: str | Path, device: str = "auto", dtype: str = "auto", attention: str = "sdpa"
+    model: str | Path, device: str = "auto", dtype: str = "auto", attention: str = "auto"
 ) -> Checkpoint:
     """Load any Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint.
 
@@ -73,7 +73,8 @@ def load_checkpoint(
         model: a directory, a hub id such as ``ByteDance-Seed/UI-TARS-1.5-7B``, or ``embedded``.
         device: a torch device; ``auto`` takes the GPU if there is one.
         dtype: a torch dtype's name; ``auto`` is float32 for small models on a CPU, else bfloat16.
-        attention: an attention implementation of transformers.
+        attention: an attention implementation of transformers; ``auto`` is ``sdpa`` for images and ``grouped``
+            (``decoding.attention``) for text.
 
     Raises:
         MissingPartError: the checkpoint, a part of it or transformers is missing.
@@ -152,7 +153,7 @@ def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype,
 
     if not any(directory.glob("*.safetensors")) and not any(directory.glob("pytorch_model*.bin")):
         raise MissingPartError(f"{directory} has no weights (*.safetensors); download them into it")
-    options = {"config": config, "dtype": dtype, "attn_implementation": attention}
+    options = {"config": config, "dtype": dtype, "attn_implementation": _attention(attention)}
     load = cast("Any", AutoModelForImageTextToText).from_pretrained
     try:
         with _without_progress_bars():
@@ -164,6 +165,15 @@ def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype,
             f"the weights in {directory} lack {len(missing)} tensors, {missing[0]} first; download them again"
         )
     return cast("PreTrainedModel", network.eval())
+
+
+def _attention(attention: str) -> str | dict[str, str]:
+    if attention != "auto":
+        return attention
+    from ..decoding.attention import GROUPED, register_grouped_attention
+
+    register_grouped_attention()
+    return {"": "sdpa", "vision_config": "sdpa", "text_config": GROUPED}
 
 
 @contextmanager

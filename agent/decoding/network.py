@@ -17,9 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...perception.resize import Patches
+from .attention import GROUPED, pack_mask
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache, PreTrainedModel
+    from transformers import PreTrainedModel
+
+    from .kv_cache import KVCache
+
+_DENSE_BYTES = 1 << 18
+"""Up to this size a mask over all keys is faster than attention in two parts (measured at 5 M parameters)."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,14 @@ class Features:
 
 
 class Network:
-    """A loaded Qwen-VL model; stateless, so any number of sessions may share one."""
+    """A loaded Qwen-VL model; stateless, so any number of sessions may share one.
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    Args:
+        model: the model.
+        dense_bytes: masks over all keys up to this size are made; larger ones cover the newest tokens only.
+    """
+
+    def __init__(self, model: PreTrainedModel, dense_bytes: int = _DENSE_BYTES) -> None:
         loose = cast("Any", model)
         self._core = loose.model
         self._head = loose.lm_head
@@ -57,6 +68,11 @@ class Network:
         known = inspect.signature(self._core.language_model.forward).parameters
         # transformers 5.24 renamed the argument; the old name warns there, the new one fails before.
         self._cache_name = "cache" if "cache" in known else "past_key_values"
+        text = loose.config.get_text_config()
+        self._layers: int = text.num_hidden_layers
+        self._groups: int = text.num_attention_heads // text.num_key_value_heads
+        self._dense_bytes = dense_bytes
+        self._grouped: bool = text._attn_implementation == GROUPED
 
     @property
     def device(self) -> torch.device:
@@ -68,11 +84,11 @@ class Network:
         """The number format of its weights."""
         return cast("torch.dtype", self._embedding.weight.dtype)
 
-    def new_cache(self) -> DynamicCache:
+    def new_cache(self) -> KVCache:
         """An empty KV cache."""
-        from transformers import DynamicCache
+        from .kv_cache import KVCache
 
-        return DynamicCache()
+        return KVCache(self._layers)
 
     def encode(self, patches: Patches) -> Features:
         """One forward of the vision tower."""
@@ -90,8 +106,8 @@ class Network:
         self,
         embeddings: Tensor,
         positions: Tensor,
-        mask: Tensor,
-        cache: DynamicCache,
+        visible: NDArray[np.bool_] | None,
+        cache: KVCache,
         visual: tuple[Tensor, Features] | None = None,
     ) -> Tensor:
         """Run new tokens through all layers; the cache grows by them.
@@ -99,7 +115,8 @@ class Network:
         Args:
             embeddings: tokens x hidden size.
             positions: 3 x tokens.
-            mask: tokens x (cached + tokens), added to the scores. Boolean ones give wrong results with eager attention.
+            visible: for the last tokens, which of them (row) sees which of them; they see all tokens before. The tokens
+                before these are in causal order; None: all are.
             cache: keys and values of all earlier tokens.
             visual: which of the tokens are image tokens, and their features.
 
@@ -107,12 +124,13 @@ class Network:
             The last hidden states, tokens x hidden size, after the final norm.
         """
         more: dict[str, Any] = {self._cache_name: cache}
+        mask = self._mask(cache.get_seq_length(), len(embeddings), visible)
         if visual is not None and visual[1].deep:
             more |= {"visual_pos_masks": visual[0][None], "deepstack_visual_embeds": list(visual[1].deep)}
         output = self._core.language_model(
             inputs_embeds=embeddings[None],
             position_ids=positions[:, None].to(self.device),
-            attention_mask=mask[None, None],
+            attention_mask=mask,
             use_cache=True,
             **more,
         )
@@ -122,8 +140,23 @@ class Network:
         """Next-token logits of any number of states, in float32."""
         return cast("Tensor", self._head(hidden)).float()
 
-    def attention_mask(self, past: int, visible: NDArray[np.bool_]) -> Tensor:
-        """An additive mask: new tokens see the whole past, and each other as ``visible`` (new x new) says."""
-        mask = torch.full(visible.shape, torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device)
-        mask[torch.from_numpy(visible).to(self.device)] = 0
-        return torch.cat([mask.new_zeros(len(visible), past), mask], dim=1)
+    def _mask(self, past: int, count: int, visible: NDArray[np.bool_] | None) -> Tensor:
+        """The mask of a forward over ``count`` tokens, as ``grouped_attention`` takes it, or over all keys."""
+        last = 0 if visible is None else len(visible)
+        length = past + count
+        if self._grouped and (count == 1 or not self._dense(count, length)):
+            shown = np.ones((1, 1), dtype=np.bool_) if count == 1 else visible
+            return self._additive(np.zeros((0, 0), dtype=np.bool_) if shown is None else shown)[None, None]
+        seen = np.tri(count, length, past, dtype=np.bool_)
+        if visible is not None:
+            seen[count - last :, length - last :] = visible
+        mask = self._additive(seen)
+        return pack_mask(mask, self._groups) if self._grouped else mask[None, None]
+
+    def _dense(self, count: int, length: int) -> bool:
+        return count * self._groups * length * self.dtype.itemsize <= self._dense_bytes
+
+    def _additive(self, seen: NDArray[np.bool_]) -> Tensor:
+        """0 where a token is seen, else the lowest number; boolean masks give wrong results with eager attention."""
+        mask = torch.full(seen.shape, torch.finfo(self.dtype).min, dtype=self.dtype, device=self.device)
+        return mask.masked_fill_(torch.from_numpy(seen).to(self.device), 0)

@@ -6,7 +6,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +18,8 @@ from .network import Features, Network
 from .tree import DraftTree
 
 _CHUNK = 2048
+_REPLY = 256
+"""Tokens of a reply for which the cache makes room beforehand."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Session:
         self._synchronize()
         encode_seconds, started = time.perf_counter() - started, time.perf_counter()
         self._truncate(kept)
+        self._cache.reserve(len(keys) + _REPLY)
         tree = tree or DraftTree(layout.ids[-1])
         for begin in range(kept, len(keys), _CHUNK):
             end = min(begin + _CHUNK, len(keys))
@@ -114,9 +116,8 @@ class Session:
     def extend(self, ids: Sequence[int]) -> Tensor:
         """Append tokens of the reply; returns their states, tokens x hidden size."""
         self._drop_unconfirmed()
-        mask = self.network.attention_mask(self.length, np.tri(len(ids), dtype=np.bool_))
         positions = torch.from_numpy(text_positions(self._next_position, len(ids)))
-        hidden = self._forward(self.network.embed(ids), positions, mask, list(ids))
+        hidden = self._forward(self.network.embed(ids), positions, None, list(ids))
         self._next_position += len(ids)
         return hidden
 
@@ -130,8 +131,7 @@ class Session:
         """
         self._drop_unconfirmed()
         positions = torch.from_numpy(np.tile(self._next_position + tree.depths, (3, 1)))
-        mask = self.network.attention_mask(self.length, tree.mask())
-        hidden = self._forward(self.network.embed(tree.tokens), positions, mask, list(tree.tokens))
+        hidden = self._forward(self.network.embed(tree.tokens), positions, tree.mask(), list(tree.tokens))
         self._unconfirmed = len(tree)
         return hidden
 
@@ -160,26 +160,26 @@ class Session:
             if first < last:
                 parts.append(self._features[image.screenshot.digest][first - start : last - start])
                 visual[first - begin : last - begin] = True
-        mask = self.network.attention_mask(begin, _prompt_mask(end - begin, tree))
+        visible = tree.mask() if len(tree) > 1 else None
         drafted = np.tile(layout.next_position - 1 + tree.depths[1:], (3, 1))
         positions = torch.from_numpy(np.concatenate([layout.positions[:, begin:end], drafted], axis=1))
         new_keys = [*keys[begin:end], *tree.tokens[1:]]
         if not parts:
-            return self._forward(embeddings, positions, mask, new_keys)
+            return self._forward(embeddings, positions, visible, new_keys)
         features = Features.join(parts)
         embeddings[visual] = features.tokens
-        return self._forward(embeddings, positions, mask, new_keys, (visual, features))
+        return self._forward(embeddings, positions, visible, new_keys, (visual, features))
 
     def _forward(
         self,
         embeddings: Tensor,
         positions: Tensor,
-        mask: Tensor,
+        visible: NDArray[np.bool_] | None,
         keys: list[int],
         visual: tuple[Tensor, Features] | None = None,
     ) -> Tensor:
         try:
-            hidden = self.network.attend(embeddings, positions, mask, self._cache, visual)
+            hidden = self.network.attend(embeddings, positions, visible, self._cache, visual)
         except BaseException:
             # Some layers may have grown and others not.
             self.reset()
@@ -189,12 +189,9 @@ class Session:
 
     def _move(self, places: Sequence[int], target: int) -> None:
         """Copy cached tokens to other places in the cache."""
-        source = torch.tensor(places, device=self.network.device)
         end = target + len(places)
         try:
-            for layer in cast("Any", self._cache).layers:
-                for rows in (layer.keys, layer.values):
-                    rows[..., target:end, :] = rows.index_select(-2, source)
+            self._cache.move(places, target, self.network.device)
         except BaseException:
             # Some layers may have been changed and others not.
             self.reset()
@@ -235,10 +232,3 @@ class Session:
     def _synchronize(self) -> None:
         if self.network.device.type == "cuda":
             torch.cuda.synchronize(self.network.device)
-
-
-def _prompt_mask(count: int, tree: DraftTree) -> NDArray[np.bool_]:
-    """The attention mask of ``count`` tokens of a prompt and the draft tree after the last of them."""
-    mask = np.tri(count + len(tree) - 1, dtype=np.bool_)
-    mask[count - 1 :, count - 1 :] = tree.mask()
-    return mask
