@@ -1,24 +1,21 @@
 """Merges the trees of several drafters and spends no more on drafting than it saves.
 
 All decisions are pure functions of counters. The constants were chosen on simulated drafters
-(tests/agent/decoding/test_adaptive.py): a useless drafter costs at most 5 % of the time from 40 forwards on, and a
+(tests/agent/decoding/test_adaptive.py): a useless drafter costs at most 3 % of the time from 40 forwards on, and a
 useful one drafts chains of about the best length.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .acceptance import Accepted
+from .costs import ForwardCosts, VerifyCost
 from .draft import Drafter, DraftState
 from .tree import DraftTree
 
@@ -33,7 +30,7 @@ PRIOR_TRIALS = 3.0
 """How many verified tokens a drafter's own confidence weighs as much as."""
 TRIAL_DECAY = 0.97
 """Factor on the weight of a class's earlier trials with each new one."""
-ALLOWANCE_PER_FORWARD = 0.04
+ALLOWANCE_PER_FORWARD = 0.02
 """Forwards that a drafter may lose per forward that the target runs."""
 INITIAL_BALANCE = 0.4
 """Forwards that a new drafter may lose."""
@@ -43,57 +40,9 @@ MAX_BALANCE = 2.0
 """No more saved forwards than this are counted in a drafter's favour."""
 MAX_UNUSED_ROUNDS = 32
 """Rounds without a used draft after which a drafter's statistics are discounted, the first time."""
+PROBE_ROUNDS = 64
+"""After so many forwards of one token in a row, one token is drafted whatever it seems to cost."""
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class VerifyCost:
-    """Cost of a forward over several tokens, as a multiple of a forward over one.
-
-    Costs are interpolated linearly between the widths (numbers of tokens, rising from 1) and extrapolated beyond the
-    last one. The defaults are close to what was measured on server CPUs; on a GPU, all widths cost about the same.
-    """
-
-    widths: tuple[int, ...] = (1, 4, 8, 16, 32, 64)
-    costs: tuple[float, ...] = (1.0, 1.2, 1.4, 1.7, 2.4, 3.7)
-
-    def __post_init__(self) -> None:
-        rising = all(a < b for a, b in zip(self.widths, self.widths[1:], strict=False))
-        if len(self.widths) < 2 or self.widths[0] != 1 or not rising or len(self.costs) != len(self.widths):
-            raise ValueError("verify costs need one cost for each of at least two widths that rise from 1")
-        if min(self.costs) <= 0:
-            raise ValueError("verify costs must be above 0")
-
-    def __call__(self, width: int) -> float:
-        """The cost of a forward over ``width`` tokens."""
-        if width <= self.widths[-1]:
-            return self._table[width - 1]
-        slope = (self.costs[-1] - self.costs[-2]) / (self.widths[-1] - self.widths[-2])
-        return self.costs[-1] + max(slope, 0.0) * (width - self.widths[-1])
-
-    @cached_property
-    def _table(self) -> tuple[float, ...]:
-        """The cost of each width up to the widest; needed at every node of every draft."""
-        return tuple(np.interp(range(1, self.widths[-1] + 1), self.widths, self.costs).tolist())
-
-    @classmethod
-    def measure(
-        cls,
-        forward: Callable[[int], object],
-        widths: Sequence[int] = (1, 2, 4, 8, 16, 32, 64),
-        clock: Clock = time.perf_counter,
-        rounds: int = 5,
-    ) -> VerifyCost:
-        """Time forwards of these widths, alternating, and keep the fastest of each."""
-        best = [math.inf] * len(widths)
-        for _ in range(rounds):
-            for index, width in enumerate(widths):
-                started = clock()
-                forward(width)
-                best[index] = min(best[index], clock() - started)
-        # If a wider forward ran faster, the narrower one was disturbed.
-        relative = np.maximum.accumulate(np.array(best) / best[0])
-        return cls(tuple(widths), tuple(float(cost) for cost in relative))
 
 
 def best_size(values: Iterable[float], cost: VerifyCost) -> int:
@@ -191,7 +140,7 @@ class AdaptiveDrafter:
 
     Args:
         drafters: with different names.
-        cost: of a verify forward.
+        costs: of verify forwards; they learn from each.
         clock: measures the drafters' time, in seconds.
         share: maximum number of nodes per drafter.
     """
@@ -201,7 +150,7 @@ class AdaptiveDrafter:
     def __init__(
         self,
         drafters: Sequence[Drafter],
-        cost: VerifyCost = VerifyCost(),
+        costs: ForwardCosts = VerifyCost(),
         clock: Clock = time.perf_counter,
         share: int = 32,
     ) -> None:
@@ -209,10 +158,12 @@ class AdaptiveDrafter:
         if len(self._drafters) < len(drafters):
             raise ValueError("drafters need different names")
         self.stats = {name: DrafterStats() for name in self._drafters}
-        self._cost = cost
+        self._costs = costs
         self._clock = clock
-        # The cost of so many more tokens in a forward.
-        self._extra_cost = [cost(1 + count) - cost(1) for count in range(share + 1)]
+        self._share = share
+        self._context = 0
+        self._narrow_rounds = 0
+        self._price(costs.curve(0))
         self._seconds = dict.fromkeys(self._drafters, 0.0)
         self._proposal_seconds: dict[str, float] = {}
         self._forward_seconds = 0.0
@@ -227,6 +178,12 @@ class AdaptiveDrafter:
         # The balance may stop at exactly the cost of one attempt; rounding must not keep it below for ever.
         affordable = stats.balance - stats.draft_cost + _ROUNDING
         return max(bisect_right(self._extra_cost, affordable) - 1, 0)
+
+    def _price(self, cost: VerifyCost) -> None:
+        """Use a curve of costs from now on."""
+        self._cost = cost
+        # The cost of so many more tokens in a forward.
+        self._extra_cost = [cost(1 + count) - cost(1) for count in range(self._share + 1)]
 
     def start(self, prompt: Sequence[int], instruction: Sequence[int] = ()) -> None:
         """A reply to a prompt begins."""
@@ -246,6 +203,9 @@ class AdaptiveDrafter:
     def propose(self, state: DraftState, budget: int) -> DraftTree:
         """The tree of at most ``budget`` nodes that yields the most tokens per time; often none."""
         union = state.tree()
+        self._context = len(state.ids) - 1
+        if (curve := self._costs.curve(self._context)) is not self._cost:
+            self._price(curve)
         self._proposal_seconds = {}
         for name in sorted(self._drafters):
             if (count := min(self.max_tokens(name), budget)) > 0:
@@ -254,7 +214,16 @@ class AdaptiveDrafter:
                 self._proposal_seconds[name] = self._clock() - started
                 self._seconds[name] += self._proposal_seconds[name]
         union.rate(self._estimate)
-        return union.cut(min(budget, best_size(union.values()[1:], self._cost)))
+        return union.cut(min(budget, self._size(union)))
+
+    def _size(self, union: DraftTree) -> int:
+        """The best number of nodes; now and then a few, to learn whether a wider forward still costs so much."""
+        size = best_size(union.values()[1:], self._cost)
+        self._narrow_rounds = 0 if size else self._narrow_rounds + 1
+        if self._narrow_rounds >= PROBE_ROUNDS and len(union) > 1:
+            self._narrow_rounds = 0
+            return 1
+        return size
 
     def update(self, tree: DraftTree, accepted: Accepted, seconds: float, *, prompt: bool = False) -> None:
         """Learn from a verify forward; where it also read the ``prompt``, the cost of the tree is negligible."""
@@ -263,6 +232,7 @@ class AdaptiveDrafter:
             self._prompt_seconds += seconds
         else:
             width = len(tree)
+            self._costs.learn(width, self._context, seconds)
             single = seconds / self._cost(width)
             self._forward_seconds = 0.9 * (self._forward_seconds or single) + 0.1 * single
             node_cost = (self._cost(width) - self._cost(1)) / max(width - 1, 1)

@@ -10,6 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 from ...actions.errors import MissingPartError, UsageError
 from ...actions.geometry import Size
 from .adaptive import AdaptiveDrafter
+from .costs import LearnedCosts
 from .draft import Drafter
 from .drafters.grammar import GrammarDrafter
 from .drafters.suffix import SuffixDrafter
@@ -91,7 +92,8 @@ class PolicyDrafters:
         self._drafters = [drafter for drafter in made if drafter is not None]
         # Thread time on a CPU, so that drafters are not charged for other processes' time.
         self.clock = time.thread_time if target.network.device.type == "cpu" else time.perf_counter
-        self.drafter = AdaptiveDrafter(self._drafters, clock=self.clock)
+        self.costs = LearnedCosts()
+        self.drafter = AdaptiveDrafter(self._drafters, self.costs, self.clock)
 
     @property
     def methods(self) -> tuple[str, ...]:

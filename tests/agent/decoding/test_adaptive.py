@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,9 +14,9 @@ from saccade.agent.decoding.adaptive import (
     MAX_BALANCE,
     AdaptiveDrafter,
     DrafterStats,
-    VerifyCost,
     best_size,
 )
+from saccade.agent.decoding.costs import LearnedCosts, VerifyCost
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.tree import DraftTree
 
@@ -64,11 +62,11 @@ def tokens_per_second(guessers, rounds: int, clock: Clock, curve: VerifyCost = V
     return run(drafter, rounds, clock, curve)
 
 
-def run(drafter: AdaptiveDrafter, rounds: int, clock: Clock, curve: VerifyCost) -> float:
+def run(drafter: AdaptiveDrafter, rounds: int, clock: Clock, curve: VerifyCost, context: int = 1) -> float:
     started, tokens = clock.now, 0
     drafter.start([0])
     for _ in range(rounds):
-        tree = drafter.propose(DraftState([GOOD], 0), 16)
+        tree = drafter.propose(DraftState([GOOD] * context, 0), 16)
         clock.now += curve(len(tree))
         accepted = greedy(tree, [GOOD] * len(tree))
         drafter.update(tree, accepted, curve(len(tree)))
@@ -80,10 +78,10 @@ def run(drafter: AdaptiveDrafter, rounds: int, clock: Clock, curve: VerifyCost) 
 @pytest.mark.parametrize("rounds", [40, 60, 100, 300, 2000])
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("claims", [0.05, 0.1, 0.2, 0.5, 0.95, 1.0])
-def test_a_useless_drafter_costs_at_most_a_twentieth(rounds, seconds, claims):
+def test_a_useless_drafter_costs_at_most_three_percent(rounds, seconds, claims):
     clock = Clock()
     speed = tokens_per_second([Guesser("bad", 0.0, clock, seconds, claims)], rounds, clock)
-    assert speed >= 1 / 1.05
+    assert speed >= 1 / (1.03 + max(seconds - 0.5, 0.0) / rounds)  # its price is only known after the first draft
 
 
 @pytest.mark.parametrize("rounds", [60, 300, 2000])
@@ -141,7 +139,7 @@ def test_whatever_its_price_a_drafter_that_rests_long_enough_is_asked_again(draf
 
     adaptive = AdaptiveDrafter([Silent()])
     adaptive.stats["silent"] = DrafterStats(balance=-3.0, draft_cost=draft_cost)
-    for _ in range(1000):
+    for _ in range(2000):
         adaptive.stats["silent"] = adaptive.stats["silent"].add_allowance(1.0, adaptive._extra_cost[1])
     assert adaptive.max_tokens("silent") == 1
 
@@ -245,22 +243,6 @@ def test_estimates_follow_what_was_measured():
     assert modest.estimate(0.1) > 0.85
 
 
-def test_a_curve_is_measured_in_turns_and_rises():
-    clock = Clock()
-    seen = []
-
-    def forward(width: int) -> None:
-        seen.append(width)
-        clock.now += {1: 2.0, 4: 1.9, 8: 4.0}[width] + (5.0 if len(seen) < 4 else 0.0)
-
-    curve = VerifyCost.measure(forward, (1, 4, 8), clock, rounds=2)
-    assert seen == [1, 4, 8, 1, 4, 8]
-    assert curve.costs == (1.0, 1.0, 2.0)
-    assert curve(6) == 1.5
-    assert curve(12) == 3.0
-    assert all(curve(a) <= curve(b) for a, b in pairwise(range(1, 40)))
-
-
 @pytest.mark.parametrize(
     ("widths", "costs"), [((1,), (1.0,)), ((2, 3), (1.0, 1.0)), ((1, 1), (1.0, 1.0)), ((1, 2), (1.0,))]
 )
@@ -269,3 +251,43 @@ def test_a_curve_that_is_none_is_refused(widths, costs):
         VerifyCost(widths, costs)
     with pytest.raises(ValueError, match="above 0"):
         VerifyCost((1, 2), (1.0, 0.0))
+
+
+MACHINES = {  # forwards of 2B in bf16 with 13,500 cached tokens, except where another size is named
+    "matrix unit": VerifyCost((1, 2, 4, 8, 16, 24), (1.0, 1.0, 1.01, 1.2, 1.23, 1.37)),
+    "no matrix unit": VerifyCost((1, 2, 4, 8, 16, 24), (1.0, 1.04, 1.21, 1.82, 2.89, 3.85)),
+    "keys copied per query head": VerifyCost((1, 2, 4, 8, 16, 24), (1.0, 4.0, 4.0, 3.9, 4.2, 4.7)),
+    "0.5B in float32": VerifyCost((1, 4, 8, 16, 32, 64), (1.0, 1.82, 2.05, 2.66, 3.71, 6.13)),
+    "GPU": FLAT,
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("rounds", [100, 1000])
+def test_a_useless_drafter_costs_little_on_a_machine_that_nothing_is_known_of(machine, rounds):
+    clock, curve = Clock(), MACHINES[machine]
+    drafter = AdaptiveDrafter([Guesser("bad", 0.0, clock, 0.01, 1.0)], LearnedCosts(), clock)
+    # The first wide forward shows what one costs, and cannot be taken back.
+    assert run(drafter, rounds, clock, curve, 13_500) >= 1 / (1.03 + 2 * max(curve(8) - VerifyCost()(8), 0.0) / rounds)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("right", [0.6, 0.9])
+def test_a_useful_drafter_is_used_at_its_best_length_on_any_machine(machine, right):
+    clock, curve = Clock(), MACHINES[machine]
+    drafter = AdaptiveDrafter([Guesser("good", right, clock, 0.01)], LearnedCosts(), clock)
+    run(drafter, 100, clock, curve, 13_500)
+    speed = run(drafter, 300, clock, curve, 13_500)
+    ideal = max((1 - right ** (n + 1)) / (1 - right) / (curve(1 + n) + 0.01 * (n > 0)) for n in range(17))
+    assert speed > 0.88 * ideal
+
+
+def test_a_cost_that_was_overestimated_is_measured_again():
+    clock = Clock()
+    costs = LearnedCosts()
+    for _ in range(20):
+        costs.learn(1, 100, 1.0)
+        costs.learn(8, 100, 20.0)
+    drafter = AdaptiveDrafter([Guesser("good", 1.0, clock)], costs, clock)
+    run(drafter, 600, clock, FLAT, 100)
+    assert run(drafter, 100, clock, FLAT, 100) > 8

@@ -16,7 +16,8 @@ from saccade.actions.schema import Wait
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
-from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
+from saccade.agent.decoding.adaptive import AdaptiveDrafter
+from saccade.agent.decoding.costs import VerifyCost
 from saccade.agent.decoding.draft import DraftState
 from saccade.agent.decoding.engine import Generation, generate
 from saccade.agent.decoding.grammar import GrammarConstraint, TokenTable

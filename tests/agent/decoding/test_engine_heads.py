@@ -14,7 +14,8 @@ from saccade.actions.dialects import get_dialect
 from saccade.agent.checkpoints.checkpoint import Checkpoint
 from saccade.agent.checkpoints.model_card import Family
 from saccade.agent.decoding.acceptance import Accepted
-from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
+from saccade.agent.decoding.adaptive import AdaptiveDrafter
+from saccade.agent.decoding.costs import VerifyCost
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.drafters.draft_model import DraftModel
 from saccade.agent.decoding.drafters.suffix import SuffixDrafter

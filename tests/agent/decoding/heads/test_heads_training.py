@@ -13,7 +13,8 @@ import torch
 from made_replies import BANNED, conversation
 from saccade.actions.errors import UsageError
 from saccade.agent.checkpoints.checkpoint import Checkpoint
-from saccade.agent.decoding.adaptive import AdaptiveDrafter, VerifyCost
+from saccade.agent.decoding.adaptive import AdaptiveDrafter
+from saccade.agent.decoding.costs import VerifyCost
 from saccade.agent.decoding.draft import Drafter
 from saccade.agent.decoding.engine import generate
 from saccade.agent.decoding.heads.checkpoint import METHODS, Method, load_drafter, save_heads
