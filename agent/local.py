@@ -252,13 +252,13 @@ def _usage(generation: Generation, ahead: float) -> Usage:
 
 def _end_of_turn(checkpoint: Checkpoint, limits: GenerationLimits) -> int:
     """The token that ends a reply."""
-    vocabulary = checkpoint.tokenizer.get_vocab()
+    vocabulary = checkpoint.vocabulary
     return next((vocabulary[text] for text in ENDS if vocabulary.get(text) in limits.stop_ids), min(limits.stop_ids))
 
 
 def _limits(checkpoint: Checkpoint, network: Network, max_new_tokens: int | None) -> GenerationLimits:
     """Stop at the checkpoint's end tokens; ban image tokens and ids without a text."""
-    vocabulary = checkpoint.tokenizer.get_vocab()
+    vocabulary = checkpoint.vocabulary
     configured = getattr(checkpoint.model.generation_config, "eos_token_id", None)
     stops = set(configured if isinstance(configured, list) else [configured]) - {None}
     stops |= {vocabulary[token] for token in ENDS if token in vocabulary}

@@ -47,14 +47,27 @@ class Patches:
     """Input of the vision tower for one image.
 
     Attributes:
-        values: (grid_height * grid_width) x (3 * temporal * patch * patch) float32, in merge order.
+        levels: (grid_height * grid_width) x 3 x (patch * patch) uint8, in merge order.
+        table: 3 x 256 float32; the normalised value of each level of each channel.
+        frames: how often a patch is repeated, as a still image has no time.
         grid: (time, height, width) in patches; time is 1 for a still image.
         resized: size of the image after ``smart_resize``, in pixels.
     """
 
-    values: NDArray[np.float32]
+    levels: NDArray[np.uint8]
+    table: NDArray[np.float32]
+    frames: int
     grid: tuple[int, int, int]
     resized: Size
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """(grid_height * grid_width) x (3 * frames * patch * patch) float32, as the vision tower takes them."""
+        count, channels, area = self.levels.shape
+        values = np.empty((count, channels, self.frames, area), dtype=np.float32)
+        for channel in range(channels):
+            values[:, channel] = self.table[channel][self.levels[:, channel]][:, None]
+        return values.reshape(count, -1)
 
 
 def to_patches(screenshot: Screenshot, spec: ImageSpec) -> Patches:
@@ -67,20 +80,25 @@ def to_patches(screenshot: Screenshot, spec: ImageSpec) -> Patches:
     image = screenshot.image()
     if resized != screenshot.size:
         image = image.resize(resized, resample=Image.Resampling.BICUBIC)
-    mean, std = (np.array(channels, dtype=np.float32) for channels in (spec.mean, spec.std))
-    normal: NDArray[np.float32] = (np.asarray(image, dtype=np.float32) / np.float32(255) - mean) / std
-    return Patches(_cut(normal, spec), _grid(resized, spec), resized)
+    levels = _cut(np.asarray(image), spec)
+    return Patches(levels, _table(spec), spec.temporal_patch_size, _grid(resized, spec), resized)
 
 
 def _grid(resized: Size, spec: ImageSpec) -> tuple[int, int, int]:
     return (1, resized.height // spec.patch_size, resized.width // spec.patch_size)
 
 
-def _cut(image: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:
+def _table(spec: ImageSpec) -> NDArray[np.float32]:
+    """Scale and normalise all levels at once: the same operations as on an image, so the same bits."""
+    mean, std = (np.array(channels, dtype=np.float32)[:, None] for channels in (spec.mean, spec.std))
+    levels = np.arange(256, dtype=np.float32)[None]
+    table: NDArray[np.float32] = (levels / np.float32(255) - mean) / std
+    return table
+
+
+def _cut(image: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
     """Height x width x 3 to one row per patch; the patches of one visual token lie side by side."""
     patch, merge = spec.patch_size, spec.merge_size
     rows, columns = image.shape[0] // (patch * merge), image.shape[1] // (patch * merge)
     tiles = image.reshape(rows, merge, patch, columns, merge, patch, 3).transpose(0, 3, 1, 4, 6, 2, 5)
-    flat = tiles.reshape(rows * columns * merge * merge, 3, 1, patch * patch)
-    repeated = np.broadcast_to(flat, (*flat.shape[:2], spec.temporal_patch_size, patch * patch))
-    return np.ascontiguousarray(repeated.reshape(flat.shape[0], -1), dtype=np.float32)
+    return np.ascontiguousarray(tiles.reshape(rows * columns * merge * merge, 3, patch * patch))

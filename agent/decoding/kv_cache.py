@@ -14,7 +14,7 @@ _GROWTH: Final = 1.25
 
 
 class InPlaceLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
-    """One layer's keys and values, 1 x key heads x capacity x head size, of which the first ``length`` are used."""
+    """One layer's keys and values, 1 x key heads x tokens x head size: views of larger buffers."""
 
     is_sliding = False
     is_croppable = True
@@ -23,45 +23,45 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         cast("Any", super()).__init__(**kwargs)
         self.length = 0
         self._wanted = 0
+        self._buffers: tuple[Tensor, Tensor] | None = None
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Reserve memory for what was asked for, or for the first tokens."""
-        self.keys = key_states.new_empty((*key_states.shape[:2], 0, key_states.shape[3]))
-        self.values = value_states.new_empty((*value_states.shape[:2], 0, value_states.shape[3]))
+        """Make room for what was asked for, or for the first tokens."""
         self.device = key_states.device
         self.is_initialized = True
+        self._move_to(max(key_states.shape[2], self._wanted), key_states, value_states)
 
     def reserve(self, length: int) -> None:
         """Make room for so many tokens, at once or when the first ones come."""
         self._wanted = length
-        if self.is_initialized and length > self._buffers[0].shape[2]:
-            self._grow(length)
+        if self._buffers is not None and length > self._buffers[0].shape[2]:
+            self._move_to(length, *self._buffers)
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Append tokens; returns all keys and values, as views."""
-        if not self.is_initialized:
+        """Append tokens; returns all keys and values."""
+        if self._buffers is None:
             self.lazy_initialization(key_states, value_states)
+        assert self._buffers is not None
         end = self.length + key_states.shape[2]
         if end > self._buffers[0].shape[2]:
-            self._grow(end)
+            self._move_to(max(end, int(self.length * _GROWTH)), *self._buffers)
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, self.length : end] = states
-        self.length = end
-        keys, values = self._buffers
-        return keys[:, :, :end], values[:, :, :end]
+        return self._show(end)
 
     def move(self, places: Tensor, target: int) -> None:
         """Copy tokens to places from ``target`` on."""
-        for buffer in self._buffers:
+        for buffer in self._buffers or ():
             buffer[:, :, target : target + len(places)] = buffer.index_select(2, places)
 
     def crop(self, tokens_to_remove: int) -> None:
         """Drop the last tokens; their number may be negative, as transformers passes it."""
-        self.length -= min(abs(tokens_to_remove), self.length)
+        if self._buffers is not None:
+            self._show(self.length - min(abs(tokens_to_remove), self.length))
 
     def reset(self) -> None:
-        """Drop all tokens; the memory stays."""
-        self.length = 0
+        """Drop all tokens; the buffers stay."""
+        self.crop(self.length)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """The number of keys with so many new tokens, and the first key's place."""
@@ -75,20 +75,20 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         """-1: there is no limit."""
         return -1
 
-    @property
-    def _buffers(self) -> tuple[Tensor, Tensor]:
-        return cast("Tensor", self.keys), cast("Tensor", self.values)
+    def _show(self, length: int) -> tuple[Tensor, Tensor]:
+        """Let ``keys`` and ``values`` be the first tokens of the buffers."""
+        assert self._buffers is not None
+        self.length = length
+        self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
+        return self.keys, self.values
 
-    def _grow(self, length: int) -> None:
-        """Move to buffers for at least ``length`` tokens."""
-        capacity = max(length, self._wanted, int(self.length * _GROWTH))
-        capacity = -(-capacity // _STEP) * _STEP
-        self.keys, self.values = (self._moved(buffer, capacity) for buffer in self._buffers)
-
-    def _moved(self, buffer: Tensor, capacity: int) -> Tensor:
-        larger = buffer.new_empty((*buffer.shape[:2], capacity, buffer.shape[3]))
-        larger[:, :, : self.length] = buffer[:, :, : self.length]
-        return larger
+    def _move_to(self, length: int, *old: Tensor) -> None:
+        """Copy what is cached to buffers for at least so many tokens."""
+        capacity = -(-length // _STEP) * _STEP
+        keys, values = (each.new_empty((*each.shape[:2], capacity, each.shape[3])) for each in old)
+        for buffer, each in zip((keys, values), old, strict=True):
+            buffer[:, :, : self.length] = each[:, :, : self.length]
+        self._buffers = keys, values
 
 
 class KVCache(Cache):

@@ -92,11 +92,20 @@ class Network:
 
     def encode(self, patches: Patches) -> Features:
         """One forward of the vision tower."""
-        values = torch.from_numpy(patches.values).to(self.device)
+        values = self._normalised(patches)
         grid = torch.tensor([patches.grid], device=self.device)
         output = self._core.get_image_features(values, grid, return_dict=True)
         deep = getattr(output, "deepstack_features", None) or ()
         return Features(output.pooler_output[0].to(self.dtype), tuple(layer[0].to(self.dtype) for layer in deep))
+
+    def _normalised(self, patches: Patches) -> Tensor:
+        """The values of patches on the device; another one than the CPU gets bytes, an eighth of the values' size."""
+        if self.device.type == "cpu":
+            return torch.from_numpy(patches.values)
+        levels, table = (torch.from_numpy(each).to(self.device) for each in (patches.levels, patches.table))
+        places = levels.int() + 256 * torch.arange(3, dtype=torch.int32, device=self.device)[:, None]
+        values = table.flatten()[places][:, :, None]
+        return values.expand(-1, -1, patches.frames, -1).flatten(1)
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Token embeddings, tokens x hidden size."""
@@ -138,7 +147,12 @@ class Network:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits of any number of states, in float32."""
-        return cast("Tensor", self._head(hidden)).float()
+        return self.scores(hidden).float()
+
+    def scores(self, hidden: Tensor, banned: Tensor | None = None) -> Tensor:
+        """Next-token logits in the format of the weights; -inf for the ``banned`` ids."""
+        found = cast("Tensor", self._head(hidden))
+        return found if banned is None else found.index_fill_(-1, banned, float("-inf"))
 
     def _mask(self, past: int, count: int, visible: NDArray[np.bool_] | None) -> Tensor:
         """The mask of a forward over ``count`` tokens, as ``grouped_attention`` takes it, or over all keys."""

@@ -30,7 +30,7 @@ class TargetModel:
     network: Network
     dialect: Dialect
     limits: GenerationLimits
-    _last: tuple[str, GrammarConstraint] | None = field(default=None, init=False, repr=False)
+    _last: tuple[tuple[Size, Size], GrammarConstraint] | None = field(default=None, init=False, repr=False)
 
     def grammar(self, screenshot: Size = ANY_SIZE, resized: Size = ANY_SIZE) -> GrammarConstraint:
         """The grammar of replies to a screenshot, given its size and the size that the model sees; the last is cached.
@@ -39,9 +39,10 @@ class TargetModel:
             MissingPartError: llguidance is not installed.
             UsageError: there is no grammar for the dialect.
         """
-        text = reply_grammar(self.dialect, screenshot, resized, self.checkpoint.tokenizer.get_vocab())
-        if self._last is None or self._last[0] != text:
-            self._last = (text, GrammarConstraint(self._table, text))
+        sizes = (screenshot, resized)
+        if self._last is None or self._last[0] != sizes:
+            text = reply_grammar(self.dialect, screenshot, resized, self.checkpoint.vocabulary)
+            self._last = (sizes, GrammarConstraint(self._table, text))
         return self._last[1]
 
     @cached_property

@@ -54,8 +54,7 @@ class Verifier:
         self._network = network
         self._sampling = sampling
         self._stop_ids = limits.stop_ids
-        self._bans = torch.zeros(network.vocabulary, device=network.device)
-        self._bans[sorted(limits.banned_ids)] = float("-inf")
+        self._banned = torch.tensor(sorted(limits.banned_ids), dtype=torch.long, device=network.device)
         self._grammar = constraint.start() if constraint is not None else None
         self._typical = acceptance == "typical"
 
@@ -65,7 +64,7 @@ class Verifier:
         Raises:
             FloatingPointError: the model's scores are not finite, or all tokens are banned.
         """
-        accepted = self._decide(tree, self._scores(hidden))
+        accepted = self._decide(tree, self._network.scores(hidden, self._banned))
         if self._grammar is not None:
             for token in accepted.tokens:
                 self._grammar.advance(token)
@@ -73,8 +72,7 @@ class Verifier:
 
     def likeliest(self, hidden: Tensor) -> list[int]:
         """The likeliest token after each state (nodes x hidden size), without the grammar."""
-        found: list[int] = self._scores(hidden).argmax(-1).tolist()
-        return found
+        return self._likeliest(self._network.scores(hidden, self._banned))
 
     @property
     def must_stop(self) -> bool:
@@ -85,21 +83,23 @@ class Verifier:
         allowed[sorted(self._stop_ids)] = False
         return not allowed.any()
 
-    def _scores(self, hidden: Tensor) -> Tensor:
-        scores = self._network.logits(hidden) + self._bans
-        if not bool(torch.isfinite(scores.amax(-1)).all()):
+    def _likeliest(self, scores: Tensor) -> list[int]:
+        """The best token of each row; one read from the device."""
+        best, places = scores.max(-1)
+        found: list[int] = torch.where(torch.isfinite(best), places, -1).tolist()
+        if -1 in found:
             raise FloatingPointError("the model's scores are not numbers, or every token is banned")
-        return scores
+        return found
 
     def _decide(self, tree: DraftTree, scores: Tensor) -> Accepted:
         sampling = self._sampling
+        likeliest = self._likeliest(scores)
         if sampling.temperature == 0 and self._grammar is None and not self._typical:
-            return greedy(tree, scores.argmax(-1).tolist(), self._stop_ids)
-        rows = scores.double().cpu().numpy()
+            return greedy(tree, likeliest, self._stop_ids)
 
         def target(node: int, temperature: float = sampling.temperature) -> Probabilities:
-            mask = self._mask(tree, node)
-            return distribution(rows[node], temperature, top_p=sampling.top_p, mask=mask)
+            row = scores[node].double().cpu().numpy()  # only what is asked for: the accepted path
+            return distribution(row, temperature, top_p=sampling.top_p, mask=self._mask(tree, node))
 
         if self._typical:
             # Greedy decoding gives all probability to one token; temperature 1 tells what else is likely enough.

@@ -124,7 +124,7 @@ def load_draft_model(path: str, target: TargetModel) -> DraftModel:
     from ...checkpoints.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path, device=str(target.network.device))
-    if checkpoint.tokenizer.get_vocab() != target.checkpoint.tokenizer.get_vocab():
+    if checkpoint.vocabulary != target.checkpoint.vocabulary:
         name = target.checkpoint.name
         raise UsageError(f"{path} cannot draft for {name}: it has another tokenizer; use one with the same tokenizer")
     return DraftModel(Network(checkpoint.model), checkpoint.image_spec, target.network.vocabulary)

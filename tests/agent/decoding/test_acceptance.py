@@ -267,9 +267,9 @@ def test_typical_always_accepts_the_likeliest_token(p):
 class Scores:
     """In the place of a network: the hidden states are the logits."""
 
-    vocabulary, device = 3, torch.device("cpu")
+    device = torch.device("cpu")
 
-    def logits(self, hidden):
+    def scores(self, hidden, banned=None):
         return hidden
 
 

@@ -171,8 +171,8 @@ def test_a_tree_that_was_never_settled_is_forgotten(checkpoint: Checkpoint, shoo
 
 def test_scores_that_are_no_numbers_are_an_error(checkpoint: Checkpoint, shoot: Any) -> None:
     class Sick(Network):
-        def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-            return super().logits(hidden) * float("nan")
+        def scores(self, hidden: torch.Tensor, banned: torch.Tensor | None = None) -> torch.Tensor:
+            return super().scores(hidden, banned) * float("nan")
 
     prompt = conversation(checkpoint, [shoot(0)])
     session = Session(Sick(checkpoint.model), checkpoint.image_spec)
