@@ -22,19 +22,21 @@ from ..env.expect import Expectation, Expecting
 from ..env.trajectory.events import EndEvent, EnvironmentSettings, PolicySettings, StartEvent
 from ..env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
 from .report import write_report
+from .report.times import duration
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The end, the recorded trajectory, and the HTML report of a run, if one was written.
-
-    ``seconds`` is the wall time of the episode, without loading the model.
-    """
+    """The end, the recorded trajectory, and the HTML report of a run, if one was written."""
 
     end: EndEvent
     trajectory: Trajectory
     report: Path | None
-    seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """The wall time of the episode, from its first screen to its end."""
+        return duration(self.trajectory)
 
     @property
     def judged(self) -> bool:
@@ -145,7 +147,6 @@ def run_episode(
         Stopped: a person stopped it before it began.
     """
     limits = limits or Limits()
-    started = time.monotonic()
     if expect:
         environment = Expecting(environment, expect, name)
     first = environment.reset(seed)
@@ -178,4 +179,4 @@ def run_episode(
         end = Agent(policy, environment, limits, control=control).run(instruction, first, trajectory)
     recorded = Trajectory.load(folder)
     page = write_report(recorded) if report else None
-    return RunResult(end, recorded, page, time.monotonic() - started)
+    return RunResult(end, recorded, page)

@@ -22,6 +22,7 @@ from ..evaluation.page import PAGE_NAME
 from ..evaluation.price import Price
 from ..evaluation.recorded import RecordedEvaluation
 from ..evaluation.results import write_results
+from ..models.purpose import purpose
 from ..models.source import LocalSource, PolicySource, RemoteSource
 from ..suites.base import data_root
 from ..suites.interactive import SupportsSelection
@@ -63,6 +64,8 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
     root = evaluation.root
     if isinstance(evaluation.suite, SupportsSelection):
         _say(f"{evaluation.suite.selection}; `saccade suites --json` says it of each")
+    if isinstance(request.source, LocalSource) and (said := purpose(request.source.model, request.suite)):
+        _say(said)
     try:
         with EvalProgress() as progress:
             pace = evaluate(evaluation, progress, resume=request.resume)

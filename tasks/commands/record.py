@@ -23,7 +23,8 @@ from ...env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings,
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from ..episode import RunResult
 from ..report import write_report
-from ..terminal.narrator import Narrator, describe
+from ..report.times import seconds_in_words
+from ..terminal.narrator import Narrator, describe, plural
 from ..terminal.parse import parse_region
 
 
@@ -62,11 +63,11 @@ class RecordRequest:
 def record_and_print(request: RecordRequest, json_output: bool) -> int:
     """Record; print progress, and with ``json_output`` one object as the last line of stdout."""
     narrator = Narrator(sys.stderr if json_output else sys.stdout)
-    started = time.monotonic()
     end = record(request, narrator)
     trajectory = Trajectory.load(request.out)
-    result = RunResult(end, trajectory, write_report(trajectory), time.monotonic() - started)
-    narrator.note(f"recorded {end.steps} steps in {result.seconds:.1f} s", "bold green")
+    result = RunResult(end, trajectory, write_report(trajectory))
+    took = seconds_in_words(result.seconds)
+    narrator.note(f"recorded {plural(end.steps, 'step')} in {took}", "bold green")
     narrator.note(f"trajectory  {request.out / FILE_NAME}")
     narrator.note(f"report      {result.report}")
     if json_output:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from ...actions.errors import UsageError
 from ...env.control import Control
+from ..models.purpose import afterwards, purpose
 from ..replay.agreement import NamedUse, refuse, shown
 from ..replay.offline import OfflineComparison, compare
 from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, prepare, replay
 from ..report.data import outcome
+from ..report.times import seconds_in_words
 from ..terminal.consent import confirmed, require_consent
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, describe, output_closed
@@ -39,9 +41,11 @@ def replay_and_print(
     narrator.on_closed = output_closed(control)
     with control.stop_signals(), terminal_keys(control, narrator.note):
         if request.mode == "verify":
-            narrator.note(f"loading {prepared.model_name} ...")
+            _print_loading(prepared, narrator)
         done = replay(prepared, control=control, listeners=[narrator])
     _print_result(done, narrator)
+    if request.mode == "verify" and done.exit_status == 1 and (said := afterwards(prepared.model_name, prepared.place)):
+        narrator.note(said, "yellow")
     if json_output:
         sys.stdout.write(done.as_json() + "\n")
     return done.exit_status
@@ -58,8 +62,15 @@ def _agree(directory: Path, command: Sequence[str], uses: Sequence[NamedUse]) ->
         raise UsageError(f"{directory} was not allowed to do that; nothing was done")
 
 
+def _print_loading(prepared: PreparedReplay, narrator: Narrator) -> None:
+    if said := purpose(prepared.model_name, prepared.place):
+        narrator.note(said, "yellow")
+    narrator.note(f"loading {prepared.model_name} ...")
+
+
 def _print_result(done: ReplayResult, narrator: Narrator) -> None:
-    narrator.verdict(done.end, outcome(done.end, mode=done.mode, drifted=done.drift is not None))
+    took = f", {seconds_in_words(done.seconds)}"
+    narrator.verdict(done.end, outcome(done.end, mode=done.mode, drifted=done.drift is not None), took)
     if done.steps:
         forwards = sum(step.forwards for step in done.steps)
         narrator.note(
@@ -72,7 +83,7 @@ def _print_result(done: ReplayResult, narrator: Narrator) -> None:
 
 
 def _offline(prepared: PreparedReplay, narrator: Narrator, json_output: bool) -> int:
-    narrator.note(f"loading {prepared.model_name} ...")
+    _print_loading(prepared, narrator)
     model, tolerance = prepared.load_model(), prepared.request.tolerance
     tolerance = model.tolerance if tolerance is None else tolerance
     found = compare(model, prepared.recording, prepared.instruction, tolerance, partial(_print_step, narrator))
@@ -101,10 +112,10 @@ def _offline_json(found: Sequence[OfflineComparison]) -> str:
             "steps": len(found),
             "agreed": len(found) - len(different),
             "same_kind": sum(each.kind for each in found),
-            "healed": [each.step for each in different],
+            "healed": [each.step + 1 for each in different],
             "differences": [
                 {
-                    "step": each.step,
+                    "step": each.step + 1,
                     "was": [action.model_dump(mode="json") for action in each.recorded],
                     "now": [action.model_dump(mode="json") for action in each.now],
                     "distance": each.distance,

@@ -24,8 +24,10 @@ from ...env.trajectory.events import EnvironmentSettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener
 from ..episode import RunResult, run_episode
 from ..models.load import is_remote, load_policy, refuse_decoding
+from ..models.purpose import afterwards, purpose
 from ..replay.variables import substitution
 from ..report.data import outcome
+from ..report.times import seconds_in_words
 from ..terminal.consent import require_consent
 from ..terminal.folders import RUNS, run_folder
 from ..terminal.keys import terminal_keys
@@ -114,10 +116,15 @@ def run_and_print(request: RunRequest, json_output: bool) -> int:
     control = Control()
     narrator.on_closed = output_closed(control)
     with control.stop_signals(), terminal_keys(control, narrator.note):
+        own_size = request.environment_name == "browser" and request.viewport is None
+        if said := purpose(request.model, request.environment_name, own_size=own_size):
+            narrator.note(said, "yellow")
         narrator.note(f"loading {request.model} ...")
         result = run_task(replace(request, yes=True), control=control, listeners=[narrator])
     reward = "" if result.end.reward is None else f", reward {result.end.reward:g}"
-    narrator.verdict(result.end, outcome(result.end), f", {result.seconds:.1f} s{reward}")
+    narrator.verdict(result.end, outcome(result.end), f", {seconds_in_words(result.seconds)}{reward}")
+    if result.exit_status == 1 and (said := afterwards(request.model, request.environment_name)):
+        narrator.note(said, "yellow")
     narrator.note(f"trajectory  {result.trajectory.directory / FILE_NAME}")
     narrator.note(f"report      {result.report}")
     if json_output:

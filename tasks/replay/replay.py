@@ -76,6 +76,11 @@ class PreparedReplay:
         made_by = self.trajectory.start.policy
         return self.request.model or ("embedded" if made_by in ("person", "recording") else made_by)
 
+    @property
+    def place(self) -> str:
+        """Where it acts, as ``make_environment`` names it."""
+        return self.request.overrides.environment or self.trajectory.start.environment
+
     def uses(self, secret_names: Sequence[str]) -> list[NamedUse]:
         """What the replay would use although only the recording names it."""
         request = self.request
@@ -108,6 +113,7 @@ class ReplayResult:
         drift: where the screen of an exact replay stopped matching the recording.
         directory: the folder of its own run.
         report: the HTML report.
+        seconds: wall time, from its first screen to its end.
         updated: the healed recording, where one was written.
     """
 
@@ -118,6 +124,7 @@ class ReplayResult:
     drift: Drift | None
     directory: Path
     report: Path
+    seconds: float
     updated: Path | None = None
 
     @property
@@ -134,7 +141,7 @@ class ReplayResult:
 
     @property
     def healed(self) -> list[int]:
-        """Steps at which the model's own answer replaced the recorded one."""
+        """Steps, as indices from 0, at which the model's own answer replaced the recorded one."""
         return [step.step for step in self.steps if step.outcome == "own"]
 
     @property
@@ -143,9 +150,9 @@ class ReplayResult:
         return exit_status(self.end) if self.drift is None else 1
 
     def as_json(self) -> str:
-        """One line for scripts."""
-        last = max(self.end.steps - 1, 0)
-        stopped = self.drift.step if self.drift else None if self.exit_status == 0 else last
+        """One line for scripts; steps count from 1, as on the console and in the report."""
+        last = max(self.end.steps, 1)
+        stopped = self.drift.step + 1 if self.drift else None if self.exit_status == 0 else last
         return json.dumps(
             {
                 "mode": self.mode,
@@ -155,9 +162,10 @@ class ReplayResult:
                 "end": self.end.end,
                 "message": self.end.message,
                 "steps": self.end.steps,
+                "seconds": round(self.seconds, 3),
                 "known": sum(step.outcome == "known" for step in self.steps),
                 "agreed": sum(step.outcome in ("agreed", "near") for step in self.steps),
-                "healed": self.healed,
+                "healed": [step + 1 for step in self.healed],
                 "forwards": sum(step.forwards for step in self.steps),
                 "model_ms": round(self.model_seconds * 1000, 1),
                 "stopped_at": stopped,
@@ -265,7 +273,7 @@ def _replay_in(
     predictions = [step.prediction for step in result.trajectory.steps if step.prediction]
     seconds = sum((sum(prediction.usage.timings.values()) for prediction in predictions), 0.0)
     report = write_report(result.trajectory)
-    return ReplayResult(request.mode, result.end, steps, seconds, drift, directory, report)
+    return ReplayResult(request.mode, result.end, steps, seconds, drift, directory, report, result.seconds)
 
 
 def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 from ...env.trajectory.events import EndEvent, EndReason
 from ...env.trajectory.trajectory import Step, Trajectory
 from .pairing import Pairing
+from .times import duration, step_times, total
 
 Tone = Literal["good", "bad", "open", "claim"]
 
@@ -77,9 +79,12 @@ def outcome_of(trajectory: Trajectory, drifted: bool = False) -> RunStatus:
 
 def report_data(trajectory: Trajectory, pairing: Pairing | None = None) -> dict[str, Any]:
     """Everything that the page needs except the screenshots; for a replay, its recording too."""
+    times = step_times(trajectory)
     return {
         "outcome": outcome_of(trajectory, drifted=bool(pairing and pairing.drift))._asdict(),
         "duration": duration(trajectory),
+        "times": [asdict(time) for time in times],
+        "total": asdict(total(times)),
         "start": trajectory.start.model_dump(mode="json"),
         "settings": trajectory.start.all_settings(),
         "steps": [_step_data(step) for step in trajectory.steps],
@@ -119,13 +124,3 @@ def _pairing_data(pairing: Pairing) -> dict[str, Any]:
         "expected": _event_data(pairing.expected),
         "final": _event_data(pairing.recording.final if pairing.recording else None),
     }
-
-
-def duration(trajectory: Trajectory) -> float:
-    """Seconds from the start to the last recorded event."""
-    times = [trajectory.start.time, *(event.time for event in trajectory.observations())]
-    for step in trajectory.steps:
-        times += [event.time for event in (step.prediction, *step.actions) if event]
-    if trajectory.end:
-        times.append(trajectory.end.time)
-    return max(times) - trajectory.start.time

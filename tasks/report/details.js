@@ -1,4 +1,4 @@
-const PHASES = ["settle", "capture", "encode", "prefill", "decode", "parse", "act"];
+const PHASES = ["predict", "encode", "prefill", "decode", "parse", "act", "settle", "capture"];
 
 // ---- thought, reply and actions
 const chips = (acts, size) => acts.map((act, index) => chip({ ...act, size }, acts.length > 1 ? index + 1 : 0));
@@ -33,26 +33,20 @@ function actBlock(act) {
     notes.length ? el("p", { class: "note" }, notes.join(" · ")) : null);
 }
 
-function addTimings(total, timings) {
-  for (const [phase, value] of Object.entries(timings || {})) total[phase] = (total[phase] || 0) + value;
-  return total;
-}
-const timingsOf = (step) => [step.observation, step.prediction?.usage, ...step.actions].reduce((total, part) => addTimings(total, part?.timings), {});
-
-/** Seconds of each phase. Work done ahead ran while the screen settled and took no time of its own. */
-function timeBar({ ahead = 0, ...total }) {
+/** Seconds of each phase, which add up. Work done ahead ran while the screen settled and took no time of its own. */
+function timeBar({ seconds: all, phases: total, ahead }) {
   const known = PHASES.filter((phase) => phase in total);
-  const phases = [...known, ...Object.keys(total).filter((phase) => !PHASES.includes(phase))];
-  const all = phases.reduce((sum, phase) => sum + total[phase], 0) || 1;
-  const tone = (phase) => `tone-${PHASES.includes(phase) ? PHASES.indexOf(phase) : 7}`;
+  const unknown = Object.keys(total).filter((phase) => !PHASES.includes(phase) && phase !== "other");
+  const phases = [...unknown, ...known, ...("other" in total ? ["other"] : [])];
+  const tone = (phase) => `tone-${phase === "other" ? 8 : Math.max(0, PHASES.indexOf(phase))}`;
   const bar = phases.map((phase) => {
     const piece = el("i", { class: tone(phase) });
-    piece.style.width = `${(100 * total[phase]) / all}%`;
+    piece.style.width = `${(100 * total[phase]) / (all || 1)}%`;
     return piece;
   });
   const legend = phases.map((phase) => el("span", {}, el("i", { class: tone(phase) }), `${phase} ${seconds(total[phase])}`));
   if (ahead) legend.push(el("span", {}, `ahead ${seconds(ahead)} (encode and prefill while the screen settled)`));
-  return phases.length ? section("Time", el("div", { class: "bar", "aria-hidden": "true" }, bar), el("p", { class: "legend" }, legend)) : null;
+  return phases.length ? section(`Time: ${seconds(all)}`, el("div", { class: "bar", "aria-hidden": "true" }, bar), el("p", { class: "legend" }, legend)) : null;
 }
 function cost(usage) {
   if (!usage || !(usage.prompt_tokens || usage.reply_tokens || usage.forwards)) return null;
@@ -83,13 +77,12 @@ function stepDetails(entry) {
     said?.thought ? section("Thought", el("p", { class: "thought" }, said.thought)) : null,
     acts.length ? section(acts.length > 1 ? "Actions" : "Action", el("div", { class: "acts" }, acts.map(actBlock))) : null,
     besideScreen(step.actions),
-    said ? section("Raw reply", pre(said.raw, "Reply")) : null,
-    timeBar(timingsOf(step)),
+    said?.raw ? section("Raw reply", pre(said.raw, "Reply")) : null,
+    timeBar(entry.time),
     cost(said?.usage),
   ];
 }
 function endDetails(entry) {
-  const total = run.steps.map(timingsOf).reduce(addTimings, {});
   const usages = run.steps.map((step) => step.prediction?.usage).filter(Boolean);
   const sum = (name) => usages.reduce((all, usage) => all + usage[name], 0);
   const names = ["prompt_tokens", "reply_tokens", "forwards", "accepted_tokens"];
@@ -98,7 +91,7 @@ function endDetails(entry) {
     ...pairDetails(entry),
     run.final ? besideScreen([run.final]) : null,
     run.end?.message ? section("Message", pre(run.end.message, "Message")) : null,
-    timeBar(total),
+    timeBar(entry.time),
     cost(Object.fromEntries(names.map((name) => [name, sum(name)]))),
   ];
 }

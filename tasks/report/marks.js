@@ -15,6 +15,9 @@ const placed = ([x, y], children, turn) => svg("g", { "data-x": x, "data-y": y, 
 const arrowHead = () => twice("path", { d: "M-11 -7 L0 0 L-11 7" });
 const DRAWN = new Set(["drag", "scroll", "type"]);
 const TURNS = { right: 0, down: 90, left: 180, up: 270 };
+/** The ring leaves free what it is around: nothing is drawn on the target itself. */
+const RING = 19;
+const TICKS = "M-32 0H-26 M26 0H32 M0 -32V-26 M0 26V32";
 const NAMED = new Set(["double_click", "right_click", "middle_click", "move", "mouse_down", "mouse_up", "long_press"]);
 
 function marksOf(action, order, size, tags) {
@@ -26,9 +29,8 @@ function marksOf(action, order, size, tags) {
     const arrow = [...twice("path", { d: "M-26 0 L26 0" }), svg("g", { transform: "translate(26 0)" }, arrowHead())];
     return [placed(point, arrow, TURNS[action.direction]), tag(point, `${order}scroll ${contentOf(action)}`, size, tags)];
   }
-  const rings = [...twice("circle", { r: 15, class: "ring" }), ...twice("path", { d: "M-24 0H-9 M9 0H24 M0 -24V-9 M0 9V24" })];
-  if (action.kind === "double_click") rings.push(...twice("circle", { r: 8 }));
-  rings.push(svg("circle", { r: 2.5, class: "dot" }));
+  const rings = [...twice("circle", { r: RING, class: "ring" }), ...twice("path", { d: TICKS })];
+  if (action.kind === "double_click") rings.push(...twice("circle", { r: RING + 6 }));
   const named = order || NAMED.has(action.kind) ? `${order}${title(action)} ${contentOf(action)}`.trim() : contentOf(action);
   const text = short(named, 40);
   return [placed(point, rings), ...(text ? [tag(point, text, size, tags)] : [])];
@@ -36,10 +38,51 @@ function marksOf(action, order, size, tags) {
 function dragMarks(action, order, size, tags) {
   const [from, to] = [action.start, action.end];
   const turn = (Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI;
-  const line = twice("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1] });
-  const start = placed(from, [...twice("circle", { r: 9, class: "ring" }), svg("circle", { r: 2.5, class: "dot" })]);
+  const line = twice("line", { "data-from": from.join(), "data-to": to.join() }); // `rescale` gives it its ends
+  const start = placed(from, twice("circle", { r: RING - 6, class: "ring" }));
   return [...line, start, placed(to, arrowHead(), turn), tag(from, `${order}drag`, size, tags, to)];
 }
+
+// ---- what was clicked, magnified beside the picture
+const LOUPE = { width: 220, height: 132 };
+/** Each place that was acted on, as it was before, under a magnifying glass; `image` is the picture on the stage. */
+function loupes(image, observation, acts) {
+  const drawn = acts.filter((act) => act.action.kind !== "scroll" && pointsOf(act.action).length).slice(0, 4);
+  const places = drawn.flatMap((act) => pointsOf(act.action).map((point) => [point, title(act.action)]));
+  return places.map(([point, name]) => {
+    const zoom = (observation.size[0] < 640 ? 3 : 2) / observation.device_scale;
+    const label = `Where it was acted (${name}, ${at(point)}), magnified`;
+    const canvas = el("canvas", { class: "loupe", role: "img", "aria-label": label, title: "magnified, as it was before" });
+    const draw = () => drawLoupe(canvas, image, point, zoom);
+    if (image.complete) draw();
+    else image.addEventListener("load", draw);
+    return canvas;
+  });
+}
+function drawLoupe(canvas, image, [x, y], zoom) {
+  const sharp = Math.ceil(devicePixelRatio || 1);
+  const [width, height] = [LOUPE.width / zoom, LOUPE.height / zoom];
+  const clamped = (value, most) => Math.max(0, Math.min(value, most));
+  const left = clamped(x - width / 2, image.naturalWidth - width);
+  const top = clamped(y - height / 2, image.naturalHeight - height);
+  Object.assign(canvas, { width: LOUPE.width * sharp, height: LOUPE.height * sharp });
+  const pen = canvas.getContext("2d");
+  pen.scale(sharp, sharp);
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(image, left, top, width, height, 0, 0, LOUPE.width, LOUPE.height);
+  const [atX, atY] = [(x - left) * zoom, (y - top) * zoom];
+  // Ticks at the edges point to the place; nothing lies on it.
+  for (const [style, thickness] of [["#fff", 5], ["#7c3aed", 2.5]]) {
+    Object.assign(pen, { strokeStyle: style, lineWidth: thickness });
+    pen.beginPath();
+    for (const [fromX, fromY, toX, toY] of [[atX, 0, atX, 10], [atX, LOUPE.height - 10, atX, LOUPE.height], [0, atY, 10, atY], [LOUPE.width - 10, atY, LOUPE.width, atY]]) {
+      pen.moveTo(fromX, fromY);
+      pen.lineTo(toX, toY);
+    }
+    pen.stroke();
+  }
+}
+
 const short = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 /** A label beside a point, on the side with room, clear of earlier labels there and of a line to `to`. */
@@ -47,12 +90,20 @@ function tag(point, text, [width, height], tags, to) {
   const leftward = point[0] > width * (!to ? 0.6 : to[0] > point[0] ? 0.2 : 0.8);
   const upward = point[1] > height * (!to ? 0.5 : to[1] > point[1] ? 0.2 : 0.8);
   const letters = [...text].length * 7.6 + 16;
-  const left = leftward ? -letters - 24 : 24;
+  const left = leftward ? -letters - 30 : 30;
   const below = tags.filter((other) => Math.hypot(other[0] - point[0], other[1] - point[1]) < 8).length;
   tags.push(point);
   const top = upward ? -38 - 28 * below : 14 + 28 * below;
   const box = svg("rect", { class: "tag", x: left, y: top, width: letters, height: 24, rx: 7 });
   return placed(point, [box, svg("text", { x: left + letters / 2, y: top + 17, "text-anchor": "middle" }, text)]);
+}
+
+/** Lets a line begin at the edge of the ring around its start. */
+function trim(line, radius) {
+  const [from, to] = [line.dataset.from, line.dataset.to].map((point) => point.split(",").map(Number));
+  const share = Math.min(1, radius / (Math.hypot(to[0] - from[0], to[1] - from[1]) || 1));
+  const start = from.map((value, axis) => value + share * (to[axis] - value));
+  for (const [name, value] of [["x1", start[0]], ["y1", start[1]], ["x2", to[0]], ["y2", to[1]]]) line.setAttribute(name, value);
 }
 
 /** Keeps the size of the marks on the page: each is scaled by screenshot pixels per page pixel. */
@@ -63,5 +114,6 @@ function rescale() {
       const { x, y, turn = 0 } = mark.dataset;
       mark.setAttribute("transform", `translate(${x} ${y}) scale(${ratio}) rotate(${turn})`);
     }
+    for (const line of layer.querySelectorAll("[data-from]")) trim(line, (RING - 6) * ratio);
   }
 }

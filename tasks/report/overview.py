@@ -16,11 +16,12 @@ from PIL import Image
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
 from ...env.trajectory.trajectory import FILE_NAME as TRAJECTORY_NAME
 from ...env.trajectory.trajectory import Trajectory
-from .data import duration, outcome_of
+from .data import outcome_of
 from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
 from .page import FILE_NAME as REPORT_NAME
 from .page import write_report
 from .replay_outcome import RECORD_NAME, read_record
+from .times import duration
 
 FILE_NAME = "overview.html"
 THUMBNAIL = (192, 120)

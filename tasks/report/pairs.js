@@ -31,8 +31,9 @@ function renderPair(entry) {
   byId("live-name").textContent = entry.step ? `Replay, step ${numberOf(entry.step)}` : "Replay, at the end";
   if (!side) return;
   byId("recorded-name").textContent = side.name;
-  renderStage(byId("recorded-stage"), view.after ? side.after : side.before, side.acts, boxOf(entry), "Nothing was recorded after this.");
-  byId("recorded-caption").replaceChildren(...chips(side.acts, side.before.size), ...exactness(view.after ? side.after : side.before));
+  const observation = view.after ? side.after : side.before;
+  const magnified = renderStage(byId("recorded-stage"), observation, side.acts, boxOf(entry), "Nothing was recorded after this.");
+  renderCaption(byId("recorded-caption"), magnified, side.acts, observation, side.before.size);
 }
 
 /** The outcome of a replayed step, and the recorded reply. */

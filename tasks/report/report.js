@@ -4,13 +4,18 @@ const view = { index: 0, after: false, marks: true };
 // ---- the entries: every step, and the end
 const entries = run.steps.map((step, position) => {
   const next = run.steps[position + 1]?.observation || run.final;
-  const until = next?.time ?? run.end?.time ?? step.actions.at(-1)?.time ?? step.prediction?.time;
   return {
-    id: `step-${numberOf(step)}`, step, next, acts: actsOf(step),
-    pair: run.replay?.pairs[position], shown: step.observation, duration: Math.max(0, (until ?? step.observation.time) - step.observation.time),
+    id: `step-${numberOf(step)}`, step, next: next || unchanged(step), acts: actsOf(step),
+    pair: run.replay?.pairs[position], shown: step.observation, time: run.times[position],
   };
 });
-entries.push({ id: "end", shown: run.final, acts: [], pair: run.replay?.pairs[run.steps.length], duration: 0 });
+const last = run.final || run.steps.at(-1)?.observation || null;
+entries.push({ id: "end", shown: last, acts: [], pair: run.replay?.pairs[run.steps.length], time: run.total });
+
+/** The screen after a step that changed none: its own. */
+function unchanged(step) {
+  return step.actions.every((event) => ends(event.action)) && run.end ? step.observation : null;
+}
 
 /** Pairs of planned and executed actions; the guard may have changed or dropped some. */
 function actsOf(step) {
@@ -22,7 +27,9 @@ function actsOf(step) {
     return { action: event?.action || plan, event, plan: changed ? plan : null };
   });
 }
-const ends = (action) => action.kind === "finished" || action.kind === "call_user";
+function ends(action) {
+  return action.kind === "finished" || action.kind === "call_user";
+}
 function trouble(entry) {
   if (entry.id === "end") return run.outcome.tone === "bad" ? run.outcome.word : null;
   if (entry.step.prediction?.error) return "unreadable reply";
@@ -51,7 +58,13 @@ function renderStage(stage, observation, acts, box, nothing) {
   stage.style.aspectRatio = `${width} / ${height}`;
   stage.style.maxWidth = observation ? `min(${natural}px, ${(78 * width) / height}vh)` : "";
   const shown = observation ? picture(observation) : el("div", { class: "missing" }, nothing);
-  stage.replaceChildren(shown, ...(view.marks && !view.after && observation ? [overlay(acts, width, height, box)] : []));
+  const marked = view.marks && !view.after && observation;
+  stage.replaceChildren(shown, ...(marked ? [overlay(acts, width, height, box)] : []));
+  return marked && shown.tagName === "IMG" ? loupes(shown, observation, acts) : [];
+}
+/** What stands below a picture: what was acted on, magnified, and the actions. */
+function renderCaption(caption, magnified, acts, observation, size) {
+  caption.replaceChildren(...magnified, ...chips(acts, size), ...exactness(observation));
 }
 /** Where the exact screenshot is, if the page has only a compressed one. */
 function exactness(observation) {
@@ -69,12 +82,13 @@ function renderHeader() {
   byId("message").textContent = end?.message || "";
   byId("message").hidden = !end?.message;
   const facts = [
-    ["Environment", start.environment], ["Policy", start.policy], ["Seed", start.seed ?? "none"],
+    ["Environment", start.environment], ["Policy", start.policy], ["Seed", start.seed],
     ...(run.replay ? [["Replay of", [run.replay.name, run.replay.mode && `(${run.replay.mode})`].filter(Boolean).join(" ") || "unknown"]] : []),
-    ["Steps", number(run.steps.length)], ["Duration", seconds(run.duration)], ["Reward", end?.reward ?? "none"],
+    ["Steps", number(run.steps.length)], ["Duration", seconds(run.duration)], ["Reward", end?.reward], ["Expected", start.expect.join("; ") || null],
     ["Started", new Date(start.time * 1000).toISOString().slice(0, 19).replace("T", " ") + " UTC"], ["Saccade", start.saccade_version],
   ];
-  byId("facts").append(...facts.map(([name, value]) => pair(name, String(value))));
+  const stated = facts.filter(([, value]) => value !== null && value !== undefined);
+  byId("facts").append(...stated.map(([name, value]) => pair(name, String(value))));
   byId("settings").hidden = !Object.keys(run.settings).length;
   byId("settings-json").textContent = JSON.stringify(run.settings, null, 2);
 }
@@ -82,7 +96,7 @@ function renderList() {
   byId("list").append(...entries.map((entry, position) => {
     const wrong = trouble(entry);
     const label = entry.step ? entry.acts.map((act) => summary(act.action)).join(", ") || wrong || "no action" : run.outcome.word;
-    const time = entry.step ? seconds(entry.duration) : "";
+    const time = entry.step ? seconds(entry.time.seconds) : "";
     const notes = [wrong && label !== wrong ? `⚠ ${wrong}` : null, entry.step ? outcomeWord(entry) : null].filter(Boolean);
     const status = notes.length ? el("span", { class: "status" }, `${notes.join(" · ")} · `) : null;
     const tone = wrong ? "bad" : run.outcome.tone === "good" && !entry.step ? "good" : "";
@@ -95,11 +109,12 @@ function renderList() {
 }
 /** One bar per step, its height is the step's duration; a click goes to the step. */
 function renderTimeline() {
-  const longest = Math.max(...entries.map((entry) => entry.duration), 1e-9);
+  const lengths = entries.map((entry) => (entry.step ? entry.time.seconds : 0));
+  const longest = Math.max(...lengths, 1e-9);
   const gap = entries.length > 150 ? 0.1 : 0.2;
   byId("timeline").setAttribute("viewBox", `0 0 ${Math.max(entries.length, 12)} 100`);
   entries.forEach((entry, position) => {
-    const height = 12 + 88 * (entry.duration / longest);
+    const height = 12 + 88 * (lengths[position] / longest);
     entry.bar = svg("rect", { x: position, y: 100 - height, width: 1 - gap, height, class: trouble(entry) ? "bad" : `of-${outcomeOf(entry)}` });
     byId("timeline").append(entry.bar);
   });
@@ -127,9 +142,9 @@ function render() {
   byId("marks").setAttribute("aria-pressed", String(view.marks));
   const observation = view.after ? entry.next : entry.shown;
   const nothing = run.end ? "No screenshot was taken after this." : "The recording stops here.";
-  byId("caption").replaceChildren(...chips(entry.acts, entry.shown?.size || [0, 0]), ...exactness(observation));
   byId("details").replaceChildren(...(entry.step ? stepDetails(entry) : endDetails(entry)).filter(Boolean));
-  renderStage(byId("stage"), observation, entry.acts, boxOf(entry), nothing);
+  const magnified = renderStage(byId("stage"), observation, entry.acts, boxOf(entry), nothing);
+  renderCaption(byId("caption"), magnified, entry.acts, observation, entry.shown?.size || [0, 0]);
   renderPair(entry);
   rescale();
 }

@@ -65,7 +65,10 @@ class Narrator:
 
     def _start(self, event: StartEvent) -> None:
         self._print(Text.assemble(("task    ", "dim"), (event.instruction, "bold")))
-        where = f"{event.environment}, seed {event.seed}, policy {event.policy}"
+        screen = event.environment_settings.screen
+        size = f", {screen.width} x {screen.height} pixels" if screen else ""
+        seed = "" if event.seed is None else f", seed {event.seed}"
+        where = f"{event.environment}{size}{seed}, policy {event.policy}"
         self._print(Text.assemble(("on      ", "dim"), where))
 
     def _prediction(self, event: PredictionEvent) -> None:
@@ -74,7 +77,7 @@ class Narrator:
         if event.error is not None:
             line = Text.assemble(head, cost, (f"unreadable reply: {event.error}", "yellow"))
         else:
-            line = Text.assemble(head, cost, event.thought or "(no thought)")
+            line = Text.assemble(head, cost, event.thought or ("(no thought)" if event.raw else ""))
         line.append(_decoding(event.usage), "dim")
         self._print(line)
         for note in event.notes:
