@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..characters import LONGEST_REPLY, joined_halves, whole_text
 from ..errors import UsageError
 from ..geometry import ResizeLimits, Size
 from ..schema import Action, Drag, Move
 from .reply_errors import InvalidReply, parse_errors
 from .spaces import Space, absolute, relative
 from .thoughts import escape_markup
+
+MOST_ACTIONS = 100
+"""Actions of a reply, beyond which it is not read."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,33 @@ class Call(NamedTuple):
     name: str
     arguments: Mapping[str, object] = {}
     values: tuple[object, ...] = ()
+
+
+class CallList(list[Call]):
+    """The calls of a reply, up to ``MOST_ACTIONS``."""
+
+    def append(self, call: Call) -> None:
+        """Add a call; raises ``InvalidReply`` when there are too many."""
+        if len(self) == MOST_ACTIONS:
+            raise too_many_actions()
+        super().append(call)
+
+    def extend(self, calls: Iterable[Call]) -> None:
+        """Add calls, as ``append``."""
+        for call in calls:
+            self.append(call)
+
+
+def too_many_actions() -> InvalidReply:
+    """The error for a reply with more actions than are read."""
+    return InvalidReply(f"it holds more than {MOST_ACTIONS} actions; reply with the next few")
+
+
+class Built(NamedTuple):
+    """The actions of a call, and what was ignored in it."""
+
+    actions: tuple[Action, ...]
+    notes: tuple[str, ...] = ()
 
 
 class ParsedCalls(NamedTuple):
@@ -86,7 +117,7 @@ class Dialect(ABC):
         """The thought and the calls of a reply."""
 
     @abstractmethod
-    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+    def _build(self, call: Call, space: Space) -> Built:
         """The actions of a call."""
 
     @abstractmethod
@@ -127,11 +158,17 @@ class Dialect(ABC):
         """
         space = self.space(screenshot, resized)
         with parse_errors(raw):
-            thought, calls = self._read(raw)
-            actions = join_drags(self._build(call, space) for call in calls)
+            if len(raw) > LONGEST_REPLY:
+                raise InvalidReply(f"it has {len(raw):,} characters; at most {LONGEST_REPLY:,} are read")
+            thought, calls = self._read(joined_halves(raw))
+            built = [self._build(call, space) for call in calls]
+            actions = join_drags(each.actions for each in built)
             if not actions:
                 raise InvalidReply("no action is found")
-            return Reply(thought, actions)
+            if len(actions) > MOST_ACTIONS:
+                raise too_many_actions()
+            notes = tuple(dict.fromkeys(note for each in built for note in each.notes))
+            return Reply(whole_text(thought), actions, notes)
 
     def write_calls(self, calls: Iterable[Call]) -> str:
         """Calls that a server took out of a reply, as text that ``parse`` reads.

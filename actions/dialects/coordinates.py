@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from .punctuation import QUOTES, plain_punctuation
 from .reply_errors import InvalidReply, excerpt
 
-_SKIP = re.compile(r"\s+|<\|box_(?:start|end)\|>|</?(?:point|bbox|box)>?", re.IGNORECASE)
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?![\w.%])")
-_NEXT_ARGUMENT = re.compile(r"[,，]\s*[A-Za-z_]\w*\s*=")
-_OPEN, _CLOSE, _COMMAS = "([{", ")]}", ",，"
-QUOTES = "'\""
+_SKIP = re.compile(r"\s++|<\|box_(?:start|end)\|>|</?(?:point|bbox|box)>?", re.IGNORECASE)
+_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,20})?(?![\w.%])")
+_NEXT_ARGUMENT = re.compile(r",\s*+[A-Za-z_]\w*+\s*+[=:]")
+_OPEN, _CLOSE = "([{", ")]}"
+_SPACES = re.compile(r"\s*+")
+_MOST_MARKS = 64
+"""Numbers and marks that are read; the longest box has half as many."""
 
 
 class Numbers(NamedTuple):
@@ -31,12 +34,14 @@ class Numbers(NamedTuple):
 def scan(text: str, start: int = 0) -> Numbers:
     """Read numbers with their quotes, brackets and tags from ``start`` on, as far as they go.
 
-    A closing parenthesis that nothing opened belongs to the call and is left alone.
+    The text has plain punctuation. A closing parenthesis that nothing opened belongs to the call and is left alone.
     """
     position = _end_of_quotes(text, start)
     values: list[float] = []
     depth, closed, separated = 0, False, True
-    while position < len(text):
+    for _ in range(_MOST_MARKS):
+        if position == len(text):
+            break
         char = text[position]
         if (skip := _SKIP.match(text, position)) is not None:
             closed, separated, position = bool(values), True, skip.end()
@@ -49,7 +54,7 @@ def scan(text: str, start: int = 0) -> Numbers:
             depth, position, separated = depth + 1, position + 1, True
         elif char in _CLOSE and depth:
             depth, position, closed, separated = depth - 1, position + 1, True, True
-        elif char in _COMMAS and not _NEXT_ARGUMENT.match(text, position):
+        elif char == "," and not _NEXT_ARGUMENT.match(text, position):
             position, separated = position + 1, True
         else:
             return Numbers(tuple(values), before_spaces(text, position), True)
@@ -58,6 +63,7 @@ def scan(text: str, start: int = 0) -> Numbers:
 
 def read_all(value: str) -> tuple[float, ...]:
     """The numbers of a value; raises ``InvalidReply`` where it holds anything else."""
+    value = plain_punctuation(value)
     numbers = scan(value)
     if value[numbers.end :].strip() or not numbers.values:
         raise InvalidReply(f"{excerpt(value)} is not a point or a box")
@@ -66,9 +72,8 @@ def read_all(value: str) -> tuple[float, ...]:
 
 def skip_spaces(text: str, position: int) -> int:
     """Where the spaces from ``position`` on end."""
-    while position < len(text) and text[position].isspace():
-        position += 1
-    return position
+    match = _SPACES.match(text, position)
+    return match.end() if match else position
 
 
 def before_spaces(text: str, position: int) -> int:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
-from .base import Call, ParsedCalls
+from .base import Call, CallList, ParsedCalls
+from .json_values import read_json, read_members
 from .reply_errors import InvalidReply, excerpt
 
 _OPENING = re.compile(r"<tool_call>", re.IGNORECASE)
-_BETWEEN = re.compile(r"(?:[\s,;]+|</?tool_call>|```\w*)+", re.IGNORECASE)
-_LINE = re.compile(r"^[ \t]*(?=[{\[])", re.MULTILINE)
+_BETWEEN = re.compile(r"(?:[\s,;]|</?tool_call>|```\w*+)*+", re.IGNORECASE)
+_BEHIND = re.compile(r"[\s,;}\])]*+")
+_LINE = re.compile(r"^[ \t]*+(?=[{\[])", re.MULTILINE)
 FIRST_CALL = re.compile(rf"{_OPENING.pattern}|{_LINE.pattern}", re.IGNORECASE | re.MULTILINE)
 """Where JSON tool calls may begin."""
-_HIDDEN = re.compile(r"<tool_call|[{\[]\s*\"")
+_MEMBERS = re.compile(r"\"(?:name|action)\"\s*+:")
+_HIDDEN = re.compile(r"<tool_call|[{\[]\s*+\"")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
 _LABELS = frozenset(("id", "type", "index"))
 
@@ -29,11 +31,13 @@ def read_tool_calls(text: str) -> ParsedCalls:
     if first is None:
         raise InvalidReply("no tool call is found")
     prose, position = [text[: first.start()]], first.start()
-    calls: list[Call] = []
-    while (position := _behind(text, position)) < len(text):
-        if text[position] in "{[":
-            value, position = _decode(text, position)
+    calls = CallList()
+    while (position := _behind(_BETWEEN, text, position)) < len(text):
+        bare = _MEMBERS.match(text, position)
+        if bare or text[position] in "{[":
+            value, position = read_members(text, position) if bare else read_json(text, position)
             calls.extend(_calls_of(value))
+            position = _behind(_BEHIND, text, position)  # brackets that nothing opened
             continue
         again = _OPENING.search(text, position)
         stop = again.start() if again else len(text)
@@ -48,42 +52,18 @@ def read_tool_calls(text: str) -> ParsedCalls:
 
 def decoded(call: Call) -> Call:
     """A call that a server took out of a reply, with its arguments read; raises ``InvalidReply`` if they cannot be."""
-    arguments = dict(arguments_of(call.values[0] if call.values else call.arguments))
-    return Call(call.name, arguments)
+    return Call(call.name, dict(_arguments(call.values[0] if call.values else call.arguments)))
 
 
-def _behind(text: str, position: int) -> int:
-    match = _BETWEEN.match(text, position)
+def _behind(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
     return match.end() if match else position
 
 
-def _decode(text: str, position: int = 0) -> tuple[object, int]:
-    decoder = json.JSONDecoder(object_pairs_hook=_unique, strict=False)
-    try:
-        return decoder.raw_decode(text, position)
-    except (ValueError, RecursionError) as error:
-        raise InvalidReply(f"the JSON of a tool call cannot be read: {str(error)[:80]}") from None
-
-
-def _decode_all(text: str) -> object:
-    value, end = _decode(text)
-    if end < len(text):
-        raise InvalidReply(f"{excerpt(text[end:])} follows the arguments of a tool call")
-    return value
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result: dict[str, object] = {}
-    for key, value in pairs:
-        if result.setdefault(key, value) != value:
-            raise InvalidReply(f"a tool call gives two different values for {excerpt(key)}")
-    return result
-
-
-def _calls_of(value: object) -> list[Call]:
+def _calls_of(value: object) -> CallList:
     """The calls in one JSON value: a call, a list of calls, or a message that holds some."""
     values = value if isinstance(value, list) else [value]
-    calls: list[Call] = []
+    calls = CallList()
     for item in values:
         if isinstance(item, dict) and isinstance(item.get("tool_calls"), list):
             calls.extend(_call_of(call) for call in item["tool_calls"])
@@ -102,15 +82,21 @@ def _call_of(value: object) -> Call:
     given = [fields.pop(key) for key in _ARGUMENTS if key in fields]
     if name is None and not given and isinstance(fields.get("action"), str):
         return Call(str(fields.pop("action")), fields)
-    if not isinstance(name, str) or len(given) > 1 or fields:
+    if not isinstance(name, str) or len(given) > 1:
         raise InvalidReply("a tool call needs a name and arguments, and nothing else")
-    return Call(name, arguments_of(given[0] if given else None))
+    arguments = dict(_arguments(given[0] if given else None))
+    for key, item in fields.items():  # beside the arguments instead of among them
+        if arguments.setdefault(key, item) != item:
+            raise InvalidReply(f"a tool call gives two different values for {excerpt(key)}")
+    return Call(name, arguments)
 
 
-def arguments_of(value: object) -> Mapping[str, object]:
-    """Arguments out of an object or of JSON; raises ``InvalidReply`` for anything else."""
+def _arguments(value: object) -> Mapping[str, object]:
     if isinstance(value, str) and value.strip():
-        value = _decode_all(value.strip())
+        text = value.strip()
+        value, end = read_json(text)
+        if text[end:].strip(" \n}"):
+            raise InvalidReply(f"{excerpt(text[end:])} follows the arguments of a tool call")
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):

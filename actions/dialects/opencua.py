@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..geometry import Point, ResizeLimits
 from ..schema import Action, Type
-from .base import Call, Dialect
+from .base import MOST_ACTIONS, Built, Call, Dialect
 from .json_calls import decoded
 from .pyautogui_code import actions_of, code_of, read_code
 from .reply_errors import InvalidReply, excerpt
@@ -22,10 +22,10 @@ from .thoughts import join_thoughts, split_thought
 
 OPENCUA_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
 
-_FENCE = re.compile(r"```(?:python|code)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
-_HEADER = re.compile(r"^#{1,3} *(?:Step \d+|Thought|Action|Code|Observation) *:? *$", re.MULTILINE | re.IGNORECASE)
-_THOUGHT = re.compile(r"^#{1,3} *Thought *:?[ \t]*\n", re.MULTILINE | re.IGNORECASE)
-_LINE = re.compile(r"^(?=(?:pyautogui|computer)\.\w+\()", re.MULTILINE)
+_FENCE = re.compile(r"```(?:python|code)?[ \t]*+\n(.*?)(?:^[ \t]*+```|\Z)", re.DOTALL | re.MULTILINE)
+_HEADER = re.compile(r"^#{1,3} *+(?:Step \d++|Thought|Action|Code|Observation) *+:? *+$", re.MULTILINE | re.IGNORECASE)
+_THOUGHT = re.compile(r"^#{1,3} *+Thought *+:?[ \t]*+\n", re.MULTILINE | re.IGNORECASE)
+_LINE = re.compile(r"^(?=(?:pyautogui|computer)\.\w++\()", re.MULTILINE)
 _LONE_RETURN = re.compile(r"\r(?!\n)")  # in a text; Python would end the line there
 _BEGINNING = re.compile(rf"```|{_LINE.pattern}", re.MULTILINE)
 
@@ -41,9 +41,9 @@ class OpenCuaDialect(Dialect):
     def _read(self, raw: str) -> tuple[str, Sequence[Call]]:
         split = split_thought(raw, _BEGINNING)
         prose, code = _split_code(raw[split.start :] if split.thought else raw)
-        return join_thoughts(split.thought, _thought_of(prose)), [call for _, call in read_code(code)]
+        return join_thoughts(split.thought, _thought_of(prose)), [call for _, call in read_code(code, 2 * MOST_ACTIONS)]
 
-    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+    def _build(self, call: Call, space: Space) -> Built:
         return actions_of(call, space)
 
     def _write(self, action: Action, space: Space) -> Sequence[str]:

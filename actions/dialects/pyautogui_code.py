@@ -10,8 +10,8 @@ from typing import cast
 from .. import schema
 from ..geometry import Point
 from ..schema import Action
-from .arguments import BY_KIND, Arguments, Builder, drag_from_pointer, number_of
-from .base import Call
+from .arguments import BY_KIND, Arguments, Builder, drag_from_pointer, number_of, scroll
+from .base import Built, Call, too_many_actions
 from .reply_errors import InvalidReply, UnknownActionName, excerpt
 from .spaces import Space
 from .strings import format_number
@@ -19,11 +19,11 @@ from .strings import format_number
 _TIMING = ("duration", "interval", "pause", "tween", "logScreenshot", "_pause")
 
 
-def read_code(code: str) -> list[tuple[int, Call]]:
+def read_code(code: str, most: int | None = None) -> list[tuple[int, Call]]:
     """Every call of a piece of code, in order, with its line; imports are skipped.
 
     Raises:
-        InvalidReply: it holds anything else than calls of functions with plain values.
+        InvalidReply: it holds anything else than calls of functions with plain values, or more than ``most`` lines.
     """
     try:
         with warnings.catch_warnings():
@@ -32,6 +32,8 @@ def read_code(code: str) -> list[tuple[int, Call]]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InvalidReply(f"the code cannot be read: {error}") from None
     imports = (ast.Import, ast.ImportFrom)
+    if most is not None and len(tree.body) > most:
+        raise too_many_actions()
     return [(node.lineno, _call(node, code)) for node in tree.body if not isinstance(node, imports)]
 
 
@@ -40,7 +42,7 @@ def _call(node: ast.stmt, code: str) -> Call:
     function = call.func if isinstance(call, ast.Call) else None
     if not isinstance(call, ast.Call) or not isinstance(function, ast.Attribute):
         raise InvalidReply(f"{excerpt(ast.get_source_segment(code, node) or '')} is not a call of pyautogui")
-    name = ast.unparse(function)
+    name = _dotted(function)
     try:
         values = tuple(ast.literal_eval(value) for value in call.args)
         named = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
@@ -51,23 +53,6 @@ def _call(node: ast.stmt, code: str) -> Call:
     return Call(name, named, values)
 
 
-_CLICKS: Mapping[tuple[str, float], Callable[..., Action]] = {
-    ("left", 1): schema.Click,
-    ("left", 2): schema.DoubleClick,
-    ("right", 1): schema.RightClick,
-    ("middle", 1): schema.MiddleClick,
-}
-
-
-def _click(given: Arguments) -> Action:
-    clicks, button = given.take("clicks"), given.button()
-    count = 1 if clicks is None else number_of(clicks)
-    kind = _CLICKS.get((button, count))
-    if kind is None:
-        raise InvalidReply(f"{count:g} clicks of the {button} button cannot be executed")
-    return kind(point=given.point())
-
-
 def _drag_to(given: Arguments) -> tuple[Action, ...]:
     if given.button() != "left":
         raise InvalidReply("only the left button can drag")
@@ -75,14 +60,7 @@ def _drag_to(given: Arguments) -> tuple[Action, ...]:
 
 
 def _scroll(forward: schema.Direction, backward: schema.Direction) -> Builder:
-    def scroll(given: Arguments) -> Action:
-        clicks = number_of(given.take("clicks"))
-        if clicks == 0 or clicks != int(clicks):
-            raise InvalidReply("scroll needs a whole number of clicks other than 0")
-        direction = forward if clicks > 0 else backward
-        return schema.Scroll(direction=direction, point=given.optional_point(), amount=abs(int(clicks)))
-
-    return scroll
+    return lambda given: scroll(given, forward, backward)
 
 
 def _press(given: Arguments) -> tuple[Action, ...]:
@@ -103,8 +81,14 @@ def _write(given: Arguments) -> Action:
     return schema.Type(text=given.text("message", "text"))
 
 
+def _dotted(function: ast.Attribute) -> str:
+    """A function's name such as ``pyautogui.click``; of a longer one the end."""
+    owner = function.value
+    return f"{owner.id if isinstance(owner, ast.Name) else '…'}.{function.attr}"
+
+
 _FUNCTIONS: Mapping[str, tuple[str, Builder]] = {
-    "pyautogui.click": ("x y clicks interval button", _click),
+    "pyautogui.click": ("x y clicks interval button", BY_KIND["click"]),
     "pyautogui.leftClick": ("x y", BY_KIND["click"]),
     "pyautogui.doubleClick": ("x y", BY_KIND["double_click"]),
     "pyautogui.rightClick": ("x y", BY_KIND["right_click"]),
@@ -129,8 +113,8 @@ _FUNCTIONS: Mapping[str, tuple[str, Builder]] = {
 """The names of each function's unnamed arguments, and what builds its actions."""
 
 
-def actions_of(call: Call, space: Space) -> tuple[Action, ...]:
-    """The actions of a call; raises what ``arguments.build`` raises."""
+def actions_of(call: Call, space: Space) -> Built:
+    """What a call means; raises what ``arguments.build`` raises."""
     name, values = call.name, call.values
     if name == "pyautogui.hotkey":
         keys = [key for value in values for key in (value if isinstance(value, list) else [value])]

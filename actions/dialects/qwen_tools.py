@@ -7,22 +7,24 @@ The tool drags from the pointer: a ``mouse_move`` and a ``left_click_drag`` behi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import schema
 from ..geometry import Point, ResizeLimits
 from ..schema import Action, Direction
-from .arguments import BY_KIND, Arguments, Builder, drag_from_pointer, number_of
-from .base import Call, Dialect
+from .arguments import BY_KIND, CLICK_PIXELS, Arguments, Builder, drag_from_pointer, scroll
+from .base import Built, Call, Dialect
 from .json_calls import FIRST_CALL, read_tool_calls
 from .reply_errors import InvalidReply, UnknownActionName
 from .spaces import Space
 from .thoughts import join_thoughts, split_thought
+from .xml_calls import read_xml_calls
 
 QWEN25_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
-CLICK_PIXELS = 100
-"""Pixels of one wheel click."""
+_XML_CALL = re.compile(r"^\s*+(?:<tool_call>\s*+)?<function\s*+=", re.MULTILINE)
+_BEGINNING = re.compile(rf"{FIRST_CALL.pattern}|<function\s*+=", re.IGNORECASE | re.MULTILINE)
 _TOOLS = frozenset(("computer_use", "mobile_use", "computer"))
 
 
@@ -31,16 +33,8 @@ def _keys(given: Arguments) -> Action:
     return schema.Press(key=keys[0]) if len(keys) == 1 else schema.Hotkey(keys=keys)
 
 
-def _scroll(forward: Direction, backward: Direction) -> Callable[[Arguments], Action]:
-    def build(given: Arguments) -> Action:
-        pixels = number_of(given.take("pixels"))
-        if pixels == 0:
-            raise InvalidReply("scroll needs pixels other than 0")
-        amount = max(1, round(abs(pixels) / CLICK_PIXELS))
-        direction = forward if pixels > 0 else backward
-        return schema.Scroll(direction=direction, point=given.optional_point(), amount=amount)
-
-    return build
+def _scroll(forward: Direction, backward: Direction) -> Builder:
+    return lambda given: scroll(given, forward, backward)
 
 
 def _drag(given: Arguments) -> Action | tuple[Action, ...]:
@@ -104,11 +98,12 @@ class QwenDialect(Dialect):
         )
 
     def _read(self, raw: str) -> tuple[str, Sequence[Call]]:
-        split = split_thought(raw, FIRST_CALL)
-        read = read_tool_calls(raw[split.start : split.end])
+        split = split_thought(raw, _BEGINNING)
+        body = raw[split.start : split.end]
+        read = read_xml_calls(body) if _XML_CALL.search(body) else read_tool_calls(body)
         return join_thoughts(split.thought, read.prose), read.calls
 
-    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+    def _build(self, call: Call, space: Space) -> Built:
         values = dict(call.arguments)
         name = values.pop("action", None) if call.name in _TOOLS else call.name
         builder = _BUILDERS.get(name.strip().lower()) if isinstance(name, str) else None

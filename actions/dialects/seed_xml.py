@@ -16,89 +16,17 @@ from ..errors import UsageError
 from ..geometry import Point
 from ..schema import Action, Wait
 from .arguments import build
-from .base import Call, Dialect, ParsedCalls, read_answer
+from .base import Built, Call, Dialect
 from .json_calls import FIRST_CALL, read_tool_calls
-from .reply_errors import InvalidReply, excerpt
+from .reply_errors import excerpt
 from .spaces import Space
-from .strings import TEXT_ARGUMENTS
 from .thoughts import join_thoughts, split_thought
 from .uitars_actions import BUILDERS, call_of
+from .xml_calls import FIRST_XML_CALL, PARAMETER_END, parameter_value, read_xml_calls
 
 SUFFIX = "_never_used_51bce0c785ca2f68081bfa7d91973934"
 
-_MARK = r"(?:_never_used_\w+)?"
-_NAME = r"(?:\s*=\s*|\s+name\s*=\s*)['\"]?([\w.]+)['\"]?\s*>"
-_FUNCTION = re.compile(rf"<function{_MARK}{_NAME}")
-_PARAMETER = re.compile(rf"\s*<parameter{_MARK}{_NAME}")
-_PARAMETER_END = re.compile(rf"</parameter{_MARK}>")
-_FUNCTION_END = re.compile(rf"\s*(?:</function{_MARK}>|(?=</seed:tool_call{_MARK}>|<function{_MARK}[\s=])|$)")
-_BLOCK = re.compile(rf"</?seed:tool_call{_MARK}>")
-_FIRST = re.compile(rf"<seed:tool_call{_MARK}>|<function{_MARK}[\s=]|<answer>")
-_BEGINNING = re.compile(rf"{_FIRST.pattern}|{FIRST_CALL.pattern}", re.IGNORECASE | re.MULTILINE)
-_TAG = re.compile(r"</?(?:function|parameter|seed:)")
-
-
-def read_xml_calls(text: str) -> ParsedCalls:
-    """Every ``<function=…>`` of a reply, in order.
-
-    Raises:
-        InvalidReply: the reply holds no call, or a part of it cannot be read.
-    """
-    first = _FIRST.search(text)
-    if first is None:
-        raise InvalidReply("no tool call is found")
-    prose, position = [text[: first.start()]], first.start()
-    calls: list[Call] = []
-    while position < len(text):
-        if (function := _FUNCTION.match(text, position)) is not None:
-            call, position = _function(text, function)
-            calls.append(call)
-        elif text.startswith("<answer>", position):
-            call, position = read_answer(text, position + len("<answer>"))
-            calls.append(call)
-        elif (block := _BLOCK.match(text, position)) is not None:
-            position = block.end()
-        else:
-            following = _FIRST.search(text, position + 1)
-            stop = following.start() if following else len(text)
-            prose.append(_plain(_BLOCK.sub("", text[position:stop])))
-            position = stop
-    if not calls:
-        raise InvalidReply("the tool call is empty")
-    return ParsedCalls.of(calls, prose)
-
-
-def _function(text: str, opening: re.Match[str]) -> tuple[Call, int]:
-    values: dict[str, object] = {}
-    position = opening.end()
-    while (parameter := _PARAMETER.match(text, position)) is not None:
-        closing = _PARAMETER_END.search(text, parameter.end())
-        if closing is None:
-            raise InvalidReply(f"parameter {parameter[1]} is never closed")
-        key = parameter[1].lower()
-        value = _value(key, text[parameter.end() : closing.start()])
-        if values.setdefault(key, value) != value:
-            raise InvalidReply(f"{opening[1]} is given two different values for {key}")
-        position = closing.end()
-    end = _FUNCTION_END.match(text, position)
-    if end is None or (end.end() == len(text) and not end[0].strip() and not values):
-        raise InvalidReply(f"function {opening[1]} cannot be read at {excerpt(text[position:].strip())}")
-    return Call(opening[1], values), end.end()
-
-
-def _value(key: str, raw: str) -> str:
-    """A parameter's value: exact for text, without the line breaks that some models put around it."""
-    if len(raw) > 1 and raw[0] == raw[-1] == "\n":
-        raw = raw[1:-1]
-    if key in TEXT_ARGUMENTS and raw.endswith("\\n") and not raw.endswith("\\\\n"):
-        raw = raw[:-2] + "\n"
-    return raw
-
-
-def _plain(prose: str) -> str:
-    if _TAG.search(prose):
-        raise InvalidReply(f"{excerpt(prose.strip())} cannot be read as a tool call")
-    return prose
+_BEGINNING = re.compile(rf"{FIRST_XML_CALL.pattern}|{FIRST_CALL.pattern}", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -131,11 +59,11 @@ class SeedDialect(Dialect):
         split = split_thought(raw, _BEGINNING)
         body = raw[split.start : split.end]
         first = _BEGINNING.search(body)
-        xml = first is None or _FIRST.match(body, first.start())
+        xml = first is None or FIRST_XML_CALL.match(body, first.start())
         read = read_xml_calls(body) if xml else read_tool_calls(body)
         return join_thoughts(split.thought, read.prose), read.calls
 
-    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+    def _build(self, call: Call, space: Space) -> Built:
         return build(call, BUILDERS, space)
 
     def _write(self, action: Action, space: Space) -> Sequence[str]:
@@ -167,7 +95,7 @@ class SeedDialect(Dialect):
 def _writable(key: str, value: str) -> str:
     """A value as it is written between its tags; raises ``UsageError`` where reading it would give another."""
     written = f"\n{value}\n" if len(value) > 1 and value[0] == value[-1] == "\n" else value
-    if _PARAMETER_END.search(value) or _value(key, written) != value:
+    if PARAMETER_END.search(value) or parameter_value(key, written) != value:
         raise UsageError(f"{excerpt(value)} cannot be written between tags")
     return written
 

@@ -40,11 +40,25 @@ class Space:
             limit = self.extent[index % 2]
             if not 0 <= number <= limit + self.slack:
                 raise InvalidReply(f"coordinate {number:g} lies outside of the frame, 0 to {limit}")
-        if self.extent == (SPAN, SPAN) and all(0 < number < 1 for number in numbers):
-            raise InvalidReply(f"coordinates are 0 to {SPAN}, not fractions of 1")
+        if (
+            max(self.extent) > 1
+            and all(number <= 1 for number in numbers)
+            and any(number != int(number) for number in numbers)
+        ):
+            raise InvalidReply(self._no_fractions())
         xs, ys = numbers[0::2], numbers[1::2]
         x, y = sum(xs) / len(xs), sum(ys) / len(ys)
         return self.frame.to_pixels(Point(min(x, self.extent.width), min(y, self.extent.height)))
+
+    def _no_fractions(self) -> str:
+        """What to do about coordinates that are shares of the screen."""
+        if not self.slack:
+            return f"coordinates are 0 to {SPAN}, not fractions of 1; multiply them by {SPAN}"
+        width, height = self.extent
+        return (
+            f"coordinates are pixels, 0 to {width} and 0 to {height}, not fractions of 1; multiply x by {width} and y "
+            f"by {height}"
+        )
 
     def write(self, point: Point) -> tuple[int, int]:
         """The nearest whole numbers of this frame; raises ``UsageError`` for a point that is not on the screenshot."""

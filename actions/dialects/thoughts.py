@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from .reply_errors import InvalidReply
 
-_OPENING = re.compile(r"<(?:think\w*|thought)>", re.IGNORECASE)
-_CLOSING = re.compile(r"</(?:think\w*|thought)>", re.IGNORECASE)
-_LEADING = re.compile(r"(?:\s+|<\|im_start\|>(?:assistant)?|<s>|```\w*\n)")
-_HEADER = re.compile(r"^[ \t*#]*thought[ \t*]*[:：][ \t*]*", re.IGNORECASE)
-LABEL = r"[ \t*#]*(?:next )?actions?[ \t]*(?:\*\*)?[ \t]*[:：](?:\*\*)?"
+_OPENING = re.compile(r"<(?:think\w*+|thought)>", re.IGNORECASE)
+_CLOSING = re.compile(r"</(?:think\w*+|thought)>", re.IGNORECASE)
+_LEADING = re.compile(r"(?:\s++|<\|im_start\|>(?:assistant)?|<s>|```\w*+\n)")
+_HEADER = re.compile(r"[ \t*#]*+thought[ \t*]*+[:：][ \t*]*+", re.IGNORECASE)
+LABEL = r"[ \t*#]*+(?:next )?actions?[ \t]*+(?:\*\*[ \t]*+)?[:：](?:\*\*)?"
 """``Action:`` as models write it, to be anchored at the start of a line."""
 _LABEL_LINE = re.compile(rf"^{LABEL}", re.IGNORECASE | re.MULTILINE)
 _MARKUP = re.compile(
@@ -22,6 +22,7 @@ TRAILERS = (
     *("</computer_env>", "</action>", "</seed:tool_call>", "</tool_call>"),
 )
 """Marks that may end a reply without being a part of an action."""
+_MOST_TRAILERS = 32
 
 
 class Split(NamedTuple):
@@ -58,8 +59,13 @@ def split_thought(raw: str, beginning: re.Pattern[str]) -> Split:
 
 def join_thoughts(*parts: str) -> str:
     """One thought out of parts, without their ``Thought:`` headers."""
-    plain = (_HEADER.sub("", part.strip(), count=1).strip() for part in parts)
-    return "\n".join(filter(None, plain))
+    return "\n".join(filter(None, map(_without_header, parts)))
+
+
+def _without_header(part: str) -> str:
+    text = part.strip()
+    header = _HEADER.match(text)
+    return text[header.end() :].strip() if header else text
 
 
 def escape_markup(thought: str) -> str:
@@ -70,10 +76,8 @@ def escape_markup(thought: str) -> str:
 def trimmed_end(raw: str, start: int = 0) -> int:
     """Where a reply ends once trailing marks and spaces are taken off."""
     end = len(raw)
-    while end > start:
-        if raw[end - 1].isspace():
-            end -= 1
-            continue
+    for _ in range(_MOST_TRAILERS):
+        end = start + len(raw[start:end].rstrip())
         tail = raw[max(start, end - 20) : end].lower()
         mark = next((mark for mark in TRAILERS if tail.endswith(mark)), None)
         if mark is None:

@@ -12,9 +12,10 @@ from ..geometry import Point, ResizeLimits
 from ..schema import Action, Wait
 from . import prompts
 from .arguments import build
-from .base import Call, Dialect
+from .base import Built, Call, Dialect
 from .coordinates import scan
 from .json_calls import decoded
+from .punctuation import plain_punctuation
 from .reply_errors import InvalidReply
 from .spaces import Space
 from .strings import quote
@@ -56,13 +57,13 @@ class TextDialect(Dialect):
     def _read(self, raw: str) -> tuple[str, Sequence[Call]]:
         split = split_thought(raw, self._parser.beginning)
         body = raw[split.start : split.end]
-        point = scan(body)
+        point = scan(plain_punctuation(body))
         if point.values and point.end == len(body):  # a bare point, as in grounding, is a click
             return split.thought, [Call("click", {"point": point.values})]
         read = self._parser.read(body)
         return join_thoughts(split.thought, read.prose), read.calls
 
-    def _build(self, call: Call, space: Space) -> tuple[Action, ...]:
+    def _build(self, call: Call, space: Space) -> Built:
         return build(call, BUILDERS, space)
 
     @cached_property

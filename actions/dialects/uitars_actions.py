@@ -7,29 +7,23 @@ the ``kinds`` of its dialect.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import cast, get_args
+from typing import cast
 
 from .. import schema
 from ..errors import UsageError
 from ..geometry import Point
 from ..keys import parse_chord
-from ..schema import Action, Direction
-from .arguments import BY_KIND, TEXT, Arguments, Builder
+from ..schema import Action
+from .arguments import BY_KIND, TEXT, Arguments, Builder, scroll
 from .base import Call
-from .reply_errors import InvalidReply
 from .strings import format_number
 
 _END = ("end_point", "end_box", "end_coordinate", "end")
 
 
 def _scroll(given: Arguments) -> Action:
-    point, end = given.optional_point(), given.optional_point(*_END)
-    direction = given.choice("direction", get_args(Direction))
-    if end is not None and point is not None and direction is None:
-        return schema.Drag(start=point, end=end)
-    if end is not None or direction is None:
-        raise InvalidReply("scroll needs a direction, or a start and an end")
-    return schema.Scroll(direction=cast(Direction, direction), point=point)
+    end = given.optional_point(*_END)
+    return scroll(given) if end is None else schema.Drag(start=given.point(), end=end)
 
 
 def _drag(given: Arguments) -> Action:

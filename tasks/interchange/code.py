@@ -115,9 +115,9 @@ def _actions(call: Call, space: Space, note: Note) -> tuple[Action, ...]:
     if call.name in _TRIPLE or (call.name in ("pyautogui.click", "pyautogui.leftClick") and clicks == 3):
         note("three clicks are read as a double click and a click at the same point")
         named = {name: value for name, value in call.arguments.items() if name != "clicks"}
-        (single,) = actions_of(Call("pyautogui.click", named, call.values[:2]), space)
+        (single,) = actions_of(Call("pyautogui.click", named, call.values[:2]), space).actions
         return (DoubleClick(point=single.point), single) if isinstance(single, Click) else (single,)
-    return actions_of(call, space)
+    return actions_of(call, space).actions
 
 
 def _one_text(groups: list[tuple[Action, ...]]) -> list[tuple[Action, ...]]:
