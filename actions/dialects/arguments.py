@@ -34,7 +34,7 @@ _CHANGES = COORDINATE_ARGUMENTS.union(
 )
 """Arguments that say what is done, so that no action ignores one that it does not have."""
 _NUMBER = re.compile(r"([+-]?\d{1,12}(?:\.\d{1,20})?)")
-_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,20})?)\s?(s|secs?|seconds?|ms|milliseconds?)?")
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,400})?)\s?(s|secs?|seconds?|ms|milliseconds?)?")
 _MOST_NAMED = 5
 LONG_PRESS_SECONDS = 1.0
 """How long a press is where a reply does not say."""
