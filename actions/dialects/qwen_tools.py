@@ -23,7 +23,7 @@ from .thoughts import join_thoughts, split_thought
 from .xml_calls import read_xml_calls
 
 QWEN25_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
-_XML_CALL = re.compile(r"^\s*+(?:<tool_call>\s*+)?<function\s*+=", re.MULTILINE)
+_XML_CALL = re.compile(r"^[ \t]*+(?:<tool_call>\s*+)?<function\s*+=", re.MULTILINE)
 _BEGINNING = re.compile(rf"{FIRST_CALL.pattern}|<function\s*+=", re.IGNORECASE | re.MULTILINE)
 _TOOLS = frozenset(("computer_use", "mobile_use", "computer"))
 
