@@ -22,11 +22,13 @@ class Space:
         frame: how its numbers relate to screenshot pixels.
         extent: the largest x and y it has.
         slack: how far past the extent a number may lie before it is an error.
+        fractions: whether broken numbers that are at most 1 are points of it, and not shares of the screen.
     """
 
     frame: Frame
     extent: Size
     slack: float = 0.0
+    fractions: bool = False
 
     def read(self, numbers: Sequence[float]) -> Point:
         """The screenshot point of two numbers, or the centre of the box of four numbers.
@@ -40,11 +42,7 @@ class Space:
             limit = self.extent[index % 2]
             if not 0 <= number <= limit + self.slack:
                 raise InvalidReply(f"coordinate {number:g} lies outside of the frame, 0 to {limit}")
-        if (
-            max(self.extent) > 1
-            and all(number <= 1 for number in numbers)
-            and any(number != int(number) for number in numbers)
-        ):
+        if not self.fractions and max(numbers) <= 1 and any(number != int(number) for number in numbers):
             raise InvalidReply(self._no_fractions())
         xs, ys = numbers[0::2], numbers[1::2]
         x, y = sum(xs) / len(xs), sum(ys) / len(ys)

@@ -62,7 +62,7 @@ class PyCode:
             UnknownKeyError: a key has a name that no keyboard has.
         """
         scale = Frame.relative(size, 1.0) if self.relative else Frame.pixels()
-        space = Space(scale, Size(1, 1) if self.relative else size, 0.0 if self.relative else 1.0)
+        space = Space(scale, Size(1, 1) if self.relative else size, 0.0 if self.relative else 1.0, fractions=True)
         groups: list[tuple[Action, ...]] = []
         for _, line in groupby(read_code(code), key=lambda found: found[0]):
             groups += _one_text([_actions(call, space, note) for _, call in line])
