@@ -82,9 +82,13 @@ def _write(given: Arguments) -> Action:
 
 
 def _dotted(function: ast.Attribute) -> str:
-    """A function's name such as ``pyautogui.click``; of a longer one the end."""
-    owner = function.value
-    return f"{owner.id if isinstance(owner, ast.Name) else '…'}.{function.attr}"
+    """A function's name such as ``pyautogui.click``; of one that is too long the end."""
+    if isinstance(function.value, ast.Name):
+        return f"{function.value.id}.{function.attr}"
+    try:
+        return ast.unparse(function)
+    except RecursionError:
+        return f"….{function.attr}"
 
 
 _FUNCTIONS: Mapping[str, tuple[str, Builder]] = {
