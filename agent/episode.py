@@ -111,6 +111,14 @@ class Episode:
         else:
             self.feedback = feedback
 
+    def forget(self, max_images: int) -> None:
+        """Drop the pixels of turns that are not among the last ``max_images``: they are never shown again."""
+        for index in range(len(self.turns) - max_images - 1, -1, -1):
+            screenshot = self.turns[index].screenshot
+            if (bare := screenshot.without_pixels()) is screenshot:
+                return
+            self.turns[index] = replace(self.turns[index], screenshot=bare)
+
     def acted(self, action: Action, result: StepResult | None = None, error: str | None = None) -> None:
         """Record an action of the newest prediction; one without a result was not completed."""
         outcome = {"error": error} if result is None else vars(result)

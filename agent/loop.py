@@ -16,7 +16,7 @@ from ..perception.observation import Observation
 from .episode import Episode
 from .limits import Interruption, Limits, check_result
 from .pause import PauseGate
-from .policy import Policy, Prediction
+from .policy import Policy, Prediction, SupportsImageLimit
 from .prefetch import Prefetcher
 
 
@@ -91,6 +91,8 @@ class Agent:
         """
         self._pause.gate(episode)
         self._limits.check_budget(episode.steps, self._clock() - episode.started)
+        if isinstance(self._policy, SupportsImageLimit):
+            episode.forget(self._policy.max_images)
         before = episode.observation.screenshot
         episode.observe()
         prediction = self._predict(episode)

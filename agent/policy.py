@@ -88,6 +88,15 @@ class SupportsSettings(Protocol):
         """Recorded at the start of every episode."""
 
 
+@runtime_checkable
+class SupportsImageLimit(Protocol):
+    """A policy that looks at the newest screenshots only: the pixels of older ones are dropped."""
+
+    @property
+    def max_images(self) -> int:
+        """How many screenshots it shows its model at most, the newest included."""
+
+
 def settings_of(policy: Policy) -> PolicySettings:
     """The settings that a policy states; empty for one that states none."""
     return policy.settings if isinstance(policy, SupportsSettings) else PolicySettings()

@@ -72,6 +72,10 @@ class Screenshot:
         self.image().save(buffer, format="PNG", compress_level=1)
         return buffer.getvalue()
 
+    def without_pixels(self) -> Screenshot:
+        """The same screenshot without its pixels, which take megabytes; digest and size stay."""
+        return _Forgotten(self)
+
     @classmethod
     def from_png(cls, data: bytes, device_scale: float = 1.0, origin: Point | None = None) -> Screenshot:
         """Decode a PNG, JPEG or WebP file.
@@ -80,6 +84,33 @@ class Screenshot:
             OSError: the bytes are no such picture, or one of too many pixels.
         """
         return cls(np.asarray(decode_picture(data)), device_scale, origin or Point(0.0, 0.0))
+
+
+class _Forgotten(Screenshot):
+    """A screenshot whose pixels were dropped."""
+
+    _size: Size
+    _digest: str
+
+    def __init__(self, known: Screenshot) -> None:
+        for name, value in (("device_scale", known.device_scale), ("origin", known.origin), ("_size", known.size)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_digest", known.digest)
+
+    @property
+    def pixels(self) -> Pixels:
+        raise LookupError("the pixels of this screenshot were dropped: its policy shows no more than max_images")
+
+    @property
+    def size(self) -> Size:
+        return self._size
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    def without_pixels(self) -> Screenshot:
+        return self
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,11 @@ class DialectPolicy:
         """The card's tolerance for points, as a share of the screenshot's longer side."""
         return self._card.tolerance
 
+    @property
+    def max_images(self) -> int:
+        """The maximum number of screenshots in its context; see ``SupportsImageLimit``."""
+        return self._card.max_images
+
     def expect(self, context: Context, actions: Sequence[Action]) -> ExpectedReply:
         """Write actions as a reply; the beginning that replies with any action share is not verified.
 

@@ -10,13 +10,14 @@ nothing is computed. At the first different pixel the whole history is prefilled
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...actions.dialects import Reply
 from ...actions.errors import UsageError
 from ...actions.schema import Finished, Wait
-from ..policy import Context, Prediction, UnreadableReply, Usage
+from ..policy import Context, Prediction, SupportsImageLimit, UnreadableReply, Usage
 from ..prefetch import SupportsPrefetch
 from .alignment import Alignment
 from .expected import ExpectedReply, VerifyingPolicy
@@ -108,6 +109,11 @@ class ReplayPolicy:
             raise
         self._judge(context, own, min(candidates), pixels, forwards + 1 + own.usage.forwards)
         return replace(own, usage=own.usage.after(usage))
+
+    @property
+    def max_images(self) -> int:
+        """The model's; see ``SupportsImageLimit``."""
+        return self._policy.max_images if isinstance(self._policy, SupportsImageLimit) else sys.maxsize
 
     def prefetch(self, context: Context) -> None:
         """Let the model prefill the next screen; see ``agent.prefetch``."""

@@ -288,3 +288,34 @@ def names_within(thing: object) -> set[str]:
     if not is_dataclass(thing):
         return set()
     return set(vars(thing)) | {name for value in vars(thing).values() for name in names_within(value)}
+
+
+class Looking(ScriptedPolicy):
+    """Shows its model three screenshots, and keeps every context that it was given."""
+
+    max_images = 3
+
+    def start(self) -> None:
+        super().start()
+        self.contexts: list[Context] = []
+
+    def predict(self, context: Context) -> Prediction:
+        self.contexts.append(context)
+        return super().predict(context)
+
+
+def test_pixels_that_are_never_shown_again_are_dropped(run) -> None:
+    policy = Looking(["Action: wait()"] * 12)
+    end, trajectory = run(policy, steps=8, repeats=100)
+    last = policy.contexts[-1]
+    assert end.steps == 8
+    assert len(last.turns) == 7
+    digests = [turn.screenshot.digest for turn in last.turns]
+    assert digests == [context.screenshot.digest for context in policy.contexts[:-1]]
+    for turn in last.turns[:-3]:
+        assert turn.screenshot.size == last.screenshot.size
+        with pytest.raises(LookupError, match="max_images"):
+            turn.screenshot.png()
+    for turn in last.turns[-3:]:
+        turn.screenshot.png()
+    trajectory.check()
