@@ -6,12 +6,14 @@ policy's would, by pixel. What it looks up in the page no policy may see.
 
 from __future__ import annotations
 
+import colorsys
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from saccade.actions.geometry import Point
-from saccade.actions.schema import Action, Click, Drag, Press, Type
+from saccade.actions.schema import Action, Click, Direction, Drag, Press, Scroll, Type
 from saccade.env.browser.miniwob import MiniWobEnvironment
 
 Script = Callable[["Sight"], Iterator[Action]]
@@ -27,6 +29,21 @@ _FIND = """
   const places = [.5, .2, .8, .05, .95].flatMap(
     down => [.5, .2, .8, .05, .95].map(over => [box.x + over * box.width, box.y + down * box.height]));
   return places.find(on) || places[0];
+}
+"""
+
+
+_FIND_IN_POPUP = """
+([selector, text]) => {
+  const frame = document.querySelector('iframe'), page = frame.contentDocument;
+  const [outer, scale] = [frame.getBoundingClientRect(), frame.getBoundingClientRect().width / frame.offsetWidth];
+  for (const e of page.querySelectorAll(selector)) {
+    const box = e.getBoundingClientRect();
+    if (!box.height || (text !== null && (e.label || e.textContent).trim() !== text)) continue;
+    const [x, y] = [box.x + Math.min(20, box.width / 2), box.y + Math.min(10, box.height / 2)];
+    if (e.contains(page.elementFromPoint(x, y))) return [outer.x + x * scale, outer.y + y * scale];
+  }
+  return null;
 }
 """
 
@@ -51,6 +68,21 @@ class Sight:
         point = self.sees(selector, text, nth)
         assert point is not None, f"no {selector} {text!r} [{nth}] to see"
         return point
+
+    def popup(self, selector: str, text: str | None = None) -> Point | None:
+        """Where something is drawn in the popup of a form control; None where it is not, or scrolled away."""
+        assert self._environment._session is not None
+        page = self._environment._session._popups._page
+        assert page is not None
+        found = page.page.evaluate(_FIND_IN_POPUP, [selector, text])
+        return found and Point(*found)
+
+    def picture(self) -> list[float]:
+        """Left, top, right and bottom of the popup that is open."""
+        assert self._environment._session is not None
+        shown = self._environment._session._popups._shown
+        assert shown is not None, "no popup is open"
+        return [shown.left, shown.top, shown.right, shown.bottom]
 
     def click(self, selector: str, text: str | None = None, nth: int = 0) -> Click:
         return Click(point=self.at(selector, text, nth))
@@ -324,10 +356,133 @@ SCRIPTS: dict[str, Script] = {
 }
 
 
-def solve(environment: MiniWobEnvironment, seed: int) -> float:
+def found(sight: Sight, selector: str, text: str, place: Point, way: Direction, amount: int = 1) -> Iterator[Action]:
+    """Turn the wheel over ``place`` until something is drawn in the popup, and click it."""
+    for _ in range(80):
+        if (at := sight.popup(selector, text)) is not None:
+            yield Click(point=at)
+            return
+        yield Scroll(point=place, direction=way, amount=amount)
+    raise AssertionError(f"{selector} {text!r} is nowhere in the popup")
+
+
+def pointed_list(sight: Sight) -> Iterator[Action]:
+    yield sight.click("#options")
+    left, top, right, bottom = sight.picture()
+    wanted = sight.word(r"Select (.*) from the list")
+    yield from found(sight, "option", wanted, Point((left + right) / 2, (top + bottom) / 2), "down")
+    yield sight.click("button", "Submit")
+
+
+def picker(sight: Sight) -> Action:
+    """A click on the sign that opens the popup of a date or a time."""
+    x, y = sight.ask("() => { const b = tt.getBoundingClientRect(); return [b.right - 9, b.y + b.height / 2]; }")
+    return Click(point=Point(x, y))
+
+
+def pointed_date(sight: Sight) -> Iterator[Action]:
+    month, day, year = sight.word(r"(\d+/\d+/\d+)").split("/")
+    yield picker(sight)
+    left, top, right, bottom = sight.picture()
+    at = sight.popup(".month-popup-button")
+    assert at is not None
+    yield Click(point=at)
+    middle = Point((left + right) / 2, (top + bottom) / 2)
+    # The list of years moves by 4 pixels for a click of the wheel.
+    yield from found(sight, ".year-list-cell .label", year, middle, "up" if int(year) < datetime.now().year else "down", 12)
+    month_button = f"[aria-label$='{year}'].month-button"
+    names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    yield from found(sight, month_button, names[int(month) - 1], middle, "down", 6)
+    at = sight.popup(f"[id='{year}-{month}-{day}']")
+    assert at is not None
+    yield Click(point=at)
+    yield sight.click("#subbtn")
+
+
+def pointed_time(sight: Sight) -> Iterator[Action]:
+    hour, minute, half = re.findall(r"\d+|[AP]M", sight.goal)[:3]
+    yield picker(sight)
+    left, top, right, bottom = sight.picture()
+    for column, text in enumerate((f"{int(hour):02}", minute, half)):
+        place = Point(left + (column + 0.5) * (right - left) / 3, (top + bottom) / 2)
+        yield from found(sight, f".time-column:nth-child({column + 1}) .time-cell", text, place, "down")
+    yield Click(point=Point(min(right + 4, 159), 205))  # beside the popup: it closes
+    yield sight.click("#subbtn")
+
+
+def calendar(sight: Sight) -> Iterator[Action]:
+    """Choose a date of 2016 in the calendar that the page draws itself."""
+    month, day, _ = sight.word(r"(\d+/\d+/\d+)").split("/")
+    while sight.sees(".ui-datepicker-month") is None:
+        yield sight.click("#datepicker")
+    names = sight.ask("() => jQuery.datepicker._defaults.monthNames")
+    for _ in range(12):
+        shown = names.index(sight.text(".ui-datepicker-month"))
+        if shown == int(month) - 1:
+            break
+        yield sight.click(".ui-datepicker-next" if shown < int(month) - 1 else ".ui-datepicker-prev")
+    yield sight.click(".ui-datepicker-calendar a", str(int(day)))
+
+
+def pointed_calendar(sight: Sight) -> Iterator[Action]:
+    yield from calendar(sight)
+    yield sight.click("#subbtn")
+
+
+def pointed_colour(sight: Sight) -> Iterator[Action]:
+    red, green, blue = sight.ask(
+        "n => Object.values(ui_utils.hexToRgb(ui_utils.colorNameToHex(n)))", sight.word("Select (.*) with")
+    )
+    hue, saturation, value = colorsys.rgb_to_hsv(red / 255, green / 255, blue / 255)
+    yield sight.click("#col")
+    boxes = "() => [...document.querySelectorAll('body > div canvas')].map(e => e.getBoundingClientRect().toJSON())"
+    pad, slider = sight.ask(boxes)
+    yield Click(point=Point(pad["x"] + hue * (pad["width"] - 1), pad["y"] + (1 - saturation) * (pad["height"] - 1)))
+    yield Click(point=Point(slider["x"] + 5, slider["y"] + (1 - value) * (slider["height"] - 1)))
+    yield Click(point=Point(150, 55))  # beside it: it closes
+    yield sight.click("#subbtn")
+
+
+def flight(sight: Sight) -> Iterator[Action]:
+    ends = re.search(r"from: (.*) to: (.*) on", sight.goal)
+    assert ends is not None
+    for field, place in (("#flight-from", ends[1]), ("#flight-to", ends[2])):
+        yield sight.fill(field, place)
+        names = sight.ask(
+            "() => [...document.querySelectorAll('.ui-menu-item')]"
+            ".filter(e => e.getClientRects().length).map(e => e.textContent)"
+        )
+        yield sight.click(".ui-menu-item", next(name for name in names if place in name))
+    yield from calendar(sight)
+    yield sight.click("#search")
+    values = sight.ask(
+        "kind => [...document.querySelectorAll(kind)].map(e => +(e.dataset.price || e.dataset.duration))",
+        ".time-duration" if "shortest" in sight.goal else ".flight-price",
+    )
+    best = values.index(min(values))
+    for _ in range(20):
+        y = sight.ask("n => document.querySelectorAll('.flight-price')[n].getBoundingClientRect().y", best)
+        if y < 190:
+            break
+        yield Scroll(point=Point(60, 130), direction="down", amount=1)
+    yield sight.click(".flight-price", nth=best)
+
+
+POINTED: dict[str, Script] = {
+    "book-flight": flight,
+    "choose-date": pointed_calendar,
+    "choose-list": pointed_list,
+    "enter-date": pointed_date,
+    "enter-time": pointed_time,
+    "use-colorwheel": pointed_colour,
+}
+"""Scripts that use the mouse for all that a mouse can do: they type only into fields for text."""
+
+
+def solve(environment: MiniWobEnvironment, seed: int, scripts: dict[str, Script] = SCRIPTS) -> float:
     """Play one episode by the task's script; returns the raw reward."""
     environment.reset(seed)
-    for action in SCRIPTS[environment.task](Sight(environment)):
+    for action in scripts[environment.task](Sight(environment)):
         result = environment.step(action)
         assert result.error is None, f"{environment.task} {seed}: {result.error}"
         if result.terminated:

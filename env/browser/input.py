@@ -28,27 +28,35 @@ class PageInput:
         start: assumed position of the pointer before its first move.
         sleep: lets time pass while a button is held.
         control: checked before every event that is not a release.
+
+    Attributes:
+        position: where the pointer is.
     """
 
     def __init__(self, page: Page, devtools: CDPSession, start: Point, sleep: Sleep, control: Control) -> None:
         self._check = control.check
         self._mouse = page.mouse
-        self._start = self._position = start
+        self._start = self.position = start
         self._sleep = sleep
         self._held: set[Button] = set()
         self.keyboard = Keyboard(page.keyboard, devtools, control.check)
+
+    @property
+    def held(self) -> bool:
+        """Whether a button is down."""
+        return bool(self._held)
 
     def click(self, point: Point, button: Button = "left", count: int = 1) -> None:
         """Press and release a button, ``count`` times within the double-click time."""
         self._check()
         self._mouse.click(point.x, point.y, button=button, click_count=count)
-        self._position = point
+        self.position = point
 
     def move(self, point: Point) -> None:
         """Move the pointer."""
         self._check()
         self._mouse.move(point.x, point.y)
-        self._position = point
+        self.position = point
 
     def down(self, point: Point | None, button: Button) -> None:
         """Press a button and hold it."""
@@ -84,7 +92,7 @@ class PageInput:
 
     def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
         """Turn the wheel where the pointer is, or at ``point``."""
-        self.move(point or self._position)
+        self.move(point or self.position)
         self._check()
         across, down = _WHEEL[direction]
         self._mouse.wheel(across * amount * WHEEL_CLICK, down * amount * WHEEL_CLICK)
@@ -93,7 +101,7 @@ class PageInput:
         """Release everything and move the pointer away, for a new episode in the same profile."""
         self.release_all()
         self._mouse.move(away.x, away.y)
-        self._position = self._start
+        self.position = self._start
 
     def release_all(self) -> None:
         """Release all held buttons and keys."""

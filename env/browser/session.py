@@ -24,6 +24,7 @@ from .addresses import FILE_ADDRESS, complete_address, net_error, refused_addres
 from .chromium import Chromium, first_line
 from .options import BrowserOptions
 from .page_events import Dialogs, Downloads, Traffic
+from .popups import Popups
 from .tabs import Tab, Tabs
 from .watchdog import Watchdog, kill
 
@@ -55,6 +56,7 @@ class BrowserSession:
             options.determinism.prepare(self._context)
         self._sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
         self._tabs = Tabs(self._context, options, self._sleep)
+        self._popups = Popups(chromium, options, self._sleep)
         self._context.on("dialog", self._dialogs.handle)
         self._context.on("page", lambda page: page.on("download", self._downloads.handle))
         self._traffic.watch(self._context)
@@ -102,7 +104,7 @@ class BrowserSession:
                 self._tabs.front.forget_loading()
                 self._traffic.mark()
             settled = clock()
-            self._screenshot = self._tabs.front.camera.grab()
+            self._screenshot = self._popups.picture(self._tabs.front)
             timings = {"settle": settled - begun, "capture": clock() - settled}
             return Observation(self._screenshot, time.time(), self.page.url, timings)
 
@@ -137,6 +139,7 @@ class BrowserSession:
         with suppress(Error, EnvironmentFailure), self._watchdog.guard(self._options.patience):
             if len(self._tabs):
                 self._tabs.front.input.release_all()
+        self._popups.close()
         with suppress(Error):
             self._context.close()
 
@@ -149,6 +152,7 @@ class BrowserSession:
         """Prepare for a new episode in the same profile: release input and move the pointer away."""
         corner = self._options.viewport
         with self.answering(self._options.patience):
+            self._popups.forget()
             self._tabs.front.input.retire(Point(corner.width - 1, corner.height - 1))
         self._notes.take()
         self._screenshot = None
@@ -211,8 +215,11 @@ class BrowserSession:
     def _act(self, action: Action) -> str | None:
         tab = self._tabs.front
         try:
-            if ends_episode(action) or perform(tab.input, action, self._at):
+            if ends_episode(action):
                 return None
+            used, problem = self._use(tab, action)
+            if used:
+                return problem
         except Error:
             if self._watchdog.fired or not self._alive() or not tab.closed():
                 raise
@@ -227,6 +234,21 @@ class BrowserSession:
             case _:
                 return f"this environment cannot execute {action.kind}"
         return None
+
+    def _use(self, tab: Tab, action: Action) -> tuple[bool, str | None]:
+        """Whether it was an action of mouse or keyboard, and why it had no effect."""
+        parts = [action]
+        if isinstance(action, schema.Type) and action.point is not None:
+            parts = [schema.Click(point=action.point), schema.Type(text=action.text)]
+        for part in parts:
+            if problem := self._popups.refusal(tab, part):
+                return True, problem
+            device = self._popups.device(tab, part, tuple(self._at(point) for point in points(part)))
+            if not perform(device, part, self._at):
+                return False, None
+            if problem := self._popups.follow():
+                return True, problem
+        return True, None
 
     def _at(self, point: Point) -> Point:
         assert self._screenshot is not None

@@ -12,6 +12,7 @@ from ...actions.geometry import Point
 from ...perception.capture import PageCamera
 from ...perception.settle import Sleep
 from .input import PageInput
+from .native_popups import PopupFinder
 from .options import BrowserOptions
 
 _CLOSE_TIMEOUT = 1000.0
@@ -28,6 +29,7 @@ class Tab:
         self._loading: set[str] = set()
         self.devtools = page.context.new_cdp_session(page)
         self.camera = PageCamera(self.devtools, options.device_scale, options.clip)
+        self.popups = PopupFinder(page, self.devtools)
         width, height = options.clip or options.viewport
         self.input = PageInput(page, self.devtools, Point(width / 2, height / 2), sleep, options.control)
         page.on("crash", self._crash)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from miniwob_oracle import POINTED, solve
 from saccade.actions.errors import EnvironmentFailure, UnknownTaskError
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Click, DoubleClick, MiddleClick, Navigate, NavigateBack, Type, Wait
@@ -159,3 +160,10 @@ def test_a_caret_does_not_tell_the_time(start: Start) -> None:
     environment.step(Click(point=Point(81, 66)))
     shown = {environment.step(Wait(seconds=0.3)).observation.screenshot.digest for _ in range(5)}
     assert len(shown) == 1
+
+
+@pytest.mark.parametrize("task", POINTED)
+def test_the_mouse_alone_solves_what_has_popups(start: Start, task: str, scale: int) -> None:
+    environment = start(task)
+    for seed in range(scale):
+        assert solve(environment, seed, POINTED) > 0.9, seed
