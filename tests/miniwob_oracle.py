@@ -389,7 +389,9 @@ def pointed_date(sight: Sight) -> Iterator[Action]:
     yield Click(point=at)
     middle = Point((left + right) / 2, (top + bottom) / 2)
     # The list of years moves by 4 pixels for a click of the wheel.
-    yield from found(sight, ".year-list-cell .label", year, middle, "up" if int(year) < datetime.now().year else "down", 12)
+    yield from found(
+        sight, ".year-list-cell .label", year, middle, "up" if int(year) < datetime.now().year else "down", 12
+    )
     month_button = f"[aria-label$='{year}'].month-button"
     names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     yield from found(sight, month_button, names[int(month) - 1], middle, "down", 6)

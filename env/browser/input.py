@@ -28,12 +28,16 @@ class PageInput:
         start: assumed position of the pointer before its first move.
         sleep: lets time pass while a button is held.
         control: checked before every event that is not a release.
+        clicks: send each click of the wheel by itself, as a mouse does: some lists count clicks, not pixels.
 
     Attributes:
         position: where the pointer is.
     """
 
-    def __init__(self, page: Page, devtools: CDPSession, start: Point, sleep: Sleep, control: Control) -> None:
+    def __init__(
+        self, page: Page, devtools: CDPSession, start: Point, sleep: Sleep, control: Control, clicks: bool = False
+    ) -> None:
+        self._clicks = clicks
         self._check = control.check
         self._mouse = page.mouse
         self._start = self.position = start
@@ -93,9 +97,11 @@ class PageInput:
     def scroll(self, point: Point | None, direction: Direction, amount: int) -> None:
         """Turn the wheel where the pointer is, or at ``point``."""
         self.move(point or self.position)
-        self._check()
         across, down = _WHEEL[direction]
-        self._mouse.wheel(across * amount * WHEEL_CLICK, down * amount * WHEEL_CLICK)
+        for _ in range(amount if self._clicks else 1):
+            self._check()
+            clicks = WHEEL_CLICK * (1 if self._clicks else amount)
+            self._mouse.wheel(across * clicks, down * clicks)
 
     def retire(self, away: Point) -> None:
         """Release everything and move the pointer away, for a new episode in the same profile."""

@@ -63,7 +63,7 @@ class _PopupPage:
         self.page: Page = self.context.new_page()
         devtools = self.context.new_cdp_session(self.page)
         self.camera = PageCamera(devtools, options.device_scale, options.clip)
-        self.input = PageInput(self.page, devtools, Point(0.0, 0.0), sleep, options.control)
+        self.input = PageInput(self.page, devtools, Point(0.0, 0.0), sleep, options.control, clicks=True)
 
     def settle(self, longest: float) -> None:
         """Wait until the popup is stable."""
