@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ..places import check_window
 
+_LOG = logging.getLogger(__name__)
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 
 # Partial raster draws into half of an old tile, which sometimes rounds blended edges differently: two
@@ -71,7 +75,8 @@ class _Driver:
         users: int = getattr(cls._of_thread, "users", 0)
         if users == 0:
             try:
-                cls._of_thread.playwright = sync_playwright().start()
+                with _deaf_to_signals():
+                    cls._of_thread.playwright = sync_playwright().start()
             except Error as error:
                 raise UsageError(
                     "a browser environment cannot run inside an asyncio loop; run it in a thread of its own"
@@ -88,9 +93,28 @@ class _Driver:
             del cls._of_thread.playwright
 
 
+_starting = threading.Lock()
+
+
+@contextmanager
+def _deaf_to_signals() -> Iterator[None]:
+    """A driver that starts in the block ends with its owner, and not at signals that its owner handles or ignores."""
+    script = str(Path(__file__).with_name("driver_signals.js")).replace("\\", "\\\\").replace('"', '\\"')
+    with _starting:
+        former = os.environ.get("NODE_OPTIONS")
+        os.environ["NODE_OPTIONS"] = f'{former or ""} --require "{script}"'
+        try:
+            yield
+        finally:
+            del os.environ["NODE_OPTIONS"]
+            if former is not None:
+                os.environ["NODE_OPTIONS"] = former
+
+
 class Chromium:
     """One running browser; several environments of a thread may share it.
 
+    It keeps its own sandbox, unless the user is root or the system has no user namespaces for it, which is logged.
     ``flags`` are further command-line flags; ``executable`` is the one that ``find_browser`` finds by default.
 
     Raises:
@@ -167,15 +191,48 @@ def first_line(error: Error) -> str:
     return error.message.strip().splitlines()[0]
 
 
+ROOT = "Chromium runs without its own sandbox, because you are root: start saccade as another user to keep it"
+_NO_NAMESPACES = (
+    "Chromium runs without its own sandbox, because this system lets it make no user namespaces: allow them, "
+    "or install Chromium's setuid sandbox (docs/environments.md)"
+)
+
+
+def is_root() -> bool:
+    """Whether Chromium has no sandbox of its own, because root started it."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def _launch(playwright: Playwright, executable: Path, headless: bool, flags: tuple[str, ...]) -> Browser:
-    try:
+    def launch(sandbox: bool) -> Browser:
         return playwright.chromium.launch(
             executable_path=executable,
             headless=headless,
             args=[*FLAGS, *flags],
+            chromium_sandbox=sandbox,
             ignore_default_args=["--hide-scrollbars"],  # an agent should see that there is more below
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
             timeout=60_000,
         )
+
+    try:
+        if is_root():
+            _warn_once(ROOT)
+            return launch(sandbox=False)
+        try:
+            return launch(sandbox=True)
+        except Error as error:
+            if "sandboxing failed" not in error.message:
+                raise
+            _warn_once(_NO_NAMESPACES)
+            return launch(sandbox=False)
     except Error as error:
         display = "" if headless else f"; is the display {os.environ.get('DISPLAY')} still there?"
         raise EnvironmentFailure(f"{executable} does not start: {first_line(error)}{display}") from error
+
+
+@cache
+def _warn_once(message: str) -> None:
+    _LOG.warning(message)

@@ -26,6 +26,7 @@ from ..models.purpose import purpose
 from ..models.source import LocalSource, PolicySource, RemoteSource
 from ..suites.base import data_root
 from ..suites.interactive import SupportsSelection
+from ..suites.miniwob import MiniWobSuite
 from ..suites.registry import get_suite, interactive_suite, is_recorded
 from ..terminal.folders import RUNS, new_folder
 
@@ -66,6 +67,11 @@ def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence
         _say(f"{evaluation.suite.selection}; `saccade suites --json` says it of each")
     if isinstance(request.source, LocalSource) and (said := purpose(request.source.model, request.suite)):
         _say(said)
+    if isinstance(evaluation.suite, MiniWobSuite):
+        from ...env.browser.chromium import ROOT, is_root
+
+        if is_root():
+            _say(ROOT)
     try:
         with EvalProgress() as progress:
             pace = evaluate(evaluation, progress, resume=request.resume)

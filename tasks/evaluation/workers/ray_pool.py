@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib
 import os
+import re
 import secrets
 import shutil
 import time
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ....actions.errors import EnvironmentFailure, PolicyFailure, UsageError
+from ....actions.errors import EnvironmentFailure, MissingPartError, PolicyFailure, UsageError
 from ....actions.extras import need_package
 from ...models.source import SupportsSharing
 from ..folder import EPISODES_NAME
@@ -28,11 +29,15 @@ from .process import socket_folder
 from .worker import EpisodeDone, EpisodeFailed, Message, WorkerFailed, WorkerReady, WorkerSetup
 
 LOCAL = "local"
+FIRST_RELEASE = (2, 52)
+"""The first release of Ray that authenticates by a token: before it, whoever reaches a port runs programs there."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # else it prints which processes died
 }
+_ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Without clusters of several machines, Ray listens on 127.0.0.1 only; it reads this when it is imported."""
 _CLOSE_SECONDS = 15.0
 """Seconds that a machine gets to close its browsers."""
 _STORE_BYTES = 80_000_000  # almost nothing is stored; Ray's default is a third of the memory
@@ -107,7 +112,7 @@ class RayPool:
     ``address`` is one that ``ray.init`` takes; ``local`` starts a cluster here, and ends it.
 
     Raises:
-        MissingPartError: Ray is not installed.
+        MissingPartError: Ray is not installed, or has no authentication.
     """
 
     def __init__(self, setup: WorkerSetup, count: int, address: str) -> None:
@@ -116,7 +121,7 @@ class RayPool:
         self._address = address
         self._machines: list[_Machine] = []
         self._stack = contextlib.ExitStack()
-        self._ray = _import_ray()
+        self._ray = _import_ray(address)
 
     def __enter__(self) -> RayPool:
         """Start or find the cluster, and the workers; UsageError where there is none, or it is too small."""
@@ -240,7 +245,8 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
         if address == LOCAL:
             folder = str(socket_folder(len("session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            stack.enter_context(_environment(_QUIET | {"RAY_AUTH_TOKEN": _token()}))
+            authentication = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
+            stack.enter_context(_environment(_QUIET | _ON_LOOPBACK, authentication))
             quiet |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": folder}
             quiet |= {"object_store_memory": _STORE_BYTES}
         try:
@@ -259,21 +265,28 @@ def _token() -> str:
 
 
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables that are not set yet; what Ray sets besides goes with them."""
-    before = set(os.environ)
-    os.environ.update({name: value for name, value in variables.items() if name not in before})
+def _environment(defaults: Mapping[str, str], required: Mapping[str, str] = {}) -> Iterator[None]:
+    """Set variables, some of them only where they are not set yet; what Ray sets besides goes with them."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+    os.environ.update({**defaults, **before, **required})
     try:
         yield
     finally:
-        for name in [name for name in os.environ if name.startswith("RAY_") and name not in before]:
+        for name in [name for name in os.environ if name.startswith("RAY_")]:
             del os.environ[name]
+        os.environ.update(before)
 
 
 def _nodes(ray: Any) -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _import_ray() -> Any:
-    with _environment(_QUIET):
-        return need_package("ray")
+def _import_ray(address: str) -> Any:
+    with _environment(_QUIET | _ON_LOOPBACK if address == LOCAL else _QUIET):
+        ray = need_package("ray")
+    release = tuple(int(part) for part in re.findall(r"\d+", ray.__version__)[:2])
+    if release < FIRST_RELEASE:
+        raise MissingPartError(
+            f"Ray {ray.__version__} lets everybody run programs on its machines; run: pip install 'ray>=2.52,<3'"
+        )
+    return ray

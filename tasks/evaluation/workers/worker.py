@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import signal
@@ -89,6 +90,7 @@ Message = WorkerReady | EpisodeDone | EpisodeFailed | WorkerFailed
 def serve(connection: Connection, setup: WorkerSetup) -> None:
     """Run the episodes whose keys come over the connection, and answer each; None ends it."""
     tie_to_parent()
+    logging.getLogger("saccade").setLevel(logging.ERROR)  # the runner says once what all workers would
     control = Control()
     with control.stop_signals():
         # A closed connection or SIGTERM: the runner has ended, or asks this process to end.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +24,7 @@ from saccade.env.trajectory.trajectory import FILE_NAME
 from saccade.tasks.evaluation.evaluate import evaluate
 
 PATIENCE = 180
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 RUN = """
 import sys
 from pathlib import Path
@@ -78,6 +82,21 @@ def program(process: int) -> str:
         return ""
 
 
+def listening(processes: set[int]) -> set[str]:
+    """The addresses on which processes listen, as the kernel writes them."""
+    sockets = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":
+                sockets[f"socket:[{words[9]}]"] = words[1].partition(":")[0]
+    found = set()
+    for entry in (entry for process in processes for entry in Path(f"/proc/{process}/fd").glob("*")):
+        with contextlib.suppress(OSError):
+            found |= {sockets[link] for link in [os.readlink(entry)] if link in sockets}
+    return found
+
+
 def left_behind(folder: Path, started: set[int]) -> list[str]:
     """Processes and files that should have gone."""
     files = [path.relative_to(folder) for name in ("home/.ray/*", "t/saccade*", "t/ray*") for path in folder.glob(name)]
@@ -91,6 +110,9 @@ def test_records_are_those_of_local_workers_though_a_machine_dies(folder: Path) 
     started = descendants(process.pid)
     (actor,) = actors(process.pid)
     assert not [number for number in descendants(actor) if "ray" in program(number)], "workers do without Ray"
+    assert listening(started) <= LOOPBACK
+    assert listening(started)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder / "t").iterdir()} == {0o700}
     os.kill(actor, signal.SIGKILL)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err.decode()
@@ -125,3 +147,10 @@ def test_without_ray_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingPartError, match=r"pip install 'saccade\[ray\]'"):
         evaluate(made_evaluation(tmp_path, ray="local"), Told())
+
+
+def test_a_release_without_authentication_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("2.49.2", "2.51.0"):
+        monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(__version__=version))
+        with pytest.raises(MissingPartError, match=r"pip install 'ray>=2\.52,<3'"):
+            evaluate(made_evaluation(tmp_path / version, ray="local"), Told())
