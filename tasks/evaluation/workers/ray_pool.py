@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -243,11 +244,11 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     with contextlib.ExitStack() as stack:
         if address == LOCAL:
-            folder = str(socket_folder(len("session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")))
+            # Ray lets everybody write to its folder, so that has to be within one that nobody else can enter.
+            folder = str(socket_folder(len("r/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            authentication = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
-            stack.enter_context(_environment(_QUIET | _ON_LOOPBACK, authentication))
-            quiet |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": folder}
+            stack.enter_context(_own_cluster())
+            quiet |= {"num_cpus": count, "include_dashboard": False, "_temp_dir": f"{folder}/r"}
             quiet |= {"object_store_memory": _STORE_BYTES}
         try:
             ray.init(address=address, **quiet)
@@ -262,6 +263,20 @@ def _cluster(ray: Any, address: str, count: int) -> Iterator[None]:
 def _token() -> str:
     """A cluster's secret, else Ray writes one into the home folder; one per process, as Ray remembers the first."""
     return secrets.token_hex(32)
+
+
+def _own_cluster() -> contextlib.AbstractContextManager[None]:
+    """The variables of a cluster that is started here; Ray reads some when it is imported, others when it starts.
+
+    Where a program imported it before, only its own default (from 2.59 on) can make it authenticate.
+    """
+    mode = {} if _imported_before() else {"RAY_AUTH_MODE": "token"}
+    return _environment(_QUIET | _ON_LOOPBACK, {**mode, "RAY_AUTH_TOKEN": _token()})
+
+
+@functools.cache
+def _imported_before() -> bool:
+    return "ray" in sys.modules
 
 
 @contextlib.contextmanager
@@ -282,7 +297,7 @@ def _nodes(ray: Any) -> list[dict[str, Any]]:
 
 
 def _import_ray(address: str) -> Any:
-    with _environment(_QUIET | _ON_LOOPBACK if address == LOCAL else _QUIET):
+    with _own_cluster() if address == LOCAL else _environment(_QUIET):
         ray = need_package("ray")
     release = tuple(int(part) for part in re.findall(r"\d+", ray.__version__)[:2])
     if release < FIRST_RELEASE:

@@ -85,15 +85,15 @@ def program(process: int) -> str:
 def listening(processes: set[int]) -> set[str]:
     """The addresses on which processes listen, as the kernel writes them."""
     sockets = {}
-    for table in ("tcp", "tcp6"):
-        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+    for kind in ("tcp", "tcp6"):
+        for line in Path("/proc/net", kind).read_text().splitlines()[1:]:
             words = line.split()
             if words[3] == "0A":
                 sockets[f"socket:[{words[9]}]"] = words[1].partition(":")[0]
     found = set()
     for entry in (entry for process in processes for entry in Path(f"/proc/{process}/fd").glob("*")):
         with contextlib.suppress(OSError):
-            found |= {sockets[link] for link in [os.readlink(entry)] if link in sockets}
+            found |= {sockets[link] for link in [str(entry.readlink())] if link in sockets}
     return found
 
 
