@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ..actions.errors import Fault, ParseError
 from ..actions.schema import Action
 from ..env.base import StepResult, Verdict
+from ..env.secrets import Secrets
 from ..env.trajectory.events import ActionEvent, EndEvent, EndReason, PredictionEvent
 from ..env.trajectory.trajectory import EventT
 from ..perception.observation import Observation
@@ -48,6 +49,7 @@ class Episode:
         deciding: whether the policy has been asked and has not replied.
         repeats: how often the same actions changed nothing.
         feedback: what happened beside the screen before the first step.
+        secrets: what the policy gets no word of.
     """
 
     instruction: str
@@ -64,6 +66,7 @@ class Episode:
     deciding: bool = False
     repeats: RepeatCounter = field(default_factory=RepeatCounter)
     feedback: str | None = None
+    secrets: Secrets = field(default_factory=Secrets)
     _recorded: Observation | None = None
 
     def __post_init__(self) -> None:
@@ -104,6 +107,7 @@ class Episode:
 
     def give_feedback(self, message: str) -> None:
         """Add feedback to the newest turn, or before the first one."""
+        message = self.secrets.conceal(message)
         before = self.turns[-1].feedback if self.turns else self.feedback
         feedback = message if before is None else f"{before}; {message}"
         if self.turns:
@@ -176,4 +180,4 @@ class Episode:
         event = PredictionEvent(step=self.steps, raw=raw, usage=usage, seconds=seconds, time=self.clock(), **read)
         self.trajectory.append(event)
         self.steps += 1
-        self.turns.append(Turn(self.observation.screenshot, raw))
+        self.turns.append(Turn(self.observation.screenshot, self.secrets.conceal(raw)))

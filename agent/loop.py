@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 
 from ..actions.errors import EnvironmentFailure, Fault, ParseError, PolicyFailure, Stopped, TrajectoryError
-from ..actions.schema import Action, CallUser, Finished
+from ..actions.schema import Action, CallUser, Finished, Type
 from ..env.base import Environment, SupportsVerdict
 from ..env.control import Control
+from ..env.secrets import Secrets
 from ..env.trajectory.events import EndEvent, EndReason
 from ..env.trajectory.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
@@ -24,7 +25,8 @@ class Agent:
     """Runs a policy in an environment, which was reset, until it is done or a limit is reached.
 
     ``control`` lets a person pause and stop the run; the environment needs the same one. With one, the signals that
-    end a program stop the run through it.
+    end a program stop the run through it. Where an action types the marker of one of the ``secrets``, the keyboard gets
+    the secret; policy and trajectory keep the marker.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class Agent:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
         control: Control | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._policy = policy
         self._environment = environment
         self._limits = limits or Limits()
         self._clock = clock
         self._control = control or Control()
+        self._secrets = secrets or Secrets()
         self._signals = self._control.stop_signals if control else contextlib.nullcontext
         self._pause = PauseGate(self._control, environment)
         self._prefetcher = Prefetcher(policy, environment)
@@ -53,7 +57,7 @@ class Agent:
         Raises:
             TrajectoryError: the trajectory cannot be written; nothing goes on unrecorded.
         """
-        episode = Episode(instruction, first, trajectory, self._clock)
+        episode = Episode(instruction, first, trajectory, self._clock, secrets=self._secrets)
         with self._signals():
             return self._run(episode)
 
@@ -143,12 +147,18 @@ class Agent:
                 return refused
             prefetch = contextlib.nullcontext() if left else self._prefetcher.after(episode.context)
             with self._pause.acting(episode, action), prefetch:
-                result = self._environment.step(action)
+                result = self._environment.step(self._typed(action))
             episode.acted(action, result)
             check_result(result)
             if result.error is not None:
                 return result.error
         return None
+
+    def _typed(self, action: Action) -> Action:
+        """The action as the keyboard gets it: only there a marker becomes its secret."""
+        if not isinstance(action, Type) or not self._secrets:
+            return action
+        return action.model_copy(update={"text": self._secrets.fill(action.text)})
 
     def _judge(self, episode: Episode, stop: Interruption) -> EndEvent:
         """Ask the environment for its verdict, where it gives one; without it the episode has no result."""

@@ -12,6 +12,7 @@ from .base import Environment
 from .browser.determinism import DeterminismSettings
 from .control import Control
 from .places import check_settings, kind_of, named
+from .secrets import Secrets
 from .trajectory.events import EnvironmentSettings
 
 _DEFAULT_VIEWPORT = Size(1280, 720)
@@ -85,6 +86,7 @@ def make_environment(
     desktop: DesktopOptions | None = None,
     control: Control | None = None,
     determinism: DeterminismSettings | None = None,
+    secrets: Secrets | None = None,
 ) -> Environment:
     """An environment by its name: ``browser``, ``desktop``, ``memory`` or ``miniwob:click-test-2``.
 
@@ -99,6 +101,7 @@ def make_environment(
         desktop: which desktop; **one that a person sees is taken without asking**.
         control: lets a person pause and stop what happens there.
         determinism: makes a browser's pages deterministic.
+        secrets: black in a browser's screenshots, where a page shows them; a desktop's programs may show them.
 
     Raises:
         UnknownTaskError: no environment has this name; the message lists the nearest.
@@ -119,6 +122,7 @@ def make_environment(
             allow_file=allow_file,
             control=control or Control(),
             determinism=determinism,
+            secrets=secrets or Secrets(),
         )
         return BrowserEnvironment(url, options, headless=not headed)
     if kind == "miniwob":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 
-from ..actions.schema import Action, Type
+from ..actions.schema import Action
 from ..perception.capture import blank
 from ..perception.observation import Observation
+from ..perception.redact import redacted, without
+from ..perception.screen import Region
 from .base import Environment, Preview, StepResult, SupportsPreview
 
 
@@ -64,18 +66,22 @@ class BlankScreen(EnvironmentWrapper):
         return replace(observation, screenshot=blank(observation.screenshot, self._colour))
 
 
-class FillInSecrets(EnvironmentWrapper):
-    """Types secrets where an action names them as ``{{name}}``: records keep the name, the screen the text."""
+class RedactedScreen(EnvironmentWrapper):
+    """Shows some regions, in input points of the screen, black."""
 
-    def __init__(self, environment: Environment, secrets: Mapping[str, str]) -> None:
+    def __init__(self, environment: Environment, regions: Sequence[Region]) -> None:
         super().__init__(environment)
-        self._secrets = {f"{{{{{name}}}}}": text for name, text in secrets.items()}
+        self._regions = regions
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Start an episode, with the regions black."""
+        return without(self._environment.reset(seed), self._regions)
 
     def step(self, action: Action) -> StepResult:
-        """Execute an action with the secrets in it."""
-        if isinstance(action, Type):
-            text = action.text
-            for mark, secret in self._secrets.items():
-                text = text.replace(mark, secret)
-            action = action.model_copy(update={"text": text})
-        return self._environment.step(action)
+        """Execute the action; the regions are black afterwards, too."""
+        result = self._environment.step(action)
+        return replace(result, observation=without(result.observation, self._regions))
+
+    def preview_to(self, show: Preview | None) -> None:
+        """Previews have the regions black, too."""
+        super().preview_to(show and (lambda screenshot: show(redacted(screenshot, self._regions))))

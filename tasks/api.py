@@ -26,6 +26,7 @@ from .models.load import ModelPolicy
 from .replay.environment import ReplayOverrides
 from .replay.replay import ReplayRequest, ReplayResult, prepare
 from .replay.replay import replay as repeat
+from .replay.variables import checked_secrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,6 +49,7 @@ def run(
     headed: bool = False,
     allow_file: bool = False,
     values: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
     expect: Iterable[str] = (),
     har: bool = False,
     yes: bool = False,
@@ -71,6 +73,8 @@ def run(
         headed: show the browser.
         allow_file: let the browser open ``file://`` pages.
         values: replace ``{{name}}`` in the task.
+        secrets: typed where the task or the model names one as ``{{name}}``; the model never sees them, and nothing
+            stores them.
         expect: what must hold at the end, such as ``text=Order placed``, ``url=*/done*``, ``title=*Done*`` or
             ``file=PATH``; without it only a page that gives rewards judges the run.
         har: keep the browser's network for a replay without a server.
@@ -102,6 +106,7 @@ def run(
         headed=headed,
         allow_file=allow_file,
         values=dict(values or {}),
+        secrets=checked_secrets(secrets or {}),
         expect=parse_expectations(expect),
         har=har,
         yes=yes,
@@ -120,6 +125,7 @@ def replay(
     model: str | ModelPolicy | None = None,
     overrides: ReplayOverrides | None = None,
     values: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
     expect: Iterable[str] = (),
     allow: Sequence[str] = (),
     update: bool = False,
@@ -135,8 +141,9 @@ def replay(
             actions and stop at the first screen that differs.
         model: verifies; by default the model that made the recording.
         overrides: settings that differ from the recording, such as another address or seed.
-        values: replace recorded variables. Secrets are read from the environment variables that
-            ``docs/replay.md`` names.
+        values: replace recorded variables.
+        secrets: by name, for what the recording types as ``{{name}}``; nothing stores them. Those that are not given
+            are read from the environment variables that ``docs/replay.md`` names.
         expect: what must hold at the end, as for ``run``.
         allow: what a recording of others may use: the pages, programs, models and ``{{secrets}}`` that it names. The
             error for what it may not use lists them. Your own recordings need none.
@@ -158,6 +165,7 @@ def replay(
         overrides or ReplayOverrides(),
         model if model is None or isinstance(model, str) else model.name,
         values=dict(values or {}),
+        secrets=checked_secrets(secrets or {}),
         expect=parse_expectations(expect),
         allow=tuple(allow),
         update=update,

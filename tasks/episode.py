@@ -19,6 +19,7 @@ from ..agent.policy import Policy, settings_of
 from ..env.base import Environment
 from ..env.control import Control
 from ..env.expect import Expectation, Expecting
+from ..env.secrets import Secrets
 from ..env.trajectory.events import EndEvent, EnvironmentSettings, PolicySettings, StartEvent
 from ..env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
 from .report import write_report
@@ -112,6 +113,7 @@ def run_episode(
     policy_settings: PolicySettings | None = None,
     environment_settings: EnvironmentSettings | None = None,
     variables: Mapping[str, str] | None = None,
+    secrets: Secrets | None = None,
     expect: Sequence[Expectation] = (),
     replayed: Replayed | None = None,
     own_task_first: bool = False,
@@ -135,6 +137,8 @@ def run_episode(
         policy_settings: by default those that the policy states.
         environment_settings: enough to make the environment again; the screen's size is added.
         variables: values that were put into the task, by name.
+        secrets: typed where an action names them, and written nowhere; an environment that draws text must have them,
+            too, to hide it in its pictures.
         expect: what must hold at the end; the policy does not see it.
         replayed: the recording that this repeats.
         own_task_first: take the task that the environment sets, where it sets one, instead of ``task``.
@@ -175,8 +179,9 @@ def run_episode(
     )
     signals = nullcontext() if control is None else control.stop_signals()
     mine = replayed is None or replayed.own
-    with signals, TrajectoryWriter(folder, start, listeners, own=mine) as trajectory:
-        end = Agent(policy, environment, limits, control=control).run(instruction, first, trajectory)
+    conceal = secrets.conceal if secrets else None
+    with signals, TrajectoryWriter(folder, start, listeners, own=mine, conceal=conceal) as trajectory:
+        end = Agent(policy, environment, limits, control=control, secrets=secrets).run(instruction, first, trajectory)
     recorded = Trajectory.load(folder)
     page = write_report(recorded) if report else None
     return RunResult(end, recorded, page)

@@ -27,6 +27,7 @@ MAY_WRITE = {
     "agent/checkpoints/tiny.py",  # models for others
     "agent/training/architecture.py",
 }
+MAY_INHERIT = {"tasks/osworld/sandbox_server.py"}  # inside a sandbox, whose variables are chosen
 WRITERS = {"mkdir", "makedirs", "write_text", "write_bytes"}
 OTHERS_WRITERS = {
     "save_as",
@@ -175,6 +176,18 @@ def open_writes(source: Source) -> list[str]:
     return found
 
 
+def programs_with_secrets(source: Source) -> list[str]:
+    """Programs that are started with all variables, those that hold keys and secrets included."""
+    started = [node for node in source.nodes() if isinstance(node, ast.Call)]
+    return [
+        f"{source.name}:{node.lineno} starts a program without env="
+        for node in started
+        if ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen", "playwright.chromium.launch")
+        and source.name not in MAY_INHERIT
+        and "env" not in {word.arg for word in node.keywords}
+    ]
+
+
 def _private_in(source: Source) -> bool:
     return "private_part" in source.text or "make_private" in source.text
 
@@ -292,6 +305,12 @@ def test_only_settling_sleeps() -> None:
 
 def test_what_is_written_is_private() -> None:
     assert [line for source in sources() for line in open_writes(source)] == []
+
+
+def test_no_program_gets_keys_and_secrets() -> None:
+    assert [line for source in sources() for line in programs_with_secrets(source)] == []
+    assert programs_with_secrets(snippet("env/deep.py", "subprocess.run(['x'], check=True)\n"))
+    assert programs_with_secrets(snippet("env/deep.py", "subprocess.run(['x'], env=without_secrets())\n")) == []
 
 
 def test_no_import_runs_in_a_circle() -> None:

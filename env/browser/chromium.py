@@ -15,6 +15,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync_playwright
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
+from ..environ import without_secrets
 from ..places import check_window
 
 _LOG = logging.getLogger(__name__)
@@ -215,6 +216,7 @@ def _launch(playwright: Playwright, executable: Path, headless: bool, flags: tup
             handle_sigterm=False,
             handle_sighup=False,
             timeout=60_000,
+            env=dict(without_secrets()),
         )
 
     try:

@@ -11,6 +11,7 @@ from ...actions.geometry import Size
 from ...perception.page_settle import PageLimits
 from ...perception.settle import Clock, Sleep
 from ..control import Control
+from ..secrets import Secrets
 from .determinism import DeterminismSettings
 from .page_events import DialogRule
 
@@ -37,6 +38,7 @@ class BrowserOptions:
         sleep: waits for ``Wait`` and ``LongPress``; by default the browser continues meanwhile.
         control: lets a person pause and stop the run.
         determinism: makes pages deterministic; None leaves them as they are.
+        secrets: texts that are black in screenshots, where a page shows them, and not in what is kept of its network.
     """
 
     viewport: Size = _VIEWPORT
@@ -53,3 +55,4 @@ class BrowserOptions:
     sleep: Sleep | None = None
     control: Control = field(default_factory=Control)
     determinism: DeterminismSettings | None = None
+    secrets: Secrets = field(default_factory=Secrets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +16,18 @@ from ...actions.geometry import Point, clamp, inside
 from ...actions.schema import Action, ends_episode, points
 from ...perception.observation import Observation, Screenshot
 from ...perception.page_settle import WATCH_SCRIPT, Busy, PageSettler, PageState
+from ...perception.redact import redacted
 from ...perception.settle import pause, sleep_in
 from ..base import Preview, StepResult
 from ..input import perform
 from ..notes import NoteLog, visible
 from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
 from .chromium import Chromium, first_line
+from .determinism import HarRecording
 from .options import BrowserOptions
 from .page_events import Dialogs, Downloads, Traffic
 from .popups import Popups
+from .secret_marks import SecretMarks
 from .tabs import Tab, Tabs
 from .watchdog import Watchdog, kill
 
@@ -45,15 +48,17 @@ class BrowserSession:
         self._downloads = Downloads(options.downloads, self._notes.add)
         self._dialogs = Dialogs(options.dialogs, self._notes.add)
         self._screenshot: Screenshot | None = None
+        self._marks = SecretMarks(options.secrets)
+        self._har = HarRecording(options.determinism) if options.determinism else None
         process_id = chromium.process_id()
         self._context = chromium.new_context(
             viewport={"width": options.viewport.width, "height": options.viewport.height},
             device_scale_factor=options.device_scale,
             accept_downloads=options.downloads is not None,
-            **(options.determinism.context_options() if options.determinism else {}),
+            **(self._har.context_options() if self._har else {}),
         )
         if options.determinism is not None:
-            options.determinism.prepare(self._context)
+            options.determinism.prepare(self._context, options.secrets)
         self._sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
         self._tabs = Tabs(self._context, options, self._sleep)
         self._popups = Popups(chromium, options, self._sleep)
@@ -104,7 +109,7 @@ class BrowserSession:
                 self._tabs.front.forget_loading()
                 self._traffic.mark()
             settled = clock()
-            self._screenshot = self._popups.picture(self._tabs.front)
+            self._screenshot = self._grab()
             timings = {"settle": settled - begun, "capture": clock() - settled}
             return Observation(self._screenshot, time.time(), self.page.url, timings)
 
@@ -142,6 +147,8 @@ class BrowserSession:
         self._popups.close()
         with suppress(Error):
             self._context.close()
+        if self._har is not None:
+            self._har.keep(self._options.secrets)
 
     def release(self) -> None:
         """Release all held buttons and keys."""
@@ -191,7 +198,14 @@ class BrowserSession:
 
     def _show_preview(self) -> None:
         if self.preview is not None:
-            self.preview(self._tabs.front.camera.grab())
+            self.preview(self._grab())
+
+    def _grab(self) -> Screenshot:
+        """A screenshot of the page in front, with secrets black: those from just before it, and from just after."""
+        tab = self._tabs.front
+        boxes = self._marks.boxes(tab.page, tab.devtools)
+        screenshot = self._popups.picture(tab)
+        return redacted(screenshot, [*boxes, *self._marks.boxes(tab.page, tab.devtools)])
 
     def _refuse_file(self, route: Route) -> None:
         self._notes.add(f"address refused: {visible(route.request.url)}")
@@ -217,7 +231,8 @@ class BrowserSession:
         try:
             if ends_episode(action):
                 return None
-            used, problem = self._use(tab, action)
+            with self._secretly(tab, action):
+                used, problem = self._use(tab, action)
             if used:
                 return problem
         except Error:
@@ -249,6 +264,11 @@ class BrowserSession:
             if problem := self._popups.follow():
                 return True, problem
         return True, None
+
+    def _secretly(self, tab: Tab, action: Action) -> AbstractContextManager[None]:
+        """Marks the fields that get a secret, while an action types one."""
+        typed = action.text if isinstance(action, schema.Type) else ""
+        return self._marks.typing(typed, tab.page, tab.devtools)
 
     def _at(self, point: Point) -> Point:
         assert self._screenshot is not None

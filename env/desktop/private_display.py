@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.geometry import Size
+from ..environ import without_secrets
 from ..private_files import write_private
 from ..x11.windows import Windows
 from .sandbox import Sandbox
@@ -65,7 +66,7 @@ class PrivateDisplay(XServer):
     @property
     def environ(self) -> dict[str, str]:
         """Environment variables for programs on it."""
-        kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN.split()}
+        kept = {name: value for name, value in without_secrets().items() if name not in _FOREIGN.split()}
         if not any("utf" in kept.get(name, "").lower() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
             kept |= {"LC_ALL": "C.UTF-8"}
         return kept | {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...actions.errors import MissingPartError, UsageError
+from ..environ import without_secrets
 from . import seccomp
 
 HOME = "/home/agent"
@@ -113,7 +114,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[str]:
 def _check_usable() -> None:
     """Start ``true`` in a sandbox: kernels and containers may forbid it."""
     box = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
-    tried = subprocess.run(box, capture_output=True, text=True, check=False)
+    tried = subprocess.run(box, capture_output=True, text=True, check=False, env=without_secrets())
     if tried.returncode != 0:
         reason = (tried.stderr.strip().splitlines() or [f"status {tried.returncode}"])[-1]
         raise MissingPartError(

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ...actions.errors import EnvironmentFailure
+from ..environ import without_secrets
 from . import supervisor
 
 PATIENCE = 30.0
@@ -83,6 +84,7 @@ class XServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            env=without_secrets(),  # also for the server; programs get theirs with the request to start them
             start_new_session=True,  # Ctrl-C in the terminal is for the owner
         )
         assert self._process.stdin is not None

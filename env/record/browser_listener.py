@@ -23,7 +23,9 @@ from ...perception.settle import pause, sleep_in
 from ..browser.addresses import complete_address, net_error
 from ..browser.chromium import Chromium, first_line
 from ..browser.page_events import Dialogs
+from ..browser.secret_marks import SecretMarks
 from ..input_events import ActionInput, ButtonInput, Input, KeyInput, MoveInput, ReleaseAllInput, TextInput, WheelInput
+from ..secrets import Secrets
 from .frame_buffer import FrameBuffer
 from .secrets import PASSWORD
 from .source import RecordedEvent, tick, with_frame
@@ -46,6 +48,7 @@ class BrowserListener:
         headless: without a window, for scripts.
         viewport: size of the pages, in CSS pixels.
         chromium: a running browser to use; by default one is started, and closed with the recording.
+        secrets: texts that are black in screenshots, wherever a page shows them.
 
     Attributes:
         page: the page in use.
@@ -56,8 +59,15 @@ class BrowserListener:
     """
 
     def __init__(
-        self, url: str, *, headless: bool = False, viewport: Size = Size(1280, 720), chromium: Chromium | None = None
+        self,
+        url: str,
+        *,
+        headless: bool = False,
+        viewport: Size = Size(1280, 720),
+        chromium: Chromium | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
+        self._marks = SecretMarks(secrets or Secrets())
         self._cameras: dict[Page, tuple[Any, PageCamera]] = {}
         self._offsets: dict[Frame, Point] = {}
         self._frames = FrameBuffer(8)
@@ -177,7 +187,7 @@ class BrowserListener:
 
     def _secret_boxes(self) -> list[Region]:
         """Where secrets could be seen, in CSS pixels of the page."""
-        boxes = []
+        boxes = self._marks.boxes(self.page, self._cameras[self.page][0])
         for frame in self.page.frames:
             with suppress(Error):
                 found = frame.evaluate("() => window.__saccadeSecretBoxes?.() ?? []")

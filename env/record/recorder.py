@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...actions.geometry import Frame, Point
-from ...actions.schema import Action, Navigate, action_adapter
+from ...actions.schema import Action, Navigate, Type, action_adapter
 from ...perception.observation import Observation
 from ...perception.redact import without
 from ...perception.screen import Region
 from ..chords import Chord
+from ..trajectory.concealing import concealed
 from ..trajectory.events import ActionEvent, EndEvent, PredictionEvent
 from ..trajectory.trajectory import TrajectoryWriter
 from .gestures import Gesture
@@ -36,10 +37,13 @@ class RecordOptions:
     Attributes:
         stop_chord: keys that end it.
         redact: regions that are black in every screenshot and typing into which is secret, in input points.
+        secrets: texts that are recorded as their markers wherever they are typed; what is found to be secret while
+            recording is added. The trajectory must be written with their ``conceal``.
     """
 
     stop_chord: Chord = STOP_CHORD
     redact: Sequence[Region] = ()
+    secrets: TypedSecrets = field(default_factory=TypedSecrets)
 
 
 class Recorder:
@@ -48,9 +52,8 @@ class Recorder:
     def __init__(self, trajectory: TrajectoryWriter, options: RecordOptions) -> None:
         self._trajectory = trajectory
         self._options = options
-        self._secrets = TypedSecrets()
         self._regions = SecretRegions(options.redact)
-        self._merger = Merger(options.stop_chord, self._secrets.name)
+        self._merger = Merger(options.stop_chord, options.secrets.name)
         self.steps = 0
 
     @property
@@ -95,8 +98,8 @@ class Recorder:
 
     def _recorded(self, actions: Iterable[Action], screen_frame: Frame) -> Iterator[Action]:
         for action in actions:
-            if isinstance(action, Navigate):
-                action = Navigate(url=self._secrets.conceal(action.url))
+            if isinstance(action, Navigate | Type):  # text typed into forms comes back in addresses
+                action = concealed(action, self._options.secrets.conceal)
             yield in_pixels(action, screen_frame)
 
 

@@ -27,6 +27,7 @@ from ...actions.untrusted import contained, parse_json
 from ...perception.observation import Observation, Screenshot
 from ..private_files import private_folder, private_part, write_private
 from . import ownership
+from .concealing import concealed
 from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
 from .upgrade import upgrade
 
@@ -41,14 +42,23 @@ class TrajectoryWriter:
     """Appends events to a new trajectory in ``directory``, made if missing; listeners get each written event.
 
     With its end it is signed as this user's own recording, unless ``own`` is false: what others recorded is copied.
+    ``conceal`` puts markers in place of secrets in every text of an event, before it is written and before it is heard.
 
     Raises:
         TrajectoryError: the folder already holds a trajectory or cannot be written.
     """
 
     def __init__(
-        self, directory: Path, start: StartEvent, listeners: Iterable[Listener] = (), *, own: bool = True
+        self,
+        directory: Path,
+        start: StartEvent,
+        listeners: Iterable[Listener] = (),
+        *,
+        own: bool = True,
+        conceal: Callable[[str], str] | None = None,
     ) -> None:
+        start = start if conceal is None else concealed(start, conceal)
+        self._conceal = conceal
         self.path = directory / FILE_NAME
         self._own = own
         self._images = directory / "screenshots"
@@ -110,6 +120,8 @@ class TrajectoryWriter:
         """
         if self._closed:
             raise TrajectoryError(f"{self.path}: written to after it was closed")
+        if self._conceal is not None:
+            event = concealed(event, self._conceal)
         if isinstance(event, EndEvent):
             event = event.model_copy(update={"sha256": self._hash.hexdigest()})
         line = event_line(event)

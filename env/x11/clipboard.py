@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..environ import without_secrets
 from .connection import Connection
 from .selection import Contents, SelectionReader, contents_to_json
 from .selection_owner import Offer, SelectionOwner
@@ -74,7 +75,7 @@ def _hand_over(display: str, selection: str, contents: Contents) -> None:
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**without_secrets(), "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert keeper.stdin is not None
     assert keeper.stdout is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -71,6 +71,18 @@ def request(kind: Callable[..., Request], given: Mapping[str, Any], **more: Any)
     return kind(**{name: given[name] for name in inspect.signature(kind).parameters if name in given} | more)
 
 
+def read_secrets(names: Sequence[str] | None) -> dict[str, str]:
+    """The secrets that ``--secret`` names, from the environment or from a person at the terminal."""
+    import getpass
+    import os
+    import sys
+
+    from ..replay.variables import parse_secret_names
+    from ..replay.variables import read_secrets as read
+
+    return read(parse_secret_names(names or ()), os.environ, getpass.getpass if sys.stdin.isatty() else None)
+
+
 Url = Annotated[str | None, WHERE("The page to start on.", "URL")]
 Env = Annotated[
     str | None, WHERE("Where to act: browser, desktop or miniwob:TASK.", "ENV", autocompletion=_environments)
@@ -111,6 +123,10 @@ Runs = Annotated[Path, OUTPUT("Where new folders are made when there is no --out
 Resume = Annotated[bool, OUTPUT("--resume", "Continue what was interrupted.")]
 
 Recording = Annotated[Path, ARGUMENT("A run's folder.", "RUN")]
+Secret = Annotated[
+    list[str] | None,
+    OTHER("--secret", "What {{name}} types, unseen: read from SACCADE_SECRET_NAME, or asked for.", "NAME"),
+]
 Values = Annotated[list[str] | None, OTHER("--set", "name=value for {{name}} in the task.", "NAME=VALUE")]
 Expect = Annotated[
     list[str] | None,

@@ -54,6 +54,7 @@ def run(
     runs: options.Runs = RUNS,
     json: options.Json = False,
     values: options.Values = None,
+    secret: options.Secret = None,
     expect: options.Expect = None,
 ) -> None:
     """Let the agent do a task; write its trajectory and report.
@@ -70,6 +71,7 @@ def run(
       saccade run "Write a haiku and save it" --env desktop --app "mousepad haiku.txt" --sandbox strict
       saccade run "Find the price" --url https://example.org --model ByteDance-Seed/UI-TARS-1.5-7B
       saccade run --model openai:http://gpu:8000/v1#UI-TARS-1.5-7B
+      saccade run "Log in as bo with {{password}}" --url https://example.org --secret password
 
     Exit status: 0 success, or finished where nothing judges; 1 no success; 2 wrong usage or something broke;
     130 stopped by you: with Ctrl-C, with q in the terminal (p pauses, s steps, r resumes), or with the stop
@@ -94,6 +96,7 @@ def run(
         environment=env,
         viewport=parse_size(viewport) if viewport else None,
         values=parse_settings(values or ()),
+        secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),
         desktop=DesktopOptions(app_, display, monitor, sandbox, home),
     )
@@ -111,12 +114,13 @@ def record(
     redact: Annotated[list[str] | None, OUTPUT("A region to black out; may be given again.", "X,Y,WxH")] = None,
     stop: Annotated[str, LIMITS("Keys that end the recording.", "CHORD")] = "ctrl+alt+q",
     json: options.Json = False,
+    secret: options.Secret = None,
 ) -> None:
     """Record what you do with mouse and keyboard as a trajectory.
 
     The recording ends with ctrl+alt+q or Ctrl-C. Each action is stored with the screen before it. Text that
     is typed into password fields, or after a click into a --redact region, is replaced by a marker such as
-    {{password}}; the regions are black in all pictures.
+    {{password}}; the regions are black in all pictures. So is a text given with --secret, wherever it is typed.
 
     Examples:
       saccade record --out runs/invoice --task "File the invoice"
@@ -125,7 +129,14 @@ def record(
     """
     from ..commands.record import RecordRequest, record_and_print
 
-    request = options.request(RecordRequest, locals(), environment=env, redact=tuple(redact or ()), stop_chord=stop)
+    request = options.request(
+        RecordRequest,
+        locals(),
+        environment=env,
+        redact=tuple(redact or ()),
+        stop_chord=stop,
+        secrets=options.read_secrets(secret),
+    )
     raise typer.Exit(record_and_print(request, json_output=json))
 
 
@@ -157,6 +168,7 @@ def replay(
     runs: options.Runs = RUNS,
     json: options.Json = False,
     values: options.Values = None,
+    secret: options.Secret = None,
     expect: options.Expect = None,
 ) -> None:
     """Repeat a recorded run; a model checks each step and heals it.
@@ -195,6 +207,7 @@ def replay(
         mode="exact" if exact else "offline" if offline else "verify",
         overrides=ReplayOverrides(env, url, headed, seed, display, har),
         values=parse_settings(values or ()),
+        secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),
         allow=tuple(allow or ()),
     )

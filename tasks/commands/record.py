@@ -10,18 +10,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from ... import __version__
 from ...actions.errors import Stopped, UsageError
 from ...env.chords import Chord
+from ...env.environ import without_secrets
 from ...env.record.recorder import STOP_CHORD, Recorder, RecordOptions
+from ...env.record.secrets import TypedSecrets
+from ...env.secrets import Secrets
 from ...env.signals import ENDING, deferred_signals, hangup_ignored
 from ...env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, Event, StartEvent
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from ..episode import RunResult
+from ..replay.variables import refuse_marks
 from ..report import write_report
 from ..report.times import seconds_in_words
 from ..terminal.narrator import Narrator, describe, plural
@@ -40,6 +44,7 @@ class RecordRequest:
     url: str | None = None
     redact: tuple[str, ...] = ()
     stop_chord: str = str(STOP_CHORD)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def place(self) -> str:
@@ -84,7 +89,9 @@ def record(request: RecordRequest, narrator: Narrator) -> EndEvent:
         TrajectoryError: the folder cannot be written.
     """
     # A chord or region that cannot be read is an error before anything is started.
-    options = RecordOptions(Chord.parse(request.stop_chord), tuple(map(parse_region, request.redact)))
+    secrets = TypedSecrets(request.secrets)
+    refuse_marks(request.task, secrets.names)
+    options = RecordOptions(Chord.parse(request.stop_chord), tuple(map(parse_region, request.redact)), secrets)
     return (_record_desktop if request.place == "desktop" else _record_browser)(request, options, narrator)
 
 
@@ -107,7 +114,7 @@ def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Na
         _screen(request, narrator, partial(_check, signals)) as (display, ended),
         closing(ScreenCamera(display)) as camera,
         closing(ScreenWatcher(camera)) as frames,
-        _writer(request, narrator) as trajectory,
+        _writer(request, narrator, options.secrets) as trajectory,
     ):
         recorder = Recorder(trajectory, options)
 
@@ -137,9 +144,9 @@ def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Na
     from ...env.record.browser_listener import BrowserListener
 
     with (
-        BrowserListener(str(request.url)) as browser,
+        BrowserListener(str(request.url), secrets=Secrets(request.secrets)) as browser,
         _ending(narrator) as signals,
-        _writer(request, narrator) as trajectory,
+        _writer(request, narrator, options.secrets) as trajectory,
     ):
         recorder = Recorder(trajectory, options)
         _print_how_to_end(narrator, options)
@@ -151,7 +158,7 @@ def _print_how_to_end(narrator: Narrator, options: RecordOptions) -> None:
     narrator.note(f"recording; {options.stop_chord} or Ctrl-C ends it", "bold")
 
 
-def _writer(request: RecordRequest, narrator: Narrator) -> TrajectoryWriter:
+def _writer(request: RecordRequest, narrator: Narrator, secrets: Secrets) -> TrajectoryWriter:
     def print_action(event: Event) -> None:
         if isinstance(event, ActionEvent):
             narrator.note(f"step {event.step + 1:<4} {describe(event.action)}", "green")
@@ -164,7 +171,7 @@ def _writer(request: RecordRequest, narrator: Narrator) -> TrajectoryWriter:
         environment_settings=EnvironmentSettings(url=request.url, app=request.app, redact=request.redact),
         time=time.time(),
     )
-    return TrajectoryWriter(request.out, start, [print_action])
+    return TrajectoryWriter(request.out, start, [print_action], conceal=secrets.conceal)
 
 
 @contextmanager
@@ -190,7 +197,7 @@ def _screen(
 @contextmanager
 def _own_program(app: str, display: str | None) -> Iterator[Callable[[], bool]]:
     """A program on an existing display; it is ended with the recording."""
-    environ = os.environ if display is None else {**os.environ, "DISPLAY": display}
+    environ = without_secrets() if display is None else {**without_secrets(), "DISPLAY": display}
     try:
         program = subprocess.Popen(shlex.split(app), env=environ, start_new_session=True)
     except OSError as error:

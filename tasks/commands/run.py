@@ -20,12 +20,13 @@ from ...env.control import Control
 from ...env.expect import Expectation, check_expectations
 from ...env.places import EVIDENCE, check_settings, kind_of, named
 from ...env.registry import DesktopOptions, make_environment
+from ...env.secrets import Secrets
 from ...env.trajectory.events import EnvironmentSettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener
 from ..episode import RunResult, run_episode
 from ..models.load import is_remote, load_policy, refuse_decoding
 from ..models.purpose import afterwards, purpose
-from ..replay.variables import substitution
+from ..replay.variables import fill_task
 from ..report.data import outcome
 from ..report.times import seconds_in_words
 from ..terminal.consent import require_consent
@@ -60,6 +61,7 @@ class RunRequest:
     allow_file: bool = False
     desktop: DesktopOptions = field(default_factory=DesktopOptions)
     values: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
     expect: tuple[Expectation, ...] = ()
     har: bool = False
     yes: bool = False
@@ -98,6 +100,7 @@ class RunRequest:
         if self.viewport is not None and name == "desktop" and not self.desktop.private:
             raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
         check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
+        fill_task(self.task, self.values, self.secrets)
         if is_remote(self.model):
             refuse_decoding(self.model, self.decoding, self.constrained, self.acceptance)
 
@@ -163,7 +166,7 @@ def run_task(
             return run_episode(
                 policy,
                 environment,
-                None if request.task is None else substitution(request.values, {})(request.task),
+                fill_task(request.task, request.values, request.secrets),
                 directory,
                 name=request.environment_name,
                 seed=request.seed,
@@ -172,6 +175,7 @@ def run_task(
                 listeners=listeners,
                 environment_settings=_settings(request, determinism),
                 variables=request.values,
+                secrets=Secrets(request.secrets),
                 expect=request.expect,
             )
 
@@ -192,6 +196,7 @@ def _environment(
         desktop=request.desktop,
         control=control,
         determinism=determinism,
+        secrets=Secrets(request.secrets),
     )
 
 

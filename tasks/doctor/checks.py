@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ...env.environ import without_secrets
+
 NEEDED = ["pydantic", "numpy", "playwright", "miniwob", "typer", "rich", "torch"]
 NEEDED += ["transformers", "safetensors", "llguidance", "pillow"]
 FOR_DESKTOPS = ["mss", "pyautogui", "pynput", "python-xlib"]
@@ -61,7 +63,9 @@ def install_command(apt: str, **packages: str) -> str:
 def first_line_of(*command: str) -> str | None:
     """The first line a program prints; None when it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=2, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=2, check=True, env=without_secrets()
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return (done.stdout.strip().splitlines() or [""])[0]

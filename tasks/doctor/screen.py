@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...actions.errors import MissingPartError
+from ...env.environ import without_secrets
 from .checks import Finding, first_line_of, install_command
 
 PROGRAMS = {
@@ -94,7 +95,9 @@ def sandbox() -> Iterator[Finding]:
         yield Finding("bwrap", "missing", "needed for --sandbox strict", install_command(apt="bubblewrap"))
         return
     box = [program, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
-    tried = subprocess.run(box, capture_output=True, text=True, errors="replace", timeout=2, check=False)
+    tried = subprocess.run(
+        box, capture_output=True, text=True, errors="replace", timeout=2, check=False, env=without_secrets()
+    )
     if tried.returncode == 0:
         yield Finding("bwrap", "ok", f"{first_line_of(program, '--version') or program}, usable")
     else:

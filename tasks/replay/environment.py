@@ -12,6 +12,7 @@ from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.browser.har import checked_har
 from ...env.control import Control
 from ...env.registry import DesktopOptions, make_environment
+from ...env.secrets import Secrets
 from ...env.trajectory.events import EnvironmentSettings, StartEvent
 from ...env.trajectory.trajectory import Trajectory
 
@@ -55,7 +56,9 @@ class ReplayOverrides:
             }
         )
 
-    def make_environment(self, trajectory: Trajectory, control: Control, downloads: Path) -> Environment:
+    def make_environment(
+        self, trajectory: Trajectory, control: Control, downloads: Path, secrets: Secrets | None = None
+    ) -> Environment:
         """The environment for a recording, in the size of its screens.
 
         Raises:
@@ -77,6 +80,7 @@ class ReplayOverrides:
             desktop=self._desktop(trajectory) if name == "desktop" else None,
             control=control,
             determinism=self._determinism(trajectory) if self.har else None,
+            secrets=secrets,
         )
 
     def _determinism(self, trajectory: Trajectory) -> DeterminismSettings:

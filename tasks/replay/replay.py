@@ -21,9 +21,10 @@ from ...env.chords import Chords
 from ...env.control import Control
 from ...env.expect import Expectation
 from ...env.private_files import write_private
+from ...env.secrets import Secrets
 from ...env.trajectory.events import EndEvent, PolicySettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener, Trajectory
-from ...env.wrappers import FillInSecrets
+from ...env.wrappers import RedactedScreen
 from ..episode import Replayed, RunResult, exit_status, run_episode
 from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
@@ -35,7 +36,16 @@ from .agreement import Agree, NamedUse, refuse, to_agree
 from .environment import ReplayOverrides
 from .exact import AwaitRecordedScreens, Drift, ExactPolicy
 from .healing import keep_healed
-from .variables import refuse_marks, secret_names, secrets, substituted, substitution
+from .variables import (
+    literal,
+    marks_in,
+    read_secrets,
+    refuse_marks,
+    refuse_unused,
+    secret_names,
+    substituted,
+    substitution,
+)
 
 Mode = Literal["verify", "exact", "offline"]
 _LIMITS = Limits(repeats=8)
@@ -52,6 +62,7 @@ class ReplayRequest:
     max_images: int | None = None
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
     expect: tuple[Expectation, ...] = ()
     allow: tuple[str, ...] = ()
     patience: float = 10.0
@@ -68,7 +79,7 @@ class PreparedReplay:
     trajectory: Trajectory
     recording: Recording
     instruction: str
-    secrets: dict[str, str]
+    secrets: Secrets = field(default_factory=Secrets, repr=False)
 
     @property
     def model_name(self) -> str:
@@ -193,16 +204,22 @@ def prepare(
         UsageError: a variable or a secret is missing, or what the recording names was not agreed to.
     """
     trajectory = Trajectory.load(request.directory)
-    substitute = substitution(request.values, trajectory.start.variables)
-    filled = substituted(recording(trajectory), substitute)
-    instruction = substitute(trajectory.start.instruction)
-    if request.mode != "exact":
-        refuse_marks(instruction)
-    names = [] if request.mode == "offline" else secret_names(filled)
-    prepared = PreparedReplay(request, trajectory, filled, instruction, {})
+    recorded = recording(trajectory)
+    start = trajectory.start
+    marks = {*marks_in(start.instruction), *secret_names(recorded)}
+    refuse_unused(request.values, {*marks, *start.variables}, "the recording")
+    refuse_unused(request.secrets, marks, "the recording")
+    substitute = substitution(request.values, start.variables)
+    filled = substituted(recorded, substitute)
+    instruction = substitute(start.instruction)
+    kept = literal({**start.variables, **request.values})
+    names = [name for name in secret_names(filled) if name not in {*kept, *request.secrets}]
+    names = [] if request.mode == "offline" else names
+    refuse_marks(instruction, {*kept, *names, *request.secrets})
+    prepared = PreparedReplay(request, trajectory, filled, instruction)
     if not trajectory.own and (uses := prepared.uses(names)):
         (agree or partial(_refuse, request))(uses)
-    return replace(prepared, secrets=secrets(names, os.environ, ask))
+    return replace(prepared, secrets=Secrets({**request.secrets, **read_secrets(names, os.environ, ask)}))
 
 
 def _refuse(request: ReplayRequest, uses: Sequence[NamedUse]) -> None:
@@ -253,15 +270,16 @@ def _replay_in(
 ) -> ReplayResult:
     request = prepared.request
     run = partial(_episode, prepared, directory, control, listeners)
-    environment = request.overrides.make_environment(prepared.trajectory, control, directory / "downloads")
-    filled = FillInSecrets(environment, prepared.secrets)
-    with contextlib.closing(filled), stop_chord_listener(control, Chords(), environment):
+    make = request.overrides.make_environment
+    environment = make(prepared.trajectory, control, directory / "downloads", prepared.secrets)
+    redacted = [parse_region(text) for text in prepared.trajectory.start.environment_settings.redact or ()]
+    hidden = RedactedScreen(environment, redacted) if redacted else environment
+    with contextlib.closing(environment), stop_chord_listener(control, Chords(), environment):
         if model is not None:
             verifier = ReplayPolicy(model, prepared.recording, request.tolerance)
-            result, steps, drift = run(verifier, filled), tuple(verifier.outcomes), None
+            result, steps, drift = run(verifier, hidden), tuple(verifier.outcomes), None
         else:
-            redacted = [parse_region(text) for text in prepared.trajectory.start.environment_settings.redact or ()]
-            exact = AwaitRecordedScreens(filled, prepared.recording, redacted, request.patience)
+            exact = AwaitRecordedScreens(hidden, prepared.recording, redacted, request.patience)
             result, steps, drift = run(ExactPolicy(prepared.recording, exact), exact), (), exact.drift
     record = {
         "recording": str(request.directory.resolve()),
@@ -307,6 +325,7 @@ def _episode(
         policy_settings=recorded.policy_settings.model_copy(update={"fingerprint": None}),
         environment_settings=request.overrides.settings(recorded),
         variables={**recorded.variables, **request.values},
+        secrets=prepared.secrets,
         expect=request.expect,
         replayed=Replayed(str(request.directory), request.mode, prepared.trajectory.own),
         own_task_first=request.overrides.changed,

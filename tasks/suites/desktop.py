@@ -20,6 +20,7 @@ from ...actions.geometry import Size
 from ...env.base import Environment
 from ...env.control import Control
 from ...env.desktop.private_display import PACKAGES as DISPLAY
+from ...env.environ import without_secrets
 from ..osworld.environment import OsWorldEnvironment
 from ..osworld.task import Task, read_task
 from .interactive import EnvironmentProvider
@@ -111,5 +112,5 @@ def package_versions(packages: Sequence[str]) -> dict[str, JsonValue]:
     if shutil.which("dpkg-query") is None:
         return {}
     asked = ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *sorted(set(packages))]
-    listed = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run(asked, capture_output=True, text=True, check=False, env=without_secrets()).stdout
     return {line.split()[0]: line.split()[1] for line in listed.splitlines() if line.count(" ") == 1}

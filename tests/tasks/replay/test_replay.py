@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,14 @@ from saccade.env.trajectory.events import ActionEvent, EndEvent, EnvironmentSett
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from saccade.tasks.cli.app import app
 from saccade.tasks.replay.replay import RECORD_NAME
-from saccade.tasks.replay.variables import parse_settings, refuse_marks, secrets, substitution
+from saccade.tasks.replay.variables import (
+    fill_task,
+    parse_secret_names,
+    parse_settings,
+    read_secrets,
+    refuse_marks,
+    substitution,
+)
 
 Command = Callable[..., dict[str, Any]]
 BUTTON = "<button style='position:absolute;left:{0}px;top:{0}px' onclick='document.title=1'>Press</button>"
@@ -57,14 +65,14 @@ def page(tmp_path: Path) -> Callable[[str], str]:
     return write
 
 
-def by_hand(folder: Path, url: str, actions: list[Action], **settings: Any) -> Path:
+def by_hand(folder: Path, url: str, actions: list[Action], task: str = "Do it.", **settings: Any) -> Path:
     """A person's recording, made by doing the actions in a real browser."""
     from saccade.actions.geometry import Size
 
     world = make_environment("browser", url=url, viewport=Size(200, 120), allow_file=True)
     start = StartEvent(
         saccade_version="0",
-        instruction="Fill in {{name}}.",
+        instruction=task,
         environment="browser",
         policy="person",
         environment_settings=EnvironmentSettings(url=url, **settings),
@@ -156,7 +164,7 @@ def test_values_are_filled_in_and_secrets_never_stored(
 ) -> None:
     url = page(FIELD)
     typed = [Type(text="{{name}}", point=Point(80, 30)), Type(text="{{password}}", point=Point(80, 70))]
-    by_hand(tmp_path / "made", url, typed)
+    by_hand(tmp_path / "made", url, typed, "Fill in {{name}}.")
     with pytest.raises(UsageError, match=r"--set name=VALUE"):
         command("replay", "made", "--offline")
     with pytest.raises(UsageError, match="SACCADE_SECRET_NAME"):
@@ -170,6 +178,11 @@ def test_values_are_filled_in_and_secrets_never_stored(
     written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert b"Ada" in written
     assert b"hunter2" not in written
+    with pytest.raises(UsageError, match=r"nothing in the recording is called pass; it names {{name}}, {{password}}"):
+        command("replay", "made", "--exact", "--set", "name=Ada", "--set", "pass=x")
+    monkeypatch.setenv("SACCADE_SECRET_PASSWRD", "hunter2")
+    with pytest.raises(UsageError, match="nothing in the recording is called passwrd"):
+        command("replay", "made", "--exact", "--set", "name=Ada", "--secret", "passwrd")
 
 
 @pytest.mark.parametrize(
@@ -254,11 +267,18 @@ def test_secrets_come_from_the_environment_or_a_person() -> None:
         asked.append(prompt)
         return "told"
 
-    assert secrets(["pin-1"], {"SACCADE_SECRET_PIN_1": "1234"}, None) == {"pin-1": "1234"}
-    assert secrets(["pin"], {}, ask) == {"pin": "told"}
+    assert read_secrets(["pin-1"], {"SACCADE_SECRET_PIN_1": "12 34 \r\n"}, None) == {"pin-1": "12 34 "}
+    assert read_secrets(["pin"], {}, ask) == {"pin": "told"}
     assert asked == ["pin: "]
-    with pytest.raises(UsageError, match="SACCADE_SECRET_PIN"):
-        secrets(["pin"], {}, None)
+    with pytest.raises(UsageError, match="set SACCADE_SECRET_PIN, or run this in a terminal") as caught:
+        read_secrets(["pin"], {}, None)
+    assert "--set" not in str(caught.value), "what is on the command line is in its history"
+    with pytest.raises(UsageError, match="the secret pin is empty"):
+        read_secrets(["pin"], {"SACCADE_SECRET_PIN": "\n"}, None)
+    for wrong in ("password=hunter2", "hunter2!", "", "1"):
+        with pytest.raises(UsageError, match="--secret takes a name") as caught:
+            parse_secret_names([wrong])
+        assert "hunter2" not in str(caught.value)
 
 
 @pytest.fixture(autouse=True)
@@ -266,7 +286,22 @@ def _no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SACCADE_SECRET_PASSWORD", raising=False)
 
 
-def test_a_task_may_not_ask_for_a_secret() -> None:
-    with pytest.raises(UsageError, match="--set code=VALUE"):
+def test_every_mark_of_a_task_has_a_value_and_every_value_a_mark() -> None:
+    assert fill_task("Go to {{city}} by {{car}}", {"city": "Rome"}, ["car"]) == "Go to Rome by {{car}}"
+    assert fill_task("Write {{x}}", {"x": "{{x}}"}, []) == "Write {{x}}", "braces that are meant"
+    told = fill_task("Log in", {}, ["pin", "word"])
+    assert told == "Log in\n(Secrets that you can type by their markers: {{pin}}, {{word}})"
+    assert fill_task(None, {}, []) is None
+    with pytest.raises(UsageError, match="--set code=VALUE, or with --secret code"):
         refuse_marks("Type {{code}}.")
     refuse_marks("Type it.")
+    for task, values, secrets, why in (
+        ("Type {{code}}.", {}, [], "the task asks for {{code}}"),
+        ("Type {{a}}.", {"a": "{{b}}"}, [], "the task asks for {{b}}"),
+        ("Type it.", {"code": "1"}, [], "nothing in the task is called code; it names nothing"),
+        ("Type {{kode}}.", {"code": "1"}, [], "nothing in the task is called code; it names {{kode}}"),
+        (None, {"code": "1"}, [], "nothing in the task is called code"),
+        ("Type {{a}}.", {"a": "1"}, ["a"], "a is given with --set and with --secret"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(why)):
+            fill_task(task, values, secrets)
