@@ -23,6 +23,7 @@ from ..env.trajectory.events import Event
 from .commands.run import RunRequest, run_task
 from .episode import RunResult
 from .models.load import ModelPolicy
+from .replay.checks import refuse_unused
 from .replay.environment import ReplayOverrides
 from .replay.replay import ReplayRequest, ReplayResult, prepare
 from .replay.replay import replay as repeat
@@ -158,6 +159,7 @@ def replay(
         KeyboardInterrupt: Ctrl-C; the replay has its end and its report.
     """
     _refuse_event_loop()
+    refuse_unused(mode, [name for name, value in (("model", model), ("update", update)) if value])
     control = control or Control()
     request = ReplayRequest(
         Path(path),

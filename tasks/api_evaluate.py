@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .commands.eval import EvalRequest, plan
+from .commands.eval import EvalRequest, plan, refuse_unused
 from .evaluation.evaluate import Watcher
 from .evaluation.evaluate import evaluate as run_evaluation
 from .evaluation.folder import read_evaluation
@@ -63,6 +63,10 @@ def evaluate(
         EnvironmentFailure: workers keep dying before they are ready.
         KeyboardInterrupt: Ctrl-C; what is done stays in the folder.
     """
+    optional = ("tasks", tasks), ("subset", subset), ("limit", limit), ("data", data)
+    given = [name for name, value in optional if value is not None]
+    given += [name for name, changed in (("seeds", seeds != range(5)), ("max_steps", max_steps != 10)) if changed]
+    refuse_unused(suite, given)
     request = EvalRequest(
         suite,
         subset,

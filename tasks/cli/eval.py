@@ -15,9 +15,6 @@ from .help import WORDS, Commands
 from .options import ARGUMENT, LIMITS, MODEL, OTHER, OUTPUT
 
 app = Commands()
-_INTERACTIVE = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
-_RECORDED = ("limit",)
-_FILES = ("data", "osworld_cache")
 
 
 @app.command("eval", rich_help_panel="Evaluate")
@@ -91,12 +88,13 @@ def _eval(
 
     Exit status: 0 done, whatever the rate; 2 wrong usage or a missing part; 130 stopped by you.
     """
-    from ..commands.eval import EvalRequest, eval_and_print
+    from ..commands.eval import EvalRequest, eval_and_print, refuse_unused
     from ..evaluation.price import parse_price
     from ..models.source import policy_source
-    from ..suites.registry import is_recorded
 
-    _refuse_options(context, suite, is_recorded(suite))
+    options.refuse_both(context, "out", "runs")
+    options.refuse_both(context, "tasks", "subset")
+    refuse_unused(suite, options.all_given(context))
     paid = None if price is None else parse_price(price)
     source = policy_source(model, dialect, decoding, constrained, acceptance, max_images)
     request = EvalRequest(
@@ -120,25 +118,6 @@ def _eval(
         price=paid,
     )
     raise typer.Exit(eval_and_print(request, json_output=json, command=context.meta[WORDS]))
-
-
-def _refuse_options(context: typer.Context, suite: str, recorded: bool) -> None:
-    """Check that each option on the command line applies to this suite.
-
-    Raises:
-        UsageError: one does not.
-    """
-    from ...actions.errors import UsageError
-
-    kinds = ("interactive suites", "suites of recorded screens")
-    names = {each.name: each.opts[0] for each in context.command.params if each.name}
-    for name, option in names.items():
-        if not options.given(context, name):
-            continue
-        if name in _FILES and suite != "osworld" and not (recorded and name == "data"):
-            raise UsageError(f"{option} does not apply to the suite {suite}; leave it out")
-        if name in (_INTERACTIVE if recorded else _RECORDED):
-            raise UsageError(f"{option} is for {kinds[not recorded]}; {suite} is not one of them")
 
 
 @app.command(rich_help_panel="Evaluate")

@@ -57,6 +57,11 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def all_given(context: typer.Context) -> list[str]:
+    """The names of all options that were given on the command line."""
+    return [each.name for each in context.command.params if each.name and given(context, each.name)]
+
+
 def refuse_both(context: typer.Context, first: str, second: str) -> None:
     """Raise ``UsageError`` if two options were given on the command line, of which the first makes the second void."""
     from ...actions.errors import UsageError

@@ -85,11 +85,14 @@ def run(
     from ..terminal.parse import parse_size
 
     options.refuse_both(context, "out", "runs")
-    place = env or ("browser" if url else "desktop" if app_ or display else "miniwob")
     # Defaults of one's own are for the places in which they mean something.
+    named_sandbox = sandbox if options.given(context, "sandbox") or home else "none"
+    on_desktop = DesktopOptions(app_, display, monitor, named_sandbox, home).given()
+    place = env or ("browser" if url else "desktop" if on_desktop else "miniwob")
     if not options.given(context, "viewport") and (display is not None or not takes(place, "viewport")):
         viewport = None
     headed = headed and (options.given(context, "headed") or takes(place, "headed"))
+    sandbox = sandbox if takes(place, "sandbox") and display is None else named_sandbox
     request = options.request(
         RunRequest,
         locals(),
@@ -193,18 +196,26 @@ def replay(
     """
     from ...actions.errors import UsageError
     from ...env.expect import parse_expectations
+    from ...env.places import takes
+    from ...env.trajectory.trajectory import Trajectory
     from ..commands.replay import replay_and_print
+    from ..replay.checks import refuse_unused
     from ..replay.environment import ReplayOverrides
-    from ..replay.replay import ReplayRequest
+    from ..replay.replay import Mode, ReplayRequest
     from ..replay.variables import parse_settings
 
     if exact + verify + offline > 1:
         raise UsageError("--exact, --verify and --offline exclude one another; give one of them")
+    options.refuse_both(context, "out", "runs")
+    mode: Mode = "exact" if exact else "offline" if offline else "verify"
+    refuse_unused(mode, options.all_given(context))
+    if headed and not options.given(context, "headed"):  # a default of one's own, for where it means something
+        headed = mode != "offline" and takes(env or Trajectory.load(recording).start.environment, "headed")
     request = options.request(
         ReplayRequest,
         locals(),
         directory=recording,
-        mode="exact" if exact else "offline" if offline else "verify",
+        mode=mode,
         overrides=ReplayOverrides(env, url, headed, seed, display, har),
         values=parse_settings(values or ()),
         secrets=options.read_secrets(secret),

@@ -23,6 +23,7 @@ _FORMATS = "osworld, agentnet or parquet."
 
 @app.command(rich_help_panel="Run")
 def view(
+    context: typer.Context,
     paths: Annotated[list[Path], ARGUMENT("A run's folder or its trajectory.jsonl, or folders of runs.", "DIR")],
     check: Annotated[bool, OUTPUT("--check", "Only load and validate.")] = False,
     open_it: Annotated[bool, OUTPUT("--open/--no-open", "Open the page in the web browser.")] = True,
@@ -44,6 +45,7 @@ def view(
     """
     from ..commands.view import view_and_print
 
+    options.refuse_both(context, "check", "open_it")
     raise typer.Exit(view_and_print(paths, check=check, open_it=open_it, json_output=json))
 
 

@@ -44,6 +44,8 @@ def take_screenshot(out: Path, display: str | None, monitor: int | None, region:
         UsageError: monitor, region or file cannot be had.
         MissingPartError: there is no such display.
     """
+    if region is not None and monitor is not None:
+        raise UsageError("--monitor has no effect with --region, which is a part of all monitors; give one")
     picture = _grab(display, monitor, parse_region(region) if region else None)
     try:
         write_private(out, picture.png())

@@ -7,13 +7,14 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
 from ...actions.errors import UsageError
+from ...env.places import named
 from ...env.signals import deferred_signals
 from ..evaluation.console import EvalProgress, print_summary
 from ..evaluation.evaluate import Evaluation, evaluate
@@ -29,6 +30,10 @@ from ..suites.interactive import SupportsSelection
 from ..suites.miniwob import MiniWobSuite
 from ..suites.registry import get_suite, interactive_suite, is_recorded
 from ..terminal.folders import RUNS, new_folder
+
+_INTERACTIVE = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
+_RECORDED = ("limit",)
+_FILES = ("data", "osworld_cache")
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,25 @@ def _keep(request: EvalRequest, command: Sequence[str], root: Path) -> None:
         write_results(root, request.price)
 
 
+def refuse_unused(suite: str, given: Iterable[str]) -> None:
+    """Refuse settings, of those ``given``, that have no effect in a suite.
+
+    Raises:
+        UsageError: one has none, or there is no such suite.
+    """
+    recorded = is_recorded(suite)
+    kinds = ("interactive suites", "suites of recorded screens")
+    for name in given:
+        if name in _FILES and suite != "osworld" and not (recorded and name == "data"):
+            raise UsageError(f"{_named(name)} does not apply to the suite {suite}; leave it out")
+        if name in (_INTERACTIVE if recorded else _RECORDED):
+            raise UsageError(f"{_named(name)} is for {kinds[not recorded]}; {suite} is not one of them")
+
+
+def _named(name: str) -> str:
+    return named("share_model" if name == "share" else name)
+
+
 def plan(request: EvalRequest) -> Evaluation | RecordedEvaluation:
     """The evaluation that was asked for; makes its folder only where none was named.
 
@@ -103,14 +127,16 @@ def plan(request: EvalRequest) -> Evaluation | RecordedEvaluation:
     """
     make = _plan_recorded if is_recorded(request.suite) else _plan_acting
     if request.resume and request.out is None:
-        raise UsageError("--resume needs the folder of the evaluation: --out DIR")
+        raise UsageError(f"{named('resume')} needs the folder of the evaluation: out (--out DIR)")
+    if request.share is not None and isinstance(request.source, RemoteSource):
+        raise UsageError(f"{_named('share')} is for models that run here; a server's is shared already")
     return make(request)
 
 
 def _plan_acting(request: EvalRequest) -> Evaluation:
     suite = interactive_suite(request.suite, request.data, request.osworld_cache)
     if request.tasks is not None and request.subset is not None:
-        raise UsageError("give --tasks or --subset, not both")
+        raise UsageError(f"give {named('tasks')} or {named('subset')}, not both")
     tasks = _names(request.tasks) if request.tasks is not None else list(suite.tasks(request.subset))
     suite.check(tasks)
     return Evaluation(
@@ -133,7 +159,7 @@ def _plan_recorded(request: EvalRequest) -> RecordedEvaluation:
     suite.require(data_root(request.data) / suite.folder)
     if request.workers > 1 and not isinstance(request.source, RemoteSource):
         raise UsageError(
-            "--workers is for models on a server (openai:URL#NAME) here: a model in this process is "
+            f"{named('workers')} is for models on a server (openai:URL#NAME) here: a model in this process is "
             "asked about one recorded screen at a time"
         )
     return RecordedEvaluation(
@@ -171,7 +197,7 @@ def resume_line(command: Sequence[str], root: Path) -> str:
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise UsageError("--tasks names no task")
+        raise UsageError(f"{named('tasks')} names no task")
     return list(dict.fromkeys(names))
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ... import __version__
-from ...actions.errors import Stopped, UsageError
+from ...actions.errors import Stopped, TrajectoryError, UsageError
 from ...env.chords import Chord
 from ...env.environ import without_secrets
 from ...env.record.recorder import STOP_CHORD, Recorder, RecordOptions
@@ -88,6 +88,8 @@ def record(request: RecordRequest, narrator: Narrator) -> EndEvent:
         EnvironmentFailure: the screen cannot be captured.
         TrajectoryError: the folder cannot be written.
     """
+    if (request.out / FILE_NAME).exists():
+        raise TrajectoryError(f"{request.out} already holds a run; choose another folder with --out")
     # A chord or region that cannot be read is an error before anything is started.
     secrets = TypedSecrets(request.secrets)
     refuse_marks(request.task, secrets.names)

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ...actions.dialects import get_dialect
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...agent.limits import Limits
@@ -24,7 +25,7 @@ from ...env.secrets import Secrets
 from ...env.trajectory.events import EnvironmentSettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener
 from ..episode import RunResult, run_episode
-from ..models.load import is_remote, load_policy, refuse_decoding
+from ..models.load import load_policy, refuse_decoding
 from ..models.purpose import afterwards, purpose
 from ..replay.variables import fill_task
 from ..report.data import outcome
@@ -101,8 +102,9 @@ class RunRequest:
             raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
         check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
         fill_task(self.task, self.values, self.secrets)
-        if is_remote(self.model):
-            refuse_decoding(self.model, self.decoding, self.constrained, self.acceptance)
+        if self.dialect is not None:
+            get_dialect(self.dialect)
+        refuse_decoding(self.model, self.decoding, self.constrained, self.acceptance)
 
     @property
     def visible_screen(self) -> str | None:

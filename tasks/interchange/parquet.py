@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ...actions.errors import TrajectoryError
+from ...actions.errors import TrajectoryError, UsageError
 from ...actions.extras import need_package
 from ...env.private_files import private_part
 from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
@@ -59,6 +59,8 @@ class Parquet:
 
     def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
         """See ``Format.read``."""
+        if images is not None:
+            raise UsageError("a Parquet table holds its pictures itself; leave images (--images) out")
         rows = _read_rows(source)
         for run, of_run in groupby(rows, key=lambda row: row[1]["run"]):
             first, *rest = (_Row(source, *row) for row in of_run)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
+from ...actions.dialects import get_dialect
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
 from ...agent.remote.endpoint import PREFIX
 from ...agent.remote.policy import RemotePolicy
 from ...agent.replay.expected import VerifyingPolicy
+from ...env.places import named
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
@@ -45,10 +47,17 @@ def is_remote(model: str) -> bool:
 
 
 def refuse_decoding(model: str, decoding: str, constrained: bool, acceptance: str = "exact") -> None:
-    """Raise a ``UsageError`` when a server is asked to decode in a way that only models here can."""
-    if decoding not in ("auto", "plain") or constrained or acceptance != "exact":
+    """Raise a ``UsageError`` for a way of decoding that a server does not have, or that would be ignored."""
+    given = {
+        "decoding": decoding not in ("auto", "plain"),
+        "constrained": constrained,
+        "acceptance": acceptance != "exact",
+    }
+    if is_remote(model) and (wrong := [named(name) for name, asked in given.items() if asked]):
+        raise UsageError(f"{model} decodes on its server; {' and '.join(wrong)} is for models that run here")
+    if decoding == "plain" and acceptance != "exact":
         raise UsageError(
-            f"{model} decodes on its server; --decoding, --constrained and --acceptance are for models that run here"
+            f"{named('acceptance')} is a rule for drafts, and with {named('decoding')} plain there are none"
         )
 
 
@@ -80,11 +89,17 @@ def load_policy(
         MissingPartError: the checkpoint, or a part of it, is missing.
         UsageError: it, the server, the dialect or the way of decoding cannot be used.
     """
+    refuse_decoding(model, decoding, constrained, acceptance)
+    if dialect is not None:
+        get_dialect(dialect)  # a wrong name is said before weights are read
     if is_remote(model):
-        refuse_decoding(model, decoding, constrained, acceptance)
         return RemotePolicy(model, dialect, temperature=temperature, seed=seed, max_images=max_images)
+    from ...agent.decoding.policy_drafters import parse_methods
+    from ...agent.decoding.verify import parse_acceptance
     from ...agent.local import LocalPolicy
 
+    parse_methods(decoding)
+    parse_acceptance(acceptance)
     return LocalPolicy(
         _shared_checkpoint(model),
         dialect=dialect,

@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
+from ...actions.dialects import get_dialect
 from ...agent.policy import Policy, ScriptedPolicy
 from ...agent.remote.policy import RemotePolicy
 from .load import SMALL_MODEL, is_remote, refuse_decoding
@@ -171,9 +172,11 @@ def policy_source(
     Raises:
         UsageError: a server is asked to decode in a way that only models here can.
     """
+    refuse_decoding(model, decoding, constrained, acceptance)
+    if dialect is not None:
+        get_dialect(dialect)  # a wrong name is said before weights are read
     if not is_remote(model):
         return LocalSource(model, dialect, decoding, constrained, acceptance, max_images)
-    refuse_decoding(model, decoding, constrained, acceptance)
     return RemoteSource(model, dialect, max_images)
 
 

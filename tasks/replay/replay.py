@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from ...actions.errors import UsageError
 from ...agent.limits import Limits
 from ...agent.policy import Policy
 from ...agent.replay.policy import ReplayPolicy, ReplayStep
@@ -33,6 +32,7 @@ from ..terminal.folders import RUNS, run_folder
 from ..terminal.parse import parse_region
 from ..terminal.stop_chords import stop_chord_listener
 from .agreement import Agree, NamedUse, refuse, to_agree
+from .checks import check_place
 from .environment import ReplayOverrides
 from .exact import AwaitRecordedScreens, Drift, ExactPolicy
 from .healing import keep_healed
@@ -201,9 +201,12 @@ def prepare(
 
     Raises:
         TrajectoryError: the recording is not whole.
-        UsageError: a variable or a secret is missing, or what the recording names was not agreed to.
+        UsageError: a setting would be ignored, a variable or a secret is missing, or what the recording names was not
+            agreed to.
     """
     trajectory = Trajectory.load(request.directory)
+    if request.mode != "offline":
+        check_place(request.overrides.environment or trajectory.start.environment, request.overrides, request.expect)
     recorded = recording(trajectory)
     start = trajectory.start
     marks = {*marks_in(start.instruction), *secret_names(recorded)}
@@ -248,8 +251,6 @@ def replay(
     """
     request = prepared.request
     verify = request.mode == "verify"
-    if request.update and not verify:
-        raise UsageError("an exact replay heals nothing; leave --update out, or let a model verify")
     control = control or Control()
     name = f"replay {request.directory.resolve().name}"
     with control.stop_signals(), run_folder(request.out, name, request.runs) as directory:
