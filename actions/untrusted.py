@@ -70,6 +70,11 @@ def visible(text: str) -> str:
     return _STEERING.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
+def one_line(text: str) -> str:
+    """A text in one line of a terminal, with nothing hidden in it."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 _STEERING: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )

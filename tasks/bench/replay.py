@@ -12,13 +12,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ...actions.errors import UsageError
+from ...actions.untrusted import one_line
 from ...agent.checkpoints.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn
 from ...agent.replay.expected import ExpectedReply
 from ...agent.replay.recording import recording
 from ...env.trajectory.trajectory import Trajectory
-from ..replay.agreement import shown
 from .screens import reply_of, torch_threads
 
 
@@ -39,7 +39,8 @@ def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) 
     named = trajectory.start.policy
     if model is None and named != EMBEDDED and not trajectory.own:
         raise UsageError(
-            f"{directory} was not recorded by you on this computer; to load its model, name it: --model {shown(named)}"
+            f"{directory} was not recorded by you on this computer; to load its model, "
+            f"name it: --model {one_line(named)}"
         )
     checkpoint = load_checkpoint(model or named)
     turns = [Turn(step.screen, step.raw) for step in made.steps]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...actions.untrusted import one_line
 from . import options
 from .help import Commands
 from .options import ARGUMENT, OTHER, OUTPUT
@@ -58,15 +59,18 @@ def export(
 ) -> None:
     """Write runs in another format: osworld, agentnet or parquet.
 
-    What a format cannot express exactly is noted on stderr or refused; nothing is dropped silently.
+    What a format cannot express exactly is noted on stderr or refused; nothing is dropped silently. Of several
+    runs, those that cannot be written are named and left out.
 
     Examples:
       saccade export runs/20260101-120000-click-test-2 --to osworld
       saccade export runs --to parquet --out runs.parquet
+
+    Exit status: 0, or 2 if a run was left out or nothing was written.
     """
     from ..interchange.convert import export_runs
 
-    _print(export_runs(path, to, out), json)
+    raise typer.Exit(_print(export_runs(path, to, out), json))
 
 
 @app.command("import", rich_help_panel="Convert")
@@ -79,20 +83,27 @@ def import_(
 ) -> None:
     """Read runs of another format: osworld, agentnet or parquet.
 
-    One run becomes the folder --out; several become folders in it. Code is read, never executed.
+    One run becomes the folder --out; several become folders in it. Code is read, never executed. Of several runs,
+    those that cannot be read are named and left out.
 
     Examples:
       saccade import results/pyautogui/screenshot/model/os/TASK-ID --from osworld --out runs/imported
       saccade import agentnet_ubuntu_5k.jsonl --from agentnet --images ubuntu_images --out runs/agentnet
+
+    Exit status: 0, or 2 if a run was left out or nothing was written.
     """
     from ..interchange.convert import import_runs
 
-    _print(import_runs(source, from_, out, images), json)
+    raise typer.Exit(_print(import_runs(source, from_, out, images), json))
 
 
-def _print(converted: ConvertedRun, json: bool) -> None:
+def _print(converted: ConvertedRun, json: bool) -> int:
+    """Print what was converted; returns the exit status."""
+    status = 2 if converted.left_out else 0
     if json:
         sys.stdout.write(to_json.dumps(asdict(converted)) + "\n")
-        return
-    sys.stderr.write("".join(f"note: {note}\n" for note in converted.notes))
+        return status
+    sys.stderr.write("".join(f"note: {one_line(note)}\n" for note in converted.notes))
+    sys.stderr.write("".join(f"left out: {one_line(reason)}\n" for reason in converted.left_out))
     sys.stdout.write(f"{converted.out}: {len(converted.runs)} runs, {converted.steps} steps\n")
+    return status

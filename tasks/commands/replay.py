@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from ...actions.errors import UsageError
+from ...actions.untrusted import one_line
 from ...env.control import Control
 from ..models.purpose import afterwards, purpose
-from ..replay.agreement import NamedUse, refuse, shown
+from ..replay.agreement import NamedUse, refuse
 from ..replay.offline import OfflineComparison, compare
 from ..replay.replay import PreparedReplay, ReplayRequest, ReplayResult, prepare, replay
 from ..report.data import outcome
@@ -54,10 +55,10 @@ def replay_and_print(
 def _agree(directory: Path, command: Sequence[str], uses: Sequence[NamedUse]) -> None:
     """Ask a person, once, about all that a recording of others names."""
     listed = "".join(f"\n  - {use}" for use in uses)
-    answer = confirmed(f"{shown(str(directory))} was not recorded by you on this computer. Its replay would{listed}")
+    answer = confirmed(f"{one_line(str(directory))} was not recorded by you on this computer. Its replay would{listed}")
     if answer is None:
         options = [word for use in uses for word in ("--allow", use.name)]
-        raise refuse(directory, uses, f"Allow it with: {shown(shlex.join(['saccade', *command, *options]))}")
+        raise refuse(directory, uses, f"Allow it with: {one_line(shlex.join(['saccade', *command, *options]))}")
     if not answer:
         raise UsageError(f"{directory} was not allowed to do that; nothing was done")
 

@@ -18,11 +18,12 @@ from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, ends_episode
 from ...env.private_files import open_private, private_folder, write_private
+from ...actions.untrusted import contained
 from ...env.trajectory.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, Trajectory
 from ...perception.observation import Observation
 from . import base
-from .base import ExportedRun, ForeignRun, ImportedScreen, Note
+from .base import ExportedRun, ForeignRun, ImportedScreen, LeaveOut, Note, Runs
 from .code import PyCode
 
 _FILE = "trajectories.jsonl"
@@ -36,19 +37,23 @@ class AgentNet:
     name: str = "agentnet"
     suffix: str = "-agentnet"
 
-    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
+    def write(self, runs: Runs, target: Path, note: Note, leave_out: LeaveOut) -> Iterator[ExportedRun]:
         """See ``Format.write``."""
         private_folder(target / "images")
         with open_private(target / _FILE, "x", encoding="utf-8") as stream:
             for named in runs:
-                stream.write(json.dumps(_task(named, target / "images", note)) + "\n")
+                with base.leaving_out(leave_out):
+                    stream.write(json.dumps(_task(named, target / "images", note)) + "\n")
+                    yield named
 
-    def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
+    def read(self, source: Path, images: Path | None, note: Note, leave_out: LeaveOut) -> Iterator[ForeignRun]:
         """See ``Format.read``."""
-        file = source / _FILE if source.is_dir() else source
+        with base.located(str(source)):
+            file = contained(source, _FILE) if source.is_dir() else source
         folders = [folder for folder in (images, file.parent / "images", file.parent) if folder]
-        for where, task in base.json_lines(file):
-            yield _read(where, task, folders, note)
+        for where, line in base.json_lines(file):
+            with base.leaving_out(leave_out):
+                yield _read(where, base.json_object(where, line), folders, note)
 
 
 def _task(named: ExportedRun, images: Path, note: Note) -> dict[str, Any]:
@@ -86,7 +91,7 @@ def _image(run: Trajectory, seen: ObservationEvent, images: Path) -> str:
     target = images / f"{seen.screenshot}.png"
     if not target.exists():
         run.screenshot(seen)  # checks the digest
-        write_private(target, run.image_path(seen).read_bytes())
+        write_private(target, run.image_bytes(seen))
     return target.name
 
 

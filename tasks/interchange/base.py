@@ -5,19 +5,19 @@ What reads here raises such an error, a ``TrajectoryError``, for everything that
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from PIL import Image
 from pydantic import ValidationError
 
 from ... import __version__
 from ...actions.dialects.reply_errors import InvalidReply
-from ...actions.errors import TrajectoryError, UnknownKeyError, first_problem
+from ...actions.errors import TrajectoryError, UnknownKeyError, UsageError, first_problem
+from ...actions.files import open_file, read_file
+from ...actions.untrusted import contained, parse_json
 from ...env.trajectory.events import ActionEvent, EndEvent, PredictionEvent, StartEvent, event_adapter
 from ...env.trajectory.trajectory import EventT, Trajectory
 from ...env.trajectory.upgrade import upgrade
@@ -25,6 +25,17 @@ from ...perception.observation import Observation, Screenshot
 
 Note = Callable[[str], None]
 """Called with a line for each thing that a format cannot express exactly."""
+LeaveOut = Callable[[TrajectoryError | UsageError], None]
+"""Called with the error of a run that cannot be converted; it may raise it, or let the others go on."""
+
+
+def throw(error: TrajectoryError | UsageError) -> None:
+    """The strict ``LeaveOut``."""
+    raise error
+
+
+LONGEST_FILE = 1 << 34
+"""Bytes of a file that is read line by line."""
 
 
 class ExportedRun(NamedTuple):
@@ -32,6 +43,9 @@ class ExportedRun(NamedTuple):
 
     name: str
     run: Trajectory
+
+
+Runs = Sequence[ExportedRun]
 
 
 class ImportedScreen(NamedTuple):
@@ -69,19 +83,31 @@ class Format(Protocol):
     @property
     def suffix(self) -> str: ...  # noqa: D102
 
-    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
-        """Write the runs to a file or folder that does not exist yet.
+    def write(self, runs: Runs, target: Path, note: Note, leave_out: LeaveOut) -> Iterator[ExportedRun]:
+        """Write the runs to a file or folder that does not exist yet, and yield each that is written.
 
-        Raises:
-            UsageError: an action cannot be expressed in this format, or a run cannot be read.
+        ``leave_out`` gets the ``UsageError`` of a run with an action that cannot be expressed in this format, and the
+        ``TrajectoryError`` of one that cannot be read.
         """
 
-    def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
+    def read(self, source: Path, images: Path | None, note: Note, leave_out: LeaveOut) -> Iterator[ForeignRun]:
         """Read every run of a file or folder; images are also searched for in ``images``.
 
+        ``leave_out`` gets the ``TrajectoryError`` of a run whose beginning cannot be read; the message names the file
+        and the line.
+
         Raises:
-            TrajectoryError: something cannot be read; the message names the file and the line.
+            TrajectoryError: nothing in it can be read.
         """
+
+
+@contextmanager
+def leaving_out(leave_out: LeaveOut) -> Iterator[None]:
+    """Pass on what is wrong with one run, so that others can go on."""
+    try:
+        yield
+    except (TrajectoryError, UsageError) as error:
+        leave_out(error)
 
 
 @contextmanager
@@ -97,19 +123,19 @@ def located(where: str) -> Iterator[None]:
         raise TrajectoryError(f"{where}: {error.filename}: {error.strerror or error}") from error
 
 
-def json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each line of a JSONL file as ``(file:line, object)``; empty lines are skipped."""
-    with located(str(file)), file.open("rb") as stream:
+def json_lines(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Each line of a JSONL file as ``(file:line, text)``; empty lines are skipped."""
+    with located(str(file)), open_file(file, LONGEST_FILE) as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
-                yield f"{file}:{number}", json_object(f"{file}:{number}", line)
+                yield f"{file}:{number}", line
 
 
 def json_object(where: str, text: bytes) -> dict[str, Any]:
     """A JSON object."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = parse_json(text)
+    except ValueError as error:
         raise TrajectoryError(f"{where}: not JSON: {error}") from error
     if not isinstance(found, dict):
         raise TrajectoryError(f"{where}: not a JSON object")
@@ -132,19 +158,36 @@ _KINDS = {str: "a text", dict: "an object", list: "a list", int: "a whole number
 
 def picture(where: str, folders: Iterable[Path], name: str) -> Screenshot:
     """The image that a line names, from the first folder that has it; the name may not lead out of the folders."""
-    if not name or Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-        raise TrajectoryError(f"{where}: {name!r} does not name an image in the folder")
-    file = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    if file is None:
-        raise TrajectoryError(f"{where}: the image {name} is missing; name its folder by --images")
-    return decoded(f"{where}: {file}", file.read_bytes())
+    for folder in folders:
+        try:
+            return decoded(f"{where}: {folder / name}", read_file(contained(folder, name)))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            reason = error.strerror or error
+            raise TrajectoryError(f"{where}: {name!r} does not name an image in the folder: {reason}") from error
+    raise TrajectoryError(f"{where}: the image {name} is missing; name its folder by --images")
+
+
+def sibling(file: Path, name: str) -> bytes | None:
+    """What is in a file beside another one; None if there is none.
+
+    Raises:
+        TrajectoryError: it cannot be read.
+    """
+    try:
+        return read_file(contained(file.parent, name))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TrajectoryError(f"{file.parent / name}: {error.strerror}") from error
 
 
 def decoded(where: str, data: bytes) -> Screenshot:
     """The pixels of an image."""
     try:
         return Screenshot.from_png(data)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise TrajectoryError(f"{where}: not an image: {error}") from error
 
 

@@ -15,7 +15,7 @@ from ...actions.errors import TrajectoryError, UsageError
 from ...env.private_files import private_folder
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from . import get_format
-from .base import ExportedRun, ForeignRun, ImportedScreen
+from .base import ExportedRun, ForeignRun, ImportedScreen, LeaveOut, leaving_out, throw
 
 
 @dataclass
@@ -28,6 +28,7 @@ class ConvertedRun:
         runs: names of the runs, in order.
         steps: predictions in all of them.
         notes: what could not be expressed exactly, once each, in order.
+        left_out: why each run that could not be converted was left out.
     """
 
     out: str
@@ -35,6 +36,7 @@ class ConvertedRun:
     runs: list[str] = field(default_factory=list)
     steps: int = 0
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         """Add a note."""
@@ -43,7 +45,7 @@ class ConvertedRun:
 
 
 def export_runs(path: Path, format_name: str, out: Path | None = None) -> ConvertedRun:
-    """Write a run, or every run in a folder, in another format.
+    """Write a run, or every run in a folder, in another format; of several, those that can be written.
 
     Args:
         path: a run's folder, its ``trajectory.jsonl``, or a folder of runs.
@@ -51,46 +53,69 @@ def export_runs(path: Path, format_name: str, out: Path | None = None) -> Conver
         out: the file or folder to make; by default beside the runs.
 
     Raises:
-        UsageError: the output exists already, or an action cannot be expressed in this format.
-        TrajectoryError: a run cannot be read.
+        UsageError: the output exists already, or an action of the only run cannot be expressed in this format.
+        TrajectoryError: none of them can be read.
     """
     chosen = get_format(format_name)
-    runs = find_runs(path)
+    faults = _Faults()
+    runs = find_runs(path, faults)
     folder = (path.parent if path.is_file() else path).resolve()
     target = out or folder.with_name(folder.name + chosen.suffix)
     result = ConvertedRun(str(target), chosen.name)
     with atomic_output(target) as beside:
-        chosen.write(runs, beside, result.note)
-    result.runs = [named.name for named in runs]
-    result.steps = sum(len(named.run.steps) for named in runs)
+        for named in chosen.write(runs, beside, result.note, faults):
+            result.runs.append(named.name)
+            result.steps += len(named.run.steps)
+        result.left_out = faults.texts(bool(result.runs))
     return result
 
 
 def import_runs(source: Path, format_name: str, out: Path, images: Path | None = None) -> ConvertedRun:
     """Read runs of another format into trajectories: one into ``out``, several into folders inside it.
 
+    Of several, those that can be read are kept.
+
     Raises:
         UsageError: ``out`` exists already.
-        TrajectoryError: something in the source cannot be read; nothing is kept then.
+        TrajectoryError: none of them can be read; nothing is kept then.
     """
     chosen = get_format(format_name)
+    faults = _Faults()
     if not source.exists():
         raise TrajectoryError(f"{source}: No such file or directory")
     result = ConvertedRun(str(out), chosen.name)
     with atomic_output(out) as beside:
-        for run in chosen.read(source, images, result.note):
+        for run in chosen.read(source, images, result.note, faults):
             name = _free_name(run.name, result.runs)
-            result.runs.append(name)
-            result.steps += _write(run, beside / name)
-            _progress(len(result.runs))
+            with leaving_out(faults):
+                result.steps += _write(run, beside / name)
+                result.runs.append(name)
+                _progress(len(result.runs))
+        result.left_out = faults.texts(bool(result.runs))
         if not result.runs:
             raise TrajectoryError(f"{source}: holds no run")
-        if len(result.runs) == 1:
+        if len(result.runs) == 1 and not result.left_out:
             _lift(beside / result.runs[0], beside)
     return result
 
 
-def find_runs(path: Path) -> list[ExportedRun]:
+class _Faults:
+    """Collects why runs are left out."""
+
+    def __init__(self) -> None:
+        self._errors: list[TrajectoryError | UsageError] = []
+
+    def __call__(self, error: TrajectoryError | UsageError) -> None:
+        self._errors.append(error)
+
+    def texts(self, others: bool) -> list[str]:
+        """The reasons; raises the first where there are no other runs to go on with."""
+        if self._errors and not others:
+            raise self._errors[0]
+        return [str(error) for error in self._errors]
+
+
+def find_runs(path: Path, leave_out: LeaveOut = throw) -> list[ExportedRun]:
     """The run in a folder, or all in the folders inside it, by their names; raises ``TrajectoryError`` if none."""
     if path.is_file() or (path / FILE_NAME).is_file():
         run = Trajectory.load(path)
@@ -98,7 +123,12 @@ def find_runs(path: Path) -> list[ExportedRun]:
     files = sorted(path.rglob(FILE_NAME))
     if not files:
         raise TrajectoryError(f"{path} holds no {FILE_NAME}")
-    return [ExportedRun("-".join(file.parent.relative_to(path).parts), Trajectory.load(file)) for file in files]
+    found = []
+    for file in files:
+        with leaving_out(leave_out):
+            name = "-".join(file.parent.relative_to(path).parts)
+            found.append(ExportedRun(name, Trajectory.load(file.parent)))
+    return found
 
 
 @contextmanager
@@ -125,14 +155,18 @@ def _refuse_existing(target: Path) -> None:
 
 
 def _write(run: ForeignRun, directory: Path) -> int:
-    """Write one run, load it again as a check, and return its number of steps."""
-    with TrajectoryWriter(directory, run.start) as writer:
-        for item in run.rest:
-            if isinstance(item, ImportedScreen):
-                writer.observe(item.step, item.observation)
-            else:
-                writer.append(item)
-    return len(Trajectory.load(directory).steps)
+    """Write one run, load it again as a check, and return its number of steps; of a bad one nothing is left."""
+    try:
+        with TrajectoryWriter(directory, run.start, own=False) as writer:
+            for item in run.rest:
+                if isinstance(item, ImportedScreen):
+                    writer.observe(item.step, item.observation)
+                else:
+                    writer.append(item)
+        return len(Trajectory.load(directory).steps)
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
 def _free_name(name: str, taken: list[str]) -> str:

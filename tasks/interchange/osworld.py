@@ -10,6 +10,7 @@ Paper: OSWorld (arXiv 2404.07972).
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,11 +24,12 @@ from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, Wait, ends_episode
 from ...env.private_files import open_private, private_folder, write_private
+from ...actions.untrusted import contained
 from ...env.trajectory.events import ActionEvent, EndEvent, EndReason, ObservationEvent, PredictionEvent
 from ...env.trajectory.trajectory import Step
 from ...perception.observation import Observation, Screenshot
 from . import base
-from .base import ExportedRun, ForeignRun, ImportedScreen, Note
+from .base import ExportedRun, ForeignRun, ImportedScreen, LeaveOut, Note, Runs
 from .code import PyCode
 
 _FILE = "traj.jsonl"
@@ -42,12 +44,19 @@ class OsWorld:
     name: str = "osworld"
     suffix: str = "-osworld"
 
-    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
+    def write(self, runs: Runs, target: Path, note: Note, leave_out: LeaveOut) -> Iterator[ExportedRun]:
         """See ``Format.write``."""
         for named in runs:
-            _Writer(named, target if len(runs) == 1 else target / named.name, note).write()
+            folder = target if len(runs) == 1 else target / named.name
+            with base.leaving_out(leave_out):
+                try:
+                    _Writer(named, folder, note).write()
+                except BaseException:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    raise
+                yield named
 
-    def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
+    def read(self, source: Path, images: Path | None, note: Note, leave_out: LeaveOut) -> Iterator[ForeignRun]:
         """See ``Format.read``."""
         if source.is_dir() and not (source / _FILE).is_file():
             files = sorted(source.rglob(_FILE))
@@ -56,7 +65,8 @@ class OsWorld:
         if not files:
             raise TrajectoryError(f"{source} holds no {_FILE}")
         for file in files:
-            yield _read(file, images, note)
+            with base.leaving_out(leave_out):
+                yield _read(file, images, note)
 
 
 class _Writer:
@@ -129,7 +139,7 @@ class _Writer:
     def _picture(self, number: int, seen: ObservationEvent) -> str:
         self._run.screenshot(seen)  # checks the digest
         name = f"step_{number}_{_stamp(seen.time)}.png"
-        write_private(self._folder / name, self._run.image_path(seen).read_bytes())
+        write_private(self._folder / name, self._run.image_bytes(seen))
         return name
 
 
@@ -148,12 +158,14 @@ Line = tuple[str, dict[str, Any]]
 
 
 def _read(file: Path, images: Path | None, note: Note) -> ForeignRun:
-    lines = list(base.json_lines(file))
+    with base.located(str(file)):
+        contained(file.parent, file.name)
+    lines = [(where, base.json_object(where, line)) for where, line in base.json_lines(file)]
     if not lines:
         raise TrajectoryError(f"{file}:1: holds no step")
     task = file.with_name("task.json")
-    with base.located(str(task)):
-        known = base.json_object(str(task), task.read_bytes()) if task.is_file() else {}
+    text = base.sibling(file, task.name)
+    known = {} if text is None else base.json_object(str(task), text)
     start, end = base.restored(str(task), base.field(str(task), known, "saccade", dict, {}))
     where, first = lines[0]
     if start is None:
@@ -259,11 +271,12 @@ class _Reader:
     def _end(self, steps: int, done: Sequence[ActionEvent], when: float) -> EndEvent | None:
         """How it ended, from ``result.txt``; None if there is no result."""
         file = self._file.with_name("result.txt")
-        if not file.is_file():
+        text = base.sibling(self._file, file.name)
+        if text is None:
             return None
         with base.located(f"{file}:1"):
             try:
-                reward = float(file.read_text(encoding="utf-8"))
+                reward = float(text.decode())
             except ValueError:
                 raise TrajectoryError(f"{file}:1: not a number") from None
             return EndEvent(end=_reason(done), success=reward > 0, reward=reward, steps=steps, time=when)

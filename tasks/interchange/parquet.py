@@ -19,7 +19,8 @@ from ...env.private_files import private_part
 from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, event_line, parse_events
 from ...perception.observation import Observation
-from .base import ExportedRun, ForeignRun, ImportedScreen, Note, decoded
+from . import base
+from .base import ExportedRun, ForeignRun, ImportedScreen, LeaveOut, Note, Runs, decoded
 
 _TEXT = ("run", "instruction", "policy", "environment", "saccade_version", "settings", "screenshot_sha256")
 _KINDS: Mapping[str, str] = {
@@ -44,7 +45,7 @@ class Parquet:
     name: str = "parquet"
     suffix: str = ".parquet"
 
-    def write(self, runs: Sequence[ExportedRun], target: Path, note: Note) -> None:
+    def write(self, runs: Runs, target: Path, note: Note, leave_out: LeaveOut) -> Iterator[ExportedRun]:
         """See ``Format.write``."""
         arrow, table = need_package("pyarrow"), need_package("pyarrow.parquet")
         timings = sorted({name for named in runs for step in named.run.steps for name in _timings(step)})
@@ -52,22 +53,29 @@ class Parquet:
         schema = arrow.schema([(name, getattr(arrow, kind)()) for name, kind in kinds.items()])
         with private_part(target) as part, table.ParquetWriter(part, schema, compression="zstd") as writer:
             for named in runs:
-                rows = list(_rows(named))
-                for first in range(0, len(rows), _BATCH):
-                    batch = [_complete(named, row, kinds) for row in rows[first : first + _BATCH]]
-                    writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+                with base.leaving_out(leave_out):
+                    rows = list(_rows(named))
+                    batches = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+                    tables = [
+                        arrow.Table.from_pylist([_complete(named, row, kinds) for row in batch], schema=schema)
+                        for batch in batches
+                    ]
+                    for whole in tables:  # the run is written as a whole or not at all
+                        writer.write_table(whole)
+                    yield named
 
-    def read(self, source: Path, images: Path | None, note: Note) -> Iterator[ForeignRun]:
+    def read(self, source: Path, images: Path | None, note: Note, leave_out: LeaveOut) -> Iterator[ForeignRun]:
         """See ``Format.read``."""
         if images is not None:
             raise UsageError("a Parquet table holds its pictures itself; leave images (--images) out")
         rows = _read_rows(source)
         for run, of_run in groupby(rows, key=lambda row: row[1]["run"]):
             first, *rest = (_Row(source, *row) for row in of_run)
-            start = first.events(())[0]
-            if not isinstance(start, StartEvent):
-                raise TrajectoryError(f"{first.where}: the first event of {run} must be 'start'")
-            yield ForeignRun(str(run), start, _items([first, *rest]))
+            with base.leaving_out(leave_out):
+                start = first.events(())[0]
+                if not isinstance(start, StartEvent):
+                    raise TrajectoryError(f"{first.where}: the first event of {run} must be 'start'")
+                yield ForeignRun(str(run), start, _items([first, *rest]))
 
 
 class _Row:
@@ -86,6 +94,8 @@ class _Row:
         text = self._values["events"]
         if not text:
             raise TrajectoryError(f"{self.where}: events is empty")
+        if not isinstance(text, str):
+            raise TrajectoryError(f"{self.where}: events is no text")
         return [line.encode() for line in text.removesuffix("\n").split("\n")]
 
     def events(self, before: Sequence[bytes]) -> list[Event]:
@@ -95,8 +105,8 @@ class _Row:
     def screen(self, seen: ObservationEvent) -> ImportedScreen:
         """The screen of an event of this row."""
         data = self._values["screenshot_png"]
-        if data is None:
-            raise TrajectoryError(f"{self.where}: screenshot_png is missing")
+        if not isinstance(data, bytes):
+            raise TrajectoryError(f"{self.where}: screenshot_png is {'missing' if data is None else 'no picture'}")
         shown = decoded(self.where, data)
         if shown.digest != seen.screenshot:
             raise TrajectoryError(f"{self.where}: the screenshot is not the one that was recorded")
@@ -172,7 +182,7 @@ def _seen(named: ExportedRun, seen: ObservationEvent | None) -> dict[str, Any]:
     return {
         **seen.model_dump(include={"step", "time", "device_scale", "url"}),
         "screenshot_sha256": seen.screenshot,
-        "screenshot_png": named.run.image_path(seen).read_bytes(),
+        "screenshot_png": named.run.image_bytes(seen),
         "width": seen.size.width,
         "height": seen.size.height,
         "origin_x": seen.origin.x,

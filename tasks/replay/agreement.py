@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ...actions.errors import UsageError
 from ...actions.schema import Navigate, OpenApp
-from ...actions.untrusted import visible
+from ...actions.untrusted import one_line
 from ...agent.replay.recording import Recording
 from ...env.browser.addresses import FILE_ADDRESS, complete_address
 from ...env.trajectory.events import StartEvent
@@ -36,16 +36,11 @@ class NamedUse:
     use: str
 
     def __str__(self) -> str:
-        return shown(self.use)
+        return one_line(self.use)
 
 
 Agree = Callable[[Sequence[NamedUse]], None]
 """Gets what a person has to agree to; raises a ``UsageError`` if they do not."""
-
-
-def shown(text: str) -> str:
-    """A text of a recording in one line of a terminal, with nothing hidden in it."""
-    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def refuse(directory: Path, uses: Sequence[NamedUse], how: str) -> UsageError:

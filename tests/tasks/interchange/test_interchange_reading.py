@@ -34,7 +34,7 @@ from saccade.actions.schema import (
 from saccade.env.trajectory.events import SCHEMA_VERSION
 from saccade.env.trajectory.trajectory import Trajectory
 from saccade.tasks.interchange import FORMATS
-from saccade.tasks.interchange.convert import export_runs, import_runs
+from saccade.tasks.interchange.convert import export_runs, find_runs, import_runs
 
 STAMP = "20260101@120000000000"
 
@@ -182,12 +182,25 @@ def test_bad_code_is_named_by_file_and_line_and_never_run(code: str, tmp_path: P
     assert str(caught.value).startswith(f"{folder / 'traj.jsonl'}:2: ")
 
 
-def test_nothing_of_a_file_with_one_bad_line_is_kept(tmp_path: Path) -> None:
+def test_one_bad_line_does_not_hide_the_others(tmp_path: Path) -> None:
     file = agentnet(tmp_path / "data", "pyautogui.press('a')")
-    file.write_text(file.read_text() * 2 + '{"task_id": 5}\n')
+    good = file.read_text()
+    late = good.replace('"image": "0.png"', '"image": "gone.png"')
+    file.write_text(f'{good}{{"task_id": 5}}\n{late}{good}[\n')
+    found = import_runs(file, "agentnet", tmp_path / "in")
+    assert [reason.split(": ")[0] for reason in found.left_out] == [f"{file}:{line}" for line in (2, 3, 5)]
+    assert found.left_out[0] == f"{file}:2: task_id is not a text: '5'"
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == sorted(found.runs)
+    assert len(found.runs) == 2
+    assert len(find_runs(tmp_path / "in")) == 2
+
+
+def test_of_a_file_with_bad_lines_only_nothing_is_kept(tmp_path: Path) -> None:
+    file = agentnet(tmp_path / "data", "pyautogui.press('a')")
+    file.write_text('{"task_id": 5}\n{"task_id": 6}\n')
     with pytest.raises(TrajectoryError) as caught:
         import_runs(file, "agentnet", tmp_path / "in")
-    assert str(caught.value) == f"{file}:3: task_id is not a text: '5'"
+    assert str(caught.value) == f"{file}:1: task_id is not a text: '5'"
     assert sorted(tmp_path.iterdir()) == [tmp_path / "data"]
 
 
