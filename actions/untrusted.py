@@ -47,7 +47,7 @@ def parse_json(text: bytes | str) -> Any:
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
     try:
-        found = _DECODER.decode(text)
+        found = DECODER.decode(text)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
     if text.count("[") + text.count("{") > DEEPEST:
@@ -104,4 +104,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole_number)
+DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole_number)
+"""Reads a value as ``parse_json`` does, without a look at its depth."""

@@ -7,10 +7,10 @@ import os
 import sys
 import webbrowser
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
-from ...actions.errors import SaccadeError, TrajectoryError, UsageError
+from ...actions.errors import DataError, SaccadeError, TrajectoryError, UsageError
+from ...actions.untrusted import one_line
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 from ..evaluation.folder import read_config, read_records
 from ..evaluation.page import PAGE_NAME
@@ -38,9 +38,17 @@ def _write_page(paths: Sequence[Path]) -> Path:
     if _is_run(paths):
         return write_report(Trajectory.load(paths[0]))
     if len(paths) == 1 and read_config(paths[0]) is not None:
-        write_results(paths[0])
+        write_results(paths[0], unreadable=_left_out)
         return paths[0] / PAGE_NAME
-    return write_overview(find_runs(paths), common_folder(paths), partial(print, file=sys.stderr))
+    return write_overview(find_runs(paths), common_folder(paths), _log)
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(one_line(line) + "\n")
+
+
+def _left_out(reason: str) -> None:
+    sys.stderr.write(f"left out: {one_line(reason)}\n")
 
 
 def _is_run(paths: Sequence[Path]) -> bool:
@@ -108,7 +116,10 @@ def _check(paths: Sequence[Path], json_output: bool) -> int:
     if _is_run(paths):
         line = check_trajectory(paths[0])
     elif config is not None and config.samples is not None:
-        line = f"ok: {len(read_records(paths[0], config))} recorded screens"
+        bad: list[str] = []
+        line = f"ok: {len(read_records(paths[0], config, bad.append))} recorded screens"
+        if bad:
+            raise DataError(f"{len(bad)} records cannot be read, first {bad[0]}")
     else:
         return _check_all(find_runs(paths), json_output)
     sys.stdout.write((_checked(0, {paths[0]: line}) if json_output else line) + "\n")
@@ -125,7 +136,7 @@ def _check_all(runs: Sequence[Path], json_output: bool) -> int:
             bad += 1
             found[run] = f"bad: {error}"
         if not json_output:
-            sys.stdout.write(f"{run}: {found[run]}\n")
+            sys.stdout.write(f"{one_line(f'{run}: {found[run]}')}\n")
             sys.stdout.flush()
     if json_output:
         sys.stdout.write(_checked(bad, found) + "\n")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...actions.errors import UsageError
+from ...actions.untrusted import one_line
 from ..report import REPORT_NAME
 from .console import percent
 from .folder import differences, read_evaluation
@@ -51,6 +52,7 @@ class Comparison(_Data):
         both: equal pairs that both solved, at least in part; ``neither``, those that none solved.
         p_value: of McNemar's exact test, as if all pairs were independent.
         steps_difference: mean of B's steps less A's where both succeeded; None where there is no such pair.
+        unreadable: why each record that cannot be read is not compared.
         unpaired: episodes with a result in only one of them.
         differs: the differences of the two configurations.
     """
@@ -69,13 +71,15 @@ class Comparison(_Data):
     unpaired: int
     regressions: list[Flip]
     improvements: list[Flip]
+    unreadable: list[str] = []
     differs: list[str]
 
 
 def compare(a: Path, b: Path) -> Comparison:
     """Compare the episodes that two evaluations have in common, finished or not; UsageError where there are none."""
-    config_a, records_a = read_evaluation(a)
-    config_b, records_b = read_evaluation(b)
+    unreadable: list[str] = []
+    config_a, records_a = read_evaluation(a, unreadable.append)
+    config_b, records_b = read_evaluation(b, unreadable.append)
     first, second = (_scored(records) for records in (records_a, records_b))
     common = [key for key in first if key in second]
     if config_a.asked["suite"] != config_b.asked["suite"] or not common:
@@ -103,6 +107,7 @@ def compare(a: Path, b: Path) -> Comparison:
         unpaired=len(first.keys() ^ second.keys()),
         regressions=[_flip(key, a, b) for key in lost],
         improvements=[_flip(key, a, b) for key in won],
+        unreadable=unreadable,
         differs=differences({**config_a.asked, **config_a.settings}, {**config_b.asked, **config_b.settings}),
     )
 
@@ -135,6 +140,7 @@ def comparison_lines(found: Comparison) -> list[Text]:
     lines = [Text(head, style="bold"), Text(f"{rates}   {counts}")]
     if found.unpaired:
         lines.append(Text(f"{found.unpaired} episodes have a result in only one of them", style="yellow"))
+    lines += [Text(one_line(f"left out: {each}"), style="yellow") for each in found.unreadable]
     return lines + [Text(f"differs: {each}", style="dim") for each in found.differs]
 
 

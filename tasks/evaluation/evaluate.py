@@ -17,6 +17,7 @@ from .folder import (
     EVAL_NAME,
     EvaluationConfig,
     append_record,
+    keep_damaged,
     lock_folder,
     read_config,
     read_lines,
@@ -161,10 +162,11 @@ class _Run:
 
     def run(self) -> EvaluationPace:
         keys = self._config.keys
-        results = [record for record in read_records(self._root, self._config) if record.scored]
+        results = [record for record in self._read() if record.scored]
         done = {record.key for record in results}
         self._waiting.extend(key for key in keys if key not in done)
-        write_records(self._root, results if self._config.samples is None else read_lines(self._root))
+        if self._config.samples is None:
+            write_records(self._root, results)
         if self._known is None and not self._waiting:
             self._write_config({})
         elif self._known is not None and self._known.upgraded_from is None:
@@ -186,6 +188,17 @@ class _Run:
                 self._watcher.tick(pool.running)
             ended = time.monotonic()
         return self._pace(ended)
+
+    def _read(self) -> list[EpisodeRecord]:
+        """The records there are; one that cannot be read is said, and its episode runs again."""
+        bad: list[str] = []
+        records = read_records(self._root, self._config, bad.append)
+        for reason in bad:
+            self._watcher.left_out(f"{reason}; it runs again")
+        if self._config.samples is not None:
+            keep_damaged(self._root, bad)
+            write_records(self._root, read_lines(self._root))
+        return records
 
     def _pace(self, ended: float) -> EvaluationPace:
         started, ready = self._started, self._ready or ended

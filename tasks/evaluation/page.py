@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
+from html import escape as escape_html
 from pathlib import Path
 from urllib.parse import quote
 
+from ...actions.untrusted import visible
 from ..report import REPORT_NAME
 from ..report.html_page import content_policy, fill, part
 from .console import headline, percent, span
@@ -18,6 +19,11 @@ from .summary import Latency, Rate, Summary, TaskSummary
 
 PAGE_NAME = "index.html"
 _PLOT = '<svg viewBox="0 0 100 18" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+
+
+def escape(text: str, *, quote: bool = True) -> str:
+    """A text for the page, with what would turn it around made visible."""
+    return escape_html(visible(text), quote)
 
 
 def write_page(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -> Path:

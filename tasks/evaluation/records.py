@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ...actions.errors import NewerSchemaError, TrajectoryError
+from ...actions.errors import DataError, NewerSchemaError, TrajectoryError
+from ...actions.files import read_file
+from ...actions.untrusted import contained
 from ...agent.policy import Usage
 from ...env.private_files import private_folder
-from ...env.trajectory.events import EndEvent, EndReason
+from ...env.trajectory.events import Count, EndEvent, EndReason
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory
 
 FAILURE_NAME = "failure.json"
 ATTEMPTS = "attempts"
+_LONGEST_NOTE = 1 << 20
 _CUT_OFF: tuple[EndReason, ...] = ("error", "interrupted")
 
 ErrorKind = Literal[
@@ -51,12 +54,15 @@ class Key(NamedTuple):
         return self.task if self.seed is None else f"{self.task} seed {self.seed}"
 
     def folder(self, root: Path) -> Path:
-        """The folder of an interactive suite's episode."""
-        return root / self.task / str(self.seed)
+        """The folder of an interactive suite's episode; ``DataError`` where it would lie outside ``root``."""
+        try:
+            return contained(root, f"{self.task}/{self.seed}")
+        except OSError as error:
+            raise DataError(f"{root}: {error.strerror}") from error
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Failure(_Data):
@@ -64,7 +70,7 @@ class Failure(_Data):
 
     error: ErrorKind
     message: str
-    attempts: int
+    attempts: Count
 
 
 class EpisodeRecord(_Data):
@@ -96,19 +102,19 @@ class EpisodeRecord(_Data):
     success: bool | None = None
     reward: float | None = None
     end: EndReason | None = None
-    steps: int = 0
-    unreadable: int = 0
+    steps: Count = 0
+    unreadable: Count = 0
     seconds: float = 0.0
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
-    accepted_tokens: int = 0
-    forwards: int = 0
+    prompt_tokens: Count = 0
+    reply_tokens: Count = 0
+    accepted_tokens: Count = 0
+    forwards: Count = 0
     timings: dict[str, list[float]] = Field(default_factory=dict)
-    attempts: int = 0
+    attempts: Count = 0
     versions: dict[str, JsonValue] = Field(default_factory=dict)
     scores: dict[str, float] = Field(default_factory=dict)
     labels: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
-    task_steps: int = 0
+    task_steps: Count = 0
     reply: str = ""
     actions: list[dict[str, Any]] = Field(default_factory=list)
 
@@ -128,16 +134,20 @@ class EpisodeRecord(_Data):
         return float(self.success is True) if self.sample is None else self.reward or 0.0
 
 
-def read_record(root: Path, key: Key) -> EpisodeRecord | None:
-    """What came of an episode; None when it has yet to be run, or to be run again."""
+def ignore(reason: str) -> None:
+    """What is called with why a record cannot be read, where nobody wants to know."""
+
+
+def read_record(root: Path, key: Key, unreadable: Callable[[str], None] = ignore) -> EpisodeRecord | None:
+    """What came of an episode; None when it has yet to be run, or to be run again, as one that is unreadable."""
     folder = key.folder(root)
     attempts = sum(1 for _ in (folder / ATTEMPTS).iterdir()) if (folder / ATTEMPTS).is_dir() else 0
     with contextlib.suppress(OSError, ValidationError):  # not given up, or the note is cut off
-        failure = Failure.model_validate_json((folder / FAILURE_NAME).read_bytes())
+        failure = Failure.model_validate_json(read_file(folder / FAILURE_NAME, _LONGEST_NOTE))
         return EpisodeRecord(
             task=key.task, seed=key.seed, error=failure.error, message=failure.message, attempts=attempts
         )
-    trajectory = _load(folder)
+    trajectory = _load(folder, unreadable)
     if trajectory is None or trajectory.end is None or trajectory.end.end in _CUT_OFF:
         return None
     return _record(key, trajectory, trajectory.end, attempts)
@@ -173,15 +183,16 @@ def _free(target: Path) -> Path:
     return next(path for path in names if not path.exists())
 
 
-def _load(folder: Path) -> Trajectory | None:
-    if not (folder / FILE_NAME).is_file():
+def _load(folder: Path, unreadable: Callable[[str], None] = ignore) -> Trajectory | None:
+    if not (folder / FILE_NAME).exists():
         return None
     try:
         return Trajectory.load(folder)
     except NewerSchemaError:
         raise
-    except TrajectoryError:
-        return None
+    except TrajectoryError as error:
+        unreadable(str(error))
+    return None
 
 
 def usage_totals(usages: Sequence[Usage]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -16,12 +16,18 @@ from ..report.overview import is_stale
 from .folder import read_evaluation, write_file, write_records
 from .page import write_page
 from .price import Price
+from .records import ignore
 from .summary import Summary, as_csv, summarise
 
 
-def write_results(root: Path, price: Price | None = None, *, quiet: bool = False) -> Summary:
-    """Write ``summary.json``, ``summary.csv``, ``index.html`` and the reports from the records on disk."""
-    config, records = read_evaluation(root)
+def write_results(
+    root: Path, price: Price | None = None, *, quiet: bool = False, unreadable: Callable[[str], None] = ignore
+) -> Summary:
+    """Write ``summary.json``, ``summary.csv``, ``index.html`` and the reports from the records on disk.
+
+    ``unreadable`` is called with why a record cannot be read.
+    """
+    config, records = read_evaluation(root, unreadable)
     summary = summarise(config, records, price)
     if config.samples is None:
         write_records(root, records)

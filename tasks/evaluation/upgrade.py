@@ -6,10 +6,12 @@ sample, for recorded screens. Version 2 has one form for both.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ...actions.files import read_file
+from ...actions.untrusted import contained, parse_json
 
 SUITE_NAME = "suite.json"
 RECORDS_NAME = "records.jsonl"
@@ -24,11 +26,11 @@ def upgrade_config(data: dict[str, Any]) -> dict[str, Any]:
 
 def upgrade_recorded_config(root: Path) -> dict[str, Any]:
     """``suite.json`` of version 1 as ``eval.json`` of version 2; a limit was not written down, and counts as none."""
-    header = json.loads((root / SUITE_NAME).read_bytes())
+    header = _read(root, SUITE_NAME)
     suite = header.pop("suite")
-    file = root / RECORDS_NAME
-    lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
-    samples = dict.fromkeys(str(json.loads(line)["id"]) for line in lines)
+    there = (root / RECORDS_NAME).exists()
+    lines = read_file(contained(root, RECORDS_NAME)).split(b"\n")[:-1] if there else []
+    samples = dict.fromkeys(sample for line in lines if (sample := _sample(line)) is not None)
     return {
         "schema_version": 2,
         "upgraded_from": 1,
@@ -54,6 +56,18 @@ def upgrade_sample(old: Mapping[str, Any]) -> dict[str, Any]:
 def _malformed(root: Path) -> int:
     """What the summary of that time counted: rows and pictures that could not be used."""
     try:
-        return int(json.loads((root / "summary.json").read_bytes())["errors"].get("malformed", 0))
-    except (OSError, ValueError, KeyError):
+        return int(_read(root, "summary.json")["errors"].get("malformed", 0))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return 0
+
+
+def _read(root: Path, name: str) -> Any:
+    return parse_json(read_file(contained(root, name)))
+
+
+def _sample(line: bytes) -> str | None:
+    """The id of a line's sample; None where the line is no record."""
+    try:
+        return str(parse_json(line)["id"])
+    except (ValueError, KeyError, TypeError):
+        return None

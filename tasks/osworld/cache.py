@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ...actions.errors import DataError
+from ...actions.untrusted import contained
 
 SOURCE = "the file cache of OSWorld (xlangai/ubuntu_osworld_file_cache on Hugging Face)"
 
@@ -25,9 +26,11 @@ class Cache:
         """The file that a result is compared with; None if it is missing."""
         if self.root is None:
             return None
-        folder = (self.root / task).resolve()
-        found = (folder / name).resolve()
-        return found if found.is_relative_to(folder) and found.is_file() else None
+        try:
+            found = contained(contained(self.root, task), name)
+            return found if found.is_file() else None
+        except OSError:  # the name leads elsewhere
+            return None
 
     def need(self, found: Path | None, what: str) -> Path:
         """A required file; raises ``DataError`` if it is missing."""

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...actions.errors import DataError, first_problem
+from ...actions.files import read_file
 from ...actions.geometry import Size
 
 HOME = "/home/user"
@@ -111,7 +112,7 @@ class Task(_Data):
 def read_task(path: Path) -> Task:
     """Read a task; raises a ``DataError`` that names the file if it is not as published."""
     try:
-        return Task.model_validate_json(path.read_bytes())
+        return Task.model_validate_json(read_file(path))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except ValidationError as error:

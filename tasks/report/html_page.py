@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ...env.private_files import open_private, private_part
+from ...actions.untrusted import visible
 
 _PARTS = Path(__file__).parent
 
@@ -29,8 +31,22 @@ def content_policy(style: str, script: str) -> str:
 
 def json_block(data: Any) -> str:
     """JSON that is safe inside a script element: pure ASCII, and nothing that could end or open a tag."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_shown(data), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _shown(data: Any) -> Any:
+    """Data for a page: texts with what would turn them around made visible, and numbers that JSON has."""
+    match data:
+        case str():
+            return visible(data)
+        case float():
+            return data if math.isfinite(data) else None
+        case dict():
+            return {_shown(name): _shown(value) for name, value in data.items()}
+        case list() | tuple():
+            return [_shown(value) for value in data]
+    return data
 
 
 def fill(template: str, values: dict[str, str]) -> str:

@@ -98,7 +98,7 @@ def embed(trajectory: Trajectory, observation: ObservationEvent, share: int | No
     digest = observation.screenshot
     try:
         image = trajectory.screenshot(observation).image()
-        recorded = trajectory.image_path(observation).read_bytes()
+        recorded = trajectory.image_bytes(observation)
     except (TrajectoryError, OSError) as error:
         reason = str(error).replace(f"{trajectory.directory}{os.sep}", "")  # pages are shared, paths are not
         return Embedded(digest, PLACEHOLDER_TYPE, reason)

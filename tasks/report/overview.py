@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from PIL import Image
-
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
 from ...env.trajectory.trajectory import FILE_NAME as TRAJECTORY_NAME
 from ...env.trajectory.trajectory import Trajectory
+from ...perception.pictures import decode_picture
 from .data import outcome_of
 from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
 from .page import FILE_NAME as REPORT_NAME
@@ -139,9 +138,8 @@ def thumbnail(trajectory: Trajectory) -> str:
     if not seen:
         return ""
     try:
-        with Image.open(trajectory.image_path(seen[-1])) as picture:
-            small = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        small = decode_picture(trajectory.image_bytes(seen[-1]))
+    except OSError:
         return ""
     small.thumbnail(THUMBNAIL)
     buffer = io.BytesIO()

@@ -6,12 +6,13 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from ...actions.errors import TrajectoryError
+from ...actions.files import read_file
 from ...actions.geometry import Size
+from ...actions.untrusted import contained
 from ...env.trajectory.events import ObservationEvent
 from ...env.trajectory.trajectory import Step, Trajectory
+from ...perception.pictures import decode_picture
 from .images import Shown
 from .replay_outcome import DriftRecord, ReplayRecord, read_record
 
@@ -73,7 +74,7 @@ def pairing(replay: Trajectory) -> Pairing | None:
         return Pairing("", "", note, None, (), None, None)
     if record is None:
         return None
-    recording, note = _recording(Path(record.recording))
+    recording, note = _recording(Path(record.recording), replay)
     of_mode = _exact if record.mode == "exact" else _verified
     pairs = of_mode(replay, record, recording)
     name = Path(record.recording).name
@@ -81,7 +82,10 @@ def pairing(replay: Trajectory) -> Pairing | None:
     return Pairing(record.mode, name, note, recording, pairs, record.drift, expected)
 
 
-def _recording(path: Path) -> tuple[Trajectory | None, str]:
+def _recording(path: Path, replay: Trajectory) -> tuple[Trajectory | None, str]:
+    """The recording that one's own replay repeated; another's may name any folder of this computer."""
+    if not replay.own or Path(replay.start.replay_of or "").name not in ("", path.name):
+        return None, f"The recording {path.name} is not shown: the replay was not made by you on this computer."
     try:
         return Trajectory.load(path), ""
     except TrajectoryError:
@@ -120,8 +124,8 @@ def _expected(replay: Trajectory, drift: DriftRecord) -> ObservationEvent:
     """The expected screen, of which the replay keeps a copy."""
     seen = replay.observations()[-1] if replay.observations() else None
     size, scale = (seen.size, seen.device_scale) if seen else (Size(16, 9), 1.0)
-    kept = replay.directory / "screenshots" / f"{drift.expected}.png"
-    with contextlib.suppress(OSError, ValueError, SyntaxError), Image.open(kept) as picture:
+    with contextlib.suppress(OSError):
+        picture = decode_picture(read_file(contained(replay.directory, f"screenshots/{drift.expected}.png")))
         size = Size(*picture.size)
     return ObservationEvent(
         step=drift.step, screenshot=drift.expected, size=size, device_scale=scale, time=replay.start.time

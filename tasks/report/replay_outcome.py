@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from ...actions.errors import TrajectoryError
+from ...actions.files import read_file
+from ...actions.untrusted import contained, parse_json
 from ...agent.replay.policy import StepOutcome
 
 RECORD_NAME = "replay.json"
@@ -63,6 +65,6 @@ def read_record(directory: Path) -> ReplayRecord | None:
     if not file.exists():
         return None
     try:
-        return ReplayRecord.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
+        return ReplayRecord.model_validate(parse_json(read_file(contained(directory, RECORD_NAME))))
+    except (OSError, ValueError) as error:
         raise TrajectoryError(f"{file}: is not what a replay writes; delete it to see the run") from error

@@ -91,7 +91,7 @@ class _AgentNetBench(Suite[tuple[tuple[Did, ...], ...]]):
         return Sample(
             id=f"{task.text('task_id')}/{row.integer('index') + 1}",
             instruction=task.text("high_level_task_description"),
-            screens=(folder / "images" / row.text("image"),),
+            screens=(row.picture(folder / "images", "image"),),
             target=(recorded, *others),
             labels={"action": recorded[0].type},
             history=row.texts("before"),

@@ -85,7 +85,7 @@ class _AndroidControl(Suite[PhoneStep]):
         return Sample(
             id=f"{episode}/{step}",
             instruction=f"{goal}\nThe next step: {row.text('step_instruction')}" if self._low else goal,
-            screens=(folder / "images" / row.text("screenshot"),),
+            screens=(row.picture(folder / "images", "screenshot"),),
             target=target,
             labels={"action": target.kind},
             history=() if self._low else row.texts("previous_actions"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from ...actions.errors import DataError, MissingPartError
+from ...actions.files import read_file
 from ...actions.geometry import Size
 from ...actions.schema import Action
 from ...perception.observation import Screenshot
@@ -58,11 +59,13 @@ class Sample(Generic[Target]):
         """One of its screens, opened now; DataError where the picture is missing or broken."""
         file = self.screens[index]
         try:
-            return Screenshot.from_png(file.read_bytes())
+            return Screenshot.from_png(read_file(file))
         except FileNotFoundError as error:
             raise DataError(f"sample {self.id}: its picture {file} is missing") from error
         except OSError as error:
-            raise DataError(f"sample {self.id}: {file} is no picture that can be read: {error}") from error
+            raise DataError(
+                f"sample {self.id}: {file} is no picture that can be read: {error.strerror or error}"
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,10 @@ class _GuiOdyssey(Suite[OdysseyStep]):
 
     def rows(self, folder: Path, fault: Fault) -> Iterator[DataRow]:
         """The steps, each with its episode in ``episode`` and those before it in ``before``."""
-        for name in read_object(folder / self._split).texts("test"):
+        listed = read_object(folder / self._split)
+        for name in listed.texts("test"):
             try:
-                episode = read_object(folder / "annotations" / name)
+                episode = read_object(listed.inside(folder / "annotations", name))
                 steps = list(episode.rows("steps"))
             except (DataError, FileNotFoundError) as error:
                 fault(DataError(f"{folder / self._split}: {error}"))
@@ -93,7 +94,7 @@ class _GuiOdyssey(Suite[OdysseyStep]):
         return Sample(
             id=f"{name}/{row.integer('step')}",
             instruction=info.text("instruction"),
-            screens=(folder / "screenshots" / row.text("screenshot"),),
+            screens=(row.picture(folder / "screenshots", "screenshot"),),
             target=target,
             labels={"action": target.kind, "category": info.text("category")},
             history=tuple(str(_target(earlier)) for earlier in row.rows("before")),

@@ -23,6 +23,9 @@ from .base import Answer, Sample, Score, Suite
 from .rows import DataRow
 from .rules import BoundingBox, f1, first_point, tokens
 
+_LONGEST_BLOCK = 3
+"""Digits of a block's number."""
+
 
 @dataclass(frozen=True)
 class PageStep:
@@ -57,13 +60,13 @@ class _Mind2Web(Suite[PageStep]):
     def sample(self, row: DataRow, folder: Path) -> Sample[PageStep]:
         task, operation = row.text("annotation_id"), row.text("operation")
         boxes = _boxes(row.row("target_blocks"))
-        blocks = folder / "blocks" / row.text("blocks_path")
+        blocks = row.picture(folder / "blocks", "blocks_path")
         wanted = range(1, max(boxes, default=-1) + 2)
-        further = (blocks / f"{index}.png" for index in wanted)
+        further = (row.inside(blocks, f"{index}.png") for index in wanted)
         return Sample(
             id=f"{task}/{row.text('action_uid')}",
             instruction=row.text("task"),
-            screens=(blocks / "0.png", *(block for block in further if block.is_file())),
+            screens=(row.inside(blocks, "0.png"), *(block for block in further if block.is_file())),
             target=PageStep(f"{operation} {row.text('value', '')}", boxes),
             labels={"operation": operation, "website": row.text("website"), "domain": row.text("domain")},
             history=row.texts("previous_actions"),
@@ -99,8 +102,8 @@ def operation_f1(one: str, other: str) -> float:
 def _boxes(row: DataRow) -> dict[int, list[BoundingBox]]:
     found: dict[int, list[BoundingBox]] = {}
     for block in row.data:
-        if not block.isdecimal():
-            raise row.fail(f"{block!r} is no number of a block")
+        if not (block.isdecimal() and len(block) <= _LONGEST_BLOCK):
+            raise row.fail(f"{block[:20]!r} is no number of a block")
         found[int(block)] = [BoundingBox.xywh(*row.as_numbers(block, box, 4)) for box in row.items(block)]
     return found
 

@@ -9,7 +9,6 @@ Paper: OSWorld (arXiv 2404.07972). Files: ``evaluation_examples/`` of xlang-ai/O
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ...actions.errors import DataError, MissingPartError, UnknownTaskError, UsageError
+from ...actions.files import read_file
+from ...actions.untrusted import parse_json
 from ...env.base import Environment
 from ...env.control import Control
 from ..osworld.cache import Cache
@@ -27,6 +28,7 @@ from ..osworld.task import Task, read_task
 from .base import data_root
 from .desktop import DesktopProvider, package_versions
 from .interactive import EnvironmentProvider
+from .rows import DataRow
 
 FOLDER = "osworld"
 INDEX = "test_all.json"
@@ -145,8 +147,10 @@ def reason_counts(reasons: Mapping[str, int]) -> str:
 def _index(file: Path) -> dict[str, list[str]]:
     """The names of a list's tasks by domain."""
     try:
-        held = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+        held = parse_json(read_file(file))
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from error
+    except ValueError as error:
         raise DataError(f"{file}: {error}") from error
     if not isinstance(held, dict) or not all(isinstance(names, list) for names in held.values()):
         raise DataError(f"{file}: is no object of lists of task ids by domain")
@@ -156,7 +160,9 @@ def _index(file: Path) -> dict[str, list[str]]:
 @cache
 def _read(folder: Path) -> Mapping[str, Task]:
     index = _index(folder / INDEX)
-    files = [folder / "examples" / domain / f"{name}.json" for domain, names in index.items() for name in names]
+    listed = DataRow(str(folder / INDEX), {})
+    names = [f"{domain}/{name}.json" for domain, names in index.items() for name in names]
+    files = [listed.inside(folder / "examples", name) for name in names]
     return {file.stem: read_task(file) for file in files}
 
 

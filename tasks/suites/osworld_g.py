@@ -38,7 +38,7 @@ class _OSWorldG(Suite[Region]):
         return Sample(
             id=name,
             instruction=row.text("instruction"),
-            screens=(folder / "images" / row.text("image_path"),),
+            screens=(row.picture(folder / "images", "image_path"),),
             target=_region(row, kind),
             labels={"target": kind, "category": categories},
         )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...actions.errors import DataError
+from ...actions.files import open_file, read_file
+from ...actions.untrusted import DECODER, check_depth, contained, parse_json
 
 Fault = Callable[[DataError], None]
 """Called with the error of a row that cannot be used; it may raise, or let the reading go on with the next."""
 _SPACE = " \t\r\n"
+LONGEST_FILE = 1 << 34
+"""Bytes of a file of rows."""
 
 
 def throw(error: DataError) -> None:
@@ -56,6 +61,17 @@ class DataRow:
         """A list of ``count`` numbers."""
         return self.as_numbers(key, self._get(key), count)
 
+    def picture(self, folder: Path, key: str) -> Path:
+        """The file of a picture in a folder, by the name in a field; the name may not lead out of the folder."""
+        return self.inside(folder, self.text(key))
+
+    def inside(self, folder: Path, name: str) -> Path:
+        """The path of a name in a folder, out of which it may not lead."""
+        try:
+            return contained(folder, name)
+        except OSError as error:
+            raise self.fail(str(error.strerror)) from error
+
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings; empty where the key is missing."""
         value = self._get(key, [])
@@ -91,7 +107,13 @@ class DataRow:
             raise self.fail(f"{name} is not a list of numbers")
         if len(value) != count:
             raise self.fail(f"{name} has {len(value)} numbers, not {count}")
-        return tuple(float(item) for item in value)
+        try:
+            numbers = tuple(float(item) for item in value)
+        except OverflowError:
+            numbers = (math.inf,)
+        if not all(map(math.isfinite, numbers)):
+            raise self.fail(f"{name} has a number beyond all use")
+        return numbers
 
     def _get(self, key: str, default: object = None) -> Any:
         value = self.data.get(key, default)
@@ -117,40 +139,46 @@ def read_rows(file: Path, fault: Fault = throw) -> Iterator[DataRow]:
 def read_object(file: Path) -> DataRow:
     """A file that holds one object; else DataError."""
     try:
-        value = json.loads(_text(file))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}:{error.lineno}: not JSON: {error.msg}") from error
+        value = parse_json(_text(file))
+    except ValueError as error:
+        raise _no_json(file, error) from error
     if not isinstance(value, dict):
         raise DataError(f"{file}:1: {_kind(value)}, not an object")
     return DataRow(str(file), value)
 
 
 def _lines(file: Path, fault: Fault) -> Iterator[tuple[int, object]]:
-    with file.open("rb") as stream:
+    with _opened(file) as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
             try:
-                yield number, json.loads(line)
+                yield number, parse_json(line)
             except ValueError as error:  # JSON or UTF-8
                 fault(DataError(f"{file}:{number}: not JSON: {getattr(error, 'msg', error)}"))
 
 
 def _items(file: Path) -> Iterator[tuple[int, object]]:
     """The items of a list and the lines they begin on."""
-    text, decoder = _text(file), json.JSONDecoder()
+    text = _text(file)
     try:
         at = _next(text, 0, "[")
         line, counted = 1, 0
         while text[at : at + 1] != "]":
             line, counted = line + text.count("\n", counted, at), at
-            value, at = decoder.raw_decode(text, at)
+            value, at = DECODER.raw_decode(text, at)
+            check_depth(value)
             yield line, value
             at = _after(text, at)
             if text[at : at + 1] != "]":
                 at = _next(text, at, ",")
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}:{error.lineno}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise _no_json(file, error) from error
+
+
+def _no_json(file: Path, error: Exception) -> DataError:
+    place = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+    return DataError(f"{file}{place}: not JSON: {getattr(error, 'msg', error)}")
 
 
 def _next(text: str, at: int, sign: str) -> int:
@@ -168,9 +196,20 @@ def _after(text: str, at: int) -> int:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_file(file, LONGEST_FILE).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 at byte {error.start}") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from error
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return open_file(file, LONGEST_FILE)
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from error
 
 
 def _is_number(value: object) -> bool:

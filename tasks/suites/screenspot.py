@@ -68,7 +68,7 @@ class _ScreenSpot(_Grounding):
         return Sample(
             id=f"{platform}/{row.index}",
             instruction=row.text("instruction"),
-            screens=(folder / self._images / row.text("img_filename"),),
+            screens=(row.picture(folder / self._images, "img_filename"),),
             target=GroundingTarget(box, fractions),
             labels=_labels(platform, row.text("data_type")),
         )
@@ -87,7 +87,7 @@ class _ScreenSpotPro(_Grounding):
         return Sample(
             id=row.text("id"),
             instruction=row.text("instruction"),
-            screens=(folder / "images" / row.text("img_filename"),),
+            screens=(row.picture(folder / "images", "img_filename"),),
             target=GroundingTarget(None if absent else BoundingBox.corners(*row.numbers("bbox", 4))),
             labels=_labels(row.text("platform"), row.text("ui_type")) | kinds,
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 
 from ...actions.errors import SaccadeError
+from ...actions.untrusted import visible
 
 
 def explain(error: BaseException) -> str | None:
     """One line for an error raised on purpose or a full disk; None for a bug, which keeps its traceback."""
     if isinstance(error, SaccadeError):
-        return " ".join(str(error).split())
+        return visible(" ".join(str(error).split()))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         where = f" while writing {error.filename}" if error.filename else ""
         return f"the disk is full{where}; free some space or choose --out elsewhere"

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...actions.schema import Action, CallUser, Drag, points
+from ...actions.untrusted import visible
 from ...env.control import Control
 from ...env.environ import shown
 from ...env.signals import hangup_ignored
@@ -53,7 +54,7 @@ class Narrator:
 
     def note(self, message: str, style: str = "dim") -> None:
         """Print one line that is no event."""
-        self._print(Text(shown(message), style=style))
+        self._print(Text(visible(shown(message)), style=style))
 
     def verdict(self, end: EndEvent, status: RunStatus, more: str = "") -> None:
         """Print how an episode ended, and why it is judged so; green and red are for what was judged."""
@@ -64,20 +65,20 @@ class Narrator:
             self.note(f"judged      {end.verdict}")
 
     def _start(self, event: StartEvent) -> None:
-        self._print(Text.assemble(("task    ", "dim"), (event.instruction, "bold")))
+        self._print(Text.assemble(("task    ", "dim"), (visible(event.instruction), "bold")))
         screen = event.environment_settings.screen
         size = f", {screen.width} x {screen.height} pixels" if screen else ""
         seed = "" if event.seed is None else f", seed {event.seed}"
         where = f"{event.environment}{size}{seed}, policy {event.policy}"
-        self._print(Text.assemble(("on      ", "dim"), where))
+        self._print(Text.assemble(("on      ", "dim"), visible(where)))
 
     def _prediction(self, event: PredictionEvent) -> None:
         head = (f"step {event.step + 1:<3}", "bold cyan")
         cost = (f"{event.seconds * 1000:6.0f} ms  ", "dim")
         if event.error is not None:
-            line = Text.assemble(head, cost, (f"unreadable reply: {event.error}", "yellow"))
+            line = Text.assemble(head, cost, (f"unreadable reply: {visible(event.error)}", "yellow"))
         else:
-            line = Text.assemble(head, cost, event.thought or ("(no thought)" if event.raw else ""))
+            line = Text.assemble(head, cost, visible(event.thought) or ("(no thought)" if event.raw else ""))
         line.append(_decoding(event.usage), "dim")
         self._print(line)
         for note in event.notes:
@@ -86,10 +87,11 @@ class Narrator:
     def _action(self, event: ActionEvent) -> None:
         seconds = sum(event.timings.values())
         cost = (f"        {seconds * 1000:6.0f} ms  ", "dim")
-        line = Text.assemble(cost, (describe(event.action), "green"))
+        line = Text.assemble(cost, (visible(describe(event.action)), "green"))
         if event.error is not None:
             handed_over = isinstance(event.action, CallUser)
-            line.append(f"  {event.error}" if handed_over else f"  had no effect: {event.error}", "yellow")
+            error = visible(event.error)
+            line.append(f"  {error}" if handed_over else f"  had no effect: {error}", "yellow")
         self._print(line)
 
     def _beside(self, notes: Sequence[str]) -> None:

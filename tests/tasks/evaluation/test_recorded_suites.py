@@ -14,14 +14,7 @@ from made_evaluations import Told
 from places import FIXTURES
 from saccade.actions.dialects import get_dialect
 from saccade.actions.dialects.base import Reply
-from saccade.actions.errors import (
-    DataError,
-    EnvironmentFailure,
-    MissingPartError,
-    ParseError,
-    PolicyFailure,
-    UsageError,
-)
+from saccade.actions.errors import EnvironmentFailure, MissingPartError, ParseError, PolicyFailure, UsageError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Finished, Scroll, Type
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
@@ -150,8 +143,9 @@ def test_a_folder_is_of_one_suite_and_one_policy(tmp_path: Path) -> None:
         run(ScriptedPolicy([]), tmp_path)
     with (tmp_path / "episodes.jsonl").open("a", encoding="utf-8") as stream:
         stream.write("{}\n")
-    with pytest.raises(DataError, match=r"episodes.jsonl:5: not a record"):
-        run(Answering(saving), tmp_path)
+    assert run(Answering(saving), tmp_path)["samples"] == 4, "a line that is no record does not hide the others"
+    assert (tmp_path / "episodes.damaged.1.jsonl").read_text(encoding="utf-8").endswith("\n{}\n")
+    assert "{}" not in (tmp_path / "episodes.jsonl").read_text(encoding="utf-8").splitlines()
 
 
 def test_unreadable_replies_are_wrong_and_counted(tmp_path: Path) -> None:
