@@ -70,6 +70,11 @@ def visible(text: str) -> str:
     return _STEERING.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
+def unturned(text: str) -> str:
+    """A text for a page, where control characters do nothing; what would reorder it is made visible."""
+    return _TURNING.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
 def one_line(text: str) -> str:
     """A text in one line of a terminal, with nothing hidden in it."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
@@ -79,6 +84,7 @@ _STEERING: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 """Control characters but tab and line break, those that change the direction of writing, and halves of pairs."""
+_TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _TOO_DEEP: Final = f"it is nested more than {DEEPEST} deep"
 
 

@@ -17,6 +17,7 @@ from ...perception.resize import ImageSpec
 from ..prompts.chatml import ChatFormat, chat_format
 from .model_card import Family, ModelCard, first_line, read_card, read_json
 from .processor import Tokenizer, read_image_spec, read_template, read_tokenizer
+from .untrusted_files import check_files, check_sizes
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +88,7 @@ def load_checkpoint(
         UsageError: its architecture is not supported, or a file in it is invalid.
     """
     directory = locate(model)
+    check_files(directory)
     config, family = _read_config(directory)
     name = str(model) if model == EMBEDDED or not Path(model).exists() else directory.resolve().name
     image_spec = read_image_spec(directory, family, config)
@@ -137,7 +139,9 @@ def _read_config(directory: Path) -> tuple[PreTrainedConfig, Family]:
     path = directory / "config.json"
     if not path.is_file():
         raise MissingPartError(f"{directory} has no config.json; give the directory of a saved checkpoint")
-    kind = read_json(path).get("model_type")
+    content = read_json(path)
+    check_sizes(path, content)
+    kind = content.get("model_type")
     if kind not in _FAMILIES:
         raise UsageError(f"{directory} is a {kind} model; Saccade runs {', '.join(_FAMILIES)} checkpoints")
     try:
@@ -145,7 +149,7 @@ def _read_config(directory: Path) -> tuple[PreTrainedConfig, Family]:
     except ImportError as error:
         raise MissingPartError("install transformers to load a checkpoint: pip install transformers") from error
     try:
-        config = AutoConfig.from_pretrained(directory, local_files_only=True)
+        config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise UsageError(f"{path} is not a usable {kind} configuration: {first_line(error)}") from error
     layers = getattr(config.text_config, "layer_types", None) or ()
@@ -159,11 +163,18 @@ def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype,
 
     if not any(directory.glob("*.safetensors")) and not any(directory.glob("pytorch_model*.bin")):
         raise MissingPartError(f"{directory} has no weights (*.safetensors); download them into it")
-    options = {"config": config, "dtype": dtype, "attn_implementation": _attention(attention)}
+    options = {
+        "config": config,
+        "dtype": dtype,
+        "attn_implementation": _attention(attention),
+        "local_files_only": True,
+        "trust_remote_code": False,
+        "weights_only": True,
+    }
     load = cast("Any", AutoModelForImageTextToText).from_pretrained
     try:
         with _without_progress_bars():
-            network, info = load(directory, local_files_only=True, output_loading_info=True, **options)
+            network, info = load(directory, output_loading_info=True, **options)
     except Exception as error:
         raise UsageError(f"the weights in {directory} cannot be loaded: {first_line(error)}") from error
     if missing := sorted(info["missing_keys"]):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ...actions.errors import UsageError, first_problem
 from ...actions.files import read_file
-from ...actions.geometry import Size
+from ...actions.untrusted import parse_json
+from ...env.trajectory.events import ScreenSize
 
 CARD_FILE = "saccade.json"
 
@@ -38,10 +38,10 @@ class ModelCard(BaseModel):
 
     dialect: str
     prompt: PromptStyle = "standard"
-    max_images: PositiveInt = 5
+    max_images: Annotated[PositiveInt, Field(le=1000)] = 5
     forgets: bool = False
-    viewport: Size | None = None
-    max_new_tokens: PositiveInt = 256
+    viewport: ScreenSize | None = None
+    max_new_tokens: Annotated[PositiveInt, Field(le=1 << 20)] = 256
     tolerance: float = Field(default=0.0, ge=0, lt=1)
 
 
@@ -78,7 +78,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UsageError: it cannot be read, or holds something else.
     """
     try:
-        content = json.loads(read_file(path))
+        content = parse_json(read_file(path))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not readable JSON ({error}); write or download it again") from error
     if not isinstance(content, dict):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ...actions.errors import UsageError
+from ...actions.files import read_text_file
 from ...perception.resize import ImageSpec
 from .byte_tokenizer import byte_level_tokenizer
 from .model_card import Family, first_line, read_json
@@ -93,7 +94,8 @@ def read_tokenizer(directory: Path, config: PreTrainedConfig) -> Tokenizer:
     from transformers import AutoTokenizer
 
     try:
-        return cast("Tokenizer", AutoTokenizer.from_pretrained(directory, local_files_only=True))
+        load = AutoTokenizer.from_pretrained
+        return cast("Tokenizer", load(directory, local_files_only=True, trust_remote_code=False))
     except Exception as error:
         reason = first_line(error)
         raise UsageError(f"the tokenizer in {directory} cannot be loaded ({reason}); download it again") from error
@@ -114,11 +116,18 @@ def _special_ids(config: PreTrainedConfig) -> dict[str, int]:
     return {token: i for token, i in known.items() if isinstance(i, int) and i < text.vocab_size}
 
 
+def _text(path: Path) -> str:
+    try:
+        return read_text_file(path, limit=1 << 20)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error}); download it again") from error
+
+
 def read_template(directory: Path, tokenizer: Tokenizer) -> str | None:
     """The chat template, from any of the places where checkpoints store it; None if there is none."""
     template = getattr(tokenizer, "chat_template", None)
     if template is None and (path := directory / "chat_template.jinja").is_file():
-        template = path.read_text(encoding="utf-8")
+        template = _text(path)
     if template is None and (path := directory / "chat_template.json").is_file():
         template = read_json(path).get("chat_template")
     return template if isinstance(template, str) else None

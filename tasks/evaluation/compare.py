@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from rich.console import Console
 from rich.text import Text
 
@@ -73,6 +74,10 @@ class Comparison(_Data):
     improvements: list[Flip]
     unreadable: list[str] = []
     differs: list[str]
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if (name, value) != ("unreadable", [])}
 
 
 def compare(a: Path, b: Path) -> Comparison:

@@ -8,7 +8,7 @@ from html import escape as escape_html
 from pathlib import Path
 from urllib.parse import quote
 
-from ...actions.untrusted import visible
+from ...actions.untrusted import unturned
 from ..report import REPORT_NAME
 from ..report.html_page import content_policy, fill, part
 from .console import headline, percent, span
@@ -23,7 +23,7 @@ _PLOT = '<svg viewBox="0 0 100 18" preserveAspectRatio="none" role="img" aria-la
 
 def escape(text: str, *, quote: bool = True) -> str:
     """A text for the page, with what would turn it around made visible."""
-    return escape_html(visible(text), quote)
+    return escape_html(unturned(text), quote)
 
 
 def write_page(root: Path, summary: Summary, records: Sequence[EpisodeRecord]) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 from ...actions.errors import TrajectoryError, UsageError
 from ...actions.extras import need_package
 from ...env.private_files import private_part
+from ...actions.files import open_file
 from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, event_line, parse_events
 from ...perception.observation import Observation
@@ -126,7 +127,7 @@ def _read_rows(source: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     wanted = ["run", "screenshot_png", "events"]
     number = 0
     try:
-        with table.ParquetFile(source) as file:
+        with open_file(source, base.LONGEST_FILE) as stream, table.ParquetFile(stream) as file:
             missing = [name for name in wanted if name not in file.schema_arrow.names]
             if missing:
                 raise TrajectoryError(f"{source}: has no column {', '.join(missing)}; it was not exported by Saccade")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...env.private_files import open_private, private_part
-from ...actions.untrusted import visible
+from ...actions.untrusted import unturned
 
 _PARTS = Path(__file__).parent
 
@@ -36,10 +36,10 @@ def json_block(data: Any) -> str:
 
 
 def _shown(data: Any) -> Any:
-    """Data for a page: texts with what would turn them around made visible, and numbers that JSON has."""
+    """Data for a page: texts with what would turn them around made unturned, and numbers that JSON has."""
     match data:
         case str():
-            return visible(data)
+            return unturned(data)
         case float():
             return data if math.isfinite(data) else None
         case dict():

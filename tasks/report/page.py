@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...actions.errors import UsageError
 from ...env.private_files import private_folder
-from ...actions.untrusted import visible
+from ...actions.untrusted import unturned
 from ...env.trajectory.trajectory import Trajectory
 from .data import report_data
 from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
@@ -49,7 +49,7 @@ def page(trajectory: Trajectory, limit: int = PAGE_BYTES) -> Iterator[str]:
     pairs = pairing(trajectory)
     values = {
         "policy": content_policy(style, script),
-        "title": html.escape(visible(f"{trajectory.start.instruction or trajectory.start.environment} · Saccade")),
+        "title": html.escape(unturned(f"{trajectory.start.instruction or trajectory.start.environment} · Saccade")),
         "style": style,
         "script": script,
         "data": json_block(report_data(trajectory, pairs)),
