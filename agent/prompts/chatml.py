@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ...actions.errors import UsageError
+from ...env.environ import without_secrets
 from . import template_process
 
 Role = Literal["system", "user", "assistant"]
@@ -85,7 +86,9 @@ def _render(template: str, task: str, reply: str) -> str | None:
     question = json.dumps({"template": template, "messages": messages}).encode()
     command = [sys.executable, "-P", template_process.__file__]
     try:
-        done = subprocess.run(command, input=question, capture_output=True, timeout=_PATIENCE, check=False)
+        done = subprocess.run(
+            command, input=question, capture_output=True, timeout=_PATIENCE, check=False, env=without_secrets()
+        )
     except subprocess.TimeoutExpired:
         raise UsageError(_ENDLESS) from None
     if done.returncode < 0:  # the system ended it at a limit

@@ -23,8 +23,8 @@ from ... import __version__
 from ...actions.errors import NewerSchemaError, TrajectoryError, UsageError
 from ...actions.files import UnusableFileError, read_file
 from ...actions.untrusted import contained, parse_json
-from ...env.trajectory.events import Count
 from ...env.private_files import private_folder, private_part, write_private
+from ...env.trajectory.events import Count
 from .records import EpisodeRecord, Key, ignore, read_record
 from .upgrade import RECORDS_NAME, SUITE_NAME, upgrade_config, upgrade_recorded_config, upgrade_sample
 

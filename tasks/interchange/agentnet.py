@@ -17,8 +17,8 @@ from typing import Any
 from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, ends_episode
-from ...env.private_files import open_private, private_folder, write_private
 from ...actions.untrusted import contained
+from ...env.private_files import open_private, private_folder, write_private
 from ...env.trajectory.events import ActionEvent, EndEvent, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, Trajectory
 from ...perception.observation import Observation

@@ -23,8 +23,8 @@ import numpy as np
 from ...actions.errors import TrajectoryError
 from ...actions.geometry import Size
 from ...actions.schema import Action, CallUser, Finished, Wait, ends_episode
-from ...env.private_files import open_private, private_folder, write_private
 from ...actions.untrusted import contained
+from ...env.private_files import open_private, private_folder, write_private
 from ...env.trajectory.events import ActionEvent, EndEvent, EndReason, ObservationEvent, PredictionEvent
 from ...env.trajectory.trajectory import Step
 from ...perception.observation import Observation, Screenshot

@@ -15,8 +15,8 @@ from typing import Any
 
 from ...actions.errors import TrajectoryError, UsageError
 from ...actions.extras import need_package
-from ...env.private_files import private_part
 from ...actions.files import open_file
+from ...env.private_files import private_part
 from ...env.trajectory.events import Event, ObservationEvent, PredictionEvent, StartEvent
 from ...env.trajectory.trajectory import Step, event_line, parse_events
 from ...perception.observation import Observation

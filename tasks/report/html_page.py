@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...env.private_files import open_private, private_part
 from ...actions.untrusted import unturned
+from ...env.private_files import open_private, private_part
 
 _PARTS = Path(__file__).parent
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...actions.errors import UsageError
-from ...env.private_files import private_folder
 from ...actions.untrusted import unturned
+from ...env.private_files import private_folder
 from ...env.trajectory.trajectory import Trajectory
 from .data import report_data
 from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
