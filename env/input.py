@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..actions import schema
 from ..actions.geometry import Point
+from ..actions.keys import strokes
 from ..actions.schema import Action, Button, Direction
 
 
@@ -100,6 +101,21 @@ def _use_mouse(device: InputDevice, action: Action, at: Callable[[Point], Point]
     return True
 
 
+def _press_chord(keyboard: KeyboardDevice, keys: tuple[str, ...]) -> None:
+    """Press a chord; keys that it names several times are pressed as often, while its modifiers are held."""
+    held, pressed = strokes(keys)
+    down: list[str] = []
+    try:
+        for key in held:
+            keyboard.down(key)
+            down.append(key)
+        for each in pressed:
+            keyboard.chord(each)
+    finally:
+        for key in reversed(down):
+            keyboard.up(key)
+
+
 def _use_keyboard(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
     match action:
         case schema.Type():
@@ -107,7 +123,7 @@ def _use_keyboard(device: InputDevice, action: Action, at: Callable[[Point], Poi
                 device.click(at(action.point))
             device.keyboard.type(action.text)
         case schema.Hotkey():
-            device.keyboard.chord(action.keys)
+            _press_chord(device.keyboard, action.keys)
         case schema.Press():
             device.keyboard.chord((action.key,))
         case schema.KeyDown():

@@ -9,7 +9,7 @@ from typing import cast, get_args
 
 from .. import schema
 from ..geometry import Point
-from ..keys import parse_chord
+from ..keys import MOST_KEYS, parse_chord
 from ..schema import Action, Button, Direction
 from .base import Built, Call
 from .coordinates import read_all
@@ -123,6 +123,8 @@ class Arguments:
         parts = value if isinstance(value, list) else [value]
         if not parts or not all(isinstance(part, str) for part in parts):
             raise InvalidReply(f"{self._action} needs an argument key")
+        if len(parts) > MOST_KEYS:
+            raise InvalidReply(f"{self._action} is given {len(parts)} keys; at most {MOST_KEYS} are pressed")
         return tuple(key for part in parts for key in parse_chord(str(part)))
 
     def seconds(self, default: float) -> float:

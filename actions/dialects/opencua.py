@@ -22,7 +22,10 @@ from .thoughts import join_thoughts, split_thought
 
 OPENCUA_LIMITS = ResizeLimits(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
 
-_FENCE = re.compile(r"```(?:python|code)?[ \t]*+\n(.*?)(?:^[ \t]*+```|\Z)", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"```(?:python|code)?[ \t]*+\n")
+_FENCE_END = re.compile(r"^[ \t]*+```", re.MULTILINE)
+_LONGEST_CODE = 20_000
+"""Characters of code that are read; Python takes longer for code than for text."""
 _HEADER = re.compile(r"^#{1,3} *+(?:Step \d++|Thought|Action|Code|Observation) *+:? *+$", re.MULTILINE | re.IGNORECASE)
 _THOUGHT = re.compile(r"^#{1,3} *+Thought *+:?[ \t]*+\n", re.MULTILINE | re.IGNORECASE)
 _LINE = re.compile(r"^(?=(?:pyautogui|computer)\.\w++\()", re.MULTILINE)
@@ -81,18 +84,26 @@ def _code_line(call: Call) -> str:
 
 def _split_code(text: str) -> tuple[str, str]:
     """The prose before the code, and the code: fenced, or bare lines at the end."""
-    fences = list(_FENCE.finditer(text))
-    if len(fences) > 1:
-        raise InvalidReply("the reply holds more than one piece of code")
-    if fences:
-        if _LINE.search(text[fences[0].end() :]):
+    opening = _FENCE.search(text)
+    if opening is not None:
+        closing = _FENCE_END.search(text, opening.end())
+        end, after = (closing.start(), closing.end()) if closing else (len(text), len(text))
+        if _FENCE.search(text, after):
+            raise InvalidReply("the reply holds more than one piece of code")
+        if _LINE.search(text[after:]):
             raise InvalidReply("a call is outside of the code")
-        code = textwrap.dedent(fences[0][1].rstrip().removesuffix("```"))
-        return text[: fences[0].start()], _LONE_RETURN.sub(r"\\r", code)
+        code = textwrap.dedent(text[opening.end() : end].rstrip().removesuffix("```"))
+        return text[: opening.start()], _bounded(_LONE_RETURN.sub(r"\\r", code))
     line = _LINE.search(text)
     if line is None:
         raise InvalidReply("no code is found")
-    return text[: line.start()], text[line.start() :].removesuffix("<|im_end|>")
+    return text[: line.start()], _bounded(text[line.start() :].removesuffix("<|im_end|>"))
+
+
+def _bounded(code: str) -> str:
+    if len(code) > _LONGEST_CODE:
+        raise InvalidReply(f"the code has {len(code):,} characters; at most {_LONGEST_CODE:,} are read")
+    return code
 
 
 def _thought_of(prose: str) -> str:

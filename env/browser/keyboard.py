@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...actions.keys import canonical_key
+from .date_fields import fill_date_field, iso_values
 
 if TYPE_CHECKING:
     from playwright.sync_api import CDPSession
@@ -114,8 +115,16 @@ class Keyboard:
                 self.up(name)
 
     def type(self, text: str) -> None:
-        """Type text exactly; a line break (of any convention) is one Enter."""
+        """Type text exactly; a line break (of any convention) is one Enter.
+
+        A date or time in ISO form becomes the value of a date or time field, whatever the language of the browser.
+        """
         text = text.replace("\r\n", "\n")
+        date = text.rstrip("\n\t")
+        if iso_values(date):
+            self._check()
+            if fill_date_field(self._devtools, date):
+                text = text[len(date) :]
         for start in range(0, len(text), _BURST):
             self._check()
             self._sink.type(text[start : start + _BURST])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from saccade.actions import schema
 from saccade.actions.errors import UnknownKeyError
 from saccade.actions.geometry import Frame, Point, ResizeLimits, Size, clamp, inside, smart_resize
-from saccade.actions.keys import NAMED_KEYS, canonical_key, parse_chord
+from saccade.actions.keys import NAMED_KEYS, canonical_key, parse_chord, strokes
 
 SIZES = st.builds(Size, st.integers(28, 8000), st.integers(28, 8000))
 LIMITS = st.sampled_from(
@@ -80,16 +80,96 @@ def test_clamped_points_are_inside(size: Size, x: float, y: float) -> None:
         ("ctrl -", ("ctrl", "-")),
         ("A", ("A",)),
         ("Ctrl A", ("ctrl", "a")),
+        ("ctrl+ c", ("ctrl", "c")),
+        ("ctrl +c", ("ctrl", "c")),
+        ("ctrl , c", ("ctrl", "c")),
+        ("ctrl＋c", ("ctrl", "c")),
+        ("ｃｔｒｌ，ｃ", ("ctrl", "c")),
+        ("ctrl + +", ("ctrl", "+")),
+        ("ctrl+plus", ("ctrl", "+")),
+        ("ctrl--", ("ctrl", "-")),
+        ("ctrl+-", ("ctrl", "-")),
+        ("ctrl-+", ("ctrl", "+")),
+        ("ctrl minus", ("ctrl", "-")),
+        ("ctrl+equal", ("ctrl", "=")),
+        ("Control_L c", ("ctrl", "c")),
+        ("Shift_R+Alt_L+F10", ("shift", "alt", "f10")),
+        ("ControlLeft+KeyA", ("ctrl", "a")),
+        ("Left Ctrl", ("ctrl",)),
+        ("right shift a", ("shift", "a")),
+        ("windows key", ("meta",)),
+        ("Super_L", ("meta",)),
+        ("cmd+shift+4", ("meta", "shift", "4")),
+        ("⌘ c", ("meta", "c")),
+        ("⌥+⇧+↑", ("alt", "shift", "up")),
+        ("ctrl+shift+arrow down", ("ctrl", "shift", "down")),
+        ("KP_0", ("0",)),
+        ("kp 7", ("7",)),
+        ("num5", ("5",)),
+        ("Numpad5", ("5",)),
+        ("KP_Enter", ("enter",)),
+        ("NumpadEnter", ("enter",)),
+        ("KP_Page_Down", ("pagedown",)),
+        ("Prior", ("pageup",)),
+        ("pgdn", ("pagedown",)),
+        ("Return", ("enter",)),
+        ("enter key", ("enter",)),
+        ("ISO_Left_Tab", ("shift", "tab")),
+        ("Shift ISO_Left_Tab", ("shift", "tab")),
+        ("Digit1", ("1",)),
+        ("KeyZ", ("z",)),
+        ("BracketLeft", ("[",)),
+        ("quotedbl", ('"',)),
+        ("XF86AudioMute", ("volumemute",)),
+        ("down down down", ("down", "down", "down")),
+        ("tab+tab", ("tab", "tab")),
     ],
 )
 def test_a_chord_is_read(text: str, keys: tuple[str, ...]) -> None:
     assert parse_chord(text) == keys
 
 
-@pytest.mark.parametrize("text", ["", "  ", "hyper", "ctrl hyper", "ctrl+hyper", "pgdwn x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        "hyper",
+        "ctrl hyper",
+        "ctrl+hyper",
+        "pgdwn x",
+        "XF86Back",
+        "f25",
+        "fn",
+        "ctrl/c",
+        "a " * 60,
+        "x" * 9000,
+    ],
+)
 def test_an_unknown_key_is_an_error(text: str) -> None:
     with pytest.raises(UnknownKeyError):
         parse_chord(text)
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    with pytest.raises(UnknownKeyError, match="no key is called 'contrl'; nearest: control"):
+        parse_chord("contrl")
+
+
+@pytest.mark.parametrize(
+    ("text", "held", "pressed"),
+    [
+        ("ctrl c", (), [("ctrl", "c")]),
+        ("down down down", (), [("down",)] * 3),
+        ("alt tab tab", ("alt",), [("tab",)] * 2),
+        ("ctrl shift z z", ("ctrl", "shift"), [("z",)] * 2),
+        ("shift shift", (), [("shift",)] * 2),
+        ("ctrl c ctrl v", (), [("ctrl", "c"), ("ctrl", "v")]),
+        ("a b a b", (), [("a", "b")] * 2),
+    ],
+)
+def test_a_repeated_key_is_another_stroke(text: str, held: tuple[str, ...], pressed: list[tuple[str, ...]]) -> None:
+    assert strokes(parse_chord(text)) == (held, pressed)
 
 
 @pytest.mark.parametrize("key", sorted(NAMED_KEYS))

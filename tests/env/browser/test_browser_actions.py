@@ -236,3 +236,55 @@ def test_navigating_there_and_back(open_page: OpenPage, site: object, tmp_path: 
     back = environment.step(NavigateBack())
     assert back.error is None
     assert back.observation.screenshot.digest == first.screenshot.digest
+
+
+def test_a_chord_presses_a_key_as_often_as_it_names_it(open_page: OpenPage) -> None:
+    environment = open_page(
+        "<select id=s size=9>" + "<option>x" * 9 + "</select><script>var log = []; s.selectedIndex = 0; s.focus();"
+        "onkeydown = e => { if (!e.repeat) log.push((e.altKey ? 'alt+' : '') + e.key) }</script>"
+    )
+    environment.step(Hotkey(keys=("down", "down", "down")))
+    assert script(environment, "[s.selectedIndex, log]") == [3, ["ArrowDown"] * 3]
+    environment.step(Hotkey(keys=("alt", "a", "a")))
+    assert script(environment, "log.slice(3)") == ["alt+Alt", "alt+a", "alt+a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "value"),
+    [
+        ("date", "2031-03-05", "2031-03-05"),
+        ("date", "2031/3/5\n", "2031-03-05"),
+        ("date", "2031-03-05T14:30", "2031-03-05"),
+        ("date", "03052031", "2031-03-05"),
+        ("date", "03/05/2031", "2031-03-05"),
+        ("time", "14:30", "14:30"),
+        ("time", "02:30:15", "02:30:15"),
+        ("time", "0230PM", "14:30"),
+        ("datetime-local", "2031-03-05 14:30", "2031-03-05T14:30"),
+        ("datetime-local", "2031-03-05T14:30:10", "2031-03-05T14:30:10"),
+        ("month", "2031-03", "2031-03"),
+        ("week", "2031-W09", "2031-W09"),
+        ("text", "2031-03-05", "2031-03-05"),
+    ],
+)
+def test_a_date_in_iso_form_is_what_a_date_field_gets(open_page: OpenPage, kind: str, typed: str, value: str) -> None:
+    environment = open_page(
+        f"<input id=field type={kind}><script>var told = [], enters = 0; field.oninput = e => told.push(e.type);"
+        "onkeydown = e => { enters += e.key == 'Enter' }</script>"
+    )
+    assert environment.step(Type(text=typed, point=Point(20, 10))).error is None
+    assert script(environment, "field.value") == value
+    if value and kind != "text":
+        assert "input" in script(environment, "told")  # type: ignore[operator]
+    assert script(environment, "enters") == typed.count("\n")
+
+
+def test_a_date_field_in_a_frame_or_a_shadow_root_gets_its_date(open_page: OpenPage) -> None:
+    environment = open_page(
+        "<div id=host></div><iframe id=inner srcdoc='<body style=margin:0><input type=date id=f>'></iframe><script>"
+        "host.attachShadow({mode: 'open'}).innerHTML = '<input type=date id=f>'</script>"
+    )
+    environment.step(Type(text="2031-03-05", point=Point(20, 10)))
+    environment.step(Type(text="2032-04-06", point=Point(30, 35)))
+    values = "[host.shadowRoot.querySelector('input').value, inner.contentDocument.querySelector('input').value]"
+    assert script(environment, values) == ["2031-03-05", "2032-04-06"]

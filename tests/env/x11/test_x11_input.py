@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from places import SOURCE
 from saccade.actions.errors import EnvironmentFailure, MissingPartError, Stopped
 from saccade.actions.geometry import Point
 from saccade.actions.keys import NAMED_KEYS
+from saccade.actions.schema import Hotkey
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
+from saccade.env.input import perform
 from saccade.env.x11.connection import Connection
 from saccade.env.x11.input import X11Input
 from saccade.env.x11.keymap import keysym
@@ -56,6 +59,17 @@ def test_drags_and_clicks_in_a_browser() -> None:
             assert eventually(lambda: window.page.evaluate("clicks") == [1, 1, 2, "menu"])
 
     apart(body)
+
+
+def test_a_chord_presses_a_key_as_often_as_it_names_it(display: PrivateDisplay, tmp_path: Path) -> None:
+    notepad = Notepad(display, tmp_path / "notes.txt")
+    with closing(X11Input(display.name, Control())) as device:
+        device.keyboard.type("abcdef")
+        for keys in (("left", "left", "left"), ("shift", "left", "left"), ("x", "x")):
+            assert perform(device, Hotkey(keys=keys), lambda point: point)
+        assert not device.keyboard.held
+        perform(device, Hotkey(keys=("end", "y", "end", "y")), lambda point: point)
+        assert notepad.has(device, "axxdefyy"), notepad.file.read_text()
 
 
 def _drag_everything(window: BrowserWindow, device: X11Input, count: int, end: Point) -> None:
