@@ -14,10 +14,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from .characters import typable, whole_text
 from .geometry import Point
-from .keys import canonical_key
+from .keys import MOST_KEYS, canonical_key
 
 Key = Annotated[str, AfterValidator(canonical_key)]
+Text = Annotated[str, AfterValidator(typable)]
+Words = Annotated[str, AfterValidator(whole_text)]
 Direction = Literal["up", "down", "left", "right"]
 Button = Literal["left", "middle", "right"]
 
@@ -107,7 +110,7 @@ class Type(_Action):
     """
 
     kind: Literal["type"] = "type"
-    text: str
+    text: Text
     point: Point | None = None
 
 
@@ -115,7 +118,7 @@ class Hotkey(_Action):
     """Press keys in order while holding them all, then release in reverse order."""
 
     kind: Literal["hotkey"] = "hotkey"
-    keys: tuple[Key, ...] = Field(min_length=1)
+    keys: tuple[Key, ...] = Field(min_length=1, max_length=MOST_KEYS)
 
 
 class Press(_Action):
@@ -150,21 +153,21 @@ class Finished(_Action):
     """The policy says the task is done; ``answer`` is what it reports."""
 
     kind: Literal["finished"] = "finished"
-    answer: str = ""
+    answer: Words = ""
 
 
 class CallUser(_Action):
     """The policy hands over to a person."""
 
     kind: Literal["call_user"] = "call_user"
-    message: str = ""
+    message: Words = ""
 
 
 class Navigate(_Action):
     """Open an address (browser only)."""
 
     kind: Literal["navigate"] = "navigate"
-    url: str
+    url: Text
 
 
 class NavigateBack(_Action):
@@ -185,7 +188,7 @@ class OpenApp(_Action):
     """Start a program by name (mobile and desktop)."""
 
     kind: Literal["open_app"] = "open_app"
-    name: str
+    name: Text
 
 
 class PressHome(_Action):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from ..actions.characters import LONGEST_REPLY, clipped, whole_text
 from ..actions.errors import Fault, ParseError
 from ..actions.schema import Action
 from ..env.base import StepResult, Verdict
@@ -177,7 +178,10 @@ class Episode:
 
     def _replied(self, raw: str, usage: Usage, seconds: float, **read: Any) -> None:
         self.deciding = False
+        raw = clipped(whole_text(raw))
+        read = {name: clipped(whole_text(value)) if isinstance(value, str) else value for name, value in read.items()}
         event = PredictionEvent(step=self.steps, raw=raw, usage=usage, seconds=seconds, time=self.clock(), **read)
         self.trajectory.append(event)
         self.steps += 1
-        self.turns.append(Turn(self.observation.screenshot, self.secrets.conceal(raw)))
+        shown = clipped(self.secrets.conceal(raw), LONGEST_REPLY)
+        self.turns.append(Turn(self.observation.screenshot, shown))

@@ -27,6 +27,7 @@ from ...actions.untrusted import contained, parse_json
 from ...perception.observation import Observation, Screenshot
 from ..private_files import private_folder, private_part, write_private
 from . import ownership
+from .bounds import bounded, check_lengths
 from .concealing import concealed
 from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
 from .upgrade import upgrade
@@ -124,6 +125,7 @@ class TrajectoryWriter:
             event = concealed(event, self._conceal)
         if isinstance(event, EndEvent):
             event = event.model_copy(update={"sha256": self._hash.hexdigest()})
+        event = bounded(event)
         line = event_line(event)
         try:
             written = os.write(self._descriptor, line)
@@ -315,6 +317,7 @@ def parse_events(source: str, lines: Iterable[bytes]) -> list[Event]:
         try:
             data = parse_json(line)
             start = data if number == 1 else start
+            check_lengths(data, f"{source}:{number}")
             events.append(event_adapter.validate_python(upgrade(f"{source}:1", start, data)))
         except ValidationError as error:
             raise TrajectoryError(f"{source}:{number}: {first_problem(error)}") from error

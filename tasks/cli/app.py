@@ -19,6 +19,7 @@ from typer.main import get_command
 from ...actions.errors import Stopped
 from ...env.environ import hide_secrets
 from ...env.signals import end_by_exception
+from ..terminal.encodings import escape_unprintable, readable_words
 from ..terminal.failure import explain
 from . import bench, doctor, eval, run, screen, trajectories
 from .help import Commands
@@ -74,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: of the command line; by default those of this process.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    escape_unprintable()
+    words = readable_words(sys.argv[1:] if arguments is None else arguments)
     end_by_exception()
     try:
         status = _run(words)

@@ -101,6 +101,9 @@ class Narrator:
     def _print(self, line: Text) -> None:
         if self._console.quiet:
             return
+        words = visible(line.plain)
+        if words != line.plain:
+            line = Text(words)
         try:
             self._console.print(line)
         except OSError:

@@ -215,9 +215,8 @@ def test_what_a_machine_cannot_do_is_refused(write: Any) -> None:
         {"kind": "press_back"},
         {"kind": "press", "key": "f20"},
         {"kind": "hotkey", "keys": ["ctrl", "é"]},
-        {"kind": "type", "text": "half \ud83d"},
     ):
-        with pytest.raises(UsageError, match=r"cannot|half"):
+        with pytest.raises(UsageError, match="cannot"):
             write(action_adapter.validate_python(data), SIZE)
     with pytest.raises(UsageError, match=r"outside the screenshot of 1920 x 1080"):
         write(Click(point=Point(1921, 5)), SIZE)
