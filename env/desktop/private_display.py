@@ -184,7 +184,7 @@ def require_programs(packages: Mapping[str, str]) -> None:
         line = " ".join(packages[program] for program in missing)
         raise MissingPartError(
             f"a private desktop needs {' and '.join(missing)}; run `apt install {line}`, "
-            "or choose an existing screen with --display"
+            "or choose an existing screen: display (--display)"
         )
 
 

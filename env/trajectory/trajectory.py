@@ -66,7 +66,7 @@ class TrajectoryWriter:
         self._listeners = tuple(listeners)
         try:
             if self.path.exists():
-                raise TrajectoryError(f"{directory} already holds a trajectory; choose another folder with --out")
+                raise TrajectoryError(f"{directory} already holds a trajectory; choose another folder (--out)")
             private_folder(self._images)
             _write_atomically(self.path, event_line(start))
             self._hash = hashlib.sha256(event_line(start))

@@ -79,7 +79,7 @@ class _Watcher:
 def _keycodes(display: Any, chord: Chord) -> frozenset[int]:
     found = frozenset(code for code, _ in display.keysym_to_keycodes(keysym(chord.key)))
     if not found:
-        raise MissingPartError(f"the keyboard of the display has no key for {chord}; choose another --stop-chord")
+        raise MissingPartError(f"the keyboard of the display has no key for {chord}; choose another (--stop-chord)")
     return found
 
 
@@ -92,7 +92,7 @@ def _masks(display: Any, chord: Chord) -> list[int]:
         mask = sum(1 << bit for bit, row in enumerate(table) if codes.intersection(row))
         if not mask:
             raise MissingPartError(
-                f"the keyboard of the display has no {name} for {chord}; choose another --stop-chord"
+                f"the keyboard of the display has no {name} for {chord}; choose another (--stop-chord)"
             )
         masks.append(mask)
     return masks

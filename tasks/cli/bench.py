@@ -28,7 +28,7 @@ def _step(
       saccade bench step --json
     """
     from ..bench.step import bench_step
-    from ..terminal.narrator import print_timings
+    from ..terminal.bench_tables import print_timings
 
     print_timings(bench_step(tasks.split(","), steps, seed), json_output=json)
 
@@ -51,7 +51,7 @@ def _decoding(
       saccade bench decoding --prompts 6 --json
     """
     from ..bench.decoding import bench_decoding
-    from ..terminal.narrator import print_decoding
+    from ..terminal.bench_tables import print_decoding
 
     print_decoding(bench_decoding(model, threads, prompts, rounds, acceptance=acceptance), json_output=json)
 
@@ -70,7 +70,7 @@ def _replay(
       saccade bench replay runs/invoice --json
     """
     from ..bench.replay import bench_replay
-    from ..terminal.narrator import print_ways
+    from ..terminal.bench_tables import print_ways
 
     print_ways(bench_replay(recording, model, threads, rounds), json_output=json)
 

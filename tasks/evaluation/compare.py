@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.text import Text
 from ...actions.errors import UsageError
 from ...actions.untrusted import one_line
 from ..report import REPORT_NAME
+from ..terminal.narrator import plural
 from .console import percent
 from .folder import differences, read_evaluation
 from .page import PAGE_NAME
@@ -23,6 +25,10 @@ from .stats import Interval, difference_interval, sign_test
 
 _SHOWN = 20
 """Regressions that are printed; all are in the JSON."""
+
+
+_ENOUGH = 6
+"""Pairs below which nothing follows: of five, even 5 to 0 happens by chance once in 16 times."""
 
 
 class _Data(BaseModel):
@@ -49,7 +55,7 @@ class Comparison(_Data):
 
     Attributes:
         pairs: episodes with a result in both.
-        interval: of the difference, 95 %, by clusters of tasks; None for a single pair.
+        interval: of the difference, 95 %, by clusters of tasks; None where pairs or tasks are too few to say anything.
         both: equal pairs that both solved, at least in part; ``neither``, those that none solved.
         p_value: of McNemar's exact test, as if all pairs were independent.
         steps_difference: mean of B's steps less A's where both succeeded; None where there is no such pair.
@@ -102,7 +108,7 @@ def compare(a: Path, b: Path) -> Comparison:
         a=rate_a,
         b=rate_b,
         difference=rate_b - rate_a,
-        interval=difference_interval(by_task),
+        interval=_interval(by_task),
         won=len(won),
         lost=len(lost),
         both=both,
@@ -139,14 +145,24 @@ def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
 def comparison_lines(found: Comparison) -> list[Text]:
     """A comparison in lines: the difference, what it is made of, what else differs."""
     interval = "" if found.interval is None else " [{:+.1f}, {:+.1f}]".format(*(100 * x for x in found.interval))
-    head = f"B - A: {100 * found.difference:+.1f}{interval} points over {found.pairs} pairs"
+    few = "; too few pairs or tasks for an interval" if found.interval is None else ""
+    over = plural(found.pairs, "pair")
+    head = f"B - A: {100 * found.difference:+.1f}{interval} points over {over}{few}"
     rates = f"A {percent(found.a)}   B {percent(found.b)}   p {found.p_value:.3g}"
     counts = f"won {found.won}   lost {found.lost}   both {found.both}   neither {found.neither}"
     lines = [Text(head, style="bold"), Text(f"{rates}   {counts}")]
     if found.unpaired:
-        lines.append(Text(f"{found.unpaired} episodes have a result in only one of them", style="yellow"))
+        alone = "1 episode has" if found.unpaired == 1 else f"{found.unpaired} episodes have"
+        lines.append(Text(f"{alone} a result in only one of them", style="yellow"))
     lines += [Text(one_line(f"left out: {each}"), style="yellow") for each in found.unreadable]
     return lines + [Text(f"differs: {each}", style="dim") for each in found.differs]
+
+
+def _interval(by_task: Mapping[str, Sequence[float]]) -> Interval | None:
+    """The interval of the difference; None where it would be a guess, or wider than all that is possible."""
+    found = difference_interval(by_task)
+    few = sum(map(len, by_task.values())) < _ENOUGH
+    return None if few or found is None or found.low < -1 or found.high > 1 else found
 
 
 def _scored(records: list[EpisodeRecord]) -> dict[Key, EpisodeRecord]:

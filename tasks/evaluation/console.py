@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..terminal.narrator import plural
 from .evaluate import Watcher
 from .price import cost_line
 from .records import EpisodeRecord, Key
@@ -163,14 +164,23 @@ def headline(summary: Summary) -> str:
     missing = summary.planned - summary.episodes
     over = f", mean over {summary.average}" if summary.by else ""
     return (
-        f"success {percent(summary.success)} {span(summary.interval)}{over} of {summary.scored} episodes "
-        f"of {sum(each.episodes > 0 for each in summary.per_task.values())} tasks"
+        f"success {percent(summary.success)} {span(summary.interval)}{over} of {plural(summary.scored, 'episode')} "
+        f"of {plural(sum(each.episodes > 0 for each in summary.per_task.values()), 'task')}"
         + (f"; {missing} of {summary.planned} have yet to be run" if missing else "")
     )
 
 
+def _table(first: str, *heads: str) -> Table:
+    """At most 80 columns wide: long names go on in the next line, numbers stay whole."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column(first, overflow="fold")
+    for head in heads:
+        table.add_column(head, no_wrap=True)
+    return table
+
+
 def _task_table(summary: Summary) -> Table:
-    table = Table("task", "success", "95 %", "episodes", "errors", "reward", "steps", box=None)
+    table = _table("task", "success", "95 %", "episodes", "errors", "reward", "steps")
     for task, each in summary.per_task.items():
         if each.episodes:
             reward = "-" if each.mean_reward is None else f"{each.mean_reward:.2f}"
@@ -181,7 +191,7 @@ def _task_table(summary: Summary) -> Table:
 
 
 def _breakdown(summary: Summary) -> Table:
-    table = Table("", "success", "95 %", "n", box=None)
+    table = _table("", "success", "95 %", "n")
     rates = dict(summary.parts)
     if summary.tasks is not None:
         rates["tasks with every step right"] = summary.tasks

@@ -137,7 +137,7 @@ def evaluate(evaluation: Evaluation | RecordedEvaluation, watcher: Watcher, *, r
         if known is not None:
             if not resume:
                 raise UsageError(
-                    f"{evaluation.root} already holds an evaluation; continue it with --resume, or choose another --out"
+                    f"{evaluation.root} already holds an evaluation; resume it (--resume), or name another (--out)"
                 )
             known.refuse_other(evaluation.root, evaluation.asked, known.settings)
         return _Run(evaluation, watcher, known).run()

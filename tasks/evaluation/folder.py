@@ -69,7 +69,7 @@ class EvaluationConfig(BaseModel):
             how = "use the same settings" if version == __version__ else f"install saccade {version}"
             raise UsageError(
                 f"{root} holds an evaluation of another configuration, so it is not resumed: {'; '.join(differing)}. "
-                f"To continue it, {how}; to start anew, choose another --out"
+                f"To continue it, {how}; to start anew, choose another folder (--out)"
             )
 
     @property

@@ -138,7 +138,7 @@ class _RecordedPool:
         if self._failures == PATIENCE * self._count:
             raise PolicyFailure(
                 f"{policy.name} failed on {self._failures} samples in a row, last with: {record.message}; "
-                "the answers so far are kept, --resume continues"
+                "the answers so far are kept; resume (--resume) goes on from there"
             )
 
     def _ask(self, policy: Policy, key: Key, sample: Sample[Any]) -> None:

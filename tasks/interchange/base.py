@@ -166,7 +166,7 @@ def picture(where: str, folders: Iterable[Path], name: str) -> Screenshot:
         except OSError as error:
             reason = error.strerror or error
             raise TrajectoryError(f"{where}: {name!r} does not name an image in the folder: {reason}") from error
-    raise TrajectoryError(f"{where}: the image {name} is missing; name its folder by --images")
+    raise TrajectoryError(f"{where}: the image {name} is missing; name its folder: images (--images)")
 
 
 def sibling(file: Path, name: str) -> bytes | None:

@@ -139,7 +139,7 @@ def atomic_output(target: Path) -> Iterator[Path]:
         private_folder(target.parent)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
     except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}; choose another with --out") from error
+        raise UsageError(f"cannot write {target}: {error.strerror}; choose another: out (--out)") from error
     try:
         beside = folder / target.name
         yield beside
@@ -151,7 +151,7 @@ def atomic_output(target: Path) -> Iterator[Path]:
 
 def _refuse_existing(target: Path) -> None:
     if target.exists() or target.is_symlink():
-        raise UsageError(f"{target} exists already; choose another with --out")
+        raise UsageError(f"{target} exists already; choose another: out (--out)")
 
 
 def _write(run: ForeignRun, directory: Path) -> int:

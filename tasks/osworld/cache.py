@@ -35,5 +35,5 @@ class Cache:
     def need(self, found: Path | None, what: str) -> Path:
         """A required file; raises ``DataError`` if it is missing."""
         if found is None:
-            raise DataError(f"{what} is not in the cache; put it into --osworld-cache, from {SOURCE}")
+            raise DataError(f"{what} is not in the cache; put it into osworld_cache (--osworld-cache), from {SOURCE}")
         return found

@@ -67,7 +67,7 @@ class ReplayOverrides:
         name = self.environment or trajectory.start.environment
         url = self.settings(trajectory.start).url
         if name == "browser" and url is None:
-            raise UsageError("the recording does not say on which page it started; give --url ADDRESS")
+            raise UsageError("the recording does not say on which page it started; give its url (--url ADDRESS)")
         first = trajectory.steps[0].observation
         size = Size(round(first.size.width / first.device_scale), round(first.size.height / first.device_scale))
         return make_environment(
@@ -87,7 +87,7 @@ class ReplayOverrides:
         settings = trajectory.start.environment_settings
         name = settings.har or (HAR_NAME if (trajectory.directory / HAR_NAME).is_file() else None)
         if name is None or settings.now is None:
-            raise UsageError(f"{trajectory.directory} holds no network traffic; record it with run --har")
+            raise UsageError(f"{trajectory.directory} holds no network traffic; record it with har (run --har)")
         har = checked_har(trajectory.directory, name)
         return DeterminismSettings(har, True, settings.now, trajectory.start.seed or 0)
 
@@ -97,6 +97,6 @@ class ReplayOverrides:
             return DesktopOptions(display=self.display)
         if settings.display not in (None, "private"):
             raise UsageError(
-                "the recording was made on a screen that somebody sees; choose one for the replay, such as --display :0"
+                "the recording was made on a screen that somebody sees; choose a display for the replay (--display :0)"
             )
         return DesktopOptions(app=settings.app, sandbox=settings.sandbox or "none")

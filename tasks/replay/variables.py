@@ -86,7 +86,7 @@ def fill_task(task: str | None, values: Mapping[str, str], secrets: Iterable[str
     marks = set(MARK.findall(task or ""))
     refuse_unused(values, marks, "the task")
     if both := next((name for name in secrets if name in values), None):
-        raise UsageError(f"{both} is given with --set and with --secret; a secret needs only --secret {both}")
+        raise UsageError(f"{both} is a value (--set) and a secret (--secret); let it be one of them")
     if task is None:
         return None
     task = substitution(values, {})(task)
@@ -101,8 +101,8 @@ def refuse_marks(instruction: str, known: Iterable[str] = ()) -> None:
     known = set(known)
     if name := next((name for name in MARK.findall(instruction) if name not in known), None):
         raise UsageError(
-            f"the task asks for {marker(name)}: give it with --set {name}=VALUE, or with --secret {name} if nobody may "
-            f"see it; --set {name}='{marker(name)}' keeps the braces"
+            f"the task asks for {marker(name)}: give its value (--set {name}=VALUE), or a secret if nobody may "
+            f"see it (--secret {name}); itself as its value (--set {name}='{marker(name)}') keeps the braces"
         )
 
 

@@ -43,7 +43,7 @@ def examples(data: Path | None) -> Path:
     for folder in candidates:
         if (folder / INDEX).is_file():
             return folder
-    raise MissingPartError(f"osworld needs {candidates[0] / INDEX}; put {SOURCE} there, or name it by --data")
+    raise MissingPartError(f"osworld needs {candidates[0] / INDEX}; put {SOURCE} there, or name it: data (--data)")
 
 
 @dataclass(frozen=True)

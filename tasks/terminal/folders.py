@@ -29,7 +29,7 @@ def run_folder(out: Path | None, place: str, runs: Path = RUNS) -> Iterator[Path
     from ...env.trajectory.trajectory import FILE_NAME
 
     if out is not None and (out / FILE_NAME).exists():
-        raise TrajectoryError(f"{out} already holds a run; choose another folder with --out")
+        raise TrajectoryError(f"{out} already holds a run; choose another folder (--out)")
     directory = new_folder(place, runs) if out is None else _make(out)
     try:
         yield directory
@@ -55,5 +55,5 @@ def _make(directory: Path, exist_ok: bool = True) -> Path:
     except OSError as error:
         if isinstance(error, FileExistsError) and not exist_ok:
             raise
-        raise TrajectoryError(f"cannot make {directory}: {error.strerror}; choose another --out") from error
+        raise TrajectoryError(f"cannot make {directory}: {error.strerror}; choose another folder (--out)") from error
     return directory

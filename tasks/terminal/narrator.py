@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ...actions.schema import Action, CallUser, Drag, points
@@ -147,40 +145,3 @@ def _word(value: object) -> str:
     if isinstance(value, tuple):
         return "+".join(map(str, value))
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
-
-
-def print_timings(result: Mapping[str, Any], json_output: bool) -> None:
-    """A benchmark's result as a table, or as one line of JSON."""
-    table = Table("phase", "median ms", "p90 ms", title="one step without a model")
-    for phase, numbers in result["phases"].items():
-        table.add_row(phase, f"{numbers['median_ms']:.1f}", f"{numbers['p90_ms']:.1f}")
-    _print_result(result, json_output, table)
-
-
-def print_decoding(result: Mapping[str, Any], json_output: bool) -> None:
-    """The decoding benchmark as a table and a line on episodes, or as one line of JSON."""
-    columns = ("forwards_per_reply", "accepted_length", "decode_ms", "step_ms", "decode_ratio", "step_ratio")
-    table = Table(title=f"{result['prompts']} prompts against {result['baseline']}")
-    table.add_column("method", no_wrap=True)
-    for column in (*columns, "identical"):
-        table.add_column(column.replace("_", " "))
-    for row in result["methods"]:
-        table.add_row(row["name"], *(f"{row[column]:.2f}" for column in columns), str(row["identical"]))
-    episodes = result["episodes"] or {}
-    _print_result(result, json_output, table, "  ".join(f"{key} {value}" for key, value in episodes.items()))
-
-
-def print_ways(result: Mapping[str, Any], json_output: bool) -> None:
-    """The replay benchmark as a table, or as one line of JSON."""
-    table = Table("way", "model ms per step", "forwards per step", "times verified", title=f"{result['steps']} steps")
-    for way in result["ways"]:
-        table.add_row(*(str(way[column]) for column in ("name", "model_ms", "forwards", "ratio")))
-    _print_result(result, json_output, table)
-
-
-def _print_result(result: Mapping[str, Any], json_output: bool, *shown: Table | str) -> None:
-    if json_output:
-        sys.stdout.write(json.dumps(result) + "\n")
-        return
-    for each in filter(None, shown):
-        Console().print(each)

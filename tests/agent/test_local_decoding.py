@@ -24,7 +24,8 @@ from saccade.agent.policy import Context, Turn, UnreadableReply
 from saccade.env.trajectory.events import PredictionEvent, Usage
 from saccade.perception.observation import Screenshot
 from saccade.tasks.bench.decoding import bench_decoding
-from saccade.tasks.terminal.narrator import Narrator, print_decoding
+from saccade.tasks.terminal.bench_tables import print_decoding
+from saccade.tasks.terminal.narrator import Narrator
 
 
 def play(policy: LocalPolicy, shots: list[Screenshot]) -> list[str]:

@@ -161,7 +161,7 @@ class Pool:
         if self._failed_starts >= FAILED_STARTS:
             raise EnvironmentFailure(
                 f"{FAILED_STARTS} workers died before they were ready (exit status {status}); "
-                "is there enough memory for --workers?"
+                "is there enough memory for so many workers (--workers)?"
             )
         self._replace(worker)
         if worker.key is not None:
@@ -196,7 +196,7 @@ def _shared(setup: WorkerSetup, count: int) -> SharedPolicy | None:
     source, share = setup.source, setup.share
     if not isinstance(source, SupportsSharing) or not hasattr(socket, "AF_UNIX"):
         if share:
-            raise UsageError("this policy cannot be shared by workers; leave --share-model out")
+            raise UsageError("this policy cannot be shared by workers; leave share (--share-model) out")
         return None
     if share is None:
         share = count > 1 and source.worth_sharing()

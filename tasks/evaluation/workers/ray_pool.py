@@ -202,7 +202,7 @@ class RayPool:
         free = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in _nodes(self._ray)}
         if sum(free.values()) < self._count:
             raise UsageError(
-                f"the Ray cluster has {sum(free.values())} CPUs, one for each worker; give --workers no more than that"
+                f"the Ray cluster has {sum(free.values())} CPUs, one for each worker; ask for fewer (--workers)"
             )
         counts = dict.fromkeys(free, 0)
         for _ in range(self._count):

@@ -112,7 +112,7 @@ def test_a_suite_is_evaluated_and_gone_on_with(saccade: Call, server: Server, tm
     lines = [json.loads(line) for line in (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()]
     assert summary["tokens"]["prompt"] == sum(line["prompt_tokens"] for line in lines) > 0
     assert timeless((tmp_path / "out" / "summary.json").read_text()) == summary
-    assert "continue it with --resume" in refusal(saccade(*words))
+    assert "resume it (--resume)" in refusal(saccade(*words))
     assert last(saccade(*words, "--resume")) == summary
     paid = last(saccade(*words, "--resume", "--price", "1,2"))
     spent = (summary["tokens"]["prompt"] + 2 * summary["tokens"]["reply"]) / 1_000_000
@@ -213,11 +213,11 @@ def test_what_is_missing_is_said_before_anything_is_asked(saccade: Call, server:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("screenspot", "--seeds", "0-4"), "--seeds is for interactive suites; screenspot is not one of them"),
-        (("screenspot", "--max-steps", "3"), "--max-steps is for interactive suites"),
-        (("miniwob", "--limit", "3"), "--limit is for suites of recorded screens; miniwob is not one of them"),
-        (("screenspot", "--data", str(FIXTURES), "--workers", "2"), "--workers is for models on a server"),
-        (("screenspot", "--data", str(FIXTURES), "--resume"), "--resume needs the folder"),
+        (("screenspot", "--seeds", "0-4"), "seeds (--seeds) is for interactive suites; screenspot is not one of them"),
+        (("screenspot", "--max-steps", "3"), "max_steps (--max-steps) is for interactive suites"),
+        (("miniwob", "--limit", "3"), "limit (--limit) is for suites of recorded screens; miniwob is not one of them"),
+        (("screenspot", "--data", str(FIXTURES), "--workers", "2"), "workers (--workers) is for models on a server"),
+        (("screenspot", "--data", str(FIXTURES), "--resume"), "resume (--resume) needs the folder"),
     ],
 )
 def test_options_of_the_other_kind_are_refused(words: tuple[str, ...], said: str) -> None:

@@ -366,9 +366,9 @@ def test_parquet_says_everything(name: str, tmp_path: Path) -> None:
 def test_what_exists_is_left_alone(name: str, tmp_path: Path) -> None:
     made_run(tmp_path / "run")
     made = Path(export_runs(tmp_path / "run", name).out)
-    with pytest.raises(UsageError, match="exists already; choose another with --out"):
+    with pytest.raises(UsageError, match=r"exists already; choose another: out \(--out\)"):
         export_runs(tmp_path / "run", name)
-    with pytest.raises(UsageError, match="exists already; choose another with --out"):
+    with pytest.raises(UsageError, match=r"exists already; choose another: out \(--out\)"):
         import_runs(made, name, tmp_path / "run")
     assert sorted(tmp_path.iterdir()) == sorted([made, tmp_path / "run"])
 

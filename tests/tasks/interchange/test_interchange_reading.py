@@ -110,7 +110,7 @@ def test_agentnet_pictures_may_be_elsewhere(tmp_path: Path) -> None:
     file = agentnet(tmp_path / "data", "pyautogui.press('a')")
     (tmp_path / "pictures").mkdir()
     (tmp_path / "data" / "0.png").rename(tmp_path / "pictures" / "0.png")
-    with pytest.raises(TrajectoryError, match=r"0\.png is missing; name its folder by --images"):
+    with pytest.raises(TrajectoryError, match=r"0\.png is missing; name its folder: images \(--images\)"):
         import_runs(file, "agentnet", tmp_path / "in")
     assert import_runs(file, "agentnet", tmp_path / "in", tmp_path / "pictures").steps == 1
 
@@ -339,4 +339,4 @@ def test_the_commands_say_what_they_made(tmp_path: Path) -> None:
     assert (back.returncode, back.stdout) == (0, "in: 1 runs, 1 steps\n"), back.stderr
     again = saccade("import", told["out"], "--from", "osworld", "--out", "in", cwd=tmp_path)
     assert again.returncode == 2
-    assert again.stderr == "saccade: in exists already; choose another with --out\n"
+    assert again.stderr == "saccade: in exists already; choose another: out (--out)\n"

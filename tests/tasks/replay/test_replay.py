@@ -165,7 +165,7 @@ def test_values_are_filled_in_and_secrets_never_stored(
     url = page(FIELD)
     typed = [Type(text="{{name}}", point=Point(80, 30)), Type(text="{{password}}", point=Point(80, 70))]
     by_hand(tmp_path / "made", url, typed, "Fill in {{name}}.")
-    with pytest.raises(UsageError, match=r"--set name=VALUE"):
+    with pytest.raises(UsageError, match=r"\(--set name=VALUE\)"):
         command("replay", "made", "--offline")
     with pytest.raises(UsageError, match="SACCADE_SECRET_NAME"):
         command("replay", "made", "--exact")
@@ -292,7 +292,7 @@ def test_every_mark_of_a_task_has_a_value_and_every_value_a_mark() -> None:
     told = fill_task("Log in", {}, ["pin", "word"])
     assert told == "Log in\n(Secrets that you can type by their markers: {{pin}}, {{word}})"
     assert fill_task(None, {}, []) is None
-    with pytest.raises(UsageError, match="--set code=VALUE, or with --secret code"):
+    with pytest.raises(UsageError, match=r"--set code=VALUE\), or a secret"):
         refuse_marks("Type {{code}}.")
     refuse_marks("Type it.")
     for task, values, secrets, why in (
@@ -301,7 +301,7 @@ def test_every_mark_of_a_task_has_a_value_and_every_value_a_mark() -> None:
         ("Type it.", {"code": "1"}, [], "nothing in the task is called code; it names nothing"),
         ("Type {{kode}}.", {"code": "1"}, [], "nothing in the task is called code; it names {{kode}}"),
         (None, {"code": "1"}, [], "nothing in the task is called code"),
-        ("Type {{a}}.", {"a": "1"}, ["a"], "a is given with --set and with --secret"),
+        ("Type {{a}}.", {"a": "1"}, ["a"], "a is a value (--set) and a secret (--secret)"),
     ):
         with pytest.raises(UsageError, match=re.escape(why)):
             fill_task(task, values, secrets)
