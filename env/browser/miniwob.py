@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 from ...actions.errors import EnvironmentFailure
 from ...actions.schema import Action, Navigate, NavigateBack, OpenApp, PressBack, PressHome, Wait
@@ -142,6 +142,16 @@ class MiniWobEnvironment(SessionEnvironment):
         reward = float(self.outcome.raw) if self.outcome.done else 0.0
         observation = self._named(result.observation)
         return replace(result, observation=observation, terminated=self.outcome.done, reward=reward)
+
+    def evaluate(self, script: str, argument: object = None) -> Any:
+        """Run a script in the page, which no policy may do: for experts that training data comes from.
+
+        Raises:
+            EnvironmentFailure: the browser broke; or there is no episode.
+        """
+        if self._session is None or self._instruction is None:
+            raise EnvironmentFailure("no episode is running; call reset first")
+        return self._session.evaluate(script, argument)
 
     def turn_to(self, task: str) -> None:
         """Let the next episode be one of another task, in the same profile; ``reset`` starts it.
