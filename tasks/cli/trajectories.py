@@ -103,7 +103,10 @@ def _print(converted: ConvertedRun, json: bool) -> int:
     if json:
         sys.stdout.write(to_json.dumps(asdict(converted)) + "\n")
         return status
+    from ..terminal.narrator import plural
+
     sys.stderr.write("".join(f"note: {one_line(note)}\n" for note in converted.notes))
     sys.stderr.write("".join(f"left out: {one_line(reason)}\n" for reason in converted.left_out))
-    sys.stdout.write(f"{converted.out}: {len(converted.runs)} runs, {converted.steps} steps\n")
+    runs, steps = plural(len(converted.runs), "run"), plural(converted.steps, "step")
+    sys.stdout.write(f"{converted.out}: {runs}, {steps}\n")
     return status

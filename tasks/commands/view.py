@@ -16,6 +16,7 @@ from ..evaluation.folder import read_config, read_records
 from ..evaluation.page import PAGE_NAME
 from ..evaluation.results import write_results
 from ..report import write_overview, write_report
+from ..terminal.narrator import plural
 
 
 def view_and_print(paths: Sequence[Path], *, check: bool, open_it: bool, json_output: bool = False) -> int:
@@ -64,7 +65,7 @@ def check_trajectory(path: Path) -> str:
     trajectory = Trajectory.load(path)
     trajectory.check()
     how = f"ended: {trajectory.end.end}" if trajectory.end else "cut off before its end"
-    return f"ok: {len(trajectory.steps)} steps, {len(trajectory.observations())} screens, {how}"
+    return f"ok: {plural(len(trajectory.steps), 'step')}, {plural(len(trajectory.observations()), 'screen')}, {how}"
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:

@@ -95,7 +95,7 @@ def test_signals_end_a_recording(
     process.process.send_signal(kind)
     status, rest = process.end()
     assert status == 0, rest
-    assert check_trajectory(tmp_path / "run") == "ok: 1 steps, 2 screens, ended: finished"
+    assert check_trajectory(tmp_path / "run") == "ok: 1 step, 2 screens, ended: finished"
 
 
 def test_a_killed_recording_can_be_loaded(display: PrivateDisplay, device: X11Input, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_killed_recording_can_be_loaded(display: PrivateDisplay, device: X11In
     process.until("right_click (50, 50)")
     process.process.kill()
     process.end()
-    assert check_trajectory(tmp_path / "run") == "ok: 1 steps, 1 screens, cut off before its end"
+    assert check_trajectory(tmp_path / "run") == "ok: 1 step, 1 screen, cut off before its end"
 
 
 def test_the_end_of_the_program_ends_its_recording(display: PrivateDisplay, tmp_path: Path) -> None:

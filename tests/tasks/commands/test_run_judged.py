@@ -94,3 +94,45 @@ def test_the_console_says_what_judged(
     assert (ended.value.code, said["judged"], said["success"]) == (status, judged is not None, word == "SUCCESS")
     assert f"{word}  finished (done) after 1 step," in err
     assert (f"judged      {judged}" in err) == (judged is not None)
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "sized"),
+    [
+        (["Order tea", "--url", "PAGE", "--allow-file", "--max-steps", "1"], "browser", True),
+        (["Order tea", "--url", "PAGE", "--allow-file", "--max-steps", "1", "--viewport", "400x300"], "browser", False),
+        (["--env", "memory", "--max-steps", "1"], "memory", False),
+    ],
+)
+def test_the_embedded_policy_says_what_it_is_for_at_the_start_and_when_it_fails(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    page: str,
+    words: list[str],
+    place: str,
+    sized: bool,
+) -> None:
+    class Small(saccade.ScriptedPolicy):
+        viewport = saccade.Size(160, 210)
+
+    policy = Small(["Action: wait()"] * 3)
+    monkeypatch.setattr("saccade.tasks.commands.run.load_policy", lambda *_, **__: policy)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *(page if word == "PAGE" else word for word in words)])
+    lines = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 1
+    names = [number for number, line in enumerate(lines) if "embedded policy" in line]
+    model = [number for number, line in enumerate(lines) if "--model openai:URL#NAME" in line]
+    if place == "memory":
+        assert names == model == [], "it is not asked for other work there"
+        return
+    loading = next(number for number, line in enumerate(lines) if line.startswith("loading"))
+    failed = next(number for number, line in enumerate(lines) if line.startswith("FAILURE"))
+    assert names == model
+    first, second = names
+    assert first < loading < failed < second
+    size = "160 x 210" if sized else "400 x 300"
+    assert any(line.startswith(f"on      browser, {size} pixels") for line in lines)
+    assert any("--viewport WxH" in line for line in lines) == sized

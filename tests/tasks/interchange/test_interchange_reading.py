@@ -336,7 +336,7 @@ def test_the_commands_say_what_they_made(tmp_path: Path) -> None:
     assert (told["runs"], told["steps"], told["format"]) == (["run"], 1, "osworld")
     assert told["notes"] == ["run: step 1: type with a point is written as a click and a text"]
     back = saccade("import", told["out"], "--from", "osworld", "--out", "in", cwd=tmp_path)
-    assert (back.returncode, back.stdout) == (0, "in: 1 runs, 1 steps\n"), back.stderr
+    assert (back.returncode, back.stdout) == (0, "in: 1 run, 1 step\n"), back.stderr
     again = saccade("import", told["out"], "--from", "osworld", "--out", "in", cwd=tmp_path)
     assert again.returncode == 2
     assert again.stderr == "saccade: in exists already; choose another: out (--out)\n"

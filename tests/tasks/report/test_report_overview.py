@@ -173,7 +173,7 @@ def test_several_folders_make_one_table_around_them(runs: Path, opened: Callable
 
 def test_one_run_is_viewed_as_ever(runs: Path) -> None:
     assert view(runs / "first").stdout.strip() == str(runs / "first" / "report.html")
-    assert view(runs / "first" / FILE_NAME, "--check").stdout == "ok: 1 steps, 2 screens, ended: terminated\n"
+    assert view(runs / "first" / FILE_NAME, "--check").stdout == "ok: 1 step, 2 screens, ended: terminated\n"
     assert not (runs / "overview.html").exists()
 
 
