@@ -14,6 +14,7 @@ import numpy as np
 from ..actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ..actions.geometry import Point
 from .observation import Screenshot
+from .x_patience import CallWatch, require_answer, watch_xcb
 
 if TYPE_CHECKING:
     from mss import MSS
@@ -78,6 +79,8 @@ class ScreenCamera:
         self._monitor = monitor
         self._wanted = region
         self._lock = threading.Lock()
+        self._watch = CallWatch(lambda: None)
+        self._closed = False
         self._mss: MSS | None = self._open()
         self.region = self._call(self._find_region)
 
@@ -99,10 +102,12 @@ class ScreenCamera:
     def close(self) -> None:
         """Disconnect; may be called more than once."""
         with self._lock:
+            self._closed = True
             self._disconnect()
 
     def _disconnect(self) -> None:
         camera, self._mss = self._mss, None  # closed once: mss frees what it closes
+        self._watch.stop()
         if camera is not None:
             with contextlib.suppress(Exception):  # the display may be gone
                 camera.close()
@@ -113,21 +118,30 @@ class ScreenCamera:
         name = self._display or os.environ.get("DISPLAY", "the screen")
         with _environment_failures(f"cannot open the display {name}"):
             # Only on X11 is there more than one display to name.
-            return MSS(display=self._display) if sys.platform == "linux" else MSS()
+            if sys.platform != "linux":
+                return MSS()
+            require_answer(self._display)
+            camera = MSS(display=self._display)
+            self._watch = watch_xcb(camera)
+            return camera
 
     def _call(self, call: Callable[[MSS], ResultT]) -> ResultT:
         """Call the screen; if that fails, again over a new connection, which a resized screen needs."""
         from mss.exception import ScreenShotError
 
         with self._lock, _environment_failures("cannot take a picture"):
-            if self._mss is None:
+            if self._closed:
                 raise EnvironmentFailure("the camera was closed; make a new environment")
+            if self._mss is None:
+                self._mss = self._open()
             try:
-                return call(self._mss)
-            except ScreenShotError:
+                with self._watch.call():
+                    return call(self._mss)
+            except (ScreenShotError, AssertionError):
                 self._disconnect()
                 self._mss = self._open()
-                return call(self._mss)
+                with self._watch.call():
+                    return call(self._mss)
 
     def _find_region(self, camera: MSS) -> Region:
         whole, *monitors = camera.monitors

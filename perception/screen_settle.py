@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ..actions.errors import EnvironmentFailure
 from .screen import Region, ScreenCamera
 from .settle import CARET, Clock, FrameSettler, SettleLimits, same_but_caret
+from .x_patience import XlibWatch, require_answer
 
 EARLY = 3
 """``on_stable`` is called after this part of the quiet time."""
@@ -57,6 +58,7 @@ class XDamage:
 
         self._name = display
         self._lost = (error.ConnectionClosedError, OSError)
+        require_answer(display)
         try:
             self._display: Any = Display(display)
         except (error.DisplayError, *self._lost) as problem:
@@ -64,6 +66,7 @@ class XDamage:
         if not self._display.has_extension("DAMAGE"):
             self._display.close()
             raise EnvironmentFailure(f"the X server of {display} has no DAMAGE extension")
+        self._watch = XlibWatch(self._display)
         self._display.damage_query_version()
         self._display.screen().root.damage_create(damage.DamageReportRawRectangles)
         self._display.sync()

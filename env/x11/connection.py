@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ...actions.errors import EnvironmentFailure, MissingPartError
 from ...actions.geometry import Size
+from ...perception.x_patience import XlibWatch, require_answer, unanswered
 
 KEY_DOWN, KEY_UP, BUTTON_DOWN, BUTTON_UP, MOTION = 2, 3, 4, 5, 6
 NOBODY, POINTER = 0, 1
@@ -48,6 +49,7 @@ class Connection:
         self.gone = (error.ConnectionClosedError, OSError)
         self._refused = error.XError
         self.display: Any = open_display(name)
+        self._watch = XlibWatch(self.display, self.last_words)
         self.display.set_error_handler(lambda *_: None)  # requests without an answer may name closed windows
         screen = self.display.screen()
         self.root: Any = screen.root
@@ -62,13 +64,18 @@ class Connection:
         try:
             yield
         except self.gone as problem:
-            raise EnvironmentFailure(f"the display {self.name} is gone; reset the environment to go on") from problem
+            gone = f"the display {self.name} is gone; reset the environment to go on"
+            raise EnvironmentFailure(unanswered(self.name) if self._watch.fired else gone) from problem
 
     def inject(self, events: Iterable[InjectedEvent]) -> None:
         """Inject events in one write, so that no stall of this process can come between them."""
         for event in events:
             self.display.xtest_fake_input(event.kind, event.detail, x=event.x, y=event.y)
         self.display.flush()
+
+    def last_words(self) -> bytes:
+        """Requests for a server that does not answer now, and may go on later."""
+        return b""
 
     def sync(self) -> None:
         """Wait until the server has handled all requests."""
@@ -133,10 +140,12 @@ def open_display(name: str | None, so: str = "") -> Any:
 
     Raises:
         MissingPartError: there is no such display; ``so`` says in the message what follows from that.
+        EnvironmentFailure: its server does not answer.
     """
     from Xlib import error
     from Xlib.display import Display
 
+    require_answer(name)
     try:
         _try_connect(name)
         return Display(name)

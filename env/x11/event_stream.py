@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ...actions.errors import MissingPartError
+from ...perception.x_patience import XlibWatch
 from .connection import open_display
 
 FROM_SERVER, FROM_CLIENT = 0, 1
@@ -61,6 +63,7 @@ class EventStream:
         except MissingPartError:
             self.display.close()
             raise
+        self._watch = XlibWatch(self.display)
         self._context: int | None = None
         self._started = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,6 +96,9 @@ class EventStream:
             with suppress(*self._gone):
                 self.display.record_disable_context(self._context)
                 self.display.sync()
+        if self._watch.fired:  # the thread would wait for the same server
+            with suppress(OSError):
+                self._events.display.socket.shutdown(socket.SHUT_RDWR)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_TIMEOUT)
         for connection in (self.display, self._events):

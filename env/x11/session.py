@@ -34,15 +34,25 @@ class X11Session(Connection):
     """
 
     def __init__(self, display: str, control: Control) -> None:
-        super().__init__(display)
         self.control = control
         self.held_keys: dict[str, tuple[int, ...]] = {}
         self.held_buttons: set[Button] = set()
+        super().__init__(display)
         with self.alive():
             self.focus = Focus(self, control)
             self.keymap = KeyMap(self)
             self.locks = LockKeys(self)
             self.clipboard = Clipboard(self)
+
+    def last_words(self) -> bytes:
+        """The release of all that is held, for a server that goes on after it was given up."""
+        from Xlib.ext.xtest import FakeInput
+
+        opcode = self.display.display.get_extension_major("XTEST")
+        codes = [(KEY_UP, code) for codes in self.held_keys.values() for code in codes]
+        codes += [(BUTTON_UP, BUTTONS[button]) for button in self.held_buttons]
+        fields = {"opcode": opcode, "time": 0, "root": 0, "x": 0, "y": 0}
+        return b"".join(FakeInput._request.to_binary(event_type=kind, detail=code, **fields) for kind, code in codes)
 
     @contextmanager
     def using(self) -> Iterator[None]:
