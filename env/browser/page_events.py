@@ -44,17 +44,21 @@ class Dialogs:
 
 
 class Downloads:
-    """Saves downloads to a folder, made when first needed, or refuses them without one; ``note`` logs it."""
+    """Saves downloads to a folder, made when first needed, or refuses them without one; ``note`` logs it.
 
-    def __init__(self, folder: Path | None, note: Note) -> None:
+    ``conceal`` puts markers in place of secrets in their names.
+    """
+
+    def __init__(self, folder: Path | None, note: Note, conceal: Callable[[str], str] = str) -> None:
         self._folder = folder
+        self._conceal = conceal
         self._note = note
         self.pending = self.seen = 0
 
     def handle(self, download: Download) -> None:
         """Save one download and wait until it is complete."""
         self.seen += 1
-        name = Path(download.suggested_filename).name or "download"
+        name = self._conceal(Path(download.suggested_filename).name) or "download"
         if self._folder is None:
             self._note(f"download refused, as there is no downloads folder: {quoted(name)}")
             return

@@ -45,7 +45,7 @@ class BrowserSession:
         self._watchdog = Watchdog(lambda: kill(process_id))
         self._settler = PageSettler(options.limits, options.clock)
         self._traffic = Traffic()
-        self._downloads = Downloads(options.downloads, self._notes.add)
+        self._downloads = Downloads(options.downloads, self._notes.add, options.secrets.conceal)
         self._dialogs = Dialogs(options.dialogs, self._notes.add)
         self._screenshot: Screenshot | None = None
         self._marks = SecretMarks(options.secrets)
