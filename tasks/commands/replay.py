@@ -87,7 +87,9 @@ def _offline(prepared: PreparedReplay, narrator: Narrator, json_output: bool) ->
     _print_loading(prepared, narrator)
     model, tolerance = prepared.load_model(), prepared.request.tolerance
     tolerance = model.tolerance if tolerance is None else tolerance
-    found = compare(model, prepared.recording, prepared.instruction, tolerance, partial(_print_step, narrator))
+    found = compare(
+        model, prepared.recording, prepared.instruction, tolerance, partial(_print_step, narrator), prepared.secrets
+    )
     agreed = sum(each.agrees for each in found)
     narrator.note(f"{agreed} of {len(found)} steps as recorded", "bold")
     if json_output:

@@ -15,6 +15,8 @@ from ...agent.policy import Context, Turn, UnreadableReply
 from ...agent.replay.expected import ExpectedReply, VerifyingPolicy
 from ...agent.replay.point_tolerance import farthest, same_but_points
 from ...agent.replay.recording import RecordedStep, Recording
+from ...env.secrets import Secrets
+from ...env.trajectory.concealing import concealed
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,28 @@ def compare(
     instruction: str,
     tolerance: float,
     on_step: Callable[[OfflineComparison], None] = lambda comparison: None,
+    secrets: Secrets | None = None,
 ) -> list[OfflineComparison]:
     """Ask a policy about every recorded step; ``on_step`` is called with each as it is done.
 
-    ``tolerance`` is the largest distance of points along an axis, as a share of the screenshot's longer side.
+    ``tolerance`` is the largest distance of points along an axis, as a share of the screenshot's longer side. A reply
+    that spells out one of the ``secrets`` is compared, and told, with its marker.
     """
+    conceal = (secrets or Secrets()).conceal
     policy.start()
     turns: list[Turn] = []
     found: list[OfflineComparison] = []
     for step in recording.steps:
         context = Context(instruction, step.screen, tuple(turns))
-        found.append(_compare(policy, context, step, tolerance * max(step.screen.size)))
+        found.append(_compare(policy, context, step, tolerance * max(step.screen.size), conceal))
         on_step(found[-1])
         turns.append(Turn(step.screen, step.raw or _as_reply(policy, context, step)))
     return found
 
 
-def _compare(policy: VerifyingPolicy, context: Context, step: RecordedStep, pixels: float) -> OfflineComparison:
+def _compare(
+    policy: VerifyingPolicy, context: Context, step: RecordedStep, pixels: float, conceal: Callable[[str], str]
+) -> OfflineComparison:
     """One forward where the policy would write the same reply; its own reply where it would not."""
     forwards, seconds = 0, 0.0
     if step.raw:
@@ -79,10 +86,12 @@ def _compare(policy: VerifyingPolicy, context: Context, step: RecordedStep, pixe
     except ParseError as error:
         usage = error.usage if isinstance(error, UnreadableReply) else None
         forwards += 1 + (usage.forwards if usage else 0)
-        return OfflineComparison(step.index, False, False, None, step.actions, (), error.reason, forwards, seconds)
+        return OfflineComparison(
+            step.index, False, False, None, step.actions, (), conceal(error.reason), forwards, seconds
+        )
     forwards += 1 + own.usage.forwards
     seconds += sum(own.usage.timings.values())
-    now = own.reply.actions
+    now = tuple(concealed(action, conceal) for action in own.reply.actions)
     distance = farthest(now, step.actions) if same_but_points(now, step.actions) else None
     agrees = distance is not None and distance <= pixels
     kind = [action.kind for action in now] == [action.kind for action in step.actions]

@@ -7,8 +7,11 @@ import html
 import json
 import os
 import stat
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,10 +22,17 @@ import numpy as np
 import pytest
 
 import saccade
+from made_endpoint import pictures as made_pictures
+from made_endpoint import scripted, serving
 from saccade.actions.errors import UsageError
+from saccade.actions.geometry import Size
 from saccade.actions.schema import Type
 from saccade.agent.policy import ScriptedPolicy
-from saccade.env.trajectory.trajectory import Trajectory
+from saccade.env.record.browser_listener import BrowserListener
+from saccade.env.record.recorder import Recorder, RecordOptions
+from saccade.env.record.secrets import TypedSecrets
+from saccade.env.trajectory.events import StartEvent
+from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.tasks.replay.environment import ReplayOverrides
 
 PASSWORD = "hunter2 &/\"'\u00e9\u2192%+Xyzzy"
@@ -229,3 +239,135 @@ def test_a_network_on_file_has_markers_and_is_asked_for_them(made: Path, site: S
     assert run.final is not None
     assert run.final.url == f"{site.address}done?password={{{{password}}}}&code={{{{code}}}}&note="
     assert_no_trace(tmp_path / "offline")
+
+
+def command(*words: object, folder: Path, **environ: str) -> tuple[int, str]:
+    """Exit status and all output of a command that runs with an open umask."""
+    done = subprocess.run(
+        [sys.executable, "-m", "saccade", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, **environ},
+        umask=0,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_no_command_leaves_a_trace_of_a_key_or_secret(site: Site, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    key = "sk-geheim/9+%x"
+    held = {"SACCADE_SECRET_PASSWORD": PASSWORD, "SACCADE_SECRET_CODE": CODE, "SACCADE_API_KEY": f" 'Bearer {key}'\r"}
+    both = ("--secret", "password", "--secret", "code")
+    with serving(scripted(replies(f"{CODE}, {key}"))) as server:
+        server.key = key
+        model = ("--model", server.address, "--dialect", "uitars-1.0")
+        where = ("--url", site.address, "--viewport", "600x200")
+        commands: list[tuple[tuple[object, ...], int]] = [
+            (("run", "Send {{password}}, {{code}}", *where, *model, *both, "--har", "--out", "made", "--json"), 0),
+            (("run", "Send {{passwort}}", *where, *model, *both, "--out", "no", "--json"), 2),
+            (("run", "Send it", *where, *model, "--set", f"word={PASSWORD}", "--out", "no", "--json"), 2),
+            (("replay", "made", "--exact", *both, "--out", "again", "--json"), 0),
+            (("replay", "made", "--offline", *both, "--json"), 0),
+            (("export", "made", "--to", "osworld", "--out", "o"), 0),
+            (("export", "made", "--to", "agentnet", "--out", "a"), 0),
+            (("export", "made", "--to", "parquet", "--out", "p.parquet"), 0),
+            (("import", "a", "--from", "agentnet", "--out", "imported"), 0),
+            (("view", ".", "--no-open"), 0),
+            (
+                (
+                    "eval",
+                    "miniwob",
+                    "--tasks",
+                    "click-test",
+                    "--seeds",
+                    "0",
+                    *model,
+                    "--max-steps",
+                    "3",
+                    "--out",
+                    "evaluated",
+                    "--json",
+                ),
+                0,
+            ),
+        ]
+        shown = ""
+        for words, status in commands:
+            if words[0] == "eval":  # without secrets, the model cannot know them
+                server.answer = scripted([f"Thought: {key}\nAction: click(start_box='(500,500)')"] * 30)
+            done = command(*words, folder=tmp_path, **held)
+            assert done[0] == status, (words, done)
+            shown += done[1]
+        server.key = "another"
+        refused = command("run", "Send it", *where, *model, "--json", folder=tmp_path, **held)
+        assert refused[0] == 2
+        assert "refuses the key (401)" in refused[1]
+        sent = json.dumps(server.requests)
+    (tmp_path / "shown").write_text(shown + refused[1] + sent, encoding="utf-8")
+    (tmp_path / "shown").chmod(0o600)
+    assert {"made", "again", "o", "a", "p.parquet", "imported", "evaluated"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    assert not (tmp_path / "no").exists()
+    assert assert_no_trace(*(path for path in tmp_path.iterdir()), secrets=(PASSWORD, CODE, key)) > 50
+    asked = server.requests[4]["messages"]
+    assert "{{password}}, {{code}}" in asked[0]["content"]
+    assert black(made_pictures(asked)[-1].pixels, 24, 64, 215, 76), "the model's picture is the one that is kept"
+
+
+def test_a_person_who_types_a_secret_is_recorded_with_its_marker(site: Site, tmp_path: Path) -> None:
+    secrets = TypedSecrets({"code": CODE})
+    start = StartEvent(saccade_version="0", instruction="", environment="browser", policy="person", time=0.0)
+    with (
+        open_umask(),
+        BrowserListener(site.address, headless=True, viewport=Size(600, 200), secrets=secrets) as browser,
+        TrajectoryWriter(tmp_path / "made", start, conceal=secrets.conceal) as trajectory,
+    ):
+        recorder = Recorder(trajectory, RecordOptions(secrets=secrets))
+
+        def do(call: Callable[[], None]) -> None:
+            call()
+            end = time.monotonic() + 0.3
+            recorder.run(browser.events(lambda: time.monotonic() >= end))
+
+        do(lambda: browser.page.mouse.click(100, 110))
+        do(lambda: browser.page.keyboard.type(f"to {CODE}!"))
+        do(lambda: browser.page.mouse.click(100, 30))
+        do(lambda: browser.page.keyboard.type(PASSWORD))
+        do(lambda: browser.page.mouse.click(40, 150))
+        do(lambda: browser.page.mouse.click(500, 190))
+        recorder.finish(browser.capture())
+    run = Trajectory.load(tmp_path / "made")
+    typed = [event.action.text for step in run.steps for event in step.actions if isinstance(event.action, Type)]
+    assert typed == ["to {{code}}!", "{{password}}"]
+    assert run.final is not None
+    assert run.final.url == f"{site.address}done"
+    screens = pictures(tmp_path / "made")
+    assert black(screens[2], 24, 104, 215, 116), "the field shows it"
+    assert assert_no_trace(tmp_path / "made") > 5
+
+
+def test_a_code_that_is_typed_into_one_field_for_each_digit_is_black(tmp_path: Path) -> None:
+    fields = "".join(
+        f"<input id=f{n} maxlength=1 style='position:absolute;top:20px;left:{20 + 40 * n}px;width:20px' "
+        f"oninput='document.getElementById(`f{n + 1}`)?.focus()'>"
+        for n in range(6)
+    )
+    page = tmp_path / "page.html"
+    page.write_text(f"<!DOCTYPE html><body style='margin:0'>{fields}<input style='position:absolute;top:80px'>")
+    script = ["Action: click(start_box='(50,150)')", "Action: type(content='{{code}}')", "Action: wait()"]
+    done = saccade.run(
+        "Type {{code}}",
+        url=page.as_uri(),
+        allow_file=True,
+        model=ScriptedPolicy(script, "uitars-1.0"),
+        secrets={"code": CODE},
+        viewport=(600, 200),
+        out=tmp_path / "made",
+    )
+    last = pictures(done.trajectory.directory)[-1]
+    assert all(black(last, 24 + 40 * n, 24, 40 + 40 * n, 34) for n in range(6))
+    assert not black(last, 5, 84, 100, 94)
