@@ -68,7 +68,7 @@ class _PopupPage:
     def settle(self, longest: float) -> None:
         """Wait until the popup is stable."""
         with suppress(Error, IndexError):
-            self.page.frames[1].evaluate(WATCH_SCRIPT, [16, longest * 1000])
+            self.page.frames[1].evaluate(WATCH_SCRIPT, [16, longest * 1000, True])
 
 
 class Popups:

@@ -16,6 +16,7 @@ from ...actions.geometry import Point, clamp, inside
 from ...actions.schema import Action, ends_episode, points
 from ...perception.observation import Observation, Screenshot
 from ...perception.page_settle import WATCH_SCRIPT, Busy, PageSettler, PageState
+from ...perception.picture_settle import PictureSettler
 from ...perception.redact import redacted
 from ...perception.settle import pause, sleep_in
 from ..base import Preview, StepResult
@@ -62,6 +63,7 @@ class BrowserSession:
         self._sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
         self._tabs = Tabs(self._context, options, self._sleep)
         self._popups = Popups(chromium, options, self._sleep)
+        self._pictures = PictureSettler(options.clock, self._sleep)
         self._context.on("dialog", self._dialogs.handle)
         self._context.on("page", lambda page: page.on("download", self._downloads.handle))
         self._traffic.watch(self._context)
@@ -105,12 +107,12 @@ class BrowserSession:
         clock = self._options.clock
         with self.answering(self._options.limits.navigation + self._options.patience):
             begun = clock()
-            if not self._settler.wait(self, typed=typed, on_stable=self._show_preview):
+            stable = self._settler.wait(self, typed=typed, on_stable=self._show_preview)
+            if not stable:
                 self._tabs.front.forget_loading()
                 self._traffic.mark()
-            settled = clock()
-            self._screenshot = self._grab()
-            timings = {"settle": settled - begun, "capture": clock() - settled}
+            self._screenshot, capture = self._picture(stable)
+            timings = {"settle": clock() - begun - capture, "capture": capture}
             return Observation(self._screenshot, time.time(), self.page.url, timings)
 
     def look(self) -> Observation:
@@ -166,15 +168,18 @@ class BrowserSession:
 
     def busy(self) -> Busy | None:
         """See ``WatchedPage``."""
-        if self._tabs.front.loading:
+        tab = self._tabs.front
+        if tab.loading == "navigation":
             return "navigation"
-        return "network" if self._traffic.pending or self._downloads.pending else None
+        pending = tab.loading or self._traffic.pending or self._downloads.pending or tab.reads_pdf()
+        return "network" if pending else None
 
     def watch(self, quiet: float, budget: float) -> PageState:
         """Wait until the document in front is stable; see ``WatchedPage``."""
         tab = self._tabs.front
         try:
-            state: PageState = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000])
+            state: PageState
+            state, tab.blind = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000, tab.patient])
         except Error:
             if tab.crashed or self._watchdog.fired or not self._alive():
                 raise
@@ -195,6 +200,16 @@ class BrowserSession:
             else:
                 message = f"the browser broke: {first_line(error)}"
             raise EnvironmentFailure(f"{message}; reset the environment to go on") from error
+
+    def _picture(self, stable: bool) -> tuple[Screenshot, float]:
+        """A screenshot, and how long it took; of a page that draws without its document, the finished picture."""
+        tab, begun = self._tabs.front, self._options.clock()
+        shot = self._grab()
+        took = self._options.clock() - begun
+        if stable and tab.blind:
+            place, longest = (tab, tab.page.url), self._options.limits.motion
+            shot = self._pictures.wait(shot, self._grab, longest, place)
+        return shot, took
 
     def _show_preview(self) -> None:
         if self.preview is not None:

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Error, Page
 
 from ...actions.geometry import Point
 from ...perception.capture import PageCamera
+from ...perception.page_settle import Busy
 from ...perception.settle import Sleep
 from .input import PageInput
 from .native_popups import PopupFinder
@@ -19,13 +20,27 @@ _CLOSE_TIMEOUT = 1000.0
 """Milliseconds until a page that closed is reported as closed."""
 
 
+_READS_PDF = """() => {
+  const viewer = document.querySelector('pdf-viewer');
+  return !viewer || !viewer.shadowRoot || viewer.loadState_ === 'loading';
+}"""
+
+
 class Tab:
-    """One page with its camera and input; ``sleep`` lets time pass for an action."""
+    """One page with its camera and input; ``sleep`` lets time pass for an action.
+
+    Attributes:
+        patient: whether its document is waited for while it loads; not when that took too long once.
+        blind: what its document cannot tell of what is drawn: a "picture", a "pdf", or nothing.
+    """
 
     def __init__(self, page: Page, options: BrowserOptions, sleep: Sleep) -> None:
         self.page = page
         self.crashed = False
         self.opening = 0
+        self.blind = ""
+        self.patient = True
+        self._there = False
         self._loading: set[str] = set()
         self.devtools = page.context.new_cdp_session(page)
         self.camera = PageCamera(self.devtools, options.device_scale, options.clip)
@@ -37,12 +52,24 @@ class Tab:
         self.devtools.on("Page.frameStoppedLoading", self._stop)
         self.devtools.on("Page.frameDetached", self._stop)
         self.devtools.on("Page.windowOpen", self._open)
+        self.devtools.on("Page.domContentEventFired", self._arrive)
         self.devtools.send("Page.enable")
+        self._main = self.devtools.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
 
     @property
-    def loading(self) -> bool:
-        """Whether a navigation has begun in it, or a window is about to open from it."""
-        return bool(self._loading) or self.opening > 0
+    def loading(self) -> Busy | None:
+        """What it loads: a page, or a window that is about to open; or what a page that is there still waits for."""
+        if self.opening or (self._main in self._loading and not self._there):
+            return "navigation"
+        return "network" if self._loading else None
+
+    def reads_pdf(self) -> bool:
+        """Whether Chromium's viewer is still reading a PDF document, on the page itself or in a frame of it."""
+        viewers = [frame for frame in self.page.frames if frame.url.startswith("chrome-extension://")]
+        try:
+            return any(frame.evaluate(_READS_PDF) for frame in viewers) or (self.blind == "pdf" and not viewers)
+        except Error:  # it is being replaced
+            return bool(viewers)
 
     def closed(self) -> bool:
         """Whether the page is closed; waits a moment, as a page stops answering before that is reported."""
@@ -55,6 +82,7 @@ class Tab:
         """Stop waiting for what is loading: it took too long."""
         self._loading.clear()
         self.opening = 0
+        self.patient = False
 
     def can_go_back(self) -> bool:
         """Whether there is an earlier page than the first; the empty page every tab starts with is none."""
@@ -67,6 +95,11 @@ class Tab:
 
     def _start(self, event: dict[str, Any]) -> None:
         self._loading.add(event["frameId"])
+        if event["frameId"] == self._main:
+            self._there, self.patient = False, True
+
+    def _arrive(self, _event: dict[str, Any]) -> None:
+        self._there = True
 
     def _stop(self, event: dict[str, Any]) -> None:
         self._loading.discard(event["frameId"])
