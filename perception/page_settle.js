@@ -27,7 +27,7 @@
       }
     }
     const drawing = found.flatMap(root => [...root.querySelectorAll(draws)]).filter(each => !each.contentDocument);
-    blind = document.contentType === 'application/pdf' ? 'pdf' : [...closed, ...drawing].some(seen) ? 'picture' : '';
+    blind = document.contentType === 'application/pdf' ? 'pdf' : closed.length || drawing.some(seen) ? 'picture' : '';
     for (const root of found.filter(each => !roots.includes(each))) {
       observer.observe(root, {subtree: true, childList: true, attributes: true, characterData: true});
       root.addEventListener('scroll', scrolled, {capture: true, passive: true});
