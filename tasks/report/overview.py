@@ -12,18 +12,21 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...actions.errors import SaccadeError, TrajectoryError, UsageError
+from ...actions.files import open_file
+from ...actions.untrusted import contained
 from ...env.trajectory.trajectory import FILE_NAME as TRAJECTORY_NAME
 from ...env.trajectory.trajectory import Trajectory
 from ...perception.pictures import decode_picture
 from .data import outcome_of
 from .html_page import content_policy, fill, json_block, part, script_of, write_atomically
 from .page import FILE_NAME as REPORT_NAME
-from .page import write_report
+from .page import page_beginning, write_report
 from .replay_outcome import RECORD_NAME, read_record
 from .times import duration
 
 FILE_NAME = "overview.html"
 THUMBNAIL = (192, 120)
+_LARGEST = 1 << 32
 _SCRIPTS = ("elements.js", "overview.js")
 
 
@@ -86,9 +89,12 @@ def write_overview(runs: Sequence[Path], folder: Path, log: Callable[[str], None
 
 
 def is_stale(run: Path) -> bool:
-    """Whether a run's report is missing or older than the run."""
+    """Whether a run's report is missing, older than the run, or not a page of this version: it may be by others."""
     try:
-        written = (run / REPORT_NAME).stat().st_mtime_ns
+        with open_file(contained(run, REPORT_NAME), _LARGEST) as page:
+            if page.read(len(page_beginning())) != page_beginning():
+                return True
+            written = os.fstat(page.fileno()).st_mtime_ns
     except OSError:
         return True
     sources = (run / TRAJECTORY_NAME, run / RECORD_NAME)

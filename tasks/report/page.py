@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ...actions.errors import UsageError
@@ -41,6 +42,17 @@ def write_report(trajectory: Trajectory, target: Path | None = None, limit: int 
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; name another file") from error
     return path
+
+
+@cache
+def page_beginning() -> bytes:
+    """The first bytes of every page of this version, up to and with its content security policy.
+
+    A report that begins otherwise may hold scripts of others, or is of another version.
+    """
+    head = part("report.html").partition("{{policy}}")[0] + "{{policy}}"
+    policy = content_policy(part("report.css"), script_of(_SCRIPTS))
+    return fill(head, {"policy": policy}).encode()
 
 
 def page(trajectory: Trajectory, limit: int = PAGE_BYTES) -> Iterator[str]:

