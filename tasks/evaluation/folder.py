@@ -25,7 +25,7 @@ from ...actions.files import UnusableFileError, read_file
 from ...actions.untrusted import contained, parse_json
 from ...env.private_files import private_folder, private_part, write_private
 from ...env.trajectory.events import Count
-from .records import EpisodeRecord, Key, ignore, read_record
+from .records import EpisodeRecord, Key, ignore, read_record, whole_texts
 from .upgrade import RECORDS_NAME, SUITE_NAME, upgrade_config, upgrade_recorded_config, upgrade_sample
 
 EVAL_NAME = "eval.json"
@@ -103,7 +103,7 @@ def read_config(root: Path) -> EvaluationConfig | None:
         if not path.exists():
             path = root / SUITE_NAME
             return EvaluationConfig.model_validate(upgrade_recorded_config(root)) if path.exists() else None
-        data = upgrade_config(parse_json(read_file(contained(root, EVAL_NAME))))
+        data = upgrade_config(whole_texts(parse_json(read_file(contained(root, EVAL_NAME)))))
         if data.get("schema_version", 0) > SCHEMA_VERSION:
             raise NewerSchemaError(f"{path} was written by a newer version of saccade; update it")
         return EvaluationConfig.model_validate(data)

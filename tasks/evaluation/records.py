@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from ...actions.characters import whole_text
 from ...actions.errors import DataError, NewerSchemaError, TrajectoryError
 from ...actions.files import read_file
 from ...actions.untrusted import contained
@@ -61,8 +62,25 @@ class Key(NamedTuple):
             raise DataError(f"{root}: {error.strerror}") from error
 
 
+def whole_texts(data: object) -> object:
+    """JSON whose texts can be written as UTF-8."""
+    match data:
+        case str():
+            return whole_text(data)
+        case dict():
+            return {whole_texts(name): whole_texts(value) for name, value in data.items()}
+        case list():
+            return [whole_texts(value) for value in data]
+    return data
+
+
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, data: object) -> object:
+        return whole_texts(data)
 
 
 class Failure(_Data):

@@ -17,7 +17,7 @@ SUITE_NAME = "suite.json"
 RECORDS_NAME = "records.jsonl"
 
 
-def upgrade_config(data: dict[str, Any]) -> dict[str, Any]:
+def upgrade_config(data: Any) -> Any:
     """``eval.json`` of any version as that of version 2; a newer one stays as it is."""
     if data.get("schema_version") == 1:
         data = {**data, "schema_version": 2, "upgraded_from": 1}

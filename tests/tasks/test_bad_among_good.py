@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from made_runs import made_run
+from made_runs import end_event, made_run
 from saccade.actions.errors import DataError, NewerSchemaError, UsageError
 from saccade.env.trajectory.ownership import SIGNATURE_NAME
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory
@@ -264,3 +264,12 @@ def test_a_replay_of_others_shows_no_recording_of_this_computer(tmp_path: Path) 
     assert shown is not None
     assert shown.recording is None
     assert "was not made by you on this computer" in shown.note
+
+
+def test_half_a_character_in_an_evaluation_is_written_as_none(tmp_path: Path) -> None:
+    root = evaluation(tmp_path / "a")
+    asked = {"suite": "\ud800", "tasks": ["one", "three"], "seeds": [0, 1], "model": "\udfff"}
+    (root / "eval.json").write_text(json.dumps({"schema_version": 2, "asked": asked}), encoding="utf-8")
+    made_run(root / "three" / "0", end=end_event(1, message="half \ud83d"))
+    assert command("view", "--no-open", root)[0] == 0
+    assert "\ufffd" in (root / "summary.json").read_text(encoding="utf-8")
