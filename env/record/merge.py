@@ -7,7 +7,7 @@ finished when something else begins, or when its timeout has passed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ...actions.geometry import Point
@@ -57,14 +57,18 @@ class _Modifier:
 class Merger:
     """Merges the events of one keyboard and one mouse into gestures.
 
+    ``conceal`` gives the marker of a text that is typed where secrets are. ``begun`` tells whether a text that is typed
+    elsewhere may go on as a known secret.
+
     Attributes:
         stopped: whether the stop chord, which is not recorded, was pressed; later events are ignored.
         unnamed: how many keys were pressed that no action can name; they are in no gesture.
     """
 
-    def __init__(self, stop_chord: Chord, conceal: Conceal) -> None:
+    def __init__(self, stop_chord: Chord, conceal: Conceal, begun: Callable[[str], bool] = lambda text: False) -> None:
         self._stop_chord = stop_chord
         self._conceal = conceal
+        self._begun = begun
         self._pending: PendingGesture | None = None
         self._button: HeldButton | None = None
         self._recorded_buttons: list[Button] = []
@@ -219,7 +223,7 @@ class Merger:
         elif held:
             self._accent = ""
             self._shortcut(held, event)
-        elif event.secret and event.key == "backspace" and isinstance(self._pending, TypedText):
+        elif event.key == "backspace" and isinstance(self._pending, TypedText) and (event.secret or self._waits()):
             self._pending.text = self._pending.text[:-1]
         else:
             self._accent = ""
@@ -323,7 +327,13 @@ class Merger:
 
     # ---------------------------------------------------------------- what is finished
 
+    def _waits(self) -> bool:
+        """Whether what is being typed may become a known secret, which pauses and corrections must not split."""
+        return isinstance(self._pending, TypedText) and not self._pending.secret and self._begun(self._pending.text)
+
     def _expire(self, now: float) -> None:
+        if self._waits():
+            return
         if self._pending is not None and self._button is None and now - self._pending.last > self._pending.timeout:
             self._close()
 

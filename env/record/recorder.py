@@ -53,7 +53,7 @@ class Recorder:
         self._trajectory = trajectory
         self._options = options
         self._regions = SecretRegions(options.redact)
-        self._merger = Merger(options.stop_chord, options.secrets.name)
+        self._merger = Merger(options.stop_chord, options.secrets.name, options.secrets.begun)
         self.steps = 0
 
     @property

@@ -14,10 +14,22 @@ from .source import RecordedEvent
 
 PASSWORD = "password"
 SECRET = "secret"
+_BEGUN = 3
+"""Characters of a secret after which it may be what is being typed."""
+_CORRECTED = 4
+"""Wrong characters that a person types before correcting them."""
 
 
 class TypedSecrets(Secrets):
     """Names for secret texts that are typed: equal texts get one name, so a password typed twice is one variable."""
+
+    def begun(self, text: str) -> bool:
+        """Whether the end of a text may go on, after corrections, as one of the secrets."""
+        for secret in self.texts:
+            tail = text[-len(secret) - _CORRECTED :]
+            if len(secret) > 1 and secret[: min(_BEGUN, len(secret) - 1)] in tail and secret not in tail:
+                return True
+        return False
 
     def name(self, kind: str, text: str) -> str:
         """The marker to record for a text: ``{{password}}``, ``{{password-2}}``, ``{{secret-1}}``."""

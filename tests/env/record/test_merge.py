@@ -44,6 +44,7 @@ from saccade.env.input_events import (
 )
 from saccade.env.record.gestures import Gesture
 from saccade.env.record.merge import Merger
+from saccade.env.record.secrets import TypedSecrets
 
 STOP = Chord(("ctrl", "alt"), "q")
 
@@ -521,3 +522,24 @@ def test_nothing_is_lost_and_order_is_kept(doings: list[tuple[float, tuple]]) ->
     actions = [action for gesture in gestures for action in gesture.actions]
     assert list(told_again(actions)) == told_by(events)
     assert [gesture.frame for gesture in gestures] == sorted(gesture.frame for gesture in gestures)
+
+
+def test_pauses_and_corrections_do_not_split_a_known_secret() -> None:
+    secrets = TypedSecrets({"pin": "hunter2"})
+    person = Person()
+    person.merger = Merger(STOP, secrets.name, secrets.begun)
+    person.taps(*"is hun")
+    person.waits(9.0)
+    person.taps(*"terr", "backspace", "backspace")
+    person.does(TickInput(person.time + 60.0))
+    person.waits(70.0)
+    person.taps(*"r2", "x", "backspace")
+    person.waits(9.0)
+    person.taps(*"hu")
+    person.waits(9.0)
+    person.taps("a")
+    person.gestures += person.merger.finish()
+    typed = [
+        secrets.conceal(action.text) for each in person.gestures for action in each.actions if action.kind == "type"
+    ]
+    assert typed == ["is {{pin}}x", "hu", "a"], "it is over once it is whole"
