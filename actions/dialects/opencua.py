@@ -92,8 +92,8 @@ def _split_code(text: str) -> tuple[str, str]:
             raise InvalidReply("the reply holds more than one piece of code")
         if _LINE.search(text[after:]):
             raise InvalidReply("a call is outside of the code")
-        code = textwrap.dedent(text[opening.end() : end].rstrip().removesuffix("```"))
-        return text[: opening.start()], _bounded(_LONE_RETURN.sub(r"\\r", code))
+        code = textwrap.dedent(_bounded(text[opening.end() : end].rstrip().removesuffix("```")))
+        return text[: opening.start()], _LONE_RETURN.sub(r"\\r", code)
     line = _LINE.search(text)
     if line is None:
         raise InvalidReply("no code is found")

@@ -18,6 +18,7 @@ from .reply_errors import InvalidReply, UnknownActionName, excerpt
 from .strings import ARGUMENTS, COORDINATE_ARGUMENTS, TEXT_ARGUMENTS, WORD_ARGUMENTS, Lookahead, read_text, read_word
 from .thoughts import LABEL
 
+MOST_NUMBERS = 8
 MOST_ARGUMENTS = 20
 """Arguments of one call, beyond which it is not read."""
 
@@ -165,6 +166,8 @@ class CallParser:
             numbers = scan(ahead.plain, position)
             if not numbers.values:
                 raise InvalidReply(f"{key} holds no coordinates at {excerpt(ahead.text[position:])}")
+            if len(numbers.values) > MOST_NUMBERS:
+                raise InvalidReply(f"{key} holds more than {MOST_NUMBERS} numbers; a point has 2 and a box 4")
             return numbers.values, numbers.end, numbers.closed
         if key not in TEXT_ARGUMENTS and ahead.plain[position : position + 1] in ("[", "{"):
             value, end = read_json(ahead.plain, position)

@@ -183,8 +183,8 @@ class RemotePolicy(DialectPolicy):
         kept = f"at most {_plural(self._card.max_images, 'screenshot')}"
         if self._max_replies is not None:
             kept += f" and {_plural(self._max_replies, 'earlier reply', 'earlier replies')}"
-        why = "fewer screenshots" if failure.excess == "images" else "a shorter conversation"
-        self._notes = (f"the server allows only {why}: from now on it gets {kept}",)
+        why = "fewer screenshots" if failure.excess == "images" else "only a shorter conversation"
+        self._notes = (f"the server allows {why}: from now on it gets {kept}",)
         self._messages = self._new_messages()
 
     def _new_messages(self) -> Messages:

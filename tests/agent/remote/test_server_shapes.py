@@ -301,7 +301,7 @@ def test_older_screenshots_go_where_the_server_allows_fewer(server: Server) -> N
     remote = policy(server)
     notes = episode(remote, 8)
     assert [len(note) for note in notes] == [0, 0, 1, 0, 0, 0, 0, 0]
-    assert notes[2] == ("the server allows only fewer screenshots: from now on it gets at most 2 screenshots",)
+    assert notes[2] == ("the server allows fewer screenshots: from now on it gets at most 2 screenshots",)
     assert len(server.requests) == 9, "refused once"
     remote.start()
     assert not any(episode(remote, 4))
