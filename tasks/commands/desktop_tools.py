@@ -33,7 +33,8 @@ def type_text(data: bytes, display: str | None) -> None:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 at byte {error.start}") from error
-    with closing(open_input(display, Control())) as device:
+    control = Control()
+    with control.stop_signals(), closing(open_input(display, control)) as device:
         device.keyboard.type(text)
 
 
@@ -64,12 +65,23 @@ def act(lines: Iterable[bytes], display: str | None, monitor: int | None = None)
         EnvironmentFailure: the display is gone.
     """
     control = Control()
-    with closing(open_input(display, control)) as device:
+    with control.stop_signals(), closing(open_input(display, control)) as device:
         screen = _grab(display, monitor)
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_until_stopped(lines, control), 1):
             if line.strip():
                 problem = _problem(line, device, control, screen)
                 yield json.dumps({"error": f"line {number}: {problem}"} if problem else {"ok": True})
+
+
+def _until_stopped(lines: Iterable[bytes], control: Control) -> Iterator[bytes]:
+    """The lines, which may come from a terminal or a pipe; a stop ends the wait for one with ``Stopped``."""
+    waiting = iter(lines)
+    while True:
+        with control.interrupting():
+            line = next(waiting, None)
+        if line is None:
+            return
+        yield line
 
 
 def _grab(display: str | None, monitor: int | None, region: Region | None = None) -> Screenshot:

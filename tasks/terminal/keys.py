@@ -117,6 +117,7 @@ class _TerminalKeys:
             self._control.attended = False
 
     def _wait(self) -> None:
+        os.tcgetpgrp(self._terminal)  # OSError once it is closed, as under nohup, where the run goes on
         asked = self._control.question is not None
         sources = [self._woken]
         if _in_front(self._stream):

@@ -26,7 +26,7 @@ ENVIRON = {**os.environ, "PYTHONPATH": str(SOURCE)}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Endpoint]:
-    with serving(lambda messages: "Action: wait()", "ui-tars-1.5") as endpoint:
+    with serving(lambda messages: "Action: wait(time='1')", "ui-tars-1.5") as endpoint:
         yield endpoint
 
 
@@ -91,6 +91,20 @@ def test_under_nohup_it_goes_on(server: Endpoint, tmp_path: Path) -> None:
     until(lambda: (tmp_path / "out" / FILE_NAME).exists(), terminal)
     os.close(terminal)
     assert end_of(tmp_path, ended(number)).end in ("step_limit", "stuck")
+
+
+def test_under_nohup_nobody_is_asked_at_a_terminal_that_is_gone(tmp_path: Path) -> None:
+    replies = iter(["Action: wait(time='1')"] * 2)
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
+    with serving(lambda messages: next(replies, "Action: call_user()"), "ui-tars-1.5") as asking:
+        number, terminal = in_terminal(tmp_path, words(asking), ignore)
+        until(lambda: (tmp_path / "out" / FILE_NAME).exists(), terminal)
+        os.close(terminal)
+        end = end_of(tmp_path, ended(number))
+    assert (end.end, end.message) in (
+        ("call_user", ""),
+        ("interrupted", "the terminal was closed while the agent waited for an answer"),
+    )
 
 
 def test_a_pipe_that_nobody_reads_ends_a_run(server: Endpoint, tmp_path: Path) -> None:

@@ -187,6 +187,25 @@ def test_signals_at_random_moments(
         assert not command.servers.intersection(locks), say
 
 
+@pytest.mark.parametrize("kind", SIGNALS)
+def test_act_and_type_release_what_they_hold(screen: Screen, tmp_path: Path, kind: signal.Signals) -> None:
+    lines = b'{"kind": "mouse_down", "point": [9, 9]}\n{"kind": "key_down", "key": "shift"}\n'
+    command = [sys.executable, "-m", "saccade", "act", "--display", screen.name]
+    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    process = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=False)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(lines)
+    process.stdin.flush()
+    assert [process.stdout.readline() for _ in range(2)] == [b'{"ok": true}\n'] * 2
+    assert screen.pressed() != ([], 0)
+    process.send_signal(kind)
+    assert process.wait(30) == 130
+    process.stdin.close()
+    process.stdout.close()
+    assert screen.pressed() == ([], 0)
+
+
 def eventually(happened: Callable[[], object], seconds: float = 10.0) -> bool:
     deadline = time.monotonic() + seconds
     while not happened():

@@ -85,7 +85,7 @@ def test_the_stop_chord_ends_a_recording(display: PrivateDisplay, device: X11Inp
     assert (start.policy, start.environment, start.instruction) == ("person", "desktop", "Say hello")
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_recording(
     display: PrivateDisplay, device: X11Input, tmp_path: Path, kind: signal.Signals
 ) -> None:
