@@ -26,6 +26,7 @@ _IN: Final[Mapping[str, tuple[str, ...]]] = {
     "headed": ("browser", "miniwob"),
     "allow_file": ("browser",),
     "har": ("browser",),
+    "files": ("browser",),
     "app": ("desktop",),
     "display": ("desktop",),
     "monitor": ("desktop",),
@@ -93,7 +94,8 @@ def check_window() -> None:
 
 def named(setting: str) -> str:
     """A setting as a script and as the command line name it: ``allow_file (--allow-file)``."""
-    return f"{setting} (--{setting.replace('_', '-')})"
+    option = "file" if setting == "files" else setting.replace("_", "-")  # which may be given again
+    return f"{setting} (--{option})"
 
 
 def _unknown(name: str) -> UnknownTaskError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +89,7 @@ def make_environment(
     control: Control | None = None,
     determinism: DeterminismSettings | None = None,
     secrets: Secrets | None = None,
+    files: Sequence[Path] = (),
 ) -> Environment:
     """An environment by its name: ``browser``, ``desktop``, ``memory`` or ``miniwob:click-test-2``.
 
@@ -102,6 +105,7 @@ def make_environment(
         control: lets a person pause and stop what happens there.
         determinism: makes a browser's pages deterministic.
         secrets: black in a browser's screenshots, where a page shows them; a desktop's programs may show them.
+        files: what a browser's file choosers are answered with; without any they are cancelled.
 
     Raises:
         UnknownTaskError: no environment has this name; the message lists the nearest.
@@ -110,7 +114,8 @@ def make_environment(
     """
     desktop = desktop or DesktopOptions()
     settings = {"url": url, "headed": headed, "viewport": viewport, "allow_file": allow_file, "har": determinism}
-    check_settings(spec, {name: value for name, value in settings.items() if value} | desktop.given())
+    given: dict[str, object] = {name: value for name, value in (*settings.items(), ("files", files)) if value}
+    check_settings(spec, given | desktop.given())
     kind = kind_of(spec)
     if kind == "browser":
         from .browser.environment import BrowserEnvironment
@@ -123,6 +128,7 @@ def make_environment(
             control=control or Control(),
             determinism=determinism,
             secrets=secrets or Secrets(),
+            files=allowed_files(files),
         )
         return BrowserEnvironment(url, options, headless=not headed)
     if kind == "miniwob":
@@ -134,6 +140,14 @@ def make_environment(
     from .memory import demo
 
     return demo()
+
+
+def allowed_files(files: Sequence[Path]) -> tuple[Path, ...]:
+    """Files that may be uploaded, checked; raises ``UsageError`` for one that is none."""
+    for path in files:
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise UsageError(f"{path} is no file that can be read; name another with {named('files')}")
+    return tuple(path.resolve() for path in files)
 
 
 def _make_desktop(options: DesktopOptions, size: Size | None, control: Control | None) -> Environment:

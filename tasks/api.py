@@ -49,6 +49,7 @@ def run(
     viewport: tuple[int, int] | None = None,
     headed: bool = False,
     allow_file: bool = False,
+    files: Iterable[str | Path] = (),
     values: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     expect: Iterable[str] = (),
@@ -73,6 +74,7 @@ def run(
         viewport: width and height of the page or of a private screen, in pixels.
         headed: show the browser.
         allow_file: let the browser open ``file://`` pages.
+        files: what the browser's file choosers are answered with; without any they are cancelled.
         values: replace ``{{name}}`` in the task.
         secrets: typed where the task or the model names one as ``{{name}}``; the model never sees them, and nothing
             stores them.
@@ -106,6 +108,7 @@ def run(
         viewport=None if viewport is None else Size(*viewport),
         headed=headed,
         allow_file=allow_file,
+        files=tuple(map(Path, files)),
         values=dict(values or {}),
         secrets=checked_secrets(secrets or {}),
         expect=parse_expectations(expect),

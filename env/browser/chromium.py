@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ FLAGS = (
     "--disable-smooth-scrolling",
     "--disable-sync",
     "--force-color-profile=srgb",
+    "--js-flags=--max-old-space-size=2048",  # megabytes: a page that wants more crashes alone
     "--mute-audio",
     "--no-default-browser-check",
     "--no-first-run",
@@ -128,12 +130,19 @@ class Chromium:
             check_window()
         playwright = _Driver.acquire()
         self._browser: Browser | None = None
+        self._partial = tempfile.TemporaryDirectory(prefix="saccade-downloads-", ignore_cleanup_errors=True)
         try:
             self.executable = executable or find_browser(bundled=playwright.chromium.executable_path)
-            self._browser = _launch(playwright, self.executable, headless, flags)
+            self._browser = _launch(playwright, self.executable, headless, flags, self.partial)
         finally:
             if self._browser is None:
+                self._partial.cleanup()
                 _Driver.release()
+
+    @property
+    def partial(self) -> Path:
+        """The folder in which downloads grow until they are complete."""
+        return Path(self._partial.name)
 
     @property
     def running(self) -> bool:
@@ -173,6 +182,7 @@ class Chromium:
         except Error:  # it had crashed
             pass
         finally:
+            self._partial.cleanup()
             _Driver.release()
 
     def __enter__(self) -> Chromium:
@@ -204,11 +214,14 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _launch(playwright: Playwright, executable: Path, headless: bool, flags: tuple[str, ...]) -> Browser:
+def _launch(
+    playwright: Playwright, executable: Path, headless: bool, flags: tuple[str, ...], downloads: Path
+) -> Browser:
     def launch(sandbox: bool) -> Browser:
         return playwright.chromium.launch(
             executable_path=executable,
             headless=headless,
+            downloads_path=downloads,
             args=[*FLAGS, *flags],
             chromium_sandbox=sandbox,
             ignore_default_args=["--hide-scrollbars"],  # an agent should see that there is more below

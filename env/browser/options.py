@@ -13,7 +13,7 @@ from ...perception.settle import Clock, Sleep
 from ..control import Control
 from ..secrets import Secrets
 from .determinism import DeterminismSettings
-from .page_events import DialogRule
+from .events.page_events import DialogRule
 
 _VIEWPORT = Size(1280, 720)
 
@@ -27,13 +27,16 @@ class BrowserOptions:
         clip: cut screenshots to this much of the top left corner, in CSS pixels; None shows the whole viewport.
         device_scale: screenshot pixels per CSS pixel.
         downloads: folder for downloads; None refuses them.
+        most_downloads: how many downloads an episode may have.
+        download_bytes: bytes that its downloads may have together.
+        files: what file choosers are answered with; without any, they are cancelled.
         allow_file: whether ``file://`` pages may be opened.
         single_page: close every further tab at once instead of following it.
         refused: kinds of action that are answered with an error.
         dialogs: whether ``confirm`` and ``prompt`` are accepted or dismissed; ``alert`` and ``beforeunload``
             are always accepted.
         limits: how long to wait for the page to be stable.
-        patience: seconds after which a page that does not answer is given up, and its browser killed.
+        patience: seconds beyond the limits after which a browser that does not answer is killed.
         clock: monotonic seconds.
         sleep: waits for ``Wait`` and ``LongPress``; by default the browser continues meanwhile.
         control: lets a person pause and stop the run.
@@ -45,6 +48,9 @@ class BrowserOptions:
     clip: Size | None = None
     device_scale: float = 1.0
     downloads: Path | None = None
+    most_downloads: int = 100
+    download_bytes: int = 1_000_000_000
+    files: tuple[Path, ...] = ()
     allow_file: bool = False
     single_page: bool = False
     refused: tuple[type[schema.Action], ...] = (schema.OpenApp, schema.PressHome)

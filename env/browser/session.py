@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from playwright.sync_api import Error, Page, Route
@@ -22,12 +23,16 @@ from ...perception.settle import pause, sleep_in
 from ..base import Preview, StepResult
 from ..input import perform
 from ..notes import NoteLog, visible
-from .addresses import FILE_ADDRESS, complete_address, net_error, refused_address
+from .addresses import FILE_ADDRESS
 from .chromium import Chromium, first_line
 from .determinism import HarRecording
+from .events.deadline import OverdueError, deadline, unless_overdue
+from .events.downloads import Downloads
+from .events.page_events import ADDRESS, Dialogs, FileChoosers, Questions, Traffic
+from .navigation import Navigation
 from .options import BrowserOptions
-from .page_events import Dialogs, Downloads, Traffic
 from .popups import Popups
+from .recovery import Recovery
 from .secret_marks import SecretMarks
 from .tabs import Tab, Tabs
 from .watchdog import Watchdog, kill
@@ -36,8 +41,27 @@ _POLLING = 5.0
 """Milliseconds between two checks of a condition; Playwright checks once a frame, which may take 17."""
 
 
+_LAST_LOOK = 0.5
+"""Seconds that a page gets to settle when the time of its step is over."""
+_REST = 0.05
+"""Seconds between two looks at a page that another one will replace."""
+_LATE = 1.0
+"""Seconds that a page's answer may be late."""
+_LOSSES = 3
+"""How often a step waits for a page to settle, where one after another is lost."""
+_RELEASE = 2.0
+"""Seconds to release what is held."""
+_CLOSE = 15.0
+"""Seconds to close a profile, after which its browser is killed."""
+_SECONDS_PER_CHARACTER = 0.02
+
+
 class BrowserSession:
-    """A fresh profile of a running browser."""
+    """A fresh profile of a running browser.
+
+    A step takes as long as a navigation may, and a few seconds more at most: then a script that still runs is
+    stopped, and a page that answers nothing is closed. The browser lives on.
+    """
 
     def __init__(self, chromium: Chromium, options: BrowserOptions) -> None:
         self._options = options
@@ -45,9 +69,10 @@ class BrowserSession:
         self.preview: Preview | None = None
         self._watchdog = Watchdog(lambda: kill(process_id))
         self._settler = PageSettler(options.limits, options.clock)
-        self._traffic = Traffic()
-        self._downloads = Downloads(options.downloads, self._notes.add, options.secrets.conceal)
-        self._dialogs = Dialogs(options.dialogs, self._notes.add)
+        self._traffic = Traffic(self._notes.add)
+        self._downloads = Downloads(options, chromium.partial, self._notes.add)
+        self._dialogs = Dialogs(options.dialogs, self._notes.add, lambda page: self._quieten(page))
+        self._choosers = FileChoosers(options.files, self._notes.add)
         self._screenshot: Screenshot | None = None
         self._marks = SecretMarks(options.secrets)
         self._har = HarRecording(options.determinism) if options.determinism else None
@@ -60,13 +85,18 @@ class BrowserSession:
         )
         if options.determinism is not None:
             options.determinism.prepare(self._context, options.secrets)
-        self._sleep = options.sleep or sleep_in(lambda: self.page, options.control.check)
-        self._tabs = Tabs(self._context, options, self._sleep)
+        self._rest = sleep_in(lambda: self.page, options.control.check)
+        self._sleep = options.sleep or self._rest
+        self._tabs = Tabs(self._context, options, self._sleep, self._notes.add)
         self._popups = Popups(chromium, options, self._sleep)
         self._pictures = PictureSettler(options.clock, self._sleep)
+        self._navigation = Navigation(self._tabs, self._traffic, self._downloads, options, self._broken)
+        self._recovery = Recovery(self._tabs, self._notes.add, self._alive, options.clock, self._rest)
         self._context.on("dialog", self._dialogs.handle)
-        self._context.on("page", lambda page: page.on("download", self._downloads.handle))
+        self._context.on("page", self._listen)
         self._traffic.watch(self._context)
+        if not options.single_page:
+            Questions(self._notes.add).watch(self._context)
         if not options.allow_file:
             self._context.route(FILE_ADDRESS, self._refuse_file)
 
@@ -82,14 +112,14 @@ class BrowserSession:
 
     def open(self, address: str) -> None:
         """Open the first page; raises ``EnvironmentFailure`` if it cannot be opened."""
-        with self.answering(self._options.patience):
-            problem = self._goto(address)
+        with self.answering(self._options.limits.navigation + self._options.patience):
+            problem = self._navigation.goto(address, first=True)
         if problem:
             raise EnvironmentFailure(problem)
 
     def evaluate(self, script: str, argument: Any = None) -> Any:
         """Run a script in the page in front: for an environment's own use, never for a policy."""
-        with self.answering(self._options.patience):
+        with self.answering(self._options.patience), deadline(self._options.patience):
             return self.page.evaluate(script, argument)
 
     def wait_for(self, condition: str) -> None:
@@ -98,22 +128,15 @@ class BrowserSession:
             longest = self._options.limits.navigation * 1000
             self.page.wait_for_function(condition, timeout=longest, polling=_POLLING)
 
-    def observe(self, *, typed: bool = False) -> Observation:
+    def observe(self) -> Observation:
         """Wait until the page is stable and take a screenshot.
 
         Raises:
-            EnvironmentFailure: the page crashed or does not answer.
+            EnvironmentFailure: the browser broke.
         """
-        clock = self._options.clock
-        with self.answering(self._options.limits.navigation + self._options.patience):
-            begun = clock()
-            stable = self._settler.wait(self, typed=typed, on_stable=self._show_preview)
-            if not stable:
-                self._tabs.front.forget_loading()
-                self._traffic.mark()
-            self._screenshot, capture = self._picture(stable)
-            timings = {"settle": clock() - begun - capture, "capture": capture}
-            return Observation(self._screenshot, time.time(), self.page.url, timings)
+        limit = self._options.limits.navigation
+        with self.answering(limit + self._options.patience):
+            return self._observe(self._options.clock() + limit, typed=False)
 
     def look(self) -> Observation:
         """Observe the first screen of an episode; it comes with the notes of how it was reached."""
@@ -126,14 +149,15 @@ class BrowserSession:
             EnvironmentFailure: the browser broke.
             Stopped: a person stopped the run; all keys and buttons are released.
         """
-        self._traffic.mark()
+        self._begin_step()
         begun = self._options.clock()
+        limit = self._options.limits.navigation + _own_time(action)
         try:
-            with self.answering(self._options.patience + _own_time(action)):
-                error = self._refusal(action) or self._act(action)
-            acted = self._options.clock()
-            with self._options.control.interrupting():
-                observation = self.observe(typed=isinstance(action, schema.Type | schema.Press))
+            with self.answering(limit + self._options.patience):
+                error = self._refusal(action) or self._recovery.attempt(lambda: self._act(action), limit)
+                acted = self._options.clock()
+                with self._options.control.interrupting():
+                    observation = self._observe(begun + limit, typed=isinstance(action, schema.Type | schema.Press))
         except Stopped:
             with suppress(EnvironmentFailure):
                 self.release()
@@ -143,24 +167,25 @@ class BrowserSession:
 
     def close(self) -> None:
         """Release held input and close the profile; the browser may be gone already."""
-        with suppress(Error, EnvironmentFailure), self._watchdog.guard(self._options.patience):
-            if len(self._tabs):
-                self._tabs.front.input.release_all()
-        self._popups.close()
-        with suppress(Error):
-            self._context.close()
+        with self._watchdog.guard(_CLOSE):
+            with suppress(Error, OverdueError), deadline(_RELEASE):
+                if len(self._tabs):
+                    self._tabs.front.input.release_all()
+            self._popups.close()
+            with suppress(Error):
+                self._context.close()
         if self._har is not None:
             self._har.keep(self._options.secrets)
 
     def release(self) -> None:
         """Release all held buttons and keys."""
         with self.answering(self._options.patience):
-            self._tabs.front.input.release_all()
+            self._recovery.attempt(self._tabs.front.input.release_all, _RELEASE)
 
     def retire(self) -> None:
         """Prepare for a new episode in the same profile: release input and move the pointer away."""
         corner = self._options.viewport
-        with self.answering(self._options.patience):
+        with self.answering(self._options.patience), deadline(self._options.patience):
             self._popups.forget()
             self._tabs.front.input.retire(Point(corner.width - 1, corner.height - 1))
         self._notes.take()
@@ -168,56 +193,116 @@ class BrowserSession:
 
     def busy(self) -> Busy | None:
         """See ``WatchedPage``."""
+        self._downloads.check()
         tab = self._tabs.front
         if tab.loading == "navigation":
             return "navigation"
         pending = tab.loading or self._traffic.pending or self._downloads.pending or tab.reads_pdf()
-        return "network" if pending else None
+        return "network" if pending and not tab.reloading else None
 
     def watch(self, quiet: float, budget: float) -> PageState:
         """Wait until the document in front is stable; see ``WatchedPage``."""
         tab = self._tabs.front
-        try:
-            state: PageState
-            state, tab.blind = tab.page.evaluate(WATCH_SCRIPT, [quiet * 1000, budget * 1000, tab.patient])
-        except Error:
-            if tab.crashed or self._watchdog.fired or not self._alive():
-                raise
-            return "changing"  # the document was replaced, or the tab closed, under the script
-        return state if tab is self._tabs.front else "changing"
+        asked = [quiet * 1000, budget * 1000, tab.patient]
+        watch: Callable[[], tuple[PageState, str] | None] = partial(tab.page.evaluate, WATCH_SCRIPT, asked)
+        while True:
+            if tab.suspended:
+                pause(_REST, self._rest)
+                return "stable"
+            try:
+                seen = unless_overdue(watch, budget + _LATE, None)
+            except Error:
+                if tab.crashed or self._broken():
+                    raise
+                return "changing"  # the document was replaced, or the tab closed, under the script
+            if seen is not None:  # else another page was asked for meanwhile, or a script runs for long
+                state, tab.blind = seen
+                return state if tab is self._tabs.front else "changing"
 
     @contextmanager
     def answering(self, seconds: float) -> Iterator[None]:
-        """Turn a browser that breaks, or does not answer in time, into an ``EnvironmentFailure``."""
+        """Turn a browser that breaks, or does not answer in time and is killed, into an ``EnvironmentFailure``."""
         try:
             with self._watchdog.guard(seconds):
                 yield
-        except Error as error:
+        except (Error, OverdueError) as error:
             if self._watchdog.fired:
-                message = f"the page did not answer for {seconds:g} s, so its browser was killed"
+                message = f"the browser did not answer for {seconds:g} s, so it was killed"
+            elif isinstance(error, OverdueError):
+                message = f"the page did not answer for {seconds:g} s"
             elif any(tab.crashed for tab in self._tabs):
                 message = "the page crashed"
             else:
                 message = f"the browser broke: {first_line(error)}"
             raise EnvironmentFailure(f"{message}; reset the environment to go on") from error
 
-    def _picture(self, stable: bool) -> tuple[Screenshot, float]:
-        """A screenshot, and how long it took; of a page that draws without its document, the finished picture."""
-        tab, begun = self._tabs.front, self._options.clock()
-        shot = self._grab()
-        took = self._options.clock() - begun
-        if stable and tab.blind:
-            place, longest = (tab, tab.page.url), self._options.limits.motion
-            shot = self._pictures.wait(shot, self._grab, longest, place)
-        return shot, took
+    def _begin_step(self) -> None:
+        self._traffic.mark()
+        self._dialogs.begin_step()
+        self._downloads.check()
+        self._tabs.begin_step()
+        self._recovery.lose_crashed()
+
+    def _observe(self, end: float, *, typed: bool) -> Observation:
+        """Wait until the page is stable, until ``end`` at most, and take a screenshot."""
+        clock, settled = self._options.clock, None
+        begun = clock()
+        for _ in range(_LOSSES):
+            left = max(end - clock(), _LAST_LOOK)
+            settled = self._recovery.attempt(lambda: self._settle(typed), left, waits=True)
+            if settled is not None or clock() >= end:
+                break
+        if not settled:
+            self._give_up_waiting()
+        waited = clock()
+        shot = self._recovery.picture(self._grab, end)
+        capture = clock() - waited
+        if settled and self._tabs.front.blind and not self._tabs.front.suspended:
+            shot = self._recovery.attempt(partial(self._finished, shot), max(end - clock(), _LAST_LOOK)) or shot
+        self._screenshot = shot
+        timings = {"settle": clock() - begun - capture, "capture": capture}
+        return Observation(self._screenshot, time.time(), self.page.url, timings)
+
+    def _finished(self, shot: Screenshot) -> Screenshot:
+        """The finished picture of a page that draws without its document."""
+        tab = self._tabs.front
+        return self._pictures.wait(shot, self._grab, self._options.limits.motion, (tab, tab.page.url))
+
+    def _settle(self, typed: bool) -> bool:
+        return self._settler.wait(self, typed=typed, on_stable=self._show_preview)
+
+    def _give_up_waiting(self) -> None:
+        """What loads for too long is not waited for in later steps."""
+        tab = self._tabs.front
+        if tab.reloading:
+            self._notes.add("the page loads itself again and again")
+        elif tab.loading == "navigation":
+            address = visible(self._traffic.opening or tab.page.url, ADDRESS)
+            self._notes.add(f"still loading after {self._options.limits.navigation:g} s: {address}")
+        tab.forget_loading()
+        self._traffic.mark()
+
+    def _listen(self, page: Page) -> None:
+        page.on("download", self._downloads.handle)
+        page.on("filechooser", self._choosers.handle)
+
+    def _quieten(self, page: Page | None) -> None:
+        if (tab := self._tabs.of(page)) is not None:
+            tab.quieten()
 
     def _show_preview(self) -> None:
         if self.preview is not None:
-            self.preview(self._grab())
+            with suppress(Error):  # it is being replaced
+                self.preview(self._grab())
 
     def _grab(self) -> Screenshot:
         """A screenshot of the page in front, with secrets black: those from just before it, and from just after."""
         tab = self._tabs.front
+        if tab.suspended and (self._options.secrets or self._options.device_scale != 1.0):
+            tab.stop_loading()  # else it does not say where secrets are, or where it is scrolled to
+        if tab.suspended:
+            self._popups.forget()
+            return tab.camera.grab()
         boxes = self._marks.boxes(tab.page, tab.devtools)
         screenshot = self._popups.picture(tab)
         return redacted(screenshot, [*boxes, *self._marks.boxes(tab.page, tab.devtools)])
@@ -229,6 +314,9 @@ class BrowserSession:
     def _alive(self) -> bool:
         browser = self._context.browser
         return browser is not None and browser.is_connected()
+
+    def _broken(self) -> bool:
+        return self._watchdog.fired or not self._alive()
 
     def _refusal(self, action: Action) -> str | None:
         if isinstance(action, self._options.refused):
@@ -251,16 +339,16 @@ class BrowserSession:
             if used:
                 return problem
         except Error:
-            if self._watchdog.fired or not self._alive() or not tab.closed():
+            if self._broken() or not tab.closed():
                 raise
             return None  # the action closed its own tab, before it was over
         match action:
             case schema.Wait():
                 pause(action.seconds, self._sleep)
             case schema.Navigate():
-                return self._goto(action.url)
+                return self._navigation.goto(action.url)
             case schema.NavigateBack() | schema.PressBack():
-                return self._back(tab)
+                return self._navigation.back(tab)
             case _:
                 return f"this environment cannot execute {action.kind}"
         return None
@@ -289,30 +377,12 @@ class BrowserSession:
         assert self._screenshot is not None
         return self._screenshot.screen_frame.to_frame(clamp(point, self._screenshot.size))
 
-    def _goto(self, address: str) -> str | None:
-        url = complete_address(address)
-        if problem := refused_address(url, self._options.allow_file):
-            return problem
-        known = self._downloads.seen
-        try:
-            with self._options.control.interrupting():
-                self.page.goto(url, wait_until="commit", timeout=self._options.limits.navigation * 1000)
-        except Error as error:
-            reason = first_line(error)
-            if "Download is starting" in reason or self._downloads.seen > known:
-                return None
-            if self._watchdog.fired or not self._alive():
-                raise
-            return f"cannot open {url}: {net_error(reason)}; check the address and that its server runs"
-        return None
-
-    def _back(self, tab: Tab) -> str | None:
-        if not tab.can_go_back():
-            return "there is no earlier page to go back to"
-        with suppress(Error), self._options.control.interrupting():  # the settler waits for a slow page
-            tab.page.go_back(wait_until="commit", timeout=self._options.limits.navigation * 1000)
-        return None
-
 
 def _own_time(action: Action) -> float:
-    return action.seconds if isinstance(action, schema.Wait | schema.LongPress) else 0.0
+    """Seconds that an action takes on a page that answers at once."""
+    match action:
+        case schema.Wait() | schema.LongPress():
+            return action.seconds
+        case schema.Type():
+            return len(action.text) * _SECONDS_PER_CHARACTER
+    return 0.0

@@ -22,7 +22,7 @@ from ...perception.screen import Region
 from ...perception.settle import pause, sleep_in
 from ..browser.addresses import complete_address, net_error
 from ..browser.chromium import Chromium, first_line
-from ..browser.page_events import Dialogs
+from ..browser.events.page_events import Dialogs
 from ..browser.secret_marks import SecretMarks
 from ..input_events import ActionInput, ButtonInput, Input, KeyInput, MoveInput, ReleaseAllInput, TextInput, WheelInput
 from ..secrets import Secrets

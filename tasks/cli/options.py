@@ -94,6 +94,9 @@ Env = Annotated[
 ]
 Display = Annotated[str | None, WHERE("X display, such as :7; by default the one you see.", ":N")]
 Monitor = Annotated[int | None, WHERE("Number of the monitor; by default the primary.", "N", min=1)]
+Files = Annotated[
+    list[Path] | None, WHERE("--file", "A file that pages may be given when they ask; may be given again.", "FILE")
+]
 Headed = Annotated[bool, WHERE("--headed", "Show the browser.", env="HEADED")]
 Viewport = Annotated[
     str | None, WHERE("Size of the page or private screen; by default what suits the model.", "WxH", env="VIEWPORT")

@@ -35,6 +35,7 @@ def run(
     viewport: options.Viewport = None,
     headed: options.Headed = False,
     allow_file: Annotated[bool, WHERE("--allow-file", "Let the browser open file:// pages.")] = False,
+    file: options.Files = None,
     seed: Annotated[int, WHERE("Seed of the task and of sampling.", "N", min=0)] = 0,
     yes: options.Yes = False,
     model: options.Model = "embedded",
@@ -98,6 +99,7 @@ def run(
         locals(),
         environment=env,
         viewport=parse_size(viewport) if viewport else None,
+        files=tuple(file or ()),
         values=parse_settings(values or ()),
         secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),
@@ -156,6 +158,7 @@ def replay(
     display: Annotated[str | None, WHERE("The X display to act on, such as :7.", ":N")] = None,
     headed: options.Headed = False,
     har: Annotated[bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")] = False,
+    file: options.Files = None,
     yes: options.Yes = False,
     allow: Annotated[
         list[str] | None, WHERE("--allow", "What a recording of others names and may use; may be given again.", "WHAT")
@@ -216,7 +219,7 @@ def replay(
         locals(),
         directory=recording,
         mode=mode,
-        overrides=ReplayOverrides(env, url, headed, seed, display, har),
+        overrides=ReplayOverrides(env, url, headed, seed, display, har, tuple(file or ())),
         values=parse_settings(values or ()),
         secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),

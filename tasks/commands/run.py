@@ -20,7 +20,7 @@ from ...env.chords import Chord, Chords
 from ...env.control import Control
 from ...env.expect import Expectation, check_expectations
 from ...env.places import EVIDENCE, check_settings, kind_of, named
-from ...env.registry import DesktopOptions, make_environment
+from ...env.registry import DesktopOptions, allowed_files, make_environment
 from ...env.secrets import Secrets
 from ...env.trajectory.events import EnvironmentSettings
 from ...env.trajectory.trajectory import FILE_NAME, Listener
@@ -60,6 +60,7 @@ class RunRequest:
     viewport: Size | None = None
     headed: bool = False
     allow_file: bool = False
+    files: tuple[Path, ...] = ()
     desktop: DesktopOptions = field(default_factory=DesktopOptions)
     values: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -96,10 +97,11 @@ class RunRequest:
             UsageError: a setting would be ignored, or cannot be met.
         """
         name = self.environment_name
-        given = {each: getattr(self, each) for each in ("url", "viewport", "headed", "allow_file", "har")}
+        given = {each: getattr(self, each) for each in ("url", "viewport", "headed", "allow_file", "har", "files")}
         check_settings(name, {each: value for each, value in given.items() if value} | self.desktop.given())
         if self.viewport is not None and name == "desktop" and not self.desktop.private:
             raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
+        allowed_files(self.files)
         check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
         fill_task(self.task, self.values, self.secrets)
         if self.dialect is not None:
@@ -199,6 +201,7 @@ def _environment(
         control=control,
         determinism=determinism,
         secrets=Secrets(request.secrets),
+        files=request.files,
     )
 
 

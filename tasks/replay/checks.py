@@ -8,9 +8,10 @@ from typing import Final
 from ...actions.errors import UsageError
 from ...env.expect import Expectation, check_expectations
 from ...env.places import EVIDENCE, check_settings, kind_of, named
+from ...env.registry import allowed_files
 from .environment import ReplayOverrides
 
-_LIVE: Final = ("env", "url", "seed", "display", "headed", "har", "out", "runs", "update", "expect")
+_LIVE: Final = ("env", "url", "seed", "display", "headed", "har", "file", "out", "runs", "update", "expect")
 _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("patience",),
     "exact": ("model", "max_images", "tolerance", "update"),
@@ -37,8 +38,9 @@ def check_place(name: str, overrides: ReplayOverrides, expect: Iterable[Expectat
     Raises:
         UsageError: a setting would be ignored, or an expectation cannot be checked.
     """
-    given = {each: getattr(overrides, each) for each in ("url", "headed", "display", "har")}
+    given = {each: getattr(overrides, each) for each in ("url", "headed", "display", "har", "files")}
     check_settings(name, {each: value for each, value in given.items() if value})
     if overrides.seed is not None and kind_of(name) not in _SEEDED:
         raise UsageError(f"{named('seed')} changes nothing in the environment {name}; leave it out")
+    allowed_files(overrides.files)
     check_expectations(expect, EVIDENCE[kind_of(name)], name)

@@ -28,6 +28,7 @@ class ReplayOverrides:
         seed: another layout.
         display: the X display to act on, instead of a private desktop.
         har: whether the browser's network comes from the recording instead of a server.
+        files: what the browser's file choosers are answered with.
     """
 
     environment: str | None = None
@@ -36,6 +37,7 @@ class ReplayOverrides:
     seed: int | None = None
     display: str | None = None
     har: bool = False
+    files: tuple[Path, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -81,6 +83,7 @@ class ReplayOverrides:
             control=control,
             determinism=self._determinism(trajectory) if self.har else None,
             secrets=secrets,
+            files=self.files,
         )
 
     def _determinism(self, trajectory: Trajectory) -> DeterminismSettings:

@@ -184,6 +184,7 @@ REPLAY = {
     "--display": LIVE,
     "--headed": LIVE,
     "--har": LIVE,
+    "--file": LIVE,
     "--model": {"verify", "offline"},
     "--max-images": {"verify", "offline"},
     "--tolerance": {"verify", "offline"},
@@ -199,12 +200,14 @@ REPLAYED_IN = {
     "--display": {"desktop"},
     "--headed": {"browser", "miniwob:click-test"},
     "--har": {"browser"},
+    "--file": {"browser"},
 }
 ALWAYS = {"--exact", "--verify", "--offline", "--env", "--yes", "--allow", "--json", "--set", "--secret", "--ignore"}
 
 
 def recorded(name: str, place: str, settings: EnvironmentSettings | None = None) -> Path:
     folder = Path(name)
+    Path("x").touch()  # a file to give
     if not folder.exists():
         settings = settings or EnvironmentSettings(url="http://127.0.0.1:1/", har="network.har", now=0.0)
         made_run(folder, environment=place, environment_settings=settings, policy="embedded", seed=1)

@@ -1,0 +1,1 @@
+"""What pages do beside the screen, and the time limit of every call to them."""

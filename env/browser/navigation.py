@@ -1,0 +1,75 @@
+"""Opening addresses and going back in the tab in front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from playwright.sync_api import Error
+
+from ..notes import visible
+from .addresses import complete_address, net_error, refused_address
+from .chromium import first_line
+from .events.downloads import Downloads
+from .events.page_events import ADDRESS, Traffic
+from .options import BrowserOptions
+from .tabs import Tab, Tabs
+
+_LEAST = 0.5
+"""Seconds that an address gets at least."""
+
+
+class Navigation:
+    """Opens addresses; ``broken`` says whether an error is the browser's own."""
+
+    def __init__(
+        self, tabs: Tabs, traffic: Traffic, downloads: Downloads, options: BrowserOptions, broken: Callable[[], bool]
+    ) -> None:
+        self._tabs = tabs
+        self._traffic = traffic
+        self._downloads = downloads
+        self._options = options
+        self._broken = broken
+
+    def goto(self, address: str, *, first: bool = False) -> str | None:
+        """Open an address; returns why that failed, if so. What only takes long is waited for later, but the first."""
+        url = complete_address(address)
+        if problem := refused_address(url, self._options.allow_file):
+            return problem
+        known, self._tabs.wanted = self._downloads.seen, url
+        try:
+            with self._options.control.interrupting(), self._traffic.opening_here():
+                self._open_address(url)
+        except Error as error:
+            reason = first_line(error)
+            if "Download is starting" in reason or self._downloads.seen > known or self._traffic.no_page:
+                return None
+            if self._broken() or self._tabs.front.crashed:
+                raise
+            if "Timeout" in reason and not first:
+                return None
+            return (
+                f"cannot open {visible(url, ADDRESS)}: {net_error(reason)}; check the address and that its server runs"
+            )
+        return None
+
+    def _open_address(self, url: str) -> None:
+        """Open an address, again if the page in front opens another one meanwhile."""
+        end = self._options.clock() + self._options.limits.navigation - _LEAST
+        while True:
+            left = max(end - self._options.clock(), _LEAST)
+            try:
+                self._tabs.front.page.goto(url, wait_until="commit", timeout=left * 1000)
+            except Error as error:
+                if "interrupted by another navigation" in error.message and self._options.clock() < end:
+                    continue
+                raise
+            return
+
+    def back(self, tab: Tab) -> str | None:
+        """Go back to the page before; returns why there is none, if so."""
+        if not tab.can_go_back():
+            return "there is no earlier page to go back to"
+        with suppress(Error), self._options.control.interrupting():  # the settler waits for a slow page
+            tab.page.go_back(wait_until="commit", timeout=self._options.limits.navigation * 1000)
+        return None
