@@ -24,6 +24,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from .untrusted import one_line
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
@@ -120,4 +122,4 @@ def first_problem(error: ValidationError, whole: str = "") -> str:
     """The first thing that pydantic found wrong, after its place, or ``whole`` where no part of it is to blame."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part)[:_LONGEST_NAME] for part in first["loc"])
-    return f"{place or whole}: {first['msg']}"
+    return one_line(f"{place or whole}: {first['msg']}")

@@ -53,6 +53,7 @@ SPOILED: dict[str, Spoil] = {
     "a huge number": line(b'{"event":"observation","step":' + b"9" * 5000 + b"}"),
     "an infinite number": line(b'{"event":"observation","step":0,"screenshot":"x","size":[1,1],"time":1e999}'),
     "a broken type": line(b'{"event":"observation","step":[],"screenshot":{},"size":"x","time":null}'),
+    "a steering value": line(b'{"event":"a\\nb\\u001b[2J"}'),
     "a key twice": line(b'{"event":"observation","event":"end"}'),
     "no utf-8": line(b"\xff\xfe\x00"),
     "a pipe": instead(os.mkfifo),
