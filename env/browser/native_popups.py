@@ -99,7 +99,6 @@ class _Process:
     def __init__(self, devtools: CDPSession, frame: Frame | None) -> None:
         self.devtools = devtools
         self.frame = frame
-        self._root = ""
         self._context = 0
         self._known = 0
 
@@ -155,16 +154,15 @@ class _Process:
 
     def _newest(self) -> int:
         """The number of a node made now: nodes are numbered upwards, from 1 in each process."""
+        node = {"expression": "document.createElement('i')"}
         try:
-            context = self._world(self._root)
-        except Error:
-            self._root = self.devtools.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
-            context = self._world(self._root)
-        if context != self._context:
-            self._context, self._known = context, 0  # another document, maybe another process
-        node = {"expression": "document.createElement('i')", "contextId": context}
-        made = self.devtools.send("Runtime.evaluate", node)["result"]["objectId"]
-        return int(self.devtools.send("DOM.describeNode", {"objectId": made})["node"]["backendNodeId"])
+            made = self.devtools.send("Runtime.evaluate", {**node, "contextId": self._context})
+        except Error:  # another document, maybe in another process
+            root = self.devtools.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+            self._context, self._known = self._world(root), 0
+            made = self.devtools.send("Runtime.evaluate", {**node, "contextId": self._context})
+        described = self.devtools.send("DOM.describeNode", {"objectId": made["result"]["objectId"]})
+        return int(described["node"]["backendNodeId"])
 
     def _world(self, frame: str) -> int:
         world = {"frameId": frame, "worldName": _WORLD}
