@@ -234,14 +234,14 @@ def _launch(
 
     try:
         if is_root():
-            _warn_once(ROOT)
+            _log_once(logging.INFO, ROOT)  # usual in a container, and nothing that a script should print
             return launch(sandbox=False)
         try:
             return launch(sandbox=True)
         except Error as error:
             if "sandboxing failed" not in error.message:
                 raise
-            _warn_once(_NO_NAMESPACES)
+            _log_once(logging.WARNING, _NO_NAMESPACES)
             return launch(sandbox=False)
     except Error as error:
         display = "" if headless else f"; is the display {os.environ.get('DISPLAY')} still there?"
@@ -249,5 +249,5 @@ def _launch(
 
 
 @cache
-def _warn_once(message: str) -> None:
-    _LOG.warning(message)
+def _log_once(level: int, message: str) -> None:
+    _LOG.log(level, message)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     escape_unprintable()
     words = readable_words(sys.argv[1:] if arguments is None else arguments)
     end_by_exception()
+    _show_log()
     try:
         status = _run(words)
         sys.stdout.flush()
@@ -87,6 +89,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _write_nowhere()
         status = 130
     sys.exit(status)
+
+
+def _show_log() -> None:
+    """Print what the library logs for its user, which it keeps quiet about in scripts."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger(__name__.partition(".")[0])
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
 
 
 def _is_closed_output(error: BaseException) -> bool:

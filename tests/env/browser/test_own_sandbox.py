@@ -72,8 +72,8 @@ def test_without_user_namespaces_it_starts_and_that_is_said_once(home: Path) -> 
 
 def test_root_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    chromium._warn_once.cache_clear()
-    with caplog.at_level(logging.WARNING):
+    chromium._log_once.cache_clear()
+    with caplog.at_level(logging.INFO):
         for _ in range(2):
             with Chromium() as browser:
                 assert browser.running
