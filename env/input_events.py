@@ -33,12 +33,16 @@ class KeyInput:
 
 @dataclass(frozen=True)
 class ButtonInput:
-    """A mouse button went down or up."""
+    """A mouse button went down or up.
+
+    ``count`` is how many clicks at one place the system takes it for the last of; 0 where it does not say.
+    """
 
     time: float
     point: Point
     button: Button
     down: bool
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,32 @@ class ActionInput:
 
 
 @dataclass(frozen=True)
+class ChoiceInput:
+    """A choice from a list or picker that is a window of its own, which no key or button of the page shows.
+
+    Attributes:
+        actions: what chooses the same while the list is open.
+    """
+
+    time: float
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
 class TickInput:
     """Nothing else happened until ``time``."""
 
     time: float
 
 
-Input = KeyInput | ButtonInput | MoveInput | WheelInput | TextInput | ReleaseAllInput | ActionInput | TickInput
+Input = (
+    KeyInput
+    | ButtonInput
+    | MoveInput
+    | WheelInput
+    | TextInput
+    | ReleaseAllInput
+    | ActionInput
+    | ChoiceInput
+    | TickInput
+)

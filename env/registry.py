@@ -90,6 +90,7 @@ def make_environment(
     determinism: DeterminismSettings | None = None,
     secrets: Secrets | None = None,
     files: Sequence[Path] = (),
+    wheel_click: float | None = None,
 ) -> Environment:
     """An environment by its name: ``browser``, ``desktop``, ``memory`` or ``miniwob:click-test-2``.
 
@@ -106,6 +107,7 @@ def make_environment(
         determinism: makes a browser's pages deterministic.
         secrets: black in a browser's screenshots, where a page shows them; a desktop's programs may show them.
         files: what a browser's file choosers are answered with; without any they are cancelled.
+        wheel_click: CSS pixels by which a click of the wheel scrolls in a browser, where they are not the usual ones.
 
     Raises:
         UnknownTaskError: no environment has this name; the message lists the nearest.
@@ -119,6 +121,7 @@ def make_environment(
     kind = kind_of(spec)
     if kind == "browser":
         from .browser.environment import BrowserEnvironment
+        from .browser.input import WHEEL_CLICK
         from .browser.options import BrowserOptions
 
         options = BrowserOptions(
@@ -129,6 +132,7 @@ def make_environment(
             determinism=determinism,
             secrets=secrets or Secrets(),
             files=allowed_files(files),
+            wheel_click=wheel_click or WHEEL_CLICK,
         )
         return BrowserEnvironment(url, options, headless=not headed)
     if kind == "miniwob":

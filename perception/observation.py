@@ -6,6 +6,7 @@ import hashlib
 import io
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from PIL import Image
 
 from ..actions.geometry import Frame, Point, Size
 from .pictures import decode_picture
+
+if TYPE_CHECKING:
+    from .screen import Region
 
 Pixels = NDArray[np.uint8]
 
@@ -123,6 +127,8 @@ class Observation:
         url: the address of the page, for reports and records; a policy never gets it.
         timings: seconds spent per phase (``settle``, ``capture``).
         notes: what happened beside the screen where no action was: during ``reset``, or while a person had it.
+        pointer: where the pointer was, in pixels of the screenshot; None where that is unknown.
+        masked: regions that are black in the screenshot, in input points of the screen.
     """
 
     screenshot: Screenshot
@@ -130,3 +136,5 @@ class Observation:
     url: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    pointer: Point | None = None
+    masked: tuple[Region, ...] = ()

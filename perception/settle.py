@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..actions.geometry import Size
 from .observation import Pixels
@@ -84,8 +85,11 @@ def same_but_caret(before: Pixels, after: Pixels) -> bool:
     if before.shape != after.shape:
         return False
     changed = before != after
-    if changed.ndim == 3:
-        changed = changed.any(axis=2)
+    return is_caret(changed.any(axis=2) if changed.ndim == 3 else changed)
+
+
+def is_caret(changed: NDArray[np.bool_]) -> bool:
+    """Whether the pixels that changed, if any, lie in a region no larger than a blinking text cursor."""
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     if rows.size == 0:
         return True

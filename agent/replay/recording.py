@@ -8,8 +8,9 @@ from itertools import chain
 
 from ...actions.errors import TrajectoryError
 from ...actions.schema import Action, ends_episode, points
+from ...env.trajectory.events import ObservationEvent
 from ...env.trajectory.trajectory import FILE_NAME, Step, Trajectory
-from ...perception.observation import Screenshot
+from ...perception.observation import Observation, Screenshot
 
 MARK = re.compile(r"\{\{([A-Za-z][\w-]*)\}\}")
 """``{{name}}`` in a recorded text is a variable, filled in when it is repeated."""
@@ -41,6 +42,7 @@ class Recording:
     Attributes:
         steps: in order, without replies that could not be read and without a person's last, ending step.
         last: the last screen; None where the last step ended the run.
+        looks: the screens of the steps and, where there is one, the last, with the pointer and what is masked.
         ends_itself: whether the last step finishes the task or hands over to a person.
         instruction: the task.
         fingerprint: of the policy that made it (``VerifyingPolicy.fingerprint``).
@@ -51,6 +53,7 @@ class Recording:
     ends_itself: bool
     instruction: str = ""
     fingerprint: str | None = None
+    looks: tuple[Observation, ...] = ()
 
 
 def recording(trajectory: Trajectory) -> Recording:
@@ -70,13 +73,21 @@ def recording(trajectory: Trajectory) -> Recording:
         raise _bad(trajectory, "holds no action")
     last = trajectory.screenshot(trajectory.final) if trajectory.final is not None else None
     start = trajectory.start
+    shown = {step.index: step.observation for step in trajectory.steps}
+    looks = [_look(shown[step.index], step.screen) for step in steps]
+    looks += [_look(trajectory.final, last)] if trajectory.final is not None and last is not None else []
     return Recording(
         steps,
         last,
         ends_itself=any(map(ends_episode, steps[-1].actions)),
         instruction=start.instruction,
         fingerprint=start.policy_settings.fingerprint,
+        looks=tuple(looks),
     )
+
+
+def _look(event: ObservationEvent, screen: Screenshot) -> Observation:
+    return Observation(screen, event.time, event.url, pointer=event.pointer, masked=event.masked)
 
 
 def _step(trajectory: Trajectory, step: Step) -> RecordedStep | None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ..environ import without_secrets
 from ..places import check_window
+from .input import WHEEL_CLICK
 
 _LOG = logging.getLogger(__name__)
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
@@ -40,6 +41,8 @@ FLAGS = (
     "--no-first-run",
     "--no-pings",
 )
+
+_WINDOW_WHEEL_CLICK = 120 if sys.platform == "linux" else WHEEL_CLICK
 
 
 def find_browser(
@@ -120,6 +123,9 @@ class Chromium:
     It keeps its own sandbox, unless the user is root or the system has no user namespaces for it, which is logged.
     ``flags`` are further command-line flags; ``executable`` is the one that ``find_browser`` finds by default.
 
+    Attributes:
+        wheel_click: CSS pixels by which a click of the wheel scrolls in it: of a person's in its window, else ours.
+
     Raises:
         MissingPartError: there is no browser, or no display for a window.
         EnvironmentFailure: it does not start.
@@ -128,6 +134,7 @@ class Chromium:
     def __init__(self, *, headless: bool = True, flags: tuple[str, ...] = (), executable: Path | None = None) -> None:
         if not headless:
             check_window()
+        self.wheel_click = WHEEL_CLICK if headless else _WINDOW_WHEEL_CLICK
         playwright = _Driver.acquire()
         self._browser: Browser | None = None
         self._partial = tempfile.TemporaryDirectory(prefix="saccade-downloads-", ignore_cleanup_errors=True)

@@ -29,15 +29,24 @@ class PageInput:
         sleep: lets time pass while a button is held.
         control: checked before every event that is not a release.
         clicks: send each click of the wheel by itself, as a mouse does: some lists count clicks, not pixels.
+        wheel_click: CSS pixels by which a click of the wheel scrolls.
 
     Attributes:
         position: where the pointer is.
     """
 
     def __init__(
-        self, page: Page, devtools: CDPSession, start: Point, sleep: Sleep, control: Control, clicks: bool = False
+        self,
+        page: Page,
+        devtools: CDPSession,
+        start: Point,
+        sleep: Sleep,
+        control: Control,
+        clicks: bool = False,
+        wheel_click: float = WHEEL_CLICK,
     ) -> None:
         self._clicks = clicks
+        self._wheel_click = wheel_click
         self._check = control.check
         self._mouse = page.mouse
         self._start = self.position = start
@@ -100,7 +109,7 @@ class PageInput:
         across, down = _WHEEL[direction]
         for _ in range(amount if self._clicks else 1):
             self._check()
-            clicks = WHEEL_CLICK * (1 if self._clicks else amount)
+            clicks = self._wheel_click * (1 if self._clicks else amount)
             self._mouse.wheel(across * clicks, down * clicks)
 
     def retire(self, away: Point) -> None:

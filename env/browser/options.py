@@ -14,6 +14,7 @@ from ..control import Control
 from ..secrets import Secrets
 from .determinism import DeterminismSettings
 from .events.page_events import DialogRule
+from .input import WHEEL_CLICK
 
 _VIEWPORT = Size(1280, 720)
 
@@ -42,6 +43,7 @@ class BrowserOptions:
         control: lets a person pause and stop the run.
         determinism: makes pages deterministic; None leaves them as they are.
         secrets: texts that are black in screenshots, where a page shows them, and not in what is kept of its network.
+        wheel_click: CSS pixels by which a click of the wheel scrolls.
     """
 
     viewport: Size = _VIEWPORT
@@ -62,3 +64,4 @@ class BrowserOptions:
     control: Control = field(default_factory=Control)
     determinism: DeterminismSettings | None = None
     secrets: Secrets = field(default_factory=Secrets)
+    wheel_click: float = WHEEL_CLICK

@@ -80,7 +80,9 @@ class Tab:
         self.camera = PageCamera(self.devtools, options.device_scale, options.clip)
         self.popups = PopupFinder(page, self.devtools)
         width, height = options.clip or options.viewport
-        self.input = PageInput(page, self.devtools, Point(width / 2, height / 2), sleep, options.control)
+        self.input = PageInput(
+            page, self.devtools, Point(width / 2, height / 2), sleep, options.control, wheel_click=options.wheel_click
+        )
         self._main: str = self.devtools.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
         page.on("crash", self._crash)
         self.devtools.on("Page.frameStartedLoading", self._start)

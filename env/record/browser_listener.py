@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Error, Frame, Page
 
-from ...actions.errors import EnvironmentFailure, UnknownKeyError
-from ...actions.geometry import Point, Size
-from ...actions.keys import canonical_key
-from ...actions.schema import Button, Direction, Navigate, NavigateBack
+from ...actions.errors import EnvironmentFailure
+from ...actions.geometry import Point, Size, inside
+from ...actions.schema import Navigate, NavigateBack
 from ...perception.capture import PageCamera
 from ...perception.observation import Observation
 from ...perception.redact import redacted
@@ -22,22 +21,25 @@ from ...perception.screen import Region
 from ...perception.settle import pause, sleep_in
 from ..browser.addresses import complete_address, net_error
 from ..browser.chromium import Chromium, first_line
+from ..browser.determinism import DeterminismSettings, HarRecording
 from ..browser.events.page_events import Dialogs
 from ..browser.secret_marks import SecretMarks
-from ..input_events import ActionInput, ButtonInput, Input, KeyInput, MoveInput, ReleaseAllInput, TextInput, WheelInput
+from ..input_events import ActionInput, ButtonInput, Input, MoveInput, ReleaseAllInput, WheelInput
 from ..secrets import Secrets
 from .frame_buffer import FrameBuffer
-from .secrets import PASSWORD
+from .page_reports import Report, read_report
+from .page_worlds import FrameWorld, PageReport, PageWorlds
 from .source import RecordedEvent, tick, with_frame
 
 _POLL_SECONDS = 0.03
 _FRAME_INTERVAL = 0.1
-_WHEEL_UNITS = (100.0, 3.0, 1.0)
-"""One click of the wheel in pixels, lines and pages (``WheelEvent.deltaMode``)."""
-_BUTTONS: dict[int, Button] = {0: "left", 1: "middle", 2: "right"}
 _TYPED = ("typed", "address_bar", "auto_bookmark", "generated", "keyword")
 _EFFECT_SECONDS = 2.0
 """Navigation within this time after an input counts as its effect."""
+_MOST_PENDING = 20_000
+"""Reports that wait to be read: more than any person makes."""
+_MOST_LABELS = 50
+_OPEN_SECONDS = 10.0
 
 
 class BrowserListener:
@@ -49,9 +51,13 @@ class BrowserListener:
         viewport: size of the pages, in CSS pixels.
         chromium: a running browser to use; by default one is started, and closed with the recording.
         secrets: texts that are black in screenshots, wherever a page shows them.
+        determinism: records the network and fixes the pages' clock; None leaves them as they are.
+        warn: called, once for each field, with the name of one whose value changed though no event showed it.
 
     Attributes:
         page: the page in use.
+        forged: how many events the pages' own scripts made; they are left out.
+        dropped: how many reports could not be read, or came faster than a person acts.
 
     Raises:
         MissingPartError: there is no browser, or no display for its window.
@@ -65,23 +71,27 @@ class BrowserListener:
         headless: bool = False,
         viewport: Size = Size(1280, 720),
         chromium: Chromium | None = None,
+        determinism: DeterminismSettings | None = None,
+        warn: Callable[[str], None] = lambda label: None,
         secrets: Secrets | None = None,
     ) -> None:
         self._marks = SecretMarks(secrets or Secrets())
-        self._cameras: dict[Page, tuple[Any, PageCamera]] = {}
-        self._offsets: dict[Frame, Point] = {}
+        self._pages: dict[Page, _RecordedPage] = {}
         self._frames = FrameBuffer(8)
-        self._histories: dict[Page, int] = {}
         self._navigated: list[Page] = []
         self._last_input = -_EFFECT_SECONDS
-        self._reports: list[tuple[Frame, dict[str, Any]]] = []
+        self._reports: list[tuple[Page, PageReport]] = []
+        self._pointer: Point | None = None
+        self._warn = warn
+        self._warned: set[str] = set()
+        self.forged = self.dropped = 0
         self._chromium = chromium or Chromium(headless=headless)
         self._shared = chromium is not None
         try:
-            self._context = self._chromium.new_context(viewport=viewport._asdict())
-            self._context.expose_binding("__saccadeReport", self._take)
-            script = resources.files(__package__).joinpath("browser_listener.js").read_text(encoding="utf-8")
-            self._context.add_init_script(script)
+            options = determinism.context_options() if determinism else {}
+            self._context = self._chromium.new_context(viewport=viewport._asdict(), **options)
+            if determinism is not None:
+                determinism.prepare(self._context)
             self._context.on("page", self._add)
             self._context.on("dialog", Dialogs("accept", lambda message: None).handle)
             self.page = self._context.new_page()
@@ -90,15 +100,20 @@ class BrowserListener:
             self.close()
             raise
 
+    @property
+    def wheel_click(self) -> float:
+        """CSS pixels by which a click of the wheel scrolls in this browser."""
+        return self._chromium.wheel_click
+
     def events(self, over: Callable[[], bool] = lambda: False) -> Iterator[RecordedEvent]:
         """What a person does on the pages, until it is ``over`` or the last page is closed."""
         while not over():
             with suppress(Error):  # the page closed meanwhile
-                if self._cameras:
+                if self._pages:
                     pause(_POLL_SECONDS, sleep_in(lambda: self.page))
             for event in (*self._inputs(), *self._navigations()):
                 yield with_frame(event, self._frames)
-            if not self._cameras or not self._chromium.running:
+            if not self._pages or not self._chromium.running:
                 return
             if time.monotonic() - self._frames.newest_time > _FRAME_INTERVAL:
                 self.capture()
@@ -106,21 +121,26 @@ class BrowserListener:
 
     def capture(self) -> Observation:
         """Take a screenshot of the page in use, with secret fields blackened."""
-        with suppress(Error, KeyError):  # the page is closing or closed: the last screenshot remains
-            boxes = self._secret_boxes()
-            screenshot = self._cameras[self.page][1].grab()
-            boxes += self._secret_boxes()
-            frame = Observation(redacted(screenshot, boxes), time.time(), _bare(self.page.url))
-            self._frames.add(time.monotonic(), frame)
+        self._capture()
         return self._frames.newest
+
+    def _capture(self) -> None:
+        with suppress(Error, KeyError):  # the page is closing or closed: the last screenshot remains
+            page, begun = self._pages[self.page], time.time()
+            boxes = self._look(page)
+            screenshot = page.camera.grab()
+            boxes = tuple(dict.fromkeys((*boxes, *self._look(page))))
+            pointer = self._pointer if self._pointer and inside(self._pointer, screenshot.size) else None
+            frame = Observation(redacted(screenshot, boxes), begun, _bare(self.page.url), pointer=pointer, masked=boxes)
+            self._frames.add(time.monotonic(), frame)
 
     def close(self) -> None:
         """Close what was opened; the browser may be closed already."""
+        if hasattr(self, "_context"):
+            with suppress(Error):
+                self._context.close()  # writes the network, where that is recorded
         if not self._shared:
             self._chromium.close()
-        elif hasattr(self, "_context"):
-            with suppress(Error):
-                self._context.close()
 
     def __enter__(self) -> BrowserListener:
         return self
@@ -132,32 +152,34 @@ class BrowserListener:
 
     def _open(self, address: str) -> None:
         try:
+            while self.page not in self._pages:  # the recorder's script has to be there before the page's
+                self.page.wait_for_timeout(1)
             self.page.goto(address)
         except Error as error:
             reason = net_error(first_line(error))
             raise EnvironmentFailure(
                 f"cannot open {address}: {reason}; check the address and that its server runs"
             ) from error
-        try:
-            self.capture()
-        except IndexError as error:
-            raise EnvironmentFailure(f"cannot take a screenshot of {address}") from error
-        self._histories[self.page] = self._history(self.page)[0]
+        deadline = time.monotonic() + _OPEN_SECONDS
+        while not self._frames.newest_time > -math.inf:  # a window that is not drawn yet gives none
+            if time.monotonic() > deadline:
+                raise EnvironmentFailure(f"cannot take a screenshot of {address}; open it again")
+            self.page.wait_for_timeout(50)
+            self._capture()
+        self._pages[self.page].place = self._pages[self.page].history()[0]
         self._navigated.clear()
 
     def _add(self, page: Page) -> None:
         with suppress(Error):  # it closed while it was opening
-            devtools = page.context.new_cdp_session(page)
-            self._cameras[page] = (devtools, PageCamera(devtools))
-            self._histories[page] = 0
+            self._pages[page] = _RecordedPage(page, lambda report: self._take(page, report))
             self.page = page
             page.on("close", self._remove)
             page.on("framenavigated", self._note_navigation)
 
     def _remove(self, page: Page) -> None:
-        self._cameras.pop(page, None)
-        if page == self.page and self._cameras:
-            self.page = list(self._cameras)[-1]
+        self._pages.pop(page, None)
+        if page == self.page and self._pages:
+            self.page = list(self._pages)[-1]
 
     def _note_navigation(self, frame: Frame) -> None:
         if frame.parent_frame is None:
@@ -168,105 +190,90 @@ class BrowserListener:
         pages, self._navigated = self._navigated, []
         for page in dict.fromkeys(pages):
             with suppress(Error, KeyError):
-                before = self._histories[page]
-                index, how, url = self._history(page)
-                self._histories[page] = index
+                recorded = self._pages[page]
+                before = recorded.place
+                recorded.place, how, url = recorded.history()
                 now = time.monotonic()
                 if now - self._last_input < _EFFECT_SECONDS:
                     continue
-                if index < before:
+                if recorded.place < before:
                     yield ActionInput(now, NavigateBack())
                 elif how in _TYPED:
                     yield ActionInput(now, Navigate(url=url))
 
-    def _history(self, page: Page) -> tuple[int, str, str]:
-        history = self._cameras[page][0].send("Page.getNavigationHistory")
+    def _look(self, page: _RecordedPage) -> tuple[Region, ...]:
+        """Where secrets could be seen, in CSS pixels of the page; notes what changed by itself meanwhile."""
+        boxes, newest = self._marks.boxes(self.page, page.devtools), 0.0
+        for corner, seen in page.worlds.look():
+            with suppress(KeyError, TypeError, ValueError):  # a renderer that a page has taken over
+                if (at := seen["pointer"]) and float(at["time"]) > newest:
+                    newest = float(at["time"])
+                    self._pointer = Point(corner.x + float(at["x"]), corner.y + float(at["y"]))
+                boxes += [_around(corner, *map(float, box)) for box in seen["boxes"]]
+                self.forged += min(max(0, int(seen["forged"])), 1_000_000_000)
+                for label in map(str, seen["changed"]):
+                    if label not in self._warned and len(self._warned) < _MOST_LABELS:
+                        self._warned.add(label)
+                        self._warn(label)
+        return tuple(boxes)
+
+    # ---------------------------------------------------------------- events
+
+    def _take(self, page: Page, report: PageReport) -> None:
+        if len(self._reports) >= _MOST_PENDING:
+            self.dropped += 1
+            return
+        if page in self._pages:
+            self.page = page
+        self._reports.append((page, report))
+
+    def _inputs(self) -> Iterator[Input]:
+        pending, self._reports = self._reports, []
+        corners: dict[tuple[FrameWorld, str], Point] = {}
+        for _, (payload, world, frame) in pending:
+            report = read_report(payload)
+            if report is None:
+                self.dropped += 1
+                continue
+            if (world, frame) not in corners:
+                corners[world, frame] = world.corner(frame)
+            if (event := self._read(report, corners[world, frame])) is not None:
+                yield event
+
+    def _read(self, report: Report, corner: Point) -> Input | None:
+        now = time.monotonic()
+        when = min(max(report.time / 1000 - time.time() + now, self._frames.newest_time - _EFFECT_SECONDS), now)
+        event = report.read(when, corner, self.wheel_click)
+        if report.kind == "leave":
+            self._pointer = None
+        elif isinstance(event, MoveInput | ButtonInput | WheelInput):
+            self._pointer = event.point
+        if event is not None and not isinstance(event, MoveInput | ReleaseAllInput):
+            self._last_input = when
+        return event
+
+
+class _RecordedPage:
+    """One page with its camera, the recorder's script in it, and its place in its history."""
+
+    def __init__(self, page: Page, take: Callable[[PageReport], None]) -> None:
+        self.devtools: Any = page.context.new_cdp_session(page)
+        self.camera = PageCamera(self.devtools)
+        self.worlds = PageWorlds(page, self.devtools, take)
+        self.place = 0
+
+    def history(self) -> tuple[int, str, str]:
+        """The place, how the page was reached, and its address."""
+        history = self.devtools.send("Page.getNavigationHistory")
         index = int(history["currentIndex"])
         entry = history["entries"][index]
         return index, str(entry["transitionType"]), str(entry["url"])
 
-    def _secret_boxes(self) -> list[Region]:
-        """Where secrets could be seen, in CSS pixels of the page."""
-        boxes = self._marks.boxes(self.page, self._cameras[self.page][0])
-        for frame in self.page.frames:
-            with suppress(Error):
-                found = frame.evaluate("() => window.__saccadeSecretBoxes?.() ?? []")
-                for x, y, width, height in found:
-                    left, top = self._offset(frame)
-                    boxes.append(Region(round(left + x) - 1, round(top + y) - 1, round(width) + 2, round(height) + 2))
-        return boxes
 
-    def _offset(self, frame: Frame) -> Point:
-        """Where a frame's content begins on its page; for a removed frame, where it was last."""
-        if frame.parent_frame is None:
-            return Point(0.0, 0.0)
-        with suppress(Error):
-            element = frame.frame_element()
-            box = element.bounding_box()
-            inset = element.evaluate(_INSET)
-            if box is not None:
-                self._offsets[frame] = Point(box["x"] + inset[0], box["y"] + inset[1])
-        return self._offsets.get(frame, Point(0.0, 0.0))
-
-    # ---------------------------------------------------------------- events
-
-    def _take(self, source: Any, report: dict[str, Any]) -> None:
-        if source["page"] in self._cameras:
-            self.page = source["page"]
-        self._reports.append((source["frame"], report))
-
-    def _inputs(self) -> Iterator[Input]:
-        reports, self._reports = self._reports, []
-        for frame, report in reports:
-            when = min(report["time"] / 1000 - time.time() + time.monotonic(), time.monotonic())
-            if (event := self._read(report, when, frame)) is not None:
-                if not isinstance(event, MoveInput | ReleaseAllInput):
-                    self._last_input = when
-                yield event
-
-    def _read(self, event: dict[str, Any], when: float, frame: Frame) -> Input | None:
-        secret = PASSWORD if event["secret"] else ""
-        match event["kind"]:
-            case "key":
-                return _key(event, when, secret)
-            case "text":
-                return TextInput(when, event["text"], secret) if event["text"] else None
-            case "blur":
-                return ReleaseAllInput(when)
-        left, top = self._offset(frame)
-        point = Point(left + event["x"], top + event["y"])
-        match event["kind"]:
-            case "button" if event["button"] in _BUTTONS:
-                return ButtonInput(when, point, _BUTTONS[event["button"]], event["down"])
-            case "wheel":
-                return _wheel(event, when, point)
-            case "move":
-                return MoveInput(when, point)
-        return None
-
-
-_INSET = """element => {
-  const { paddingLeft, paddingTop } = getComputedStyle(element);
-  return [element.clientLeft + parseFloat(paddingLeft), element.clientTop + parseFloat(paddingTop)];
-}"""
-
-
-def _key(event: dict[str, Any], when: float, secret: str) -> KeyInput:
-    name: str = event["key"]
-    if event["command"] and not name.isascii() and event["code"].startswith("Key"):
-        name = event["code"][-1].lower()  # chords mean the same keys in every script
-    try:
-        key = canonical_key(name)
-    except UnknownKeyError:
-        key = ""
-    return KeyInput(when, event["code"] or name, key, event["down"], secret=secret)
-
-
-def _wheel(event: dict[str, Any], when: float, point: Point) -> WheelInput | None:
-    amount = event["along"] or event["across"]
-    ways: tuple[Direction, Direction] = ("up", "down") if event["along"] else ("left", "right")
-    clicks = round(abs(amount) / _WHEEL_UNITS[event["unit"]])
-    return WheelInput(when, point, ways[amount > 0], max(1, clicks)) if amount else None
+def _around(corner: Point, left: float, top: float, width: float, height: float) -> Region:
+    """A box of a frame as a region of the page, at least as large."""
+    x, y = math.floor(corner.x + left) - 1, math.floor(corner.y + top) - 1
+    return Region(x, y, math.ceil(width) + 3, math.ceil(height) + 3)
 
 
 def _bare(url: str) -> str:

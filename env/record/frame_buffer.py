@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from ...actions.errors import EnvironmentFailure
+from ...actions.geometry import Point, inside
 from ...perception.capture import Camera
 from ...perception.observation import Observation
 
@@ -48,13 +50,18 @@ class FrameBuffer:
 class ScreenWatcher(FrameBuffer):
     """Takes screenshots continually, by a thread that alone uses the camera, until it is closed or the screen is gone.
 
+    Args:
+        camera: takes them.
+        pointer: where the pointer is, in input points of the screen; called in that thread.
+
     Raises:
         EnvironmentFailure: no screenshot can be taken.
     """
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, pointer: Callable[[], Point | None] = lambda: None) -> None:
         super().__init__(4)
         self._camera = camera
+        self._pointer = pointer
         self._closing = threading.Event()
         self._capture()
         self._thread = threading.Thread(target=self._watch, name="screen watcher", daemon=True)
@@ -76,8 +83,13 @@ class ScreenWatcher(FrameBuffer):
 
     def _capture(self) -> float:
         """Take a screenshot; returns how many seconds that took."""
-        begun = time.monotonic()
-        frame = Observation(self._camera.grab(), time.time())
+        begun, since_epoch = time.monotonic(), time.time()
+        pointer = self._pointer()
+        screenshot = self._camera.grab()
+        where = None if pointer is None else screenshot.screen_frame.to_pixels(pointer)
+        frame = Observation(
+            screenshot, since_epoch, pointer=where if where and inside(where, screenshot.size) else None
+        )
         taken = time.monotonic()
         self.add(taken, frame)
         return taken - begun

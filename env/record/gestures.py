@@ -19,6 +19,7 @@ Conceal = Callable[[str, str], str]
 
 # The thresholds of common desktops: times in seconds, distances in input points.
 DOUBLE_CLICK_SECONDS = 0.4
+_SLOWEST_DOUBLE_CLICK = 0.7
 LONG_PRESS_SECONDS = 0.8
 CLICK_RADIUS = 5.0
 _SCROLL_RADIUS = 10.0
@@ -33,12 +34,16 @@ _SWITCHERS = {"alt", "meta"}
 
 @dataclass(frozen=True)
 class Gesture:
-    """One thing a person did, with the screen from just before its first event; times by the events' clock."""
+    """One thing a person did, with the screen from just before its first event; times by the events' clock.
+
+    ``joined``: it ends what the gesture before it began, such as a choice from a list that a click opened.
+    """
 
     actions: tuple[Action, ...]
     frame: Observation | None
     began: float
     ended: float
+    joined: bool = False
 
 
 @dataclass
@@ -89,15 +94,16 @@ class Clicks(PendingGesture):
     ``again``: other clicks there came right before, too long ago to be counted together.
     """
 
-    timeout = DOUBLE_CLICK_SECONDS
+    timeout = _SLOWEST_DOUBLE_CLICK
     point: Point
     count: int = 0
     again: bool = False
 
-    def continues_with(self, time: float, point: Point) -> bool:
-        """Whether a press there and then is one more of these clicks."""
+    def continues_with(self, time: float, point: Point, counted: int = 0) -> bool:
+        """Whether a press there and then is one more of these clicks; ``counted`` by the system, if it says so."""
         near = math.dist(point, self.point) <= CLICK_RADIUS
-        return near and time - self.last <= DOUBLE_CLICK_SECONDS and self.count < _MAX_CLICKS
+        soon = counted == self.count + 1 if counted else time - self.last <= DOUBLE_CLICK_SECONDS
+        return near and soon and self.count < _MAX_CLICKS
 
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
         """A triple click is a double click and a click; a wait keeps fast replays from joining gestures."""
@@ -151,6 +157,17 @@ class Shortcut(PendingGesture):
             *(schema.Press(key=key) for key in self.keys),
             *(schema.KeyUp(key=key) for key in reversed(self.modifiers)),
         )
+
+
+@dataclass
+class Chosen(PendingGesture):
+    """A choice from a list or picker that is open; a picker that stays open tells each value on the way."""
+
+    choice: tuple[Action, ...]
+
+    def actions(self, conceal: Conceal) -> tuple[Action, ...]:
+        """What chooses the same."""
+        return self.choice
 
 
 @dataclass

@@ -18,6 +18,7 @@ from ..chords import Chord
 from ..input_events import (
     ActionInput,
     ButtonInput,
+    ChoiceInput,
     Input,
     KeyInput,
     MoveInput,
@@ -28,6 +29,7 @@ from ..input_events import (
 )
 from .gestures import (
     CLICK_RADIUS,
+    Chosen,
     Clicks,
     Conceal,
     Gesture,
@@ -115,6 +117,8 @@ class Merger:
             case ActionInput():
                 self._close()
                 self._emit(event.action)
+            case ChoiceInput():
+                self._choose(event)
         return self._take_finished()
 
     def finish(self) -> list[Gesture]:
@@ -142,7 +146,7 @@ class Merger:
             event.button == "left"
             and self._button is None
             and isinstance(self._pending, Clicks)
-            and self._pending.continues_with(event.time, event.point)
+            and self._pending.continues_with(event.time, event.point, event.count)
         ):
             self._close()
         held = HeldButton(*self._begin(), event.button, event.point, event.point)
@@ -196,6 +200,13 @@ class Merger:
         if held.strayed:
             self._emit_at(held.frame, held.began, Move(point=self._pointer))
         self._recorded_buttons.append(held.button)
+
+    def _choose(self, event: ChoiceInput) -> None:
+        if not isinstance(self._pending, Chosen):
+            self._close()
+            self._pending = Chosen(*self._begin(), ())
+        self._pending.choice = event.actions
+        self._pending.last = event.time
 
     # ---------------------------------------------------------------- the keyboard
 
@@ -340,7 +351,7 @@ class Merger:
     def _close(self) -> None:
         done, self._pending = self._pending, None
         if done is not None and (actions := done.actions(self._conceal)):
-            self._add(Gesture(actions, done.frame, done.began, done.last))
+            self._add(Gesture(actions, done.frame, done.began, done.last, joined=isinstance(done, Chosen)))
             self._clicked = done.point if isinstance(done, Clicks) else None
 
     def _emit_at(self, frame: Frame, time: float, *actions: Action) -> None:

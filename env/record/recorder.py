@@ -2,7 +2,10 @@
 
 A recording is a pipeline over one iterator of events, each with the screen from just before it::
 
-    source (listening, BrowserListener) -> secrets marked -> merged into gestures -> written as steps
+    source (listening, BrowserListener) -> secrets marked -> hovers marked -> merged into gestures -> written as steps
+
+A step is what was done between two pictures: gestures that follow so fast that no picture shows the screen between
+them are one step.
 
 A recording that is killed leaves a trajectory without its end.
 """
@@ -10,7 +13,7 @@ A recording that is killed leaves a trajectory without its end.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...actions.geometry import Frame, Point
@@ -23,11 +26,16 @@ from ..trajectory.concealing import concealed
 from ..trajectory.events import ActionEvent, EndEvent, PredictionEvent
 from ..trajectory.trajectory import TrajectoryWriter
 from .gestures import Gesture
+from .hovers import Hovers
 from .merge import Merger
-from .secrets import SecretRegions, TypedSecrets
+from .secrets import SecretRegions, TypedSecrets, marked
 from .source import RecordedEvent
 
 STOP_CHORD = Chord(("ctrl", "alt"), "q")
+_REDRAW = 0.15
+"""Seconds that a program may need until the screen shows what was done."""
+_UNSEEN = 1.0
+"""Seconds after which a gesture is a step of its own, though no newer picture was taken."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,13 @@ class RecordOptions:
         redact: regions that are black in every screenshot and typing into which is secret, in input points.
         secrets: texts that are recorded as their markers wherever they are typed; what is found to be secret while
             recording is added. The trajectory must be written with their ``conceal``.
+        variables: values by name, in whose place ``{{name}}`` is recorded where they are typed.
     """
 
     stop_chord: Chord = STOP_CHORD
     redact: Sequence[Region] = ()
     secrets: TypedSecrets = field(default_factory=TypedSecrets)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Recorder:
@@ -53,7 +63,9 @@ class Recorder:
         self._trajectory = trajectory
         self._options = options
         self._regions = SecretRegions(options.redact)
+        self._hovers = Hovers()
         self._merger = Merger(options.stop_chord, options.secrets.name, options.secrets.begun)
+        self._step: list[Gesture] = []
         self.steps = 0
 
     @property
@@ -68,8 +80,8 @@ class Recorder:
 
     def run(self, events: Iterable[RecordedEvent]) -> None:
         """Write what events become, until they end; more may follow in another call."""
-        for gesture in self._merger.merge(self._regions.mark(events)):
-            self._write(gesture)
+        for gesture in self._merger.merge(self._hovers.mark(self._regions.mark(events))):
+            self._add(gesture)
 
     def finish(self, last: Observation, *, discard: tuple[str, ...] = ()) -> EndEvent:
         """Write what is left and the end, with the last screen.
@@ -78,29 +90,52 @@ class Recorder:
         """
         self._merger.discard(*discard)
         for gesture in self._merger.finish():
-            self._write(gesture)
+            self._add(gesture)
+        self._write()
         self._trajectory.observe(self.steps, without(last, self._options.redact))
         end = EndEvent(end="finished", success=False, steps=self.steps, time=time.time())
         self._trajectory.append(end)
         return end
 
-    def _write(self, gesture: Gesture) -> None:
+    def _add(self, gesture: Gesture) -> None:
+        """Add a gesture to the step, or write that one and begin the next."""
+        if self._step and not (gesture.joined or self._hurried(gesture)):
+            self._write()
+        self._step.append(gesture)
+
+    def _hurried(self, gesture: Gesture) -> bool:
+        """Whether it followed so fast that no picture shows the screen between: what came before had no time to."""
+        ended = self._step[-1].ended
         assert gesture.frame is not None  # no gesture begins with a motion
-        actions = tuple(self._recorded(gesture.actions, gesture.frame.screenshot.screen_frame))
+        shown = gesture.frame.captured_at - (time.time() - time.monotonic())
+        return shown < ended + _REDRAW and gesture.began < ended + _UNSEEN
+
+    def _write(self) -> None:
+        gestures, self._step = self._step, []
+        if not gestures:
+            return
+        frame = gestures[0].frame
+        assert frame is not None
         since_epoch = time.time() - time.monotonic()
-        began, ended = gesture.began + since_epoch, gesture.ended + since_epoch
-        self._trajectory.observe(self.steps, without(gesture.frame, self._options.redact))
+        done = [(gesture, tuple(self._recorded(gesture.actions, frame))) for gesture in gestures]
+        self._trajectory.observe(self.steps, without(frame, self._options.redact))
+        actions = tuple(action for _, some in done for action in some)
+        began = gestures[0].began + since_epoch
         self._trajectory.append(PredictionEvent(step=self.steps, raw="", actions=actions, time=began))
-        for action in actions:
-            timings = {"act": max(0.0, ended - began) / len(actions)}
-            self._trajectory.append(ActionEvent(step=self.steps, action=action, timings=timings, time=ended))
+        for gesture, some in done:
+            timings = {"act": max(0.0, gesture.ended - gesture.began) / len(some)}
+            for action in some:
+                ended = gesture.ended + since_epoch
+                self._trajectory.append(ActionEvent(step=self.steps, action=action, timings=timings, time=ended))
         self.steps += 1
 
-    def _recorded(self, actions: Iterable[Action], screen_frame: Frame) -> Iterator[Action]:
+    def _recorded(self, actions: Iterable[Action], frame: Observation) -> Iterator[Action]:
         for action in actions:
+            if isinstance(action, Type):
+                action = Type(text=marked(action.text, self._options.variables))
             if isinstance(action, Navigate | Type):  # text typed into forms comes back in addresses
                 action = concealed(action, self._options.secrets.conceal)
-            yield in_pixels(action, screen_frame)
+            yield in_pixels(action, frame.screenshot.screen_frame)
 
 
 def in_pixels(action: Action, frame: Frame) -> Action:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -18,6 +19,13 @@ _BEGUN = 3
 """Characters of a secret after which it may be what is being typed."""
 _CORRECTED = 4
 """Wrong characters that a person types before correcting them."""
+
+
+def marked(text: str, variables: Mapping[str, str]) -> str:
+    """A text with markers in the place of the values of variables, the longest first."""
+    values = {value: marker(name) for name, value in variables.items() if value}
+    pattern = "|".join(map(re.escape, sorted(values, key=len, reverse=True)))
+    return re.sub(pattern, lambda match: values[match.group()], text) if values else text
 
 
 class TypedSecrets(Secrets):

@@ -10,8 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
+from ...actions.geometry import Point
 from ...perception.observation import Observation
-from ..input_events import Input, MoveInput, ReleaseAllInput, TickInput
+from ..input_events import Input, ReleaseAllInput, TickInput
+from ..x11.connection import open_display
 from ..x11.listener import X11Listener
 from .frame_buffer import FrameBuffer
 from .pynput_listener import PynputListener
@@ -31,8 +33,32 @@ def tick() -> RecordedEvent:
 
 def with_frame(event: Input, frames: FrameBuffer) -> RecordedEvent:
     """An event with its frame."""
-    needs_none = isinstance(event, MoveInput | ReleaseAllInput | TickInput)
+    needs_none = isinstance(event, ReleaseAllInput | TickInput)
     return event, None if needs_none else frames.before(event.time)
+
+
+@contextmanager
+def pointer_of(display: str | None) -> Iterator[Callable[[], Point | None]]:
+    """Where the pointer of a display is, in input points; always None where no X server tells it."""
+    if sys.platform in ("darwin", "win32"):
+        yield lambda: None
+        return
+    from Xlib.error import ConnectionClosedError, XError
+
+    connection = open_display(display)
+
+    def pointer() -> Point | None:
+        try:
+            found = connection.screen().root.query_pointer()
+        except (ConnectionClosedError, XError, OSError):
+            return None
+        return Point(float(found.root_x), float(found.root_y))
+
+    try:
+        yield pointer
+    finally:
+        with suppress(ConnectionClosedError, OSError):
+            connection.close()
 
 
 class EventQueue:

@@ -26,6 +26,7 @@ from pydantic import (
 from ...actions.errors import Fault
 from ...actions.geometry import Point, Size
 from ...actions.schema import Action
+from ...perception.screen import Region
 
 SCHEMA_VERSION = 3
 
@@ -134,6 +135,7 @@ class EnvironmentSettings(_Settings):
         har: the file in the run's folder that holds the network traffic.
         now: what the pages' clock showed at the start, in seconds since the epoch.
         redact: regions that are black in every screenshot, as ``X,Y,WIDTHxHEIGHT``.
+        wheel_click: CSS pixels by which a click of the wheel scrolls a page.
         suite: what a suite states about its tasks and programs, such as versions.
     """
 
@@ -146,6 +148,7 @@ class EnvironmentSettings(_Settings):
     har: str | None = None
     now: Time | None = None
     redact: tuple[str, ...] | None = None
+    wheel_click: float | None = None
     suite: dict[str, JsonValue] | None = None
 
 
@@ -201,6 +204,8 @@ class ObservationEvent(_Record):
         device_scale: screenshot pixels per input point.
         origin: the screenshot's corner on the screen, in input points.
         notes: what happened beside the screen since the last action: while the environment was reset, in a pause.
+        pointer: where the pointer was; None where that is unknown.
+        masked: regions that are black in the screenshot, in input points of the screen.
     """
 
     event: Literal["observation"] = "observation"
@@ -211,6 +216,8 @@ class ObservationEvent(_Record):
     origin: Point = Point(0.0, 0.0)
     url: str | None = None
     notes: tuple[str, ...] = ()
+    pointer: Point | None = None
+    masked: tuple[Region, ...] = ()
     timings: Timings = Field(default_factory=dict)
     time: Time
 

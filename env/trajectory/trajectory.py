@@ -107,6 +107,8 @@ class TrajectoryWriter:
                 device_scale=screenshot.device_scale,
                 origin=screenshot.origin,
                 url=observation.url,
+                pointer=observation.pointer,
+                masked=observation.masked,
                 notes=observation.notes,
                 timings=observation.timings,
                 time=observation.captured_at,

@@ -118,8 +118,12 @@ def record(
     app: Annotated[str | None, WHERE("A program to start; the recording ends with it.", "COMMAND")] = None,
     redact: Annotated[list[str] | None, OUTPUT("A region to black out; may be given again.", "X,Y,WxH")] = None,
     stop: Annotated[str, LIMITS("Keys that end the recording.", "CHORD")] = "ctrl+alt+q",
+    har: Annotated[bool, OUTPUT("--har", "Record the browser's network, for a replay without a server.")] = False,
     json: options.Json = False,
     secret: options.Secret = None,
+    values: Annotated[
+        list[str] | None, OTHER("--set", "name=value: where you type the value, {{name}} is recorded.", "NAME=VALUE")
+    ] = None,
 ) -> None:
     """Record what you do with mouse and keyboard as a trajectory.
 
@@ -131,8 +135,10 @@ def record(
       saccade record --out runs/invoice --task "File the invoice"
       saccade record --out runs/note --app mousepad --redact 100,200,300x40
       saccade record --out runs/order --env browser --url https://example.org
+      saccade record --out runs/flight --url https://example.org --set city=Rome --har
     """
     from ..commands.record import RecordRequest, record_and_print
+    from ..replay.variables import parse_settings
 
     request = options.request(
         RecordRequest,
@@ -141,6 +147,7 @@ def record(
         redact=tuple(redact or ()),
         stop_chord=stop,
         secrets=options.read_secrets(secret),
+        values=parse_settings(values or ()),
     )
     raise typer.Exit(record_and_print(request, json_output=json))
 
@@ -169,6 +176,9 @@ def replay(
         float | None, MODEL("How far points may differ, as a share of the screen's longer side.", "SHARE", min=0, max=1)
     ] = None,
     patience: Annotated[float, LIMITS("Seconds that --exact waits for a screen.", "SECONDS", min=0)] = 10.0,
+    ignore: Annotated[
+        list[str] | None, LIMITS("A region that --exact does not compare, such as a clock.", "X,Y,W,H")
+    ] = None,
     update: Annotated[bool, OUTPUT("--update", "Keep the healed run as a new version beside the recording.")] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,
@@ -192,6 +202,7 @@ def replay(
       saccade replay runs/invoice --set city=Paris --update
       saccade replay runs/invoice --exact
       saccade replay runs/invoice --expect "text=Invoice filed"
+      saccade replay runs/invoice --exact --ignore 1180,0,100,24
       saccade replay runs/invoice --offline --model ByteDance-Seed/UI-TARS-1.5-7B
 
     Exit status: 0 success, or finished where nothing judges; 1 no success; 2 wrong usage or a broken recording;
@@ -219,6 +230,7 @@ def replay(
         locals(),
         directory=recording,
         mode=mode,
+        ignore=tuple(ignore or ()),
         overrides=ReplayOverrides(env, url, headed, seed, display, har, tuple(file or ())),
         values=parse_settings(values or ()),
         secrets=options.read_secrets(secret),

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from ... import __version__
 from ...actions.errors import Stopped, TrajectoryError, UsageError
+from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord
 from ...env.environ import without_secrets
+from ...env.notes import quoted
 from ...env.record.recorder import STOP_CHORD, Recorder, RecordOptions
 from ...env.record.secrets import TypedSecrets
 from ...env.secrets import Secrets
@@ -45,6 +47,8 @@ class RecordRequest:
     redact: tuple[str, ...] = ()
     stop_chord: str = str(STOP_CHORD)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    har: bool = False
+    values: dict[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -62,6 +66,8 @@ class RecordRequest:
             raise UsageError("--app and --display go with --env desktop")
         if place == "desktop" and self.url is not None:
             raise UsageError("--url goes with --env browser")
+        if place == "desktop" and self.har:
+            raise UsageError("--har records a browser's network; add --url ADDRESS, or leave it out")
         return place
 
 
@@ -92,8 +98,9 @@ def record(request: RecordRequest, narrator: Narrator) -> EndEvent:
         raise TrajectoryError(f"{request.out} already holds a run; choose another folder with --out")
     # A chord or region that cannot be read is an error before anything is started.
     secrets = TypedSecrets(request.secrets)
-    refuse_marks(request.task, secrets.names)
-    options = RecordOptions(Chord.parse(request.stop_chord), tuple(map(parse_region, request.redact)), secrets)
+    refuse_marks(request.task, {*secrets.names, *request.values})
+    redact = tuple(map(parse_region, request.redact))
+    options = RecordOptions(Chord.parse(request.stop_chord), redact, secrets, request.values)
     return (_record_desktop if request.place == "desktop" else _record_browser)(request, options, narrator)
 
 
@@ -108,14 +115,15 @@ def _ending(narrator: Narrator) -> Iterator[list[int]]:
 def _record_desktop(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
     from ...env.record.frame_buffer import ScreenWatcher
     from ...env.record.password_fields import marking_passwords
-    from ...env.record.source import listening
+    from ...env.record.source import listening, pointer_of
     from ...perception.screen import ScreenCamera
 
     with (
         _ending(narrator) as signals,
         _screen(request, narrator, partial(_check, signals)) as (display, ended),
         closing(ScreenCamera(display)) as camera,
-        closing(ScreenWatcher(camera)) as frames,
+        pointer_of(display) as pointer,
+        closing(ScreenWatcher(camera, pointer)) as frames,
         _writer(request, narrator, options.secrets) as trajectory,
     ):
         recorder = Recorder(trajectory, options)
@@ -145,22 +153,48 @@ def _check(signals: Sequence[int]) -> None:
 def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Narrator) -> EndEvent:
     from ...env.record.browser_listener import BrowserListener
 
+    har = request.out / HAR_NAME
+    determinism = DeterminismSettings(har, False, time.time()) if request.har else None
+    warn = partial(_warn_of_value, narrator)
     with (
-        BrowserListener(str(request.url), secrets=Secrets(request.secrets)) as browser,
+        BrowserListener(
+            str(request.url), secrets=Secrets(request.secrets), determinism=determinism, warn=warn
+        ) as browser,
         _ending(narrator) as signals,
-        _writer(request, narrator, options.secrets) as trajectory,
+        _writer(request, narrator, options.secrets, _browser_settings(browser.wheel_click, determinism)) as trajectory,
     ):
         recorder = Recorder(trajectory, options)
         _print_how_to_end(narrator, options)
         recorder.run(browser.events(lambda: recorder.stopped or bool(signals)))
-        return recorder.finish(browser.capture())
+        end = recorder.finish(browser.capture())
+    if browser.forged:
+        narrator.note(f"{browser.forged} events were left out: scripts of the pages made them, not you", "yellow")
+    if browser.dropped:
+        narrator.note(f"{browser.dropped} reports of the pages could not be read and were left out", "yellow")
+    return end
+
+
+def _browser_settings(wheel_click: float, determinism: DeterminismSettings | None) -> EnvironmentSettings:
+    if determinism is None:
+        return EnvironmentSettings(wheel_click=wheel_click)
+    return EnvironmentSettings(wheel_click=wheel_click, har=determinism.har.name, now=determinism.now)
+
+
+def _warn_of_value(narrator: Narrator, label: str) -> None:
+    narrator.note(
+        f"the field {quoted(label)} changed, and not by your keys or clicks: a password manager, autofill or the page "
+        "did it. Where the page did not, a replay will lack the value; type it instead",
+        "yellow",
+    )
 
 
 def _print_how_to_end(narrator: Narrator, options: RecordOptions) -> None:
     narrator.note(f"recording; {options.stop_chord} or Ctrl-C ends it", "bold")
 
 
-def _writer(request: RecordRequest, narrator: Narrator, secrets: Secrets) -> TrajectoryWriter:
+def _writer(
+    request: RecordRequest, narrator: Narrator, secrets: Secrets, settings: EnvironmentSettings = EnvironmentSettings()
+) -> TrajectoryWriter:
     def print_action(event: Event) -> None:
         if isinstance(event, ActionEvent):
             narrator.note(f"step {event.step + 1:<4} {describe(event.action)}", "green")
@@ -170,7 +204,11 @@ def _writer(request: RecordRequest, narrator: Narrator, secrets: Secrets) -> Tra
         instruction=request.task,
         environment=request.place,
         policy="person",
-        environment_settings=EnvironmentSettings(url=request.url, app=request.app, redact=request.redact),
+        environment_settings=settings.model_copy(
+            update={"url": request.url, "app": request.app, "redact": request.redact}
+        ),
+        seed=0 if request.har else None,
+        variables=request.values,
         time=time.time(),
     )
     return TrajectoryWriter(request.out, start, [print_action], conceal=secrets.conceal)

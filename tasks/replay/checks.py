@@ -13,9 +13,9 @@ from .environment import ReplayOverrides
 
 _LIVE: Final = ("env", "url", "seed", "display", "headed", "har", "file", "out", "runs", "update", "expect")
 _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
-    "verify": ("patience",),
+    "verify": ("patience", "ignore"),
     "exact": ("model", "max_images", "tolerance", "update"),
-    "offline": ("patience", *_LIVE),
+    "offline": ("patience", "ignore", *_LIVE),
 }
 _WHY: Final = {
     "verify": "a model checks each step",

@@ -84,6 +84,7 @@ class ReplayOverrides:
             determinism=self._determinism(trajectory) if self.har else None,
             secrets=secrets,
             files=self.files,
+            wheel_click=trajectory.start.environment_settings.wheel_click,
         )
 
     def _determinism(self, trajectory: Trajectory) -> DeterminismSettings:

@@ -3,60 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ...actions.dialects import Reply
 from ...actions.errors import EnvironmentFailure
-from ...actions.schema import Action, Finished, Wait
+from ...actions.geometry import Point
+from ...actions.schema import Action, Finished, KeyDown, KeyUp, MouseDown, MouseUp, Move, Wait, points
 from ...agent.policy import Context, Prediction
 from ...agent.replay.recording import Recording
 from ...env.base import Environment, StepResult
 from ...env.wrappers import EnvironmentWrapper
-from ...perception.observation import Observation, Screenshot
-from ...perception.redact import redacted as redact
+from ...perception.observation import Observation
 from ...perception.screen import Region
-from ...perception.settle import same_but_caret
+from .screens import Drift, away_from, box_of, differing, without_masks
 
 _SCREENSHOT = Wait(seconds=0.1)
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Where a live screen differs from the recorded one.
-
-    Attributes:
-        step: index among the recorded steps, from 0; their number for the screen after the last one.
-        recorded: the expected screen.
-        live: the screen that was seen.
-        box: left, top, right and bottom of the difference, in pixels; None where the sizes differ.
-    """
-
-    step: int
-    recorded: Screenshot
-    live: Screenshot
-    box: tuple[int, int, int, int] | None
-
-    def __str__(self) -> str:
-        if self.box is None:
-            sizes = [f"{shot.size.width} x {shot.size.height}" for shot in (self.live, self.recorded)]
-            return f"step {self.step + 1}: the screen has {sizes[0]} pixels, the recording {sizes[1]}"
-        left, top, right, bottom = self.box
-        return f"step {self.step + 1}: the screen is not as recorded from ({left}, {top}) to ({right}, {bottom})"
-
-
-def find_drift(step: int, recorded: Screenshot, live: Screenshot) -> Drift | None:
-    """Compare two screens; None if they are equal apart from a blinking caret."""
-    if same_but_caret(recorded.pixels, live.pixels):
-        return None
-    if recorded.size != live.size:
-        return Drift(step, recorded, live, None)
-    changed = (recorded.pixels != live.pixels).any(axis=2)
-    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    return Drift(step, recorded, live, box)
+_HOVER_SECONDS = 1.0
+"""How often it is tried what the pointer changes, while a screen is waited for."""
+_PLACES = 5
+"""To how many places it goes."""
 
 
 class DriftError(EnvironmentFailure):
@@ -68,14 +34,16 @@ class DriftError(EnvironmentFailure):
 
 
 class AwaitRecordedScreens(EnvironmentWrapper):
-    """Waits after each step until the screen matches the recording.
+    """Waits after each step until the screen matches the recording, with the pointer where it was.
 
     Args:
         environment: executes the actions.
         recording: holds the screens to wait for.
-        redacted: regions that are black in the recording.
+        redacted: regions that are black in the recording, or not to be compared, in input points.
         patience: seconds to wait for a screen.
         clock: monotonic seconds.
+        variables: names of variables with other values than recorded, by the index of the step that types them:
+            what differs after it is no drift.
 
     Attributes:
         drift: how the newest screen differs; None where it matches.
@@ -88,23 +56,29 @@ class AwaitRecordedScreens(EnvironmentWrapper):
         redacted: Sequence[Region] = (),
         patience: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        variables: Mapping[int, tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__(environment)
         self._recording = recording
-        self._redacted = redacted
+        self._redacted = tuple(redacted)
         self._patience = patience
         self._clock = clock
+        self._variables = variables or {}
         self._index = self._left = 0
+        self._held: set[str] = set()
+        self._acted: Point | None = None
         self.drift: Drift | None = None
 
     def reset(self, seed: int | None = None) -> Observation:
         """Start an episode and wait for the first recorded screen."""
+        self._held.clear()
         observation = self._environment.reset(seed)
-        result = self._await(0, StepResult(observation, notes=observation.notes))
-        return replace(result.observation, notes=result.notes)
+        return self._await(0, StepResult(observation)).observation
 
     def step(self, action: Action) -> StepResult:
         """Execute an action; after the last one of a step, wait for the next recorded screen."""
+        self._acted = next(iter(points(action)[-1:]), self._acted)
+        self._note_held(action)
         result = self._environment.step(action)
         self._left -= 1
         if self._left > 0 and result.error is None:
@@ -113,19 +87,80 @@ class AwaitRecordedScreens(EnvironmentWrapper):
 
     def _await(self, index: int, result: StepResult) -> StepResult:
         """Take screenshots until one matches the recording or ``patience`` is over."""
-        steps = self._recording.steps
+        steps, looks = self._recording.steps, self._recording.looks
         self._index = index
         self._left = len(steps[index].actions) if index < len(steps) else 0
-        recorded = steps[index].screen if index < len(steps) else self._recording.last
-        deadline = self._clock() + self._patience
-        while recorded is not None and not result.terminated and not result.truncated:
-            live = redact(result.observation.screenshot, self._redacted)
-            self.drift = find_drift(index, recorded, live)
+        expected = looks[index] if index < len(looks) else None
+        deadline, tried = self._clock() + self._patience, -_HOVER_SECONDS
+        if expected is not None and expected.pointer is not None and not _over(result):
+            result = self._look(result, Move(point=expected.pointer))
+        while expected is not None and not _over(result):
+            self.drift = self._compare(index, expected, [result.observation])
+            if self.drift is not None and self._clock() - tried >= _HOVER_SECONDS:
+                tried = self._clock()
+                result = self._try_pointer(result, index, expected)
             if self.drift is None or self._clock() >= deadline:
                 break
-            seen = self._environment.step(_SCREENSHOT)
-            result = replace(seen, error=result.error, notes=(*result.notes, *seen.notes))
+            result = self._look(result, _SCREENSHOT)
         return result
+
+    def _look(self, result: StepResult, action: Action) -> StepResult:
+        """The result of a step with a newer screen; what happened beside it is not lost."""
+        shown = self._environment.step(action)
+        return replace(
+            shown, error=result.error, reward=result.reward + shown.reward, notes=(*result.notes, *shown.notes)
+        )
+
+    def _try_pointer(self, result: StepResult, index: int, expected: Observation) -> StepResult:
+        """Whether the screen differs only by what the pointer does to it, on its way or somewhere else.
+
+        It goes away, to where something was done last, to where it was done next, to where the difference is, and back.
+        """
+        pointer, steps = expected.pointer, self._recording.steps
+        if pointer is None or self._held:
+            return result
+        seen = [result.observation]
+        places = [away_from(pointer, result.observation.screenshot), *([self._acted] if self._acted else [])]
+        places += points(steps[index].actions[0])[:1] if index < len(steps) else ()
+        for _ in range(_PLACES):
+            if self.drift is None or self.drift.box is None:
+                break
+            left, top, right, bottom = self.drift.box
+            place = places.pop(0) if places else Point((left + right) / 2, (top + bottom) / 2)
+            result = self._look(result, Move(point=place))
+            seen.append(result.observation)
+            self.drift = self._compare(index, expected, seen)
+            if _over(result):
+                return result
+        for place in (self._acted, pointer):  # the way that it came: a menu may be open for as long as it is there
+            result = self._look(result, Move(point=place)) if place is not None else result
+        return result
+
+    def _compare(self, index: int, expected: Observation, seen: Sequence[Observation]) -> Drift | None:
+        """How the recorded screen differs from a live one, which is seen with the pointer at several places."""
+        regions = (*self._redacted, *expected.masked, *(region for each in seen for region in each.masked))
+        recorded, *lives = (without_masks(each, regions) for each in (expected, *seen))
+        typed = tuple(dict.fromkeys(name for step in range(index) for name in self._variables.get(step, ())))
+        if any(live.size != recorded.size for live in lives):
+            return Drift(index, recorded, lives[0], None)
+        changed = differing(recorded, lives)
+        return None if changed is None else Drift(index, recorded, lives[0], box_of(changed), typed)
+
+    def _note_held(self, action: Action) -> None:
+        """Moving the pointer while something is held is no mere look."""
+        match action:
+            case MouseDown():
+                self._held.add(action.button)
+            case MouseUp():
+                self._held.discard(action.button)
+            case KeyDown():
+                self._held.add(action.key)
+            case KeyUp():
+                self._held.discard(action.key)
+
+
+def _over(result: StepResult) -> bool:
+    return result.terminated or result.truncated
 
 
 class ExactPolicy:

@@ -34,8 +34,9 @@ from ..terminal.stop_chords import stop_chord_listener
 from .agreement import Agree, NamedUse, refuse, to_agree
 from .checks import check_place
 from .environment import ReplayOverrides
-from .exact import AwaitRecordedScreens, Drift, ExactPolicy
+from .exact import AwaitRecordedScreens, ExactPolicy
 from .healing import keep_healed
+from .screens import Drift
 from .variables import (
     literal,
     marks_in,
@@ -43,6 +44,7 @@ from .variables import (
     refuse_marks,
     refuse_unused,
     secret_names,
+    steps_that_type,
     substituted,
     substitution,
 )
@@ -66,6 +68,7 @@ class ReplayRequest:
     expect: tuple[Expectation, ...] = ()
     allow: tuple[str, ...] = ()
     patience: float = 10.0
+    ignore: tuple[str, ...] = ()
     update: bool = False
     out: Path | None = None
     runs: Path = RUNS
@@ -80,6 +83,8 @@ class PreparedReplay:
     recording: Recording
     instruction: str
     secrets: Secrets = field(default_factory=Secrets, repr=False)
+    changed: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Names of variables with other values than recorded, by the index of the step that types them."""
 
     @property
     def model_name(self) -> str:
@@ -180,7 +185,8 @@ class ReplayResult:
                 "forwards": sum(step.forwards for step in self.steps),
                 "model_ms": round(self.model_seconds * 1000, 1),
                 "stopped_at": stopped,
-                "drift": list(self.drift.box) if self.drift and self.drift.box else None,
+                "drift": list(self.drift.box) if self.drift and self.drift.box and not self.drift.variables else None,
+                "changed_variables": list(self.drift.variables) if self.drift else [],
                 "trajectory": str(self.directory / FILE_NAME),
                 "report": str(self.report),
                 "updated": str(self.updated) if self.updated else None,
@@ -212,14 +218,15 @@ def prepare(
     marks = {*marks_in(start.instruction), *secret_names(recorded)}
     refuse_unused(request.values, {*marks, *start.variables}, "the recording")
     refuse_unused(request.secrets, marks, "the recording")
-    substitute = substitution(request.values, start.variables)
+    substitute = substitution({**start.variables, **request.values}, start.variables)
     filled = substituted(recorded, substitute)
     instruction = substitute(start.instruction)
     kept = literal({**start.variables, **request.values})
     names = [name for name in secret_names(filled) if name not in {*kept, *request.secrets}]
     names = [] if request.mode == "offline" else names
     refuse_marks(instruction, {*kept, *names, *request.secrets})
-    prepared = PreparedReplay(request, trajectory, filled, instruction)
+    changed = steps_that_type(recorded, request.values, start.variables)
+    prepared = PreparedReplay(request, trajectory, filled, instruction, changed=changed)
     if not trajectory.own and (uses := prepared.uses(names)):
         (agree or partial(_refuse, request))(uses)
     return replace(prepared, secrets=Secrets({**request.secrets, **read_secrets(names, os.environ, ask)}))
@@ -280,7 +287,10 @@ def _replay_in(
             verifier = ReplayPolicy(model, prepared.recording, request.tolerance)
             result, steps, drift = run(verifier, hidden), tuple(verifier.outcomes), None
         else:
-            exact = AwaitRecordedScreens(hidden, prepared.recording, redacted, request.patience)
+            passed = (*redacted, *map(parse_region, request.ignore))
+            exact = AwaitRecordedScreens(
+                hidden, prepared.recording, passed, request.patience, variables=prepared.changed
+            )
             result, steps, drift = run(ExactPolicy(prepared.recording, exact), exact), (), exact.drift
     record = {
         "recording": str(request.directory.resolve()),
@@ -299,8 +309,8 @@ def _drift_record(drift: Drift | None, directory: Path) -> dict[str, object] | N
     """Where the screen differed from the recording; keeps the recorded screen beside the live one."""
     if drift is None:
         return None
-    expected = directory / "screenshots" / f"{drift.recorded.digest}.png"
-    write_private(expected, drift.recorded.png())
+    for screen in (drift.recorded, drift.live):
+        write_private(directory / "screenshots" / f"{screen.digest}.png", screen.png())
     return {"step": drift.step, "expected": drift.recorded.digest, "live": drift.live.digest, "box": drift.box}
 
 

@@ -126,6 +126,19 @@ def literal(values: Mapping[str, str]) -> set[str]:
     return {name for name, value in values.items() if value == marker(name)}
 
 
+def steps_that_type(
+    recording: Recording, values: Mapping[str, str], recorded: Mapping[str, str]
+) -> dict[int, tuple[str, ...]]:
+    """The steps that type a variable whose value is another one than recorded: its names, by index of the step."""
+    found: dict[int, list[str]] = {}
+    for name in (name for name, value in values.items() if value != recorded.get(name)):
+        changes = substitution({name: values[name]}, recorded)
+        for index, step in enumerate(recording.steps):
+            if _changed(step, changes).actions != step.actions:
+                found.setdefault(index, []).append(name)
+    return {index: tuple(names) for index, names in found.items()}
+
+
 def secret_names(recording: Recording) -> list[str]:
     """Names that are still marked in typed texts, in order."""
     texts = [action.text for step in recording.steps for action in step.actions if isinstance(action, Type)]

@@ -23,12 +23,12 @@ def parse_size(text: str) -> Size:
 
 
 def parse_region(text: str) -> Region:
-    """``"10,20,300x200"`` as a part of the screen.
+    """``"10,20,300x200"``, or ``"10,20,300,200"``, as a part of the screen.
 
     Raises:
         UsageError: it is not written so.
     """
-    match = re.fullmatch(r"(-?\d{1,6}),(-?\d{1,6}),(\d{1,6})x(\d{1,6})", text.replace(" ", ""))
+    match = re.fullmatch(r"(-?\d{1,6}),(-?\d{1,6}),(\d{1,6})[x×,](\d{1,6})", text.replace(" ", ""))
     if match is None:
         raise UsageError(f"a region is written X,Y,WIDTHxHEIGHT, such as 0,0,640x480, not {text!r}")
     return Region(*(int(part) for part in match.groups()))

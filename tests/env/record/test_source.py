@@ -31,7 +31,7 @@ def test_events_come_in_order_each_with_the_screen_from_just_before_it() -> None
     queue = EventQueue(frames)
     for event in events:
         queue.put(event)
-    assert queue.take() == list(zip(events, (old, None, new, old), strict=True))
+    assert queue.take() == list(zip(events, (old, old, new, old), strict=True))
     assert queue.take() == []
     queue.close()
 

@@ -1,0 +1,57 @@
+"""What people record is repeated exactly on unchanged pages and programs, screen by screen."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from made_people import PASSWORD, Visit, performs
+from saccade.actions.geometry import Size
+from saccade.env.desktop.private_display import PrivateDisplay
+from saccade.env.trajectory.trajectory import Trajectory
+from saccade.tasks.commands.record import RecordRequest, record
+from saccade.tasks.replay.replay import ReplayRequest, ReplayResult, prepare, replay
+from saccade.tasks.terminal.narrator import Narrator
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateDisplay]:
+    """A display that a person sees."""
+    with PrivateDisplay(Size(1400, 1000)) as display:
+        monkeypatch.setenv("DISPLAY", display.name)
+        yield display
+
+
+def repeat(folder: Path) -> ReplayResult:
+    return replay(prepare(ReplayRequest(folder, mode="exact", out=folder / "again", patience=4.0)))
+
+
+def told(folder: Path) -> str:
+    trajectory = Trajectory.load(folder)
+    return "\n".join(f"{event.step + 1} {event.action!r}" for step in trajectory.steps for event in step.actions)
+
+
+def test_people_in_a_browser(
+    screen: PrivateDisplay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: int, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("SACCADE_SECRET_PASSWORD", PASSWORD)
+    failed = []
+    for seed in range(2 * scale):
+        chance = random.Random(seed)
+        visit = Visit(chance)
+        folder = tmp_path / f"visit {seed}"
+        folder.mkdir()
+        page = folder / "page.html"
+        page.write_text(visit.page(), encoding="utf-8")
+        person = performs(screen.name, chance, visit.perform)
+        console = io.StringIO()
+        record(RecordRequest(folder / "made", url=page.as_uri()), Narrator(console))
+        person.join()
+        done = repeat(folder / "made")
+        if not done.success:
+            failed.append(f"seed {seed}: {done.end.message}\n{told(folder / 'made')}\n{console.getvalue()}")
+    assert not failed, "\n\n".join(failed)
