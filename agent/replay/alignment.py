@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from ...actions.schema import Action
 from ...perception.observation import Screenshot
 
 _THUMB = 64
@@ -61,6 +62,35 @@ class Alignment:
         """Note that something else was done."""
         self._high = min(self._high + 1, self.end)
         self._low = max(self._low, self._high - _WINDOW)
+
+
+def matched(own: Sequence[Sequence[Action]], recorded: Sequence[Sequence[Action]]) -> list[int | None]:
+    """Which recorded step each of some steps in a row replaced, in order, by what is done; None for an extra one.
+
+    The pairs are those with the greatest likeness in sum, the earliest where several have it.
+    """
+    best: list[list[tuple[float, tuple[int | None, ...]]]] = [[(0.0, ())] * (len(recorded) + 1)]
+    for mine in own:
+        row: list[tuple[float, tuple[int | None, ...]]] = [(0.0, (*best[-1][0][1], None))]
+        for index, theirs in enumerate(recorded):
+            above, beside = best[-1][index + 1], row[-1]
+            paired = (best[-1][index][0] + _likeness(mine, theirs), (*best[-1][index][1], index))
+            options = (beside, paired, (above[0], (*above[1], None)))
+            row.append(max(options, key=lambda option: option[0]))
+        best.append(row)
+    return list(best[-1][-1][1])
+
+
+def _likeness(mine: Sequence[Action], theirs: Sequence[Action]) -> float:
+    """From 0.1, as any action may replace any other, to 3 for the same."""
+    if [action.kind for action in mine] != [action.kind for action in theirs]:
+        return 0.1
+    ours, others = (
+        [action.model_dump(exclude={"point", "start", "end"}) for action in actions] for actions in (mine, theirs)
+    )
+    if ours != others:
+        return 1.0
+    return 3.0 if list(mine) == list(theirs) else 2.0
 
 
 def difference(recorded: Screenshot | None, live: Screenshot) -> float:

@@ -10,11 +10,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, groupby
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...actions.dialects import Reply
 from ...actions.errors import ParseError
+from ...actions.geometry import Point
 from ...actions.schema import Action, points
+from ...perception.observation import Pixels
 
 Read = Callable[[str], Reply]
+Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
+_MOST_ROOM = 0.02
+"""The largest tolerance that is measured on a screenshot, as a share of its longer side."""
 _NUMBER = re.compile(r"\d+")
 
 
@@ -31,6 +40,49 @@ def farthest(left: Sequence[Action], right: Sequence[Action]) -> float:
     """The largest distance along an axis between corresponding points, in pixels."""
     ours, theirs = (chain.from_iterable(map(points, actions)) for actions in (left, right))
     return max((max(abs(a.x - b.x), abs(a.y - b.y)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
+
+
+def room_around(pixels: Pixels, point: Point) -> float:
+    """How far a point may move along any axis and stay in its element, in pixels, measured on the screenshot.
+
+    The element is the region of one colour, connected, that the point lies in or next to (a button around its
+    text). A region that reaches beyond the largest tolerance on every side tells of no element.
+    """
+    height, width = pixels.shape[:2]
+    most = round(_MOST_ROOM * max(width, height))
+    x, y = min(int(point.x), width - 1), min(int(point.y), height - 1)
+    left, top = max(0, x - most), max(0, y - most)
+    window = pixels[top : y + most + 1, left : x + most + 1].astype(np.int32)
+    colours = window[:, :, 0] << 16 | window[:, :, 1] << 8 | window[:, :, 2]
+    near = colours[max(0, y - top - 7) : y - top + 8, max(0, x - left - 7) : x - left + 8]
+    values, counts = np.unique(near, return_counts=True)
+    same = colours == values[counts.argmax()]
+    rows, columns = _connected(same, (y - top, x - left))
+    if rows.size == 0:
+        return 0.0
+    edges = (x - left - columns.min(), columns.max() - (x - left), y - top - rows.min(), rows.max() - (y - top))
+    return float(max(0, min(edges)))
+
+
+def _connected(same: Mask, near: tuple[int, int]) -> tuple[Places, Places]:
+    """Rows and columns of the region that is connected to the nearest place of a mask."""
+    rows, columns = np.nonzero(same)
+    if rows.size == 0:
+        return rows, columns
+    nearest = int((abs(rows - near[0]) + abs(columns - near[1])).argmin())
+    region = np.zeros_like(same)
+    region[rows[nearest], columns[nearest]] = True
+    while True:
+        grown = region.copy()
+        grown[1:] |= region[:-1]
+        grown[:-1] |= region[1:]
+        grown[:, 1:] |= region[:, :-1]
+        grown[:, :-1] |= region[:, 1:]
+        grown &= same
+        if (grown == region).all():
+            found = np.nonzero(region)
+            return found[0], found[1]
+        region = grown
 
 
 def coordinates(raw: str, read: Read) -> dict[int, float]:

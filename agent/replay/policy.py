@@ -12,22 +12,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Literal
 
 from ...actions.dialects import Reply
 from ...actions.errors import UsageError
-from ...actions.schema import Finished, Wait
+from ...actions.schema import Action, Finished, Wait, points
 from ..policy import Context, Prediction, SupportsImageLimit, UnreadableReply, Usage
 from ..prefetch import SupportsPrefetch
-from .alignment import Alignment
+from .alignment import Alignment, matched
 from .expected import ExpectedReply, VerifyingPolicy
-from .point_tolerance import farthest, same_but_points
+from .point_tolerance import farthest, room_around, same_but_points
 from .recording import MARK, Recording
 
-StepOutcome = Literal["known", "agreed", "near", "own", "end"]
+StepOutcome = Literal["known", "agreed", "near", "own", "unreadable", "end"]
 """Where a step's reply came from: the recorded reply, known to be the model's; the recorded reply, verified;
-the model's own, equal within the tolerance; the model's own, different; the end of a recording that does not
-finish the task itself."""
+the model's own, equal within the tolerance; the model's own, different; the model's own, which cannot be read, so
+that nothing was done; the end of a recording that does not finish the task itself."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ class ReplayStep:
             differently; None at the end.
         outcome: where the reply came from.
         forwards: of the target model, prefill included.
+        tolerance: the largest distance of points along an axis, in pixels, at which they counted as the same.
     """
 
     step: int
     recorded: int | None
     outcome: StepOutcome
     forwards: int
+    tolerance: float = 0.0
 
 
 class ReplayPolicy:
@@ -56,8 +59,9 @@ class ReplayPolicy:
     Args:
         policy: the model.
         recording: the steps to repeat.
-        tolerance: the largest distance of points along an axis, as a share of the screenshot's longer side;
-            by default the one measured for the model.
+        tolerance: the largest distance of points along an axis, as a share of the screenshot's longer side; by
+            default the one measured for the model, else what is measured on each recorded screen: how far the
+            element reaches around the recorded point.
 
     Attributes:
         outcomes: of all steps so far.
@@ -66,7 +70,8 @@ class ReplayPolicy:
     def __init__(self, policy: VerifyingPolicy, recording: Recording, tolerance: float | None = None) -> None:
         self._policy = policy
         self._recording = recording
-        self._tolerance = policy.tolerance if tolerance is None else tolerance
+        self._tolerance = (policy.tolerance or None) if tolerance is None else tolerance
+        self._own: dict[int, tuple[Action, ...]] = {}
         self.outcomes: list[ReplayStep] = []
         self._restart()
 
@@ -86,7 +91,6 @@ class ReplayPolicy:
         Raises:
             ParseError: the model's own reply cannot be parsed.
         """
-        pixels = self._tolerance * max(context.screenshot.size)
         candidates = self._alignment.candidates(context.screenshot)
         if self._knows(context):
             return self._known(context)
@@ -95,6 +99,7 @@ class ReplayPolicy:
         drafts = {index: draft for index in candidates if (draft := self._draft(context, index)) is not None}
         usage, forwards = Usage(), 0
         if drafts:
+            pixels = min(self._pixels(index) for index in drafts)
             verified = self._policy.verify(context, list(drafts.values()), pixels)
             usage, forwards = verified.usage, 1
             if verified.prediction is not None and verified.index is not None:
@@ -105,15 +110,36 @@ class ReplayPolicy:
         try:
             own = self._policy.predict(context)
         except UnreadableReply as error:
-            self._note(context, min(candidates), "own", forwards + 1 + error.usage.forwards)
+            self._note(context, min(candidates), "unreadable", forwards + 1 + error.usage.forwards)
             raise
-        self._judge(context, own, min(candidates), pixels, forwards + 1 + own.usage.forwards)
+        self._judge(context, own, min(candidates), forwards + 1 + own.usage.forwards)
         return replace(own, usage=own.usage.after(usage))
 
     @property
     def max_images(self) -> int:
         """The model's; see ``SupportsImageLimit``."""
         return self._policy.max_images if isinstance(self._policy, SupportsImageLimit) else sys.maxsize
+
+    def paired(self) -> tuple[ReplayStep, ...]:
+        """The outcomes once the replay is over: steps that were healed in a row, each with the one it replaced."""
+        steps = list(self.outcomes)
+        places = {step.index: place for place, step in enumerate(self._recording.steps)}
+        number = 0
+        while number < len(steps):
+            row = list(takewhile(lambda each: steps[each].outcome in ("own", "unreadable"), range(number, len(steps))))
+            number += len(row) + 1
+            healed = [each for each in row if each in self._own]
+            if not healed:
+                continue
+            before = [steps[each].recorded for each in range(row[0]) if steps[each].outcome != "end"]
+            first = max((places[index] + 1 for index in before if index is not None), default=0)
+            after = steps[row[-1] + 1].recorded if row[-1] + 1 < len(steps) else None
+            last = len(places) if after is None else places[after]
+            recorded = self._recording.steps[first:last]
+            found = matched([self._own[each] for each in healed], [step.actions for step in recorded])
+            for each, place in zip(healed, found, strict=True):
+                steps[each] = replace(steps[each], recorded=None if place is None else recorded[place].index)
+        return tuple(steps)
 
     def prefetch(self, context: Context) -> None:
         """Let the model prefill the next screen; see ``agent.prefetch``."""
@@ -147,6 +173,8 @@ class ReplayPolicy:
         steps = self._recording.steps
         self._alignment = Alignment([*(step.screen for step in steps), self._recording.last])
         self.outcomes.clear()
+        self._own.clear()
+        self._room: dict[int, float] = {}
 
     def _draft(self, context: Context, index: int) -> ExpectedReply | None:
         """The expected reply; None at the end, or if the model's dialect cannot express it."""
@@ -162,17 +190,30 @@ class ReplayPolicy:
         begin = silent.unverified[-1][1] if silent.unverified else 0
         return ExpectedReply(silent.raw, (*silent.unverified, *_marks(silent.raw, begin)))
 
-    def _judge(self, context: Context, own: Prediction, expected: int, pixels: float, forwards: int) -> None:
+    def _pixels(self, index: int) -> float:
+        """How far points may be from those of a recorded step, in pixels."""
+        if index >= self._alignment.end:
+            return 0.0
+        step = self._recording.steps[index]
+        if self._tolerance is not None:
+            return self._tolerance * max(step.screen.size)
+        if index not in self._room:
+            places = [point for action in step.actions for point in points(action)]
+            self._room[index] = min((room_around(step.screen.pixels, place) for place in places), default=0.0)
+        return self._room[index]
+
+    def _judge(self, context: Context, own: Prediction, expected: int, forwards: int) -> None:
         """Align the run with the recording after a reply of the model's own."""
         actions = own.reply.actions
         for index in self._alignment.window():
             recorded = self._recording.steps[index].actions
-            if same_but_points(actions, recorded) and farthest(actions, recorded) <= pixels:
+            if same_but_points(actions, recorded) and farthest(actions, recorded) <= self._pixels(index):
                 self._alignment.advance(index)
                 self._note(context, index, "near", forwards)
                 return
         if not all(isinstance(action, Wait) for action in actions):
             self._alignment.diverge()
+        self._own[len(self.outcomes)] = actions
         self._note(context, expected, "own", forwards)
 
     def _end(self, step: int) -> Prediction:
@@ -182,7 +223,7 @@ class ReplayPolicy:
     def _note(self, context: Context, index: int, outcome: StepOutcome, forwards: int) -> None:
         steps = self._recording.steps
         recorded = steps[index].index if index < len(steps) else None
-        self.outcomes.append(ReplayStep(len(context.turns), recorded, outcome, forwards))
+        self.outcomes.append(ReplayStep(len(context.turns), recorded, outcome, forwards, self._pixels(index)))
 
 
 def _marks(raw: str, begin: int) -> tuple[tuple[int, int], ...]:

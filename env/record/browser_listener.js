@@ -240,7 +240,7 @@
       const { left, top, width, height } = element.getBoundingClientRect();
       if (width > 0 && height > 0) boxes.push([left, top, width, height]);
     }
-    const told = { boxes, pointer, forged, changed: Array.from(changed) };
+    const told = { boxes, pointer, open: opened !== null, forged, changed: Array.from(changed) };
     forged = 0;
     changed.clear();
     return told;

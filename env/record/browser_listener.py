@@ -51,6 +51,7 @@ class BrowserListener:
         viewport: size of the pages, in CSS pixels.
         chromium: a running browser to use; by default one is started, and closed with the recording.
         secrets: texts that are black in screenshots, wherever a page shows them.
+        typed: texts that have markers in the recorded network, with those that are found to be secret meanwhile.
         determinism: records the network and fixes the pages' clock; None leaves them as they are.
         warn: called, once for each field, with the name of one whose value changed though no event showed it.
 
@@ -74,24 +75,28 @@ class BrowserListener:
         determinism: DeterminismSettings | None = None,
         warn: Callable[[str], None] = lambda label: None,
         secrets: Secrets | None = None,
+        typed: Secrets | None = None,
     ) -> None:
+        self._secrets = typed or secrets or Secrets()
         self._marks = SecretMarks(secrets or Secrets())
+        self._har = HarRecording(determinism) if determinism else None
         self._pages: dict[Page, _RecordedPage] = {}
         self._frames = FrameBuffer(8)
         self._navigated: list[Page] = []
         self._last_input = -_EFFECT_SECONDS
         self._reports: list[tuple[Page, PageReport]] = []
         self._pointer: Point | None = None
+        self._list_open = False
         self._warn = warn
         self._warned: set[str] = set()
         self.forged = self.dropped = 0
         self._chromium = chromium or Chromium(headless=headless)
         self._shared = chromium is not None
         try:
-            options = determinism.context_options() if determinism else {}
-            self._context = self._chromium.new_context(viewport=viewport._asdict(), **options)
+            network = self._har.context_options() if self._har else {}
+            self._context = self._chromium.new_context(viewport=viewport._asdict(), **network)
             if determinism is not None:
-                determinism.prepare(self._context)
+                determinism.prepare(self._context, self._secrets)
             self._context.on("page", self._add)
             self._context.on("dialog", Dialogs("accept", lambda message: None).handle)
             self.page = self._context.new_page()
@@ -117,7 +122,8 @@ class BrowserListener:
                 return
             if time.monotonic() - self._frames.newest_time > _FRAME_INTERVAL:
                 self.capture()
-            yield tick()
+            if not self._list_open:  # else what began with the list may go on with a choice
+                yield tick()
 
     def capture(self) -> Observation:
         """Take a screenshot of the page in use, with secret fields blackened."""
@@ -139,6 +145,8 @@ class BrowserListener:
         if hasattr(self, "_context"):
             with suppress(Error):
                 self._context.close()  # writes the network, where that is recorded
+        if self._har is not None:
+            self._har.keep(self._secrets)
         if not self._shared:
             self._chromium.close()
 
@@ -204,12 +212,14 @@ class BrowserListener:
     def _look(self, page: _RecordedPage) -> tuple[Region, ...]:
         """Where secrets could be seen, in CSS pixels of the page; notes what changed by itself meanwhile."""
         boxes, newest = self._marks.boxes(self.page, page.devtools), 0.0
+        self._list_open = False
         for corner, seen in page.worlds.look():
             with suppress(KeyError, TypeError, ValueError):  # a renderer that a page has taken over
                 if (at := seen["pointer"]) and float(at["time"]) > newest:
                     newest = float(at["time"])
                     self._pointer = Point(corner.x + float(at["x"]), corner.y + float(at["y"]))
                 boxes += [_around(corner, *map(float, box)) for box in seen["boxes"]]
+                self._list_open |= seen["open"] is True
                 self.forged += min(max(0, int(seen["forged"])), 1_000_000_000)
                 for label in map(str, seen["changed"]):
                     if label not in self._warned and len(self._warned) < _MOST_LABELS:

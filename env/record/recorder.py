@@ -22,6 +22,7 @@ from ...perception.observation import Observation
 from ...perception.redact import without
 from ...perception.screen import Region
 from ..chords import Chord
+from ..input_events import TickInput
 from ..trajectory.concealing import concealed
 from ..trajectory.events import ActionEvent, EndEvent, PredictionEvent
 from ..trajectory.trajectory import TrajectoryWriter
@@ -80,8 +81,11 @@ class Recorder:
 
     def run(self, events: Iterable[RecordedEvent]) -> None:
         """Write what events become, until they end; more may follow in another call."""
-        for gesture in self._merger.merge(self._hovers.mark(self._regions.mark(events))):
-            self._add(gesture)
+        for event, frame in self._hovers.mark(self._regions.mark(events)):
+            for gesture in self._merger.feed(event, frame):
+                self._add(gesture)
+            if self._step and isinstance(event, TickInput) and event.time > self._step[-1].ended + _UNSEEN:
+                self._write()
 
     def finish(self, last: Observation, *, discard: tuple[str, ...] = ()) -> EndEvent:
         """Write what is left and the end, with the last screen.

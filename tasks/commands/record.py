@@ -158,7 +158,11 @@ def _record_browser(request: RecordRequest, options: RecordOptions, narrator: Na
     warn = partial(_warn_of_value, narrator)
     with (
         BrowserListener(
-            str(request.url), secrets=Secrets(request.secrets), determinism=determinism, warn=warn
+            str(request.url),
+            secrets=Secrets(request.secrets),
+            typed=options.secrets,
+            determinism=determinism,
+            warn=warn,
         ) as browser,
         _ending(narrator) as signals,
         _writer(request, narrator, options.secrets, _browser_settings(browser.wheel_click, determinism)) as trajectory,

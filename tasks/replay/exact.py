@@ -132,9 +132,9 @@ class AwaitRecordedScreens(EnvironmentWrapper):
             self.drift = self._compare(index, expected, seen)
             if _over(result):
                 return result
-        for place in (self._acted, pointer):  # the way that it came: a menu may be open for as long as it is there
-            result = self._look(result, Move(point=place)) if place is not None else result
-        return result
+        if self._acted is not None:  # the way that it came: a menu may be open for as long as it is there
+            result = self._look(result, Move(point=self._acted))
+        return self._look(result, Move(point=pointer))
 
     def _compare(self, index: int, expected: Observation, seen: Sequence[Observation]) -> Drift | None:
         """How the recorded screen differs from a live one, which is seen with the pointer at several places."""

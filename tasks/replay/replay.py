@@ -285,7 +285,8 @@ def _replay_in(
     with contextlib.closing(environment), stop_chord_listener(control, Chords(), environment):
         if model is not None:
             verifier = ReplayPolicy(model, prepared.recording, request.tolerance)
-            result, steps, drift = run(verifier, hidden), tuple(verifier.outcomes), None
+            result, drift = run(verifier, hidden), None
+            steps = verifier.paired()
         else:
             passed = (*redacted, *map(parse_region, request.ignore))
             exact = AwaitRecordedScreens(

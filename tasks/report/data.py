@@ -115,6 +115,7 @@ def _pairing_data(pairing: Pairing) -> dict[str, Any]:
         "pairs": [
             {
                 "outcome": pair.outcome,
+                "tolerance": pair.tolerance,
                 "recorded": _step_data(pair.recorded) if pair.recorded else None,
                 "after": _event_data(pair.after),
             }

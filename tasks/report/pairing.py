@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...actions.errors import TrajectoryError
@@ -25,11 +25,13 @@ class StepPair:
         outcome: ``exact``, ``drift``, or as in ``agent.replay``; empty if unknown.
         recorded: the recorded step; None if there is none.
         after: the screen after it.
+        tolerance: distance of points, in pixels, at which they counted as the same.
     """
 
     outcome: str
     recorded: Step | None = None
     after: ObservationEvent | None = None
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,10 @@ def _recording(path: Path, replay: Trajectory) -> tuple[Trajectory | None, str]:
 def _verified(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[StepPair, ...]:
     records = {each.step: each for each in record.steps}
     found = [records.get(step.index) for step in replay.steps]
-    return tuple(_paired(each.outcome, recording, each.recorded) if each else StepPair("") for each in found)
+    return tuple(
+        replace(_paired(each.outcome, recording, each.recorded), tolerance=each.tolerance) if each else StepPair("")
+        for each in found
+    )
 
 
 def _exact(replay: Trajectory, record: ReplayRecord, recording: Trajectory | None) -> tuple[StepPair, ...]:

@@ -5,10 +5,11 @@ const OUTCOMES = {
   agreed: ["agreed", "the model confirmed the recorded reply"],
   near: ["near", "the model answered in other words, with the same actions within the tolerance"],
   own: ["healed", "the model chose something else, which was executed instead"],
+  unreadable: ["unreadable", "the model's reply could not be read, so nothing was done"],
   end: ["end", "the recording had no further step"],
   drift: ["drift", "the screen did not become as recorded"],
 };
-const TO_REVIEW = new Set(["near", "own", "drift"]);
+const TO_REVIEW = new Set(["near", "own", "unreadable", "drift"]);
 const outcomeOf = (entry) => (Object.hasOwn(OUTCOMES, entry.pair?.outcome ?? "") ? entry.pair.outcome : "");
 const outcomeWord = (entry) => OUTCOMES[outcomeOf(entry)]?.[0];
 
@@ -43,9 +44,10 @@ function pairDetails(entry) {
   const [word, why] = OUTCOMES[outcome];
   const recorded = entry.pair.recorded;
   const box = boxOf(entry);
+  const near = entry.pair.tolerance ? ` Points within ${Math.round(entry.pair.tolerance)} pixels counted as the same.` : "";
   const differs = box ? ` It differs from ${at(box.slice(0, 2))} to ${at(box.slice(2))}.` : "";
   return [
-    section(`Replay: ${word}`, el("p", { class: "thought" }, `${why[0].toUpperCase()}${why.slice(1)}.${differs}`)),
+    section(`Replay: ${word}`, el("p", { class: "thought" }, `${why[0].toUpperCase()}${why.slice(1)}.${near}${differs}`)),
     recorded?.prediction?.raw && TO_REVIEW.has(outcome) ? section("Recorded reply", pre(recorded.prediction.raw, "Recorded reply")) : null,
   ];
 }

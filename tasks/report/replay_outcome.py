@@ -27,6 +27,7 @@ class StepRecord(_Part):
     recorded: int | None
     outcome: StepOutcome
     forwards: int = 0
+    tolerance: float = 0.0
 
 
 class DriftRecord(_Part):
