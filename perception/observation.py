@@ -6,7 +6,7 @@ import hashlib
 import io
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,40 @@ from PIL import Image
 from ..actions.geometry import Frame, Point, Size
 from .pictures import decode_picture
 
-if TYPE_CHECKING:
-    from .screen import Region
-
 Pixels = NDArray[np.uint8]
+
+
+class Region(NamedTuple):
+    """Part of the screen, in input points."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """The first column to the right of it."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row below it."""
+        return self.top + self.height
+
+    def union(self, other: Region) -> Region:
+        """The smallest region that holds both."""
+        left, top = min(self.left, other.left), min(self.top, other.top)
+        right, bottom = max(self.right, other.right), max(self.bottom, other.bottom)
+        return Region(left, top, right - left, bottom - top)
+
+    def overlaps(self, other: Region) -> bool:
+        """Whether the two share a point."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height} at {self.left}, {self.top}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ..actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ..actions.geometry import Point
+from .observation import Region as Region
 from .observation import Screenshot
 from .x_patience import CallWatch, require_answer, watch_xcb
 
@@ -20,39 +21,6 @@ if TYPE_CHECKING:
     from mss import MSS
 
 ResultT = TypeVar("ResultT")
-
-
-class Region(NamedTuple):
-    """Part of the screen, in input points."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def right(self) -> int:
-        """The first column to the right of it."""
-        return self.left + self.width
-
-    @property
-    def bottom(self) -> int:
-        """The first row below it."""
-        return self.top + self.height
-
-    def union(self, other: Region) -> Region:
-        """The smallest region that holds both."""
-        left, top = min(self.left, other.left), min(self.top, other.top)
-        right, bottom = max(self.right, other.right), max(self.bottom, other.bottom)
-        return Region(left, top, right - left, bottom - top)
-
-    def overlaps(self, other: Region) -> bool:
-        """Whether the two share a point."""
-        across = self.left < other.right and other.left < self.right
-        return across and self.top < other.bottom and other.top < self.bottom
-
-    def __str__(self) -> str:
-        return f"{self.width} x {self.height} at {self.left}, {self.top}"
 
 
 class ScreenCamera:

@@ -265,7 +265,10 @@ def function_lengths(source: Source) -> list[tuple[int, str]]:
 
 def drives_browser(source: Source) -> bool:
     """The modules that speak to the browser may import Playwright; nobody loads them for anything less."""
-    return source.name.startswith("env/browser/") or source.name == "env/record/browser_listener.py"
+    return source.name.startswith("env/browser/") or source.name in (
+        "env/record/browser_listener.py",
+        "env/record/page_worlds.py",
+    )
 
 
 def heavy_after(module: str, extra_path: Path | None = None) -> list[str]:

@@ -218,6 +218,12 @@ class ObservationEvent(_Record):
     notes: tuple[str, ...] = ()
     pointer: Point | None = None
     masked: tuple[Region, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unstated = {"pointer": None, "masked": ()}
+        return {name: value for name, value in write(self).items() if name not in unstated or value}
+
     timings: Timings = Field(default_factory=dict)
     time: Time
 
