@@ -357,7 +357,6 @@ def _menu(visit: Visit, name: str) -> None:
     entries = "".join(f"<li>{entry}</li>" for entry in ("Open", "Save", "Close"))
     how = " click" if by_click else ""
     top = visit.place(f"<div TOP id={name}>Menu<ul>{entries}</ul></div>".replace("TOP", "TOP data-m"), 140) + 15
-    visit.html = visit.html.replace("class=row style", f"class='row menu{how}' style", 1) if False else visit.html
     visit.html = visit.html.replace(
         f"class=row style='top:{top - 15}px' data-m", f"class='row menu{how}' style='top:{top - 15}px'"
     )

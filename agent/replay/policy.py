@@ -60,17 +60,21 @@ class ReplayPolicy:
         policy: the model.
         recording: the steps to repeat.
         tolerance: the largest distance of points along an axis, as a share of the screenshot's longer side; by
-            default the one measured for the model, else what is measured on each recorded screen: how far the
-            element reaches around the recorded point.
+            default the one measured for the model.
+        measure: measure it on each recorded screen where the model has none: how far the element reaches around the
+            recorded point.
 
     Attributes:
         outcomes: of all steps so far.
     """
 
-    def __init__(self, policy: VerifyingPolicy, recording: Recording, tolerance: float | None = None) -> None:
+    def __init__(
+        self, policy: VerifyingPolicy, recording: Recording, tolerance: float | None = None, measure: bool = False
+    ) -> None:
         self._policy = policy
         self._recording = recording
-        self._tolerance = (policy.tolerance or None) if tolerance is None else tolerance
+        share = policy.tolerance if tolerance is None else tolerance
+        self._tolerance = None if measure and not share else share
         self._own: dict[int, tuple[Action, ...]] = {}
         self.outcomes: list[ReplayStep] = []
         self._restart()

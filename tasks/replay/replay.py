@@ -284,7 +284,7 @@ def _replay_in(
     hidden = RedactedScreen(environment, redacted) if redacted else environment
     with contextlib.closing(environment), stop_chord_listener(control, Chords(), environment):
         if model is not None:
-            verifier = ReplayPolicy(model, prepared.recording, request.tolerance)
+            verifier = ReplayPolicy(model, prepared.recording, request.tolerance, request.tolerance is None)
             result, drift = run(verifier, hidden), None
             steps = verifier.paired()
         else:
