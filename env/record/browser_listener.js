@@ -235,6 +235,7 @@
         if (editable && last.has(element) && last.get(element) !== value) changed.add(label(element));
         last.set(element, value);
       }
+      if (opened === null && isOpen(element)) watchList(element);
       if (!isSecret(element)) continue;
       if (element.value) values.set(element, element.value);
       const { left, top, width, height } = element.getBoundingClientRect();
