@@ -33,8 +33,10 @@ from .secrets import SecretRegions, TypedSecrets, marked
 from .source import RecordedEvent
 
 STOP_CHORD = Chord(("ctrl", "alt"), "q")
-_REDRAW = 0.15
+_REDRAW = 0.3
 """Seconds that a program may need until the screen shows what was done."""
+_OVER = 3.0
+"""Seconds after which nothing joins a step any more, unless a list is open."""
 _UNSEEN = 1.0
 """Seconds after which a gesture is a step of its own, though no newer picture was taken."""
 
@@ -84,7 +86,7 @@ class Recorder:
         for event, frame in self._hovers.mark(self._regions.mark(events)):
             for gesture in self._merger.feed(event, frame):
                 self._add(gesture)
-            if self._step and isinstance(event, TickInput) and event.time > self._step[-1].ended + _UNSEEN:
+            if self._step and isinstance(event, TickInput) and event.time > self._step[-1].ended + _OVER:
                 self._write()
 
     def finish(self, last: Observation, *, discard: tuple[str, ...] = ()) -> EndEvent:
