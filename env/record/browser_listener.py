@@ -122,7 +122,7 @@ class BrowserListener:
                 return
             if time.monotonic() - self._frames.newest_time > _FRAME_INTERVAL:
                 self.capture()
-            if not self._list_open:  # else what began with the list may go on with a choice
+            if not self._list_open and not self._reports:  # else what began with the list may go on with a choice
                 yield tick()
 
     def capture(self) -> Observation:

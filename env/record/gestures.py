@@ -76,10 +76,10 @@ class TypedText(PendingGesture):
 
     @property
     def timeout(self) -> float:  # type: ignore[override]
-        """Shorter after Enter or Tab, where something else is likely to begin; secrets are never cut."""
+        """Shorter after Enter, where something else is likely to begin; secrets are never cut."""
         if self.secret:
             return math.inf
-        return _FIELD_PAUSE if self.text.endswith(("\n", "\t")) else _TEXT_PAUSE
+        return _FIELD_PAUSE if self.text.endswith("\n") else _TEXT_PAUSE
 
     def actions(self, conceal: Conceal) -> tuple[Action, ...]:
         """One ``type``; of a secret only what stands for it."""

@@ -42,7 +42,7 @@ from .gestures import (
 )
 
 Frame = Observation | None
-_IN_TEXT = {"space": " ", "enter": "\n", "tab": "\t"}
+_IN_TEXT = {"space": " ", "enter": "\n"}
 
 
 @dataclass
@@ -131,6 +131,11 @@ class Merger:
         self._recorded_buttons.clear()
         self._release_all()
         return self._take_finished()
+
+    @property
+    def joining(self) -> bool:
+        """Whether what is going on will end what the gesture before it began."""
+        return isinstance(self._pending, Chosen)
 
     def discard(self, *keys: str) -> None:
         """Leave out a chord that is pressed right now: it was meant for another program."""

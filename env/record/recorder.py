@@ -86,7 +86,7 @@ class Recorder:
         for event, frame in self._hovers.mark(self._regions.mark(events)):
             for gesture in self._merger.feed(event, frame):
                 self._add(gesture)
-            if self._step and isinstance(event, TickInput) and event.time > self._step[-1].ended + _OVER:
+            if isinstance(event, TickInput) and self._over(event.time):
                 self._write()
 
     def finish(self, last: Observation, *, discard: tuple[str, ...] = ()) -> EndEvent:
@@ -115,6 +115,9 @@ class Recorder:
         assert gesture.frame is not None  # no gesture begins with a motion
         shown = gesture.frame.captured_at - (time.time() - time.monotonic())
         return shown < ended + _REDRAW and gesture.began < ended + _UNSEEN
+
+    def _over(self, now: float) -> bool:
+        return bool(self._step) and now > self._step[-1].ended + _OVER and not self._merger.joining
 
     def _write(self) -> None:
         gestures, self._step = self._step, []

@@ -210,8 +210,13 @@ def test_typed_text_is_one_action(person: Person) -> None:
     person.holds("shift")
     person.taps("O")
     person.lets_go("shift")
-    person.taps("enter", "x", "tab", "é", "😀")
-    assert person.actions == [Type(text="he yO\nx\té😀")]
+    person.taps("enter", "x", "é", "😀")
+    assert person.actions == [Type(text="he yO\nxé😀")]
+
+
+def test_tab_is_a_key_also_between_texts(person: Person) -> None:
+    person.taps("a", "tab", "b")
+    assert person.actions == [Type(text="a"), Press(key="tab"), Type(text="b")]
 
 
 def test_enter_alone_is_a_key(person: Person) -> None:
