@@ -99,7 +99,7 @@ def test_a_display_that_goes_away_is_a_failure_of_the_environment() -> None:
     with PrivateDisplay(Size(320, 240)) as private:
         camera = ScreenCamera(private.name)
         camera.grab()
-    with pytest.raises(EnvironmentFailure, match="cannot take a picture"):
+    with pytest.raises(EnvironmentFailure, match=r"cannot take a picture|cannot open the display"):
         camera.grab()
     camera.close()
     camera.close()

@@ -128,7 +128,7 @@ def test_what_only_a_local_model_can_do_is_refused(server: Server) -> None:
         {"decoding": "auto", "constrained": True},
         {"decoding": "auto", "constrained": False, "acceptance": "typical"},
     ):
-        with pytest.raises(UsageError, match="--acceptance are for models that run here"):
+        with pytest.raises(UsageError, match="for models that run here"):
             policy_source(server.address, None, **options)
         with pytest.raises(UsageError, match="decodes on its server"):
             load_policy(server.address, **options)

@@ -228,7 +228,7 @@ def test_by_name() -> None:
     assert (options.screen, DesktopOptions(display=":7").screen) == (None, "the display :7")
     with pytest.raises(UsageError, match="no sandbox 'strickt'"):
         DesktopOptions(sandbox="strickt")
-    with pytest.raises(UsageError, match="add --sandbox strict"):
+    with pytest.raises(UsageError, match=r"choose the sandbox \(--sandbox\) strict"):
         DesktopOptions(home=Path())
     with pytest.raises(UsageError, match="size of a private screen"):
         make_environment("desktop", desktop=DesktopOptions(display=":7"), viewport=SMALL)

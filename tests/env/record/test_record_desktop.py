@@ -108,7 +108,7 @@ def actions_of(folder: Path) -> list[Action]:
     trajectory = Trajectory.load(folder)
     trajectory.check()
     assert isinstance(trajectory.end, EndEvent)
-    assert trajectory.end.success
+    assert trajectory.end.end == "finished"
     return [event.action for step in trajectory.steps for event in step.actions]
 
 

@@ -144,4 +144,4 @@ def test_a_policy_sees_no_times() -> None:
     guest.start()
     for _ in range(2):
         guest.decide("Do it", SCREEN)
-    assert [set(vars(context)) for context in policy.shown] == [{"instruction", "screenshot", "turns"}] * 2
+    assert [set(vars(context)) for context in policy.shown] == [{"instruction", "screenshot", "turns", "feedback"}] * 2

@@ -102,13 +102,13 @@ def test_a_screen_of_others_is_taken_only_when_allowed(tmp_path: Path) -> None:
     ("asked", "reason"),
     [
         ({"task": "x", "url": "https://example.org"}, r"url \(--url\) goes with the environment browser"),
-        ({"task": "x", "environment": "miniwob:click-test"}, "go with the environment desktop"),
+        ({"task": "x", "environment": "miniwob:click-test"}, "goes? with the environment desktop"),
         ({}, "the desktop needs the task"),
     ],
 )
 def test_what_does_not_go_together_is_refused(asked: dict[str, str], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        _ = RunRequest(desktop=DesktopOptions("mousepad"), **asked).environment_name
+        RunRequest(desktop=DesktopOptions("mousepad"), **asked).check()
 
 
 def test_a_program_or_a_display_means_the_desktop() -> None:

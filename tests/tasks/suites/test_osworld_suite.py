@@ -159,7 +159,7 @@ def test_lists_of_unequal_lengths_are_refused() -> None:
 
 
 def test_a_result_cannot_be_kept_outside_its_folder(tmp_path: Path) -> None:
-    spec = {"type": "vm_file", "path": "/etc/hostname", "dest": "../../stolen"}
+    spec = {"type": "vm_file", "path": "/etc/passwd", "dest": "../../stolen"}
     with pytest.raises(EnvironmentFailure, match="leads out"):
         judged(tmp_path, func="file_contains", result=spec, expected={"type": "rule", "rules": {}})
 
