@@ -103,10 +103,9 @@ class _Process:
         self._known = 0
 
     def popup(self) -> tuple[int, str] | None:
-        """Number and HTML of the document of an open popup that was not seen before."""
+        """Number and HTML of the document of an open popup that was not passed before."""
         newest = self._newest()
         first = max(self._known + 1, newest - (_MOST_NODES if self._known else _FIRST_NODES))
-        self._known = newest
         for number in range(newest - 1, first - 1, -1):
             with suppress(Error):
                 node = self.devtools.send("DOM.describeNode", {"backendNodeId": number, "depth": 0})["node"]
@@ -114,7 +113,12 @@ class _Process:
                     html = str(self.devtools.send("DOM.getOuterHTML", {"backendNodeId": number})["outerHTML"])
                     if _ARGUMENTS.search(html):
                         return number, html
+        self._known = newest
         return None
+
+    def pass_by(self, number: int) -> None:
+        """Look no further at the document of a popup."""
+        self._known = number
 
     def open(self, number: int) -> bool:
         """Whether a document that belongs to no frame is laid out."""
@@ -198,7 +202,9 @@ class PopupFinder:
         for process in self._processes():
             with suppress(Error):
                 if (found := process.popup()) is not None:
-                    return self._taken(process, *found)
+                    taken = self._taken(process, *found)
+                    process.pass_by(found[0])
+                    return taken
         return None
 
     def _taken(self, process: _Process, number: int, html: str) -> NativePopup | None:

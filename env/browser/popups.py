@@ -52,16 +52,11 @@ class _Shown:
 
 
 class _PopupPage:
-    """The page that shows popups, in a profile of its own that reaches no network."""
+    """The page that shows popups."""
 
-    def __init__(self, chromium: Chromium, options: BrowserOptions, sleep: Sleep) -> None:
-        self.context: BrowserContext = chromium.new_context(
-            viewport={"width": options.viewport.width, "height": options.viewport.height},
-            device_scale_factor=options.device_scale,
-            offline=True,
-        )
-        self.page: Page = self.context.new_page()
-        devtools = self.context.new_cdp_session(self.page)
+    def __init__(self, context: BrowserContext, options: BrowserOptions, sleep: Sleep) -> None:
+        self.page: Page = context.pages[0] if context.pages else context.new_page()
+        devtools = context.new_cdp_session(self.page)
         self.camera = PageCamera(devtools, options.device_scale, options.clip)
         self.input = PageInput(self.page, devtools, Point(0.0, 0.0), sleep, options.control, clicks=True)
 
@@ -84,7 +79,9 @@ class Popups:
         self._chromium = chromium
         self._options = options
         self._sleep = sleep
+        self._context: BrowserContext | None = None
         self._page: _PopupPage | None = None
+        self._found: tuple[Tab, NativePopup] | None = None
         self._shown: _Shown | None = None
 
     def picture(self, tab: Tab) -> Screenshot:
@@ -136,40 +133,62 @@ class Popups:
 
     def leave(self) -> None:
         """Close the popup, as a click beside it does."""
-        shown, self._shown = self._shown, None
+        shown = self._shown
+        self.forget()
         if shown is not None and shown.tried:
             shown.owner.take("done", "")
 
     def forget(self) -> None:
         """Show no popup: a new episode begins."""
-        self._shown = None
+        self._found = self._shown = None
 
     def close(self) -> None:
         """Close the page that shows popups; the browser may be gone already."""
-        self._shown = None
-        if self._page is not None:
+        self.forget()
+        if self._context is not None:
             with suppress(Error):
-                self._page.context.close()
+                self._context.close()
 
     def _take(self, tab: Tab) -> bool:
-        native = tab.popups.take()
-        if native is not None:
-            self._show(tab, native)
-        return native is not None
+        """Show the popup that has opened; it is closed already, so where time is up before, the next try goes on."""
+        if (native := tab.popups.take()) is not None:
+            self._found, self._shown = (tab, native), None
+        if self._found is None:
+            return False
+        try:
+            self._show(*self._found)
+        except Error:
+            self._found = None
+            raise
+        self._found = None
+        return True
+
+    def _open_page(self) -> _PopupPage:
+        """The page that shows popups, in a profile of its own that reaches no network."""
+        if self._context is None:
+            self._context = self._chromium.new_context(
+                viewport={"width": self._options.viewport.width, "height": self._options.viewport.height},
+                device_scale_factor=self._options.device_scale,
+                offline=True,
+            )
+        if self._page is None or self._page.page.is_closed():
+            self._page = _PopupPage(self._context, self._options, self._sleep)
+        return self._page
 
     def _show(self, tab: Tab, native: NativePopup) -> None:
-        if self._page is None or self._page.page.is_closed():
-            self._page = _PopupPage(self._chromium, self._options, self._sleep)
+        shows = self._open_page()
         width, height = self._options.clip or self._options.viewport
         corner = native.owner.corner() or native.anchor
         shift = {"x": native.anchor.x - corner.x, "y": native.anchor.y - corner.y}
+        shows.input.move(tab.input.position)  # elsewhere it would mark another entry
+        shows.page.evaluate(_SHOW, [native.html, {"width": width, "height": height}, shift])
         self._shown = _Shown(tab, native.owner)
-        self._page.input.move(tab.input.position)  # elsewhere it would mark another entry
-        self._page.page.evaluate(_SHOW, [native.html, {"width": width, "height": height}, shift])
 
     def _drop_stale(self, tab: Tab) -> None:
         if self._shown is not None and (self._shown.tab is not tab or not self._shown.owner.lasts()):
             self._shown = None
+        if self._found is not None and (self._found[0] is not tab or not self._found[1].owner.lasts()):
+            self._found = None
 
     def _follow(self) -> str | None:
         assert self._shown is not None

@@ -37,8 +37,6 @@ _REDRAW = 0.3
 """Seconds that a program may need until the screen shows what was done."""
 _OVER = 3.0
 """Seconds after which nothing joins a step any more, unless a list is open."""
-_UNSEEN = 1.0
-"""Seconds after which a gesture is a step of its own, though no newer picture was taken."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class Recorder:
         ended = self._step[-1].ended
         assert gesture.frame is not None  # no gesture begins with a motion
         shown = gesture.frame.captured_at - (time.time() - time.monotonic())
-        return shown < ended + _REDRAW and gesture.began < ended + _UNSEEN
+        return shown < ended + _REDRAW
 
     def _over(self, now: float) -> bool:
         return bool(self._step) and now > self._step[-1].ended + _OVER and not self._merger.joining

@@ -134,6 +134,19 @@ def test_an_entry_of_a_list_takes_the_click_and_the_page_beneath_does_not(lay: L
     assert (desk.pixels[50:180, 22:178] == before[50:180, 22:178]).all()
 
 
+@pytest.mark.parametrize("seconds", [0.04, 0.15, 0.3])
+def test_a_popup_is_not_lost_where_the_time_for_a_picture_is_up_before_it_shows(
+    lay: Lay, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    desk = lay(f"<select id=it {PLACE}>{LIST}</select>", device_scale=1.0)
+    monkeypatch.setattr("saccade.env.browser.recovery._PICTURE", seconds)
+    desk.open()
+    for key in ("down", "down", "enter"):
+        desk.step(Press(key=key))
+    assert desk.ask("[it.value, beneath, told]") == ["cherry", [], ["input cherry", "change cherry"]]
+    assert desk.shown is None
+
+
 def test_the_same_entry_again_changes_nothing(lay: Lay) -> None:
     desk = lay(f"<select id=it {PLACE}>{LIST}</select>")
     desk.open()
