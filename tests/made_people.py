@@ -132,7 +132,8 @@ ORIGIN_SCRIPT = """<script>addEventListener('mousemove', (e) => {
 
 
 def finds_the_page(person: Person) -> None:
-    """Wait for the page, and know where it is."""
+    """Wait for the page, and know where it is; how long that takes changes nothing of what is done then."""
+    before = person.chance.getstate()
     names: list[str] = []
     for attempt in range(600):
         person.moves(700 + attempt % 5, 600)
@@ -141,6 +142,7 @@ def finds_the_page(person: Person) -> None:
         if found:
             person.origin = (int(found[0][1]), int(found[0][2]))
             wait(0.5)
+            person.chance.setstate(before)
             return
         wait(0.1)
     raise AssertionError(f"no page came: {names}")
@@ -336,7 +338,7 @@ def _range(visit: Visit, name: str) -> None:
                 person.presses("right")
             person.rests()
         else:
-            person.drags(160, top, 160 + person.chance.randint(-80, 80), top)
+            person.drags(160, top, 160 + person.chance.choice((-1, 1)) * person.chance.randint(10, 80), top)
 
     visit.doings.append(do)
 
