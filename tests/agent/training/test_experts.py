@@ -40,13 +40,14 @@ def finish(environment: MiniWobEnvironment) -> float:
 @pytest.mark.parametrize("group", range(6))
 def test_experts_solve_their_tasks(chromium: Chromium, group: int, scale: int) -> None:
     failed = []
-    for task in EXPERT_TASKS[group::6]:
+    tasks = EXPERT_TASKS[group :: 18 if scale == 1 else 6]  # a third of the tasks in a quick check
+    for task in tasks:
         with MiniWobEnvironment(task, chromium=chromium) as environment:
             for seed in range(SEED, SEED + scale):
                 environment.reset(seed)
                 if not finish(environment) > 0.8:
                     failed.append((task, seed))
-    assert len(failed) <= 0.03 * scale * len(EXPERT_TASKS[group::6]), failed
+    assert len(failed) <= 0.03 * scale * len(tasks), failed
 
 
 ELSEWHERE: dict[str, Sequence[Action]] = {
