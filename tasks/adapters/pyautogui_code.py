@@ -60,12 +60,7 @@ def text_pieces(text: str) -> list[tuple[str, bool]]:
 
     A text with a character that pyautogui cannot type is pasted whole, but for the line breaks at its end,
     which are the Enter key.
-
-    Raises:
-        UsageError: it holds half a surrogate pair, which is no character.
     """
-    if re.search("[\ud800-\udfff]", text):
-        raise UsageError("the text holds half a surrogate pair, which is no character")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _TYPED.issuperset(text):
         return [(part, False) for part in re.split("(<)", text) if part]

@@ -196,7 +196,7 @@ def test_a_run_that_was_cut_off_comes_back_cut_off(name: str, tmp_path: Path) ->
 
 
 coordinates = st.builds(Point, st.floats(0, SIZE.width), st.floats(0, SIZE.height))
-keys = st.sampled_from(sorted(NAMED_KEYS)) | st.characters(codec=None).filter(str.isprintable).filter(
+keys = st.sampled_from(sorted(NAMED_KEYS)) | st.characters(codec="utf-8").filter(str.isprintable).filter(
     lambda key: key != " "
 )
 buttons = st.sampled_from(("left", "middle", "right"))
@@ -211,7 +211,7 @@ sayable = st.one_of(
         point=st.none() | coordinates,
         amount=st.integers(1, 100),
     ),
-    st.builds(Type, text=st.text(alphabet=st.characters(codec=None) | st.sampled_from("<'\"\\\n"))),
+    st.builds(Type, text=st.text(st.characters(codec="utf-8") | st.sampled_from("<'\"\\\n"))),
     st.builds(Hotkey, keys=st.lists(keys, min_size=1, max_size=4).map(tuple)),
     *(st.builds(kind, key=keys) for kind in (Press, KeyDown, KeyUp)),
     st.builds(Wait, seconds=st.floats(0, 600)),
@@ -232,7 +232,7 @@ def test_any_actions_survive_as_code(code: PyCode, actions: list[Action]) -> Non
 
 
 @settings(max_examples=60, deadline=None)
-@given(text=st.text(alphabet=st.characters(codec=None) | st.sampled_from("<'\"\\\n")))
+@given(text=st.text(st.characters(codec="utf-8") | st.sampled_from("<'\"\\\n")))
 def test_no_less_than_is_ever_typed_for_osworld(text: str) -> None:
     """pyautogui types another character for it, and OSWorld's own mend rewrites the code by patterns."""
     code = PIXELS.write([Type(text=text)], SIZE, lambda text: None)
