@@ -32,7 +32,7 @@ TRIAL_DECAY = 0.97
 """Factor on the weight of a class's earlier trials with each new one."""
 ALLOWANCE_PER_FORWARD = 0.02
 """Forwards that a drafter may lose per forward that the target runs."""
-INITIAL_BALANCE = 0.4
+INITIAL_BALANCE = 0.3
 """Forwards that a new drafter may lose."""
 MAX_ALLOWANCE = 0.5
 """The allowance saves up no more forwards than this, unless a single attempt costs more."""
@@ -42,6 +42,11 @@ MAX_UNUSED_ROUNDS = 32
 """Rounds without a used draft after which a drafter's statistics are discounted, the first time."""
 PROBE_ROUNDS = 64
 """After so many forwards of one token in a row, one token is drafted whatever it seems to cost."""
+PROBE_SHARE = 0.01
+"""That takes no larger share of the time: where it seems to cost much, it happens more rarely."""
+MAX_NODES = 64
+"""No forward verifies more drafted nodes than this. A drafter is asked for as many as its balance pays for at what
+forwards cost here, so no more than cost ``MAX_BALANCE`` forwards."""
 _ROUNDING = 1e-9
 
 
@@ -120,11 +125,11 @@ class DrafterStats:
         return replace(stats, backoffs=0) if recovered else stats
 
     def _back_off(self, paused_until: int) -> DrafterStats:
-        """Pause, and discount most of the counts so that the drafter gets another chance."""
+        """Pause, and discount the counts so that the drafter gets another chance."""
         return replace(
             self,
-            trials=tuple(count / 8 for count in self.trials),
-            accepted=tuple(count / 8 for count in self.accepted),
+            trials=tuple(count / 2 for count in self.trials),
+            accepted=tuple(count / 2 for count in self.accepted),
             unused_rounds=0,
             backoffs=min(self.backoffs + 1, 10),
             paused_until=paused_until,
@@ -152,7 +157,7 @@ class AdaptiveDrafter:
         drafters: Sequence[Drafter],
         costs: ForwardCosts = VerifyCost(),
         clock: Clock = time.perf_counter,
-        share: int = 32,
+        share: int = MAX_NODES,
     ) -> None:
         self._drafters = {drafter.name: drafter for drafter in drafters}
         if len(self._drafters) < len(drafters):
@@ -220,7 +225,7 @@ class AdaptiveDrafter:
         """The best number of nodes; now and then a few, to learn whether a wider forward still costs so much."""
         size = best_size(union.values()[1:], self._cost)
         self._narrow_rounds = 0 if size else self._narrow_rounds + 1
-        if self._narrow_rounds >= PROBE_ROUNDS and len(union) > 1:
+        if self._narrow_rounds >= max(PROBE_ROUNDS, self._extra_cost[1] / PROBE_SHARE) and len(union) > 1:
             self._narrow_rounds = 0
             return 1
         return size

@@ -21,6 +21,8 @@ _SPREAD: Final = (0.5, 0.5, 0.1, 0.5, 0.1)
 _FORGET: Final = 0.998
 _OUTLIER: Final = 0.5
 """Times that differ by more than this share from what was expected count as if they differed by it."""
+_REOPEN: Final = 4.0
+"""By so much what was learned in an earlier process counts as less certain: the machine may be busier now."""
 _REFRESH: Final = 8
 """A curve is used for so many forwards before it is computed anew."""
 
@@ -63,6 +65,10 @@ class VerifyCost:
         """Nothing: it is fixed."""
 
 
+CAUTIOUS: Final = VerifyCost((1, 2, 64), (1.0, 1.12, 8.5))
+"""What to expect of a machine of which nothing is known: so the first forwards over several tokens are narrow."""
+
+
 class ForwardCosts(Protocol):
     """The cost of forwards of one model on one machine."""
 
@@ -83,8 +89,9 @@ class LearnedCosts:
         prior: the costs to expect before anything is known.
     """
 
-    def __init__(self, prior: VerifyCost = VerifyCost()) -> None:
+    def __init__(self, prior: VerifyCost = CAUTIOUS) -> None:
         self.count = 0
+        self._wide = 0
         self._prior = prior
         self._known: NDArray[np.float64] = np.zeros(5)
         self._doubt: NDArray[np.float64] = np.zeros((5, 5))
@@ -106,31 +113,36 @@ class LearnedCosts:
         features = _features(width, context)
         expected = max(float(features @ self._known), seconds / 100)
         scaled = features / expected
-        error = min(max((seconds - float(features @ self._known)) / expected, -_OUTLIER), _OUTLIER)
+        error = (seconds - float(features @ self._known)) / expected
+        if width == 1 or self._wide:
+            error = min(max(error, -_OUTLIER), _OUTLIER)
         reach = self._doubt @ scaled
         gain = reach / (_FORGET + float(scaled @ reach))
         self._known += gain * error
         self._doubt = (self._doubt - np.outer(gain, reach)) / _FORGET
         self.count += 1
+        self._wide += width > 1
         self._age += 1
         if self.count <= _REFRESH:
             self._age = _REFRESH
 
     def dump(self) -> dict[str, Any]:
         """What is known, for ``load``."""
-        return {"count": self.count, "known": self._known.tolist(), "doubt": self._doubt.tolist()}
+        known, doubt = self._known.tolist(), self._doubt.tolist()
+        return {"count": self.count, "wide": self._wide, "known": known, "doubt": doubt}
 
     def load(self, content: object) -> None:
         """Go on from what ``dump`` returned; anything else is ignored."""
         try:
             assert isinstance(content, dict)
             known, doubt = (np.array(content[name], dtype=np.float64) for name in ("known", "doubt"))
-            count = int(content["count"])
+            count, wide = int(content["count"]), int(content["wide"])
         except (AssertionError, KeyError, TypeError, ValueError, OverflowError):
             return
         shaped = known.shape == (5,) and doubt.shape == (5, 5)
         if count > 0 and shaped and np.isfinite(known).all() and np.isfinite(doubt).all() and known[0] > 0:
-            self.count, self._known, self._doubt, self._age = count, known, doubt, _REFRESH
+            self.count, self._wide, self._known, self._doubt = count, wide, known, doubt * _REOPEN
+            self._age = _REFRESH
 
     def _begin(self, single: float) -> None:
         """Take the prior's shape and the size of the first forward."""

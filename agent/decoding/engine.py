@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .acceptance import Accepted
-from .adaptive import AdaptiveDrafter, Clock
+from .adaptive import MAX_NODES, AdaptiveDrafter, Clock
 from .draft import Drafter, DraftState
 from .grammar import GrammarConstraint
 from .layout import Segment, TextSegment, layout_prompt
@@ -19,9 +19,6 @@ from .sampling import GenerationLimits, Sampling
 from .session import Prefill, Session
 from .tree import DraftTree
 from .verify import Acceptance, Verifier
-
-BUDGET = 24
-"""Maximum number of drafted nodes per forward; the drafter decides how many pay off."""
 
 
 class LearningDrafter(Drafter, Protocol):
@@ -63,7 +60,7 @@ def generate(
     constraint: GrammarConstraint | None = None,
     instruction: Sequence[int] = (),
     acceptance: Acceptance = "exact",
-    budget: int = BUDGET,
+    budget: int = MAX_NODES,
     clock: Clock = time.perf_counter,
 ) -> Generation:
     """Prefill a prompt and generate the reply.
@@ -77,7 +74,7 @@ def generate(
         constraint: the grammar of the reply.
         instruction: the task's own tokens, for drafters.
         acceptance: ``exact``, or ``typical``, which is lossy (docs/decoding.md).
-        budget: maximum number of drafted nodes per forward.
+        budget: maximum number of drafted nodes per forward; the drafter decides how many pay off.
         clock: times the forwards for the drafter, in seconds.
 
     Raises:

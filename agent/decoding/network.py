@@ -73,6 +73,8 @@ class Network:
         self._groups: int = text.num_attention_heads // text.num_key_value_heads
         self._dense_bytes = dense_bytes
         self._grouped: bool = text._attn_implementation == GROUPED
+        sizes = [text.hidden_size, text.intermediate_size, text.num_attention_heads, text.num_key_value_heads]
+        self._shape = f"{text.model_type} {self._layers} x {sizes} + {self.vocabulary}, {text._attn_implementation}"
 
     @property
     def device(self) -> torch.device:
@@ -83,6 +85,11 @@ class Network:
     def dtype(self) -> torch.dtype:
         """The number format of its weights."""
         return cast("torch.dtype", self._embedding.weight.dtype)
+
+    @property
+    def shape(self) -> str:
+        """What its forwards over text cost depends on, besides the device, in words."""
+        return f"{self._shape}, {self.dtype}"
 
     def new_cache(self) -> KVCache:
         """An empty KV cache."""

@@ -10,6 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 from ...actions.errors import MissingPartError, UsageError
 from ...actions.geometry import Size
 from .adaptive import AdaptiveDrafter
+from .cost_store import CostStore
 from .costs import LearnedCosts
 from .draft import Drafter
 from .drafters.grammar import GrammarDrafter
@@ -92,8 +93,9 @@ class PolicyDrafters:
         self._drafters = [drafter for drafter in made if drafter is not None]
         # Thread time on a CPU, so that drafters are not charged for other processes' time.
         self.clock = time.thread_time if target.network.device.type == "cpu" else time.perf_counter
-        self.costs = LearnedCosts()
-        self.drafter = AdaptiveDrafter(self._drafters, self.costs, self.clock)
+        costs = LearnedCosts()
+        self._store = CostStore(costs, target.network.shape, target.network.device)
+        self.drafter = AdaptiveDrafter(self._drafters, costs, self.clock)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -102,6 +104,7 @@ class PolicyDrafters:
 
     def prepare(self, prompt: Sequence[Segment], screenshot: Size, resized: Size) -> None:
         """A reply to this prompt comes next; the model sees the newest screenshot resized."""
+        self._store.save_sometimes()
         for drafter in self._drafters:
             if isinstance(drafter, PromptAwareDrafter):
                 drafter.prepare(prompt, screenshot, resized)

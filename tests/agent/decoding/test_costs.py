@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from saccade.agent.decoding.costs import LearnedCosts, VerifyCost
+from saccade.agent.decoding.costs import CAUTIOUS, LearnedCosts
 
 Truth = Callable[[int, int], float]
 TRUTHS: dict[str, Truth] = {
@@ -34,15 +34,15 @@ def test_costs_are_learned_in_spite_of_noise(truth: str) -> None:
 def test_the_first_forward_of_each_kind_already_counts() -> None:
     costs = LearnedCosts()
     costs.learn(1, 13_000, 0.4)
-    assert costs.curve(13_000)(16) == pytest.approx(VerifyCost()(16), rel=0.1)
+    assert costs.curve(13_000)(16) == pytest.approx(CAUTIOUS(16), rel=0.1)
     costs.learn(16, 13_000, 1.6)
-    assert costs.curve(13_000)(16) > 2.2
+    assert costs.curve(13_000)(16) == pytest.approx(4.0, rel=0.1)
 
 
 def test_a_clock_that_stands_still_teaches_nothing() -> None:
     costs = LearnedCosts()
     costs.learn(4, 10, 0.0)
-    assert costs.curve(10) == VerifyCost()
+    assert costs.curve(10) == CAUTIOUS
 
 
 def test_what_was_learned_goes_on_elsewhere() -> None:
@@ -59,10 +59,11 @@ BROKEN: list[object] = [
     [],
     {},
     {"count": 1},
-    {"count": "x", "known": [], "doubt": []},
-    {"count": 3, "known": [1] * 5, "doubt": [[1]]},
-    {"count": 3, "known": [float("nan")] * 5, "doubt": [[0.0] * 5] * 5},
-    {"count": 3, "known": [-1.0] * 5, "doubt": [[0.0] * 5] * 5},
+    {"count": "x", "wide": 1, "known": [], "doubt": []},
+    {"count": 3, "known": [1.0] * 5, "doubt": [[0.0] * 5] * 5},
+    {"count": 3, "wide": 1, "known": [1] * 5, "doubt": [[1]]},
+    {"count": 3, "wide": 1, "known": [float("nan")] * 5, "doubt": [[0.0] * 5] * 5},
+    {"count": 3, "wide": 1, "known": [-1.0] * 5, "doubt": [[0.0] * 5] * 5},
 ]
 
 
@@ -71,4 +72,4 @@ def test_broken_files_are_ignored(content: object) -> None:
     costs = LearnedCosts()
     costs.load(content)
     assert costs.count == 0
-    assert costs.curve(0) == VerifyCost()
+    assert costs.curve(0) == CAUTIOUS
