@@ -1,4 +1,4 @@
-"""Prefills a guess of the next prompt in a background thread; a wrong guess is dropped."""
+"""Prefills the next prompt in a background thread, before it is asked for; what was guessed wrong is dropped."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Work = Callable[[Callable[[], bool]], None]
 
 
 class BackgroundPrefill:
-    """At most one guess at a time of the next screenshot, for one episode.
+    """What is computed ahead of the next reply of one episode: one job after another.
 
-    A wrong guess delays the answer by the work that it had begun. So once wrong guesses outnumber right ones,
-    as on a screen that never stops changing, no more are made.
+    A wrong guess of the next screenshot delays the answer by the work that it had begun. So once wrong guesses
+    outnumber right ones, as on a screen that never stops changing, no more are made.
 
     Args:
         patience: how many more wrong guesses than right ones are allowed.
@@ -27,22 +27,25 @@ class BackgroundPrefill:
 
     def __init__(self, patience: int = 3) -> None:
         self._patience = self._credit = patience
-        self._thread: threading.Thread | None = None
-        self._wanted = threading.Event()
-        self._seconds = 0.0
-        self._digest = ""
+        self._jobs: list[_Job] = []
 
-    def start(self, guess: Screenshot, work: Work) -> None:
-        """Start work on a guess of the next screenshot, unless one is running or guesses do not pay.
+    def prepare(self, work: Work) -> None:
+        """Start work that is of use whatever the next screenshot is."""
+        self._begin(_Job(work, "", self._last))
 
-        Errors of the work are logged; the guess then counts as any other.
+    def start(self, screenshot: Screenshot, work: Work, *, certain: bool = False) -> None:
+        """Start work on what is probably the next screenshot; a guess replaces the one before.
+
+        Nothing happens if it is under way already, or if it is not ``certain`` and guesses do not pay. Errors of the
+        work are logged.
         """
-        if self._credit <= 0 or self._thread is not None:
+        last = self._last
+        if last is not None and last.digest == screenshot.digest:
             return
-        self._digest = guess.digest
-        self._wanted.set()
-        self._thread = threading.Thread(target=self._run, args=(work,), name="background prefill", daemon=True)
-        self._thread.start()
+        if last is not None and last.digest:
+            self._drop(last)
+        if certain or self._credit > 0:
+            self._begin(_Job(work, screenshot.digest, self._last, certain))
 
     def finish(self, actual: Screenshot | None) -> float:
         """Wait until no work runs in the background.
@@ -51,23 +54,58 @@ class BackgroundPrefill:
             actual: the screenshot that came; None if none did.
 
         Returns:
-            Seconds of useful work: 0 for a wrong guess or none.
+            Seconds of useful work that were over by now: so much sooner does the answer come.
         """
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return 0.0
-        right = actual is not None and actual.digest == self._digest
-        if not right:
-            self._wanted.clear()
-        thread.join()
-        if actual is not None:
-            self._credit = min(self._credit + 1, self._patience) if right else self._credit - 1
-        return self._seconds if right else 0.0
+        begun, jobs, self._jobs = time.perf_counter(), self._jobs, []
+        useful = [job for job in jobs if actual is not None and job.digest in ("", actual.digest)]
+        for job in jobs:
+            if job not in useful:
+                job.wanted.clear()
+        for job in jobs:
+            job.thread.join()
+        for job in jobs if actual is not None else ():
+            if job.guessed:
+                self._credit = min(self._credit + 1, self._patience) if job in useful else self._credit - 1
+        return max(sum(job.seconds for job in useful) - (time.perf_counter() - begun), 0.0)
 
-    def _run(self, work: Work) -> None:
+    @property
+    def _last(self) -> _Job | None:
+        return self._jobs[-1] if self._jobs else None
+
+    def _begin(self, job: _Job) -> None:
+        self._jobs.append(job)
+        job.thread.start()
+
+    def _drop(self, job: _Job) -> None:
+        """Give up a guess that turned out to be wrong before the answer was asked for."""
+        job.wanted.clear()
+        if job.guessed:
+            job.guessed, self._credit = False, self._credit - 1
+
+
+class _Job:
+    """Some work in a thread of its own, which begins when that of the job before has ended.
+
+    ``digest`` is that of its screenshot, or empty where it needs none; ``guessed`` says whether it may be wrong.
+    """
+
+    def __init__(self, work: Work, digest: str, before: _Job | None, certain: bool = True) -> None:
+        self.digest = digest
+        self.guessed = not certain
+        self.seconds = 0.0
+        self.wanted = threading.Event()
+        self.wanted.set()
+        self._work, self._before = work, before
+        self.thread = threading.Thread(target=self._run, name="background prefill", daemon=True)
+
+    def _run(self) -> None:
+        if self._before is not None:
+            self._before.thread.join()
+        if not self.wanted.is_set():
+            return
         started = time.perf_counter()
         try:
-            work(self._wanted.is_set)
+            self._work(self.wanted.is_set)
         except Exception as error:
             _LOG.debug("background prefill failed: %s", error)
-        self._seconds = time.perf_counter() - started
+        self.seconds = time.perf_counter() - started

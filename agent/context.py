@@ -108,6 +108,12 @@ class PromptBuilder:
             prompt += self._segments(said)
         return [*prompt, self._text(self._chat.opening)]
 
+    def history(self, context: Context) -> list[Segment]:
+        """What the prompt after this one begins with: all before its newest screenshot, but for feedback to come."""
+        prompt = self.build(context)
+        newest = next(index for index in range(len(prompt) - 1, -1, -1) if isinstance(prompt[index], ImageSegment))
+        return prompt[: newest - 1]
+
     def _segments(self, said: Message) -> list[Segment]:
         if isinstance(said.content, Screenshot):
             picture = ImageSegment.of(said.content, self._spec)

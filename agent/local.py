@@ -188,13 +188,17 @@ class LocalPolicy(DialectPolicy):
         usage = usage.model_copy(update={"reply_tokens": len(ids), "accepted_tokens": len(ids)})
         return Verification(found.index, Prediction(self._parse(raw, context), raw, usage), usage)
 
-    def prefetch(self, context: Context) -> None:
-        """Encode and prefill in the background what ``predict`` will probably be called with next.
+    def prefetch(self, context: Context, *, certain: bool = False) -> None:
+        """Encode and prefill in the background what ``predict`` will probably be called with next, or certainly.
 
-        ``predict`` reuses what fits and drops the rest. Once the guess is known to be wrong, no more than its
+        ``predict`` reuses what fits and drops the rest. Once a guess is known to be wrong, no more than its
         image is encoded.
         """
-        self._prefill.start(context.screenshot, lambda wanted: self._read(context, wanted))
+        self._prefill.start(context.screenshot, lambda wanted: self._read(context, wanted), certain=certain)
+
+    def prefetch_history(self, context: Context) -> None:
+        """Prefill in the background what is left of the conversation where the next prompt drops screenshots."""
+        self._prefill.prepare(lambda wanted: self._read_history(context, wanted))
 
     def prompt(self, context: Context) -> list[Segment]:
         """The prompt of a step.
@@ -209,10 +213,13 @@ class LocalPolicy(DialectPolicy):
 
     @torch.inference_mode()
     def _read(self, context: Context, wanted: Callable[[], bool]) -> None:
-        prompt = self.prompt(context)
-        self._session.encode(prompt)
-        if wanted():
-            self._session.prefill(prompt)
+        self._session.read_ahead(self.prompt(context), wanted)
+
+    @torch.inference_mode()
+    def _read_history(self, context: Context, wanted: Callable[[], bool]) -> None:
+        history = self._prompts.history(context)
+        if not self._session.holds(history):
+            self._session.read_ahead(history, wanted)
 
     def _generate(self, prompt: Sequence[Segment], context: Context) -> Generation:
         sampling = replace(self._sampling, seed=self._sampling.seed + len(context.turns))

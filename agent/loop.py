@@ -98,6 +98,7 @@ class Agent:
         if isinstance(self._policy, SupportsImageLimit):
             episode.forget(self._policy.max_images)
         before = episode.observation.screenshot
+        self._prefetcher.known(episode.context)  # recording the screen takes a while
         episode.observe()
         prediction = self._predict(episode)
         if prediction is None:

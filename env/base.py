@@ -67,10 +67,10 @@ class Environment(Protocol):
 
 @runtime_checkable
 class SupportsPreview(Protocol):
-    """An environment that gives a preview while it waits for the screen to settle."""
+    """An environment that gives previews while it waits for the screen to settle."""
 
     def preview_to(self, show: Preview | None) -> None:
-        """Call ``show`` during each ``step`` whose screen looks stable but is still being waited for.
+        """Call ``show`` during each ``step`` with what the screen looks like, once it looks stable.
 
         It is called from the thread that steps, and must not take long. None ends the previews.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from .network import Features, Network
 from .tree import DraftTree
 
 _CHUNK = 2048
+_AHEAD_CHUNK = 512
+"""Tokens that are read ahead until it is asked whether they are still wanted."""
 _REPLY = 256
 """Tokens of a reply for which the cache makes room beforehand."""
 
@@ -75,10 +77,25 @@ class Session:
         """Number of cached tokens."""
         return len(self._keys)
 
-    def encode(self, prompt: Sequence[Segment]) -> None:
-        """Encode the screenshots that ``prefill`` of this prompt needs."""
+    def holds(self, prompt: Sequence[Segment]) -> bool:
+        """Whether all that is cached belongs to this prompt, so that nothing of it is lost by reading on."""
+        keys = self._key(layout_prompt(prompt, self.network.image_token))
+        return common_prefix(self._keys, keys) == self.length
+
+    def read_ahead(self, prompt: Sequence[Segment], wanted: Callable[[], bool]) -> None:
+        """Encode and read what a later ``prefill`` will need, for as long as it is ``wanted``."""
+        self._drop_unconfirmed()
         layout = layout_prompt(prompt, self.network.image_token)
-        self._encode(layout, common_prefix(self._keys, self._key(layout)))
+        keys = self._key(layout)
+        kept = common_prefix(self._keys, keys)
+        self._encode(layout, kept)
+        self._truncate(kept)
+        self._cache.reserve(len(keys) + _REPLY)
+        for begin in range(kept, len(keys), _AHEAD_CHUNK):
+            if not wanted():
+                return
+            self._read(layout, keys, begin, min(begin + _AHEAD_CHUNK, len(keys)), None)
+        self._synchronize()
 
     def prefill(self, prompt: Sequence[Segment], tree: DraftTree | None = None) -> Prefill:
         """Read a prompt, reusing what is cached of it.

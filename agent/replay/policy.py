@@ -145,10 +145,16 @@ class ReplayPolicy:
                 steps[each] = replace(steps[each], recorded=None if place is None else recorded[place].index)
         return tuple(steps)
 
-    def prefetch(self, context: Context) -> None:
-        """Let the model prefill the next screen; see ``agent.prefetch``."""
-        if isinstance(self._policy, SupportsPrefetch):
-            self._policy.prefetch(context)
+    def prefetch(self, context: Context, *, certain: bool = False) -> None:
+        """Let the model prefill the next screen, unless the reply to it is known; see ``agent.prefetch``."""
+        if isinstance(self._policy, SupportsPrefetch) and not self._knows(context):
+            self._policy.prefetch(context, certain=certain)
+
+    def prefetch_history(self, context: Context) -> None:
+        """Let the model prefill what it will be asked, unless its replies are known; see ``agent.prefetch``."""
+        known = self._recording.fingerprint == self._policy.fingerprint is not None
+        if isinstance(self._policy, SupportsPrefetch) and not known:
+            self._policy.prefetch_history(context)
 
     def _knows(self, context: Context) -> bool:
         """Whether the recording holds the model's reply: the same weights, pixels and history."""

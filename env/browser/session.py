@@ -257,6 +257,8 @@ class BrowserSession:
         waited = clock()
         shot = self._recovery.picture(self._grab, end)
         capture = clock() - waited
+        if self.preview is not None:
+            self.preview(shot)
         if settled and self._tabs.front.blind and not self._tabs.front.suspended:
             shot = self._recovery.attempt(partial(self._finished, shot), max(end - clock(), _LAST_LOOK)) or shot
         self._screenshot = shot

@@ -74,7 +74,7 @@ class Usage(_Record):
         forwards: forwards of the target model after prefill.
         accepted_tokens: reply tokens that came from drafts.
         timings: seconds per phase (``encode``, ``prefill``, ``decode``, ``parse``); ``ahead`` are those of
-            encoding and prefill that passed while the screen settled.
+            encoding and prefill that were over before it was asked for.
     """
 
     prompt_tokens: Count = 0

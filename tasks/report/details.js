@@ -33,7 +33,7 @@ function actBlock(act) {
     notes.length ? el("p", { class: "note" }, notes.join(" · ")) : null);
 }
 
-/** Seconds of each phase, which add up. Work done ahead ran while the screen settled and took no time of its own. */
+/** Seconds of each phase, which add up. Work done ahead ran beside other phases and took no time of its own. */
 function timeBar({ seconds: all, phases: total, ahead }) {
   const known = PHASES.filter((phase) => phase in total);
   const unknown = Object.keys(total).filter((phase) => !PHASES.includes(phase) && phase !== "other");
@@ -45,7 +45,7 @@ function timeBar({ seconds: all, phases: total, ahead }) {
     return piece;
   });
   const legend = phases.map((phase) => el("span", {}, el("i", { class: tone(phase) }), `${phase} ${seconds(total[phase])}`));
-  if (ahead) legend.push(el("span", {}, `ahead ${seconds(ahead)} (encode and prefill while the screen settled)`));
+  if (ahead) legend.push(el("span", {}, `ahead ${seconds(ahead)} (encode and prefill that were over before the model was asked)`));
   return phases.length ? section(`Time: ${seconds(all)}`, el("div", { class: "bar", "aria-hidden": "true" }, bar), el("p", { class: "legend" }, legend)) : null;
 }
 function cost(usage) {

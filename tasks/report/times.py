@@ -9,7 +9,7 @@ from itertools import pairwise
 from ...env.trajectory.trajectory import Step, Trajectory
 
 AHEAD = "ahead"
-"""Encoding and prefill while the screen settled: they took no time of their own."""
+"""Encoding and prefill that were over before the model was asked: they took no time of their own."""
 OTHER = "other"
 
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from saccade.actions.dialects import Reply
 from saccade.actions.errors import ParseError
-from saccade.actions.schema import Action
+from saccade.actions.geometry import Point, Size
+from saccade.actions.schema import Action, Click
 from saccade.agent.background_prefill import BackgroundPrefill
 from saccade.agent.checkpoints.checkpoint import Checkpoint
+from saccade.agent.limits import Limits
 from saccade.agent.local import LocalPolicy
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy, Turn
 from saccade.agent.prefetch import Prefetcher, SupportsPrefetch
 from saccade.env.base import Preview, StepResult, SupportsPreview
+from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob import MiniWobEnvironment
+from saccade.env.browser.miniwob_pages import ALONE
+from saccade.env.browser.options import BrowserOptions
 from saccade.env.memory import demo
 from saccade.env.trajectory.events import StartEvent
-from saccade.env.trajectory.trajectory import TrajectoryWriter
+from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.env.wrappers import BlankScreen
 from saccade.perception.observation import Observation, Screenshot
 
@@ -77,7 +84,7 @@ def test_a_right_guess_leaves_nothing_but_the_last_token(
     expected = raw(patient, asked)
     count = forwards(eager)
     eager.prefetch(asked)
-    eager._prefill._thread.join()  # type: ignore[union-attr]
+    eager._prefill._jobs[-1].thread.join()
     encoded, read = count()
     assert encoded == 1
     assert read > 20
@@ -122,6 +129,49 @@ def test_a_guess_known_to_be_wrong_is_told_so(shoot: Shoot) -> None:
     assert seen == [True, False]
 
 
+def test_a_later_guess_replaces_an_earlier_one_and_equal_ones_are_one(shoot: Shoot) -> None:
+    done: list[int] = []
+    reading = BackgroundPrefill(patience=2)
+    for _ in range(4):
+        for number in (0, 1, 1):
+            certain = number == 1
+            reading.start(shoot(number), lambda wanted, number=number: done.append(number), certain=certain)  # type: ignore[misc]
+        reading.finish(shoot(1))
+    assert done.count(1) == 4, "what is certain is always read"
+    assert done.count(0) <= 2, "guesses that keep failing are given up"
+
+
+def test_only_work_that_is_over_when_it_is_asked_for_counts_as_ahead(shoot: Shoot) -> None:
+    go = threading.Event()
+
+    def work(wanted: Callable[[], bool]) -> None:
+        go.wait(0.2)
+
+    reading = BackgroundPrefill()
+    reading.start(shoot(0), work)
+    assert reading.finish(shoot(0)) < 0.1, "it was waited for"
+    reading.start(shoot(0), work)
+    reading._jobs[-1].thread.join()
+    assert reading.finish(shoot(0)) > 0.15
+
+
+def test_the_step_after_screenshots_are_dropped_is_no_longer_than_others(checkpoint: Checkpoint, shoot: Shoot) -> None:
+    patient, eager = (LocalPolicy(checkpoint, decoding="plain", max_new_tokens=6) for _ in range(2))
+    turns: list[Turn] = []
+    count, read = forwards(eager), []
+    for number in range(10):
+        asked = Context("Press the button.", shoot(3 * number), tuple(turns))
+        reply = raw(eager, asked)
+        assert reply == raw(patient, asked)
+        read.append(count()[1])
+        turns.append(Turn(asked.screenshot, reply))
+        eager.prefetch_history(Context(asked.instruction, asked.screenshot, tuple(turns)))
+        eager._prefill._jobs[-1].thread.join()
+        count()
+        turns[-1] = Turn(asked.screenshot, reply, "that had no effect")
+    assert max(read[2:]) <= 1.3 * min(read[2:]), read
+
+
 def test_an_error_ahead_is_a_failed_guess_and_no_more(shoot: Shoot) -> None:
     reading = BackgroundPrefill()
 
@@ -139,9 +189,14 @@ class Eager(ScriptedPolicy):
         super().__init__(replies)
         self.ahead: list[Context] = []
         self.asked: list[Context] = []
+        self.told: list[Context] = []
+        self.histories: list[Context] = []
 
-    def prefetch(self, context: Context) -> None:
-        self.ahead.append(context)
+    def prefetch(self, context: Context, *, certain: bool = False) -> None:
+        (self.told if certain else self.ahead).append(context)
+
+    def prefetch_history(self, context: Context) -> None:
+        self.histories.append(context)
 
     def predict(self, context: Context) -> Prediction:
         self.asked.append(context)
@@ -186,6 +241,8 @@ def test_the_loop_offers_what_will_be_asked(tmp_path: Path) -> None:
     with TrajectoryWriter(tmp_path / "run", START) as writer:
         Agent(policy, world).run("x", world.reset(0), writer)
     assert len(policy.ahead) == 2, "one look per prediction, after its last action"
+    assert policy.told == policy.asked, "what is known is said before it is recorded"
+    assert [each.turns for each in policy.histories] == [each.turns for each in policy.asked[1:]]
     for guess, asked in zip(policy.ahead, policy.asked[1:], strict=True):
         assert guess.instruction == asked.instruction
         assert guess.screenshot.digest == asked.screenshot.digest
@@ -211,3 +268,44 @@ def test_a_policy_that_does_not_read_ahead_is_left_alone() -> None:
     world = Glimpses()
     with Prefetcher(ScriptedPolicy([]), world).after(Context("x", world.reset(0).screenshot)):
         assert world.show is None
+
+
+class Clicks(LocalPolicy):
+    """Clicks wherever, whatever its model says; all else is the model's."""
+
+    def _parse(self, raw: str, context: Context) -> Reply:
+        number = len(context.turns)
+        return Reply("", (Click(point=Point(40 + 7 * number, 60)),))
+
+
+CHANGES = {
+    "quick": "document.title = n; b.textContent = n",
+    "draws": "c.getContext('2d').fillRect(n, 0, 5, 50)",
+    "loads": "b.textContent = n; fetch('data:text/plain,x')",
+    "late": "b.textContent = n; setTimeout(() => { b.textContent = n + '!' }, 12)",
+}
+
+
+def page(change: str) -> str:
+    drawing = "<canvas id=c>" if change == "draws" else ""
+    html = f"<body style='margin:0'><h1 id=b style='height:150px'>0</h1>{drawing}"
+    return "data:text/html," + quote(
+        f"{html}<script>let n = 0; onclick = () => {{ n += 1; {CHANGES[change]} }}</script>"
+    )
+
+
+def test_screens_of_a_browser_are_read_ahead(tiny_checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    policy = Clicks(tiny_checkpoints["qwen2_vl"], decoding="plain", max_new_tokens=4)
+    options = BrowserOptions(viewport=Size(320, 200))
+    steps, ahead = 10, dict.fromkeys(CHANGES, 0)
+    with Chromium(flags=ALONE) as chromium:
+        for change in CHANGES:
+            with (
+                BrowserEnvironment(page(change), options, chromium=chromium) as world,
+                TrajectoryWriter(tmp_path / change, START) as writer,
+            ):
+                Agent(policy, world, Limits(steps, repeats=99)).run("x", world.reset(0), writer)
+            for step in Trajectory.load(tmp_path / change).steps:
+                assert step.prediction is not None
+                ahead[change] += step.prediction.usage.timings.get("ahead", 0.0) > 0
+    assert min(ahead.values()) >= 0.9 * steps, ahead

@@ -212,12 +212,15 @@ def test_a_page_that_rests_while_it_loads_gives_a_first_look(open_page: OpenPage
     site.file("/late", b"late", "text/plain", seconds=0.5)  # type: ignore[attr-defined]
     environment = open_page(f"<button style='{WHOLE}' onclick=\"fetch('/late')\">press</button>")
     looks: list[Screenshot] = []
-    environment.preview_to(looks.append)
+    begun: list[float] = []
+    environment.preview_to(lambda look: begun.append(time.monotonic()) or looks.append(look))
     settled = environment.step(THERE).observation.screenshot
-    assert [look.digest for look in looks] == [settled.digest]
+    assert time.monotonic() - begun[0] > 0.3, "while it still loads"
+    assert [look.digest for look in looks] == [settled.digest] * 2
+    assert looks[1] is settled, "the last look is what the step returns"
     environment.preview_to(None)
     environment.step(THERE)
-    assert len(looks) == 1
+    assert len(looks) == 2
 
 
 def test_suggestions_appear_before_the_step_ends(open_page: OpenPage) -> None:
