@@ -45,7 +45,7 @@ function timeBar({ seconds: all, phases: total, ahead }) {
     return piece;
   });
   const legend = phases.map((phase) => el("span", {}, el("i", { class: tone(phase) }), `${phase} ${seconds(total[phase])}`));
-  if (ahead) legend.push(el("span", {}, `ahead ${seconds(ahead)} (encode and prefill that were over before the model was asked)`));
+  if (ahead) legend.push(el("span", {}, `ahead ${seconds(ahead)} (encode and prefill before the model was asked)`));
   return phases.length ? section(`Time: ${seconds(all)}`, el("div", { class: "bar", "aria-hidden": "true" }, bar), el("p", { class: "legend" }, legend)) : null;
 }
 function cost(usage) {

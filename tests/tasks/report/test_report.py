@@ -300,7 +300,7 @@ def test_what_was_read_ahead_is_not_counted_twice(tmp_path: Path, viewer: Viewer
     page = viewer.open(write_report(Trajectory.load(tmp_path)))
     widths = page.locator(".bar i").evaluate_all("(parts) => parts.map((part) => part.style.width)")
     assert widths == ["20%", "40%", "20%", "20%"], "what no phase accounts for is the last"
-    assert "ahead 250 ms (encode and prefill that were over before the model was asked)" in page.inner_text(".legend:visible")
+    assert "ahead 250 ms (encode and prefill before the model was asked)" in page.inner_text(".legend:visible")
 
 
 def test_a_point_off_the_screenshot_is_said(tmp_path: Path, viewer: Viewer) -> None:
