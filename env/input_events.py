@@ -81,10 +81,14 @@ class ReleaseAllInput:
 
 @dataclass(frozen=True)
 class ActionInput:
-    """An action that no key or button shows, such as choosing an address from a list."""
+    """An action that no key or button shows, such as choosing an address from a list.
+
+    ``joined``: it ends what was done before it.
+    """
 
     time: float
     action: Action
+    joined: bool = False
 
 
 @dataclass(frozen=True)

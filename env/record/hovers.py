@@ -19,17 +19,23 @@ _REST_SECONDS = 0.2
 
 @dataclass
 class _Rest:
-    """Where the pointer came to rest, with the screen from before."""
+    """Where the pointer came to rest, with the screen from before.
+
+    ``from_list``: it came there while a list was open, so that the page knew of it only once that was closed, and the
+    screen tells nothing.
+    """
 
     point: Point
     frame: Observation | None
     since: float
+    from_list: bool = False
 
 
 class Hovers:
     """Adds a ``move`` to the events where the pointer rested and the screen changed before anything else was done.
 
-    A click moves the pointer by itself, so a rest where the button goes down needs none.
+    A click moves the pointer by itself, so a rest where the button goes down needs none. What is chosen from a list is
+    recorded as keys; where the pointer is left on the page then, a ``move`` ends the choice.
     """
 
     def __init__(self) -> None:
@@ -48,7 +54,7 @@ class Hovers:
                 yield from self._left(event.time, frame, event.point if event.down else None)
                 self._pressed = event.point
             elif isinstance(event, ChoiceInput):
-                self._rest, self._pressed, self._chose = None, None, True  # what changed is the list
+                self._rest, self._chose = None, True  # what changed is the list
             elif not isinstance(event, TickInput):
                 yield from self._left(event.time, frame, None)
             yield event, frame
@@ -61,12 +67,11 @@ class Hovers:
         if rest is not None and math.dist(rest.point, event.point) <= CLICK_RADIUS:
             return
         yield from self._left(event.time, frame, None)
-        if self._chose:
-            self._pressed, self._chose = event.point, False
+        chose, self._chose = self._chose, False
         if self._pressed is not None and math.dist(self._pressed, event.point) <= CLICK_RADIUS:
             return  # it is still where it was used
         self._pressed = None
-        self._rest = _Rest(event.point, frame, event.time)
+        self._rest = _Rest(event.point, frame, event.time, from_list=chose)
 
     def _left(self, now: float, frame: Observation | None, pressed: Point | None) -> Iterator[RecordedEvent]:
         """The rest is over: the pointer moved on, or something else was done."""
@@ -75,5 +80,5 @@ class Hovers:
             return
         if pressed is not None and math.dist(pressed, rest.point) <= CLICK_RADIUS:
             return
-        if not same_but_caret(rest.frame.screenshot.pixels, frame.screenshot.pixels):
-            yield ActionInput(rest.since, Move(point=rest.point)), rest.frame
+        if rest.from_list or not same_but_caret(rest.frame.screenshot.pixels, frame.screenshot.pixels):
+            yield ActionInput(rest.since, Move(point=rest.point), joined=rest.from_list), rest.frame

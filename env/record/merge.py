@@ -116,7 +116,8 @@ class Merger:
                 self._release_all()
             case ActionInput():
                 self._close()
-                self._emit(event.action)
+                frame, time = self._newest
+                self._add(Gesture((event.action,), frame, time, time, event.joined))
             case ChoiceInput():
                 self._choose(event)
         return self._take_finished()
@@ -136,6 +137,12 @@ class Merger:
     def joining(self) -> bool:
         """Whether what is going on will end what the gesture before it began."""
         return isinstance(self._pending, Chosen)
+
+    @property
+    def going_on(self) -> list[Frame]:
+        """The screens from just before what has begun and is not finished."""
+        held = [modifier.frame for modifier in self._modifiers.values() if not modifier.used]
+        return [*held, *(each.frame for each in (self._pending, self._button) if each is not None)]
 
     def discard(self, *keys: str) -> None:
         """Leave out a chord that is pressed right now: it was meant for another program."""

@@ -103,19 +103,21 @@ class Recorder:
 
     def _add(self, gesture: Gesture) -> None:
         """Add a gesture to the step, or write that one and begin the next."""
-        if self._step and not (gesture.joined or self._hurried(gesture)):
+        if self._step and not (gesture.joined or self._hurried(gesture.frame)):
             self._write()
         self._step.append(gesture)
 
-    def _hurried(self, gesture: Gesture) -> bool:
-        """Whether it followed so fast that no picture shows the screen between: what came before had no time to."""
+    def _hurried(self, frame: Observation | None) -> bool:
+        """Whether what begins with a frame came so fast that no picture shows what was done before it."""
         ended = self._step[-1].ended
-        assert gesture.frame is not None  # no gesture begins with a motion
-        shown = gesture.frame.captured_at - (time.time() - time.monotonic())
+        assert frame is not None  # no gesture begins with a motion
+        shown = frame.captured_at - (time.time() - time.monotonic())
         return shown < ended + _REDRAW
 
     def _over(self, now: float) -> bool:
-        return bool(self._step) and now > self._step[-1].ended + _OVER and not self._merger.joining
+        if not self._step or now <= self._step[-1].ended + _OVER or self._merger.joining:
+            return False
+        return not any(map(self._hurried, self._merger.going_on))
 
     def _write(self) -> None:
         gestures, self._step = self._step, []

@@ -34,7 +34,7 @@ class DriftError(EnvironmentFailure):
 
 
 class AwaitRecordedScreens(EnvironmentWrapper):
-    """Waits after each step until the screen matches the recording, with the pointer where it was.
+    """Waits after each step until the screen matches the recording, if need be with the pointer where it was.
 
     Args:
         environment: executes the actions.
@@ -92,10 +92,13 @@ class AwaitRecordedScreens(EnvironmentWrapper):
         self._left = len(steps[index].actions) if index < len(steps) else 0
         expected = looks[index] if index < len(looks) else None
         deadline, tried = self._clock() + self._patience, -_HOVER_SECONDS
-        if expected is not None and expected.pointer is not None and not _over(result):
-            result = self._look(result, Move(point=expected.pointer))
+        placed = False
         while expected is not None and not _over(result):
             self.drift = self._compare(index, expected, [result.observation])
+            if self.drift is not None and expected.pointer is not None and not placed:
+                # Only now: in the recording it may have been on its way, with a menu still open where it was before.
+                placed, result = True, self._look(result, Move(point=expected.pointer))
+                continue
             if self.drift is not None and self._clock() - tried >= _HOVER_SECONDS:
                 tried = self._clock()
                 result = self._try_pointer(result, index, expected)
