@@ -6,8 +6,11 @@ import random
 import re
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import pairwise
 from typing import Any
+
+from Xlib.error import ConnectionClosedError
 
 from saccade.env.x11.connection import BUTTON_DOWN, BUTTON_UP, KEY_DOWN, KEY_UP, MOTION, Connection, InjectedEvent
 from saccade.env.x11.keymap import KeyMap, keysym
@@ -29,6 +32,22 @@ class Person:
         self._connection = connection
         self._keys = KeyMap(connection)
         self._at = (connection.size.width // 2, connection.size.height // 2)
+
+    def finds(self, title: str) -> None:
+        """Wait for a window whose title contains a text; its corner is the origin then."""
+        for _ in range(600):
+            for number in self._connection.numbers(self._connection.root, "_NET_CLIENT_LIST"):
+                if title in _title(self._connection, number):
+                    wait(1.0)  # it is put in its place
+                    corner = self._connection.ask(
+                        lambda number=number: self._connection.root.translate_coords(
+                            self._connection.window(number), 0, 0
+                        )
+                    )
+                    self.origin = (corner.x, corner.y)
+                    return
+            wait(0.1)
+        raise AssertionError(f"no window {title!r} came")
 
     def rests(self, least: float = 0.35, most: float = 0.8) -> None:
         wait(self.chance.uniform(least, most))
@@ -90,8 +109,10 @@ class Person:
         wait(self.chance.uniform(0.05, 0.12))
 
     def types(self, text: str, slips: bool = True) -> None:
-        """Type, with a wrong letter or two that is taken back."""
-        for character in text:
+        """Type, with a wrong letter or two that is taken back; a finger needs longer for its key again."""
+        for before, character in pairwise(("", *text)):
+            if before == character:
+                wait(0.15)
             if slips and character.isalpha() and self.chance.random() < 0.12:
                 for _ in range(wrong := self.chance.randint(1, 2)):
                     self.presses(self.chance.choice("qwxz"))
@@ -111,7 +132,10 @@ def performs(display: str, chance: random.Random, script: Callable[[Person], Non
     """A person at work in a thread, who ends the recording whatever happens."""
 
     def act() -> None:
-        with closing(Connection(display)) as connection:
+        with (
+            suppress(ConnectionClosedError),
+            closing(Connection(display)) as connection,
+        ):  # it may end with the recording
             person = Person(connection, chance)
             try:
                 script(person)
@@ -149,14 +173,14 @@ def finds_the_page(person: Person) -> None:
 
 
 def _titles(connection: Connection) -> list[str]:
-    titles = []
-    for number in connection.numbers(connection.root, "_NET_CLIENT_LIST"):
-        name = connection.ask(connection.window(number).get_wm_name)
-        whole = connection.ask(
-            lambda number=number: connection.window(number).get_full_property(connection.atom("_NET_WM_NAME"), 0)
-        )
-        titles.append(f"{name} {bytes(whole.value).decode(errors='replace') if whole else ''}")
-    return titles
+    return [_title(connection, number) for number in connection.numbers(connection.root, "_NET_CLIENT_LIST")]
+
+
+def _title(connection: Connection, number: int) -> str:
+    window = connection.window(number)
+    name = connection.ask(window.get_wm_name)
+    whole = connection.ask(lambda: window.get_full_property(connection.atom("_NET_WM_NAME"), 0))
+    return f"{name} {bytes(whole.value).decode(errors='replace') if whole else ''}"
 
 
 STYLE = """<!DOCTYPE html><meta charset=utf-8><title>Page</title><style>

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from ...actions.errors import EnvironmentFailure, UsageError
 from .connection import KEY_DOWN, KEY_UP, InjectedEvent
@@ -25,6 +26,8 @@ _BURST = 64  # keys a program may be behind: after a stop it does not go on for 
 _FEW = 2
 """This many missing characters get spare keycodes: openbox handles each change of the map for up to 0.4 s."""
 _FIRST_FOCUS = 2.0
+_AGAIN = 0.15
+"""Seconds until a digit may come again: a calculator presses its button for that long, and a pressed one takes none."""
 
 
 def type_text(session: X11Session, text: str) -> None:
@@ -73,7 +76,9 @@ def _press_keys(session: X11Session, text: str) -> None:
         if assigned:
             keymap.assign(assigned)
             session.focus.settle()
-        for character in part:
+        for before, character in pairwise(("", *part)):
+            if before == character and character.isdigit():
+                session.control.wait(_AGAIN)
             session.send(*_taps(keymap, _symbol(character)))
         session.focus.settle()
     keymap.restore(spares)

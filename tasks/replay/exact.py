@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ...actions.dialects import Reply
@@ -16,13 +16,11 @@ from ...env.base import Environment, StepResult
 from ...env.wrappers import EnvironmentWrapper
 from ...perception.observation import Observation
 from ...perception.screen import Region
-from .screens import Drift, away_from, box_of, differing, without_masks
+from .screens import Drift, away_from, between, box_of, differing, without_masks
 
 _SCREENSHOT = Wait(seconds=0.1)
 _HOVER_SECONDS = 1.0
 """How often it is tried what the pointer changes, while a screen is waited for."""
-_PLACES = 5
-"""To how many places it goes."""
 
 
 class DriftError(EnvironmentFailure):
@@ -117,19 +115,16 @@ class AwaitRecordedScreens(EnvironmentWrapper):
     def _try_pointer(self, result: StepResult, index: int, expected: Observation) -> StepResult:
         """Whether the screen differs only by what the pointer does to it, on its way or somewhere else.
 
-        It goes away, to where something was done last, to where it was done next, to where the difference is, and back.
+        It goes away, to where something was done last, to where it was done next, along the ways between, to where the
+        difference is, and back.
         """
-        pointer, steps = expected.pointer, self._recording.steps
+        pointer = expected.pointer
         if pointer is None or self._held:
             return result
         seen = [result.observation]
-        places = [away_from(pointer, result.observation.screenshot), *([self._acted] if self._acted else [])]
-        places += points(steps[index].actions[0])[:1] if index < len(steps) else ()
-        for _ in range(_PLACES):
+        for place in self._places(index, pointer, result.observation):
             if self.drift is None or self.drift.box is None:
                 break
-            left, top, right, bottom = self.drift.box
-            place = places.pop(0) if places else Point((left + right) / 2, (top + bottom) / 2)
             result = self._look(result, Move(point=place))
             seen.append(result.observation)
             self.drift = self._compare(index, expected, seen)
@@ -138,6 +133,20 @@ class AwaitRecordedScreens(EnvironmentWrapper):
         if self._acted is not None:  # the way that it came: a menu may be open for as long as it is there
             result = self._look(result, Move(point=self._acted))
         return self._look(result, Move(point=pointer))
+
+    def _places(self, index: int, pointer: Point, live: Observation) -> Iterator[Point]:
+        """Where the pointer may have been instead; the picture may be older or newer than where it is known to be."""
+        steps = self._recording.steps
+        ahead = points(steps[index].actions[0])[:1] if index < len(steps) else ()
+        behind = () if self._acted is None else (self._acted,)
+        yield away_from(pointer, live.screenshot)
+        yield from (*behind, *ahead)
+        for _ in range(2):  # only now is it known what is left
+            if self.drift is not None and self.drift.box is not None:
+                left, top, right, bottom = self.drift.box
+                yield Point((left + right) / 2, (top + bottom) / 2)
+        for end in (*behind, *ahead):
+            yield from between(pointer, end)
 
     def _compare(self, index: int, expected: Observation, seen: Sequence[Observation]) -> Drift | None:
         """How the recorded screen differs from a live one, which is seen with the pointer at several places."""

@@ -6,6 +6,7 @@ what the pointer does to what it hovers over: pixels that change on the live scr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,11 @@ from ...perception.screen import Region
 from ...perception.settle import is_caret
 
 Mask = NDArray[np.bool_]
+_FADED = 2
+"""Levels of a colour, of 256, by which it may differ unseen: how a fade ends depends on when it began."""
+
+_STEP, _STEPS = 20.0, 8
+"""Pixels between two places on a way, and how many of them are tried."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ def differing(recorded: Screenshot, lives: Sequence[Screenshot]) -> Mask | None:
     least, most = lives[0].pixels, lives[0].pixels
     for live in lives[1:]:
         least, most = np.minimum(least, live.pixels), np.maximum(most, live.pixels)
+    least = least - np.minimum(least, _FADED)
+    most = most + np.minimum(255 - most, _FADED)
     changed: Mask = np.any((recorded.pixels < least) | (recorded.pixels > most), axis=2)
     return None if is_caret(changed) else changed
 
@@ -78,6 +86,13 @@ def box_of(changed: Mask) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of the pixels that are set."""
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def between(start: Point, end: Point) -> list[Point]:
+    """Places on the straight way from one point towards another, at most 160 pixels far."""
+    distance = math.dist(start, end)
+    steps = [_STEP * number / distance for number in range(1, _STEPS + 1) if _STEP * number < distance]
+    return [Point(start.x + part * (end.x - start.x), start.y + part * (end.y - start.y)) for part in steps]
 
 
 def away_from(point: Point, screen: Screenshot) -> Point:
