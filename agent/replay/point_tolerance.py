@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
 _MOST_ROOM = 0.02
 """The largest tolerance that is measured on a screenshot, as a share of its longer side."""
+_NEAR = 7
+"""How far from a point its element's colour is looked for, in pixels: further than the holes of letters reach."""
 _NUMBER = re.compile(r"\d+")
 
 
@@ -54,35 +56,36 @@ def room_around(pixels: Pixels, point: Point) -> float:
     left, top = max(0, x - most), max(0, y - most)
     window = pixels[top : y + most + 1, left : x + most + 1].astype(np.int32)
     colours = window[:, :, 0] << 16 | window[:, :, 1] << 8 | window[:, :, 2]
-    near = colours[max(0, y - top - 7) : y - top + 8, max(0, x - left - 7) : x - left + 8]
-    values, counts = np.unique(near, return_counts=True)
-    same = colours == values[counts.argmax()]
-    rows, columns = _connected(same, (y - top, x - left))
+    near = np.zeros(colours.shape, bool)
+    near[max(0, y - top - _NEAR) : y - top + _NEAR + 1, max(0, x - left - _NEAR) : x - left + _NEAR + 1] = True
+    values, counts = np.unique(colours[near], return_counts=True)
+    rows, columns = _connected(colours == values[counts.argmax()], near)
     if rows.size == 0:
         return 0.0
     edges = (x - left - columns.min(), columns.max() - (x - left), y - top - rows.min(), rows.max() - (y - top))
     return float(max(0, min(edges)))
 
 
-def _connected(same: Mask, near: tuple[int, int]) -> tuple[Places, Places]:
-    """Rows and columns of the region that is connected to the nearest place of a mask."""
-    rows, columns = np.nonzero(same)
-    if rows.size == 0:
-        return rows, columns
-    nearest = int((abs(rows - near[0]) + abs(columns - near[1])).argmin())
-    region = np.zeros_like(same)
-    region[rows[nearest], columns[nearest]] = True
-    while True:
-        grown = region.copy()
-        grown[1:] |= region[:-1]
-        grown[:-1] |= region[1:]
-        grown[:, 1:] |= region[:, :-1]
-        grown[:, :-1] |= region[:, 1:]
-        grown &= same
-        if (grown == region).all():
-            found = np.nonzero(region)
-            return found[0], found[1]
-        region = grown
+def _connected(same: Mask, near: Mask) -> tuple[Places, Places]:
+    """Rows and columns of the connected region of a mask that covers most of the places near."""
+    best, left = np.zeros_like(same), same & near
+    while left.any():
+        region = np.zeros_like(same)
+        region[tuple(place[0] for place in np.nonzero(left))] = True
+        while True:
+            grown = region.copy()
+            grown[1:] |= region[:-1]
+            grown[:-1] |= region[1:]
+            grown[:, 1:] |= region[:, :-1]
+            grown[:, :-1] |= region[:, 1:]
+            grown &= same
+            if (grown == region).all():
+                break
+            region = grown
+        left &= ~region
+        best = max(best, region, key=lambda each: int((each & near).sum()))
+    rows, columns = np.nonzero(best)
+    return rows, columns
 
 
 def coordinates(raw: str, read: Read) -> dict[int, float]:

@@ -19,7 +19,7 @@ _REST_SECONDS = 0.2
 
 @dataclass
 class _Rest:
-    """Where the pointer came to rest, with the screen from before.
+    """Where the pointer came to rest, with the screen from before it moved there.
 
     ``from_list``: it came there while a list was open, so that the page knew of it only once that was closed, and the
     screen tells nothing.
@@ -40,6 +40,7 @@ class Hovers:
 
     def __init__(self) -> None:
         self._rest: _Rest | None = None
+        self._still: Observation | None = None
         self._pressed: Point | None = None
         self._buttons = 0
         self._chose = False
@@ -57,12 +58,15 @@ class Hovers:
                 self._rest, self._chose = None, True  # what changed is the list
             elif not isinstance(event, TickInput):
                 yield from self._left(event.time, frame, None)
+            if not isinstance(event, MoveInput | TickInput):
+                self._still = None
             yield event, frame
 
     def _moved(self, event: MoveInput, frame: Observation | None) -> Iterator[RecordedEvent]:
         if self._buttons:
             self._rest = None
             return
+        self._still = self._still or frame
         rest = self._rest
         if rest is not None and math.dist(rest.point, event.point) <= CLICK_RADIUS:
             return
@@ -71,13 +75,14 @@ class Hovers:
         if self._pressed is not None and math.dist(self._pressed, event.point) <= CLICK_RADIUS:
             return  # it is still where it was used
         self._pressed = None
-        self._rest = _Rest(event.point, frame, event.time, from_list=chose)
+        self._rest = _Rest(event.point, self._still, event.time, from_list=chose)
 
     def _left(self, now: float, frame: Observation | None, pressed: Point | None) -> Iterator[RecordedEvent]:
         """The rest is over: the pointer moved on, or something else was done."""
         rest, self._rest = self._rest, None
         if rest is None or now - rest.since < _REST_SECONDS or rest.frame is None or frame is None:
             return
+        self._still = frame
         if pressed is not None and math.dist(pressed, rest.point) <= CLICK_RADIUS:
             return
         if rest.from_list or not same_but_caret(rest.frame.screenshot.pixels, frame.screenshot.pixels):

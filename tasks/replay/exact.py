@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from ...actions.dialects import Reply
 from ...actions.errors import EnvironmentFailure
@@ -19,8 +21,8 @@ from ...perception.screen import Region
 from .screens import Drift, away_from, between, box_of, differing, without_masks
 
 _SCREENSHOT = Wait(seconds=0.1)
-_HOVER_SECONDS = 1.0
-"""How often it is tried what the pointer changes, while a screen is waited for."""
+_HOVER_SECONDS = 1.2
+"""For how long the pointer rests between two tries of what it changes: until a hint would be shown."""
 
 
 class DriftError(EnvironmentFailure):
@@ -89,17 +91,17 @@ class AwaitRecordedScreens(EnvironmentWrapper):
         self._index = index
         self._left = len(steps[index].actions) if index < len(steps) else 0
         expected = looks[index] if index < len(looks) else None
-        deadline, tried = self._clock() + self._patience, -_HOVER_SECONDS
-        placed = False
+        deadline, next_try = self._clock() + self._patience, -math.inf
+        placed = thorough = False
         while expected is not None and not _over(result):
             self.drift = self._compare(index, expected, [result.observation])
             if self.drift is not None and expected.pointer is not None and not placed:
                 # Only now: in the recording it may have been on its way, with a menu still open where it was before.
                 placed, result = True, self._look(result, Move(point=expected.pointer))
                 continue
-            if self.drift is not None and self._clock() - tried >= _HOVER_SECONDS:
-                tried = self._clock()
-                result = self._try_pointer(result, index, expected)
+            if self.drift is not None and self._clock() >= next_try:
+                result = self._try_pointer(result, index, expected, deadline if thorough else -math.inf)
+                thorough, next_try = True, self._clock() + _HOVER_SECONDS
             if self.drift is None or self._clock() >= deadline:
                 break
             result = self._look(result, _SCREENSHOT)
@@ -112,17 +114,17 @@ class AwaitRecordedScreens(EnvironmentWrapper):
             shown, error=result.error, reward=result.reward + shown.reward, notes=(*result.notes, *shown.notes)
         )
 
-    def _try_pointer(self, result: StepResult, index: int, expected: Observation) -> StepResult:
+    def _try_pointer(self, result: StepResult, index: int, expected: Observation, until: float) -> StepResult:
         """Whether the screen differs only by what the pointer does to it, on its way or somewhere else.
 
-        It goes away, to where something was done last, to where it was done next, along the ways between, to where the
-        difference is, and back.
+        It goes away, to where something was done last, to where it was done next, to where the difference is, ``until``
+        some moment along the ways between, and back.
         """
         pointer = expected.pointer
         if pointer is None or self._held:
             return result
         seen = [result.observation]
-        for place in self._places(index, pointer, result.observation):
+        for place in self._places(index, pointer, result.observation, until):
             if self.drift is None or self.drift.box is None:
                 break
             result = self._look(result, Move(point=place))
@@ -134,7 +136,7 @@ class AwaitRecordedScreens(EnvironmentWrapper):
             result = self._look(result, Move(point=self._acted))
         return self._look(result, Move(point=pointer))
 
-    def _places(self, index: int, pointer: Point, live: Observation) -> Iterator[Point]:
+    def _places(self, index: int, pointer: Point, live: Observation, until: float) -> Iterator[Point]:
         """Where the pointer may have been instead; the picture may be older or newer than where it is known to be."""
         steps = self._recording.steps
         ahead = points(steps[index].actions[0])[:1] if index < len(steps) else ()
@@ -146,7 +148,7 @@ class AwaitRecordedScreens(EnvironmentWrapper):
                 left, top, right, bottom = self.drift.box
                 yield Point((left + right) / 2, (top + bottom) / 2)
         for end in (*behind, *ahead):
-            yield from between(pointer, end)
+            yield from takewhile(lambda _: self._clock() < until, between(pointer, end))
 
     def _compare(self, index: int, expected: Observation, seen: Sequence[Observation]) -> Drift | None:
         """How the recorded screen differs from a live one, which is seen with the pointer at several places."""

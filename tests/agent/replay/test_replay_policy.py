@@ -11,17 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from saccade.actions.dialects import Reply, get_dialect
-from saccade.actions.errors import TrajectoryError
+from saccade.actions.errors import ParseError, TrajectoryError
 from saccade.actions.geometry import Point, Size
-from saccade.actions.schema import Action, Click, Wait
+from saccade.actions.schema import Action, Click, Press, Type, Wait
 from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
-from saccade.agent.policy import Context, Prediction, Usage
-from saccade.agent.replay.alignment import Alignment, difference
+from saccade.agent.policy import Context, Prediction, UnreadableReply, Usage
+from saccade.agent.replay.alignment import Alignment, difference, matched
 from saccade.agent.replay.expected import ExpectedReply, Verification, VerifyingPolicy
+from saccade.agent.replay.point_tolerance import room_around
 from saccade.agent.replay.policy import ReplayPolicy
 from saccade.agent.replay.recording import Recording, recording
 from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle
@@ -183,6 +185,76 @@ def test_within_the_tolerance_a_point_counts_as_the_same(repeat: Replay) -> None
     assert {step.outcome for step in policy.outcomes} == {"near"}
     _, policy, _, _ = repeat(pages(), tolerance=0.005, jitter=4.0)
     assert {step.outcome for step in policy.outcomes} == {"own"}
+
+
+class Mumbler(Seer):
+    """A model whose first reply to a screen cannot be read."""
+
+    mumbled = False
+
+    def predict(self, context: Context) -> Prediction:
+        self.mumbled = not self.mumbled
+        if self.mumbled:
+            raise UnreadableReply(ParseError("no action", "hm"), Usage(forwards=3))
+        return super().predict(context)
+
+    def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
+        return Verification(None, None, Usage())
+
+
+def test_a_reply_that_cannot_be_read_heals_nothing(recorded: Recording, tmp_path: Path) -> None:
+    world = pages(shift=40)
+    policy = ReplayPolicy(Mumbler(world), recorded)
+    end, trajectory = run(policy, world, tmp_path / "again")
+    assert (end.success, len(trajectory.steps)) == (True, 2 * PAGES)
+    assert [step.outcome for step in policy.outcomes] == ["unreadable", "own"] * PAGES
+    assert [step.forwards for step in policy.outcomes[:2]] == [5, 6], "a forward to verify, and the reply's own"
+    healed = [step for step in policy.paired() if step.outcome == "own"]
+    assert [(step.step, step.recorded) for step in healed] == [(2 * page + 1, page) for page in range(PAGES)]
+
+
+def test_steps_healed_in_a_row_pair_with_those_that_they_replaced(repeat: Replay) -> None:
+    _, policy, _, _ = repeat(pages(shift=40))
+    assert [step.recorded for step in policy.paired()] == list(range(PAGES))
+    _, policy, _, _ = repeat(pages(dialog=2))
+    assert [step.recorded for step in policy.paired()] == [0, 1, None, 2, 3, 4, 5], "nothing recorded was replaced"
+
+
+def test_what_is_done_tells_which_step_was_replaced() -> None:
+    click, moved, other = (Click(point=Point(x, 9)) for x in (5, 8, 50))
+    typed, escape, enter = Type(text="Rome"), Press(key="escape"), Press(key="enter")
+    recorded = [(click,), (typed,), (enter,)]
+    assert matched([(escape,), (moved,), (typed,), (enter,)], recorded) == [None, 0, 1, 2], "one more before"
+    assert matched([(typed,), (enter,)], recorded) == [1, 2], "one less"
+    assert matched([(moved,), (other,), (enter,)], [(other,), (enter,)]) == [None, 0, 1], "the same, not the first"
+    assert matched([(moved,), (Type(text="Oslo"),)], recorded) == [0, 1]
+    assert matched([], recorded) == []
+    assert matched([(click,)], []) == [None]
+
+
+def test_a_model_without_a_tolerance_has_one_measured_on_the_recording(recorded: Recording, tmp_path: Path) -> None:
+    def again(jitter: float, measure: bool, tolerance: float = 0.0) -> list[tuple[str, float]]:
+        world = pages()
+        policy = ReplayPolicy(Seer(world, tolerance, jitter), recorded, measure=measure)
+        run(policy, world, tmp_path / f"again {jitter} {measure} {tolerance}")
+        return [(step.outcome, step.tolerance) for step in policy.outcomes]
+
+    assert again(4.0, measure=True) == [("near", 6.0)] * PAGES, "2 % of 320 pixels, as the buttons reach further"
+    assert {outcome for outcome, _ in again(9.0, measure=True)} == {"own"}
+    assert again(4.0, measure=False) == [("own", 0.0)] * PAGES
+    assert again(4.0, measure=True, tolerance=0.005)[0] == ("own", 1.6), "the model's own counts"
+
+
+def test_the_room_around_a_point_ends_where_its_element_ends() -> None:
+    screen = np.full((600, 800, 3), 240, np.uint8)
+    screen[100:120, 200:280] = (40, 90, 160)
+    screen[108:112, 230:250] = 255
+    assert room_around(screen, Point(240, 110)) == 9, "around its text, to the nearer edge below"
+    assert room_around(screen, Point(204, 110)) == 4
+    screen[105:116, 210:221] = 255
+    screen[108:113, 213:218] = (40, 90, 160)
+    assert room_around(screen, Point(215, 110)) == 9, "not the hole of a letter"
+    assert room_around(screen, Point(600, 400)) == 16, "no element: 2 % of the longer side"
 
 
 @pytest.mark.parametrize("changed", [{}, {"shift": 25}, {"dialog": 1}, {"dialog": 4, "shift": 9}, {"drop": 3}])

@@ -70,6 +70,16 @@ def test_a_pointer_that_a_list_has_not_moved_is_told_of_no_further(tmp_path: Pat
     assert done == [[Click(point=Point(5, 5)), Press(key="enter")]]
 
 
+def test_what_opened_before_the_pointer_rested_was_opened_by_its_way(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    other = Screenshot(np.full((60, 80, 3), 9, np.uint8))
+    closed, opened = Observation(BLANK, time.time() + 1), Observation(other, time.time() + 3)
+    way = ((2.0, 10, closed), (2.1, 20, opened), (2.2, 30, opened), (2.9, 30, opened), (3.0, 30, opened))
+    events: list[RecordedEvent] = [(MoveInput(begun + after, Point(x, 30)), frame) for after, x, frame in way]
+    events += [(MoveInput(begun + 3.0, Point(30, 50)), opened), *click(begun + 3.1, Point(30, 58), opened)]
+    assert recorded(tmp_path / "run", events, opened) == [[Move(point=Point(30, 30))], [Click(point=Point(30, 58))]]
+
+
 def test_what_no_picture_comes_between_is_one_step_however_slow_the_pictures_are(tmp_path: Path) -> None:
     begun = time.monotonic()
     old, new = Observation(BLANK, time.time()), Observation(BLANK, time.time() + 2)

@@ -15,12 +15,12 @@ from saccade.perception.observation import Observation, Screenshot
 from saccade.tasks.replay.exact import AwaitRecordedScreens
 from saccade.tasks.replay.screens import Drift
 
-BAR, MENU = range(60, 80), range(80, 160)
+BAR, MENU, HINTED = range(60, 80), range(80, 160), range(200, 220)
 """Rows of a screen of 200 x 300 pixels; the menu is there while the pointer is on either and came by the bar."""
 
 
 class Hovering:
-    """A bar that opens a menu, as long as the pointer is on either, and a lamp that keys switch on."""
+    """A bar that opens a menu, as long as the pointer is on either; a place with a hint; a lamp that keys switch on."""
 
     instruction = None
 
@@ -28,7 +28,7 @@ class Hovering:
         self.pointer = Point(100, 10)
         self.open = self.lit = False
         self.tint = tint
-        self.moves: list[Point] = []
+        self.moved = 0.0
 
     def reset(self, seed: int | None = None) -> Observation:
         return self.look()
@@ -36,9 +36,9 @@ class Hovering:
     def step(self, action: Action) -> StepResult:
         for point in points(action):
             self.pointer = point
-            self.moves.append(point)
             self.open = point.y in BAR or (self.open and point.y in MENU)
         self.lit = self.lit or isinstance(action, Press)
+        self.moved = time.monotonic() if points(action) else self.moved
         if isinstance(action, Wait):
             time.sleep(0.01)
         return StepResult(self.look())
@@ -48,6 +48,8 @@ class Hovering:
         pixels[BAR] = 120
         if self.open:
             pixels[MENU] = 90
+        if self.pointer.y in HINTED and time.monotonic() - self.moved > 1.0:
+            pixels[220:230] = 0
         if self.lit:
             pixels[280:290, 180:190] = 255
         return Observation(Screenshot(pixels), 0.0)
@@ -57,14 +59,14 @@ class Hovering:
 
 
 def replayed(
-    first: Action, shown: Screenshot, pointer: Point, then: Point, tint: int = 0
+    first: Action, shown: Screenshot, pointer: Point, then: Point, tint: int = 0, patience: float = 0.3
 ) -> tuple[Drift | None, Hovering]:
     """Do one step; whether the screen after it is the recorded one, in the way of a replay."""
     begun = Hovering().look()
     looks = (begun, Observation(shown, 0.0, pointer=pointer))
     steps = (RecordedStep(0, "", "", (first,), begun.screenshot), RecordedStep(1, "", "", (Click(point=then),), shown))
     place = Hovering(tint)
-    exact = AwaitRecordedScreens(place, Recording(steps, None, False, looks=looks), patience=0.3)
+    exact = AwaitRecordedScreens(place, Recording(steps, None, False, looks=looks), patience=patience)
     exact.reset()
     exact.drift = None
     exact.step(first)
@@ -88,7 +90,16 @@ def test_a_menu_that_is_still_open_is_left_open_though_the_pointer_was_on_its_wa
 
 def test_a_menu_that_the_pointer_passed_by_is_found_on_the_way() -> None:
     opened = picture(Point(100, 70))
-    drift, _ = replayed(Click(point=Point(100, 200)), opened, Point(100, 30), Point(100, 20))
+    drift, _ = replayed(Click(point=Point(100, 200)), opened, Point(100, 30), Point(100, 20), patience=5.0)
+    assert drift is None
+
+
+def test_a_hint_that_comes_where_the_pointer_rests_is_waited_for() -> None:
+    place = Hovering()
+    place.step(Click(point=Point(100, 210)))
+    place.moved = 0.0
+    shown = place.look().screenshot
+    drift, _ = replayed(Click(point=Point(100, 180)), shown, Point(100, 210), Point(100, 20), patience=5.0)
     assert drift is None
 
 

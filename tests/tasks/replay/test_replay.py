@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Type
 from saccade.agent.replay.recording import recording
 from saccade.env.registry import make_environment
+from saccade.env.trajectory import ownership
 from saccade.env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, PredictionEvent, StartEvent
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from saccade.tasks.cli.app import app
@@ -126,6 +128,8 @@ def test_another_layout_is_healed_and_kept_beside_the_old_one(command: Command) 
     healed = command("replay", "made", "--seed", 4, "--tolerance", 0, "--update")
     assert (healed["success"], healed["healed"]) == (True, [1])
     assert Path(healed["updated"]).name == "made.v2"
+    seeds = [Trajectory.load(Path(folder)).start.seed for folder in ("made", "made.v2")]
+    assert seeds == [3, 4], "the layout that was healed is what is written"
     assert {path: path.read_bytes() for path in Path("made").rglob("*") if path.is_file()} == before
     changes = json.loads(Path("made.v2", "healed.json").read_text(encoding="utf-8"))
     assert changes["was"] == "made"
@@ -183,6 +187,27 @@ def test_values_are_filled_in_and_secrets_never_stored(
     monkeypatch.setenv("SACCADE_SECRET_PASSWRD", "hunter2")
     with pytest.raises(UsageError, match="nothing in the recording is called passwrd"):
         command("replay", "made", "--exact", "--set", "name=Ada", "--secret", "passwrd")
+
+
+def test_another_value_is_told_apart_from_drift(command: Command, page: Callable[[str], str], tmp_path: Path) -> None:
+    made = Path(
+        by_hand(tmp_path / "made", page(FIELD), [Type(text="Rome", point=Point(80, 30)), Click(point=Point(9, 99))])
+    )
+    lines = (made / FILE_NAME).read_text(encoding="utf-8").replace('"variables":{}', '"variables":{"city":"Rome"}')
+    (made / FILE_NAME).write_text(unsealed(lines), encoding="utf-8")
+    ownership.sign(made / FILE_NAME, hashlib.sha256(unsealed(lines).encode()).digest())
+    assert command("replay", "made", "--exact")["success"]
+    other = command("replay", "made", "--exact", "--set", "city=Oslo", "--patience", 0)
+    assert (other["success"], other["stopped_at"]) == (False, 2)
+    assert (other["changed_variables"], other["drift"]) == (["city"], None)
+    assert "with another value for city than recorded, the screen shows something else" in other["message"]
+    ignored = re.search(r"--ignore ([\d,]+)", other["message"])
+    assert ignored is not None
+    past = command("replay", "made", "--exact", "--set", "city=Oslo", "--ignore", ignored[1], "--patience", 0)
+    assert past["success"], past["message"]
+    page(FIELD + BUTTON.format(80))
+    drift = command("replay", "made", "--exact", "--set", "city=Oslo", "--patience", 0)
+    assert (drift["changed_variables"], drift["stopped_at"]) == ([], 1), "what differs before it was typed is drift"
 
 
 @pytest.mark.parametrize(

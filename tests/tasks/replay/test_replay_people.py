@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import random
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from made_people import PASSWORD, Visit, performs
+from made_desktop_people import DESKS, Desk
+from made_people import PASSWORD, Visit, performs, wait
 from saccade.actions.geometry import Size
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.trajectory.trajectory import Trajectory
@@ -51,6 +55,40 @@ def test_people_in_a_browser(
         console = io.StringIO()
         record(RecordRequest(folder / "made", url=page.as_uri()), Narrator(console))
         person.join()
+        done = repeat(folder / "made")
+        if not done.success:
+            failed.append(f"seed {seed}: {done.end.message}\n{told(folder / 'made')}\n{console.getvalue()}")
+    assert not failed, "\n\n".join(failed)
+
+
+class Console(io.StringIO):
+    """What a recording tells; ``display`` waits until it says where the program is."""
+
+    def display(self) -> str:
+        while "recording;" not in self.getvalue():
+            wait(0.05)
+        found = re.search(r"private display (:\d+)", self.getvalue())
+        assert found is not None, self.getvalue()
+        return found[1]
+
+
+def test_people_at_a_desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: int) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    failed = []
+    for seed in range(scale):
+        chance, kind = random.Random(seed), DESKS[seed % len(DESKS)]
+        folder = tmp_path / f"visit {seed}"
+        folder.mkdir()
+        desk, console = kind(chance, folder), Console()
+
+        def work(desk: Desk = desk, console: Console = console, chance: random.Random = chance) -> None:
+            performs(console.display(), chance, desk.perform).join()
+
+        person = Thread(target=work)
+        person.start()
+        record(RecordRequest(folder / "made", app=shlex.join(desk.command)), Narrator(console))
+        person.join()
+        kind(random.Random(seed), folder)  # the files as they were
         done = repeat(folder / "made")
         if not done.success:
             failed.append(f"seed {seed}: {done.end.message}\n{told(folder / 'made')}\n{console.getvalue()}")
