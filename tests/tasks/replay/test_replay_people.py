@@ -7,17 +7,21 @@ import random
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from made_desktop_people import DESKS, Desk
-from made_people import PASSWORD, Visit, performs, wait
-from saccade.actions.geometry import Size
+from made_people import ORIGIN_SCRIPT, PASSWORD, Person, Visit, finds_the_page, performs, wait
+from saccade.actions.geometry import Point, Size
+from saccade.actions.schema import Click, Type
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.trajectory.trajectory import Trajectory
 from saccade.tasks.commands.record import RecordRequest, record
+from saccade.tasks.replay.environment import ReplayOverrides
 from saccade.tasks.replay.replay import ReplayRequest, ReplayResult, prepare, replay
 from saccade.tasks.terminal.narrator import Narrator
 
@@ -93,3 +97,65 @@ def test_people_at_a_desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sc
         if not done.success:
             failed.append(f"seed {seed}: {done.end.message}\n{told(folder / 'made')}\n{console.getvalue()}")
     assert not failed, "\n\n".join(failed)
+
+
+@contextmanager
+def served(html: str) -> Iterator[str]:
+    """One page from a server."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+VALUED = f"""<!DOCTYPE html><meta charset=utf-8><title>Page</title><body style='margin:0'>
+<input id=city style='position:absolute;left:20px;top:20px;width:200px'>
+<p id=now style='position:absolute;left:20px;top:60px'></p>{ORIGIN_SCRIPT}
+<script>document.getElementById('now').textContent = new Date().toISOString() + Math.random();</script>"""
+
+
+def test_values_and_the_network_are_recorded(screen: PrivateDisplay, tmp_path: Path) -> None:
+    def act(person: Person) -> None:
+        finds_the_page(person)
+        person.clicks(100, 30)
+        person.types("to Rome", slips=False)
+
+    with served(VALUED) as url:
+        person = performs(screen.name, random.Random(1), act)
+        request = RecordRequest(tmp_path / "made", url=url, har=True, values={"city": "Rome"})
+        record(request, Narrator(io.StringIO()))
+        person.join()
+    made = Trajectory.load(tmp_path / "made")
+    assert [event.action for step in made.steps for event in step.actions] == [
+        Click(point=Point(100, 30)),
+        Type(text="to {{city}}"),
+    ]
+    assert made.start.variables == {"city": "Rome"}
+    assert made.start.environment_settings.har == "network.har"
+    assert (tmp_path / "made" / "network.har").stat().st_mode & 0o777 == 0o600
+    overrides = ReplayOverrides(har=True)  # its server is gone, and its clock stands still
+    for values in ({}, {"city": "Oslo"}):
+        request_ = ReplayRequest(
+            tmp_path / "made", "exact", overrides, values=values, out=tmp_path / f"again {values}", patience=2.0
+        )
+        done = replay(prepare(request_))
+        typed = [event.action for step in Trajectory.load(done.directory).steps for event in step.actions]
+        assert Type(text=f"to {values.get('city', 'Rome')}") in typed
+        assert done.success is not bool(values), done.end.message
+        assert (done.drift.variables if done.drift else ()) == tuple(values)
