@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from .gestures import CLICK_RADIUS
 from .source import RecordedEvent
 
 _REST_SECONDS = 0.2
+_SHOWN_SECONDS = 0.05
+"""After this much of a rest a picture shows what the pointer opened."""
 
 
 @dataclass
@@ -85,5 +88,13 @@ class Hovers:
         self._still = frame
         if pressed is not None and math.dist(pressed, rest.point) <= CLICK_RADIUS:
             return
-        if rest.from_list or not same_but_caret(rest.frame.screenshot.pixels, frame.screenshot.pixels):
+        if rest.from_list or _may_differ(rest, frame):
             yield ActionInput(rest.since, Move(point=rest.point), joined=rest.from_list), rest.frame
+
+
+def _may_differ(rest: _Rest, now: Observation) -> bool:
+    """Whether the screen changed while the pointer moved there and rested; it may have, where no picture is as new."""
+    taken = now.captured_at - (time.time() - time.monotonic())
+    assert rest.frame is not None
+    seen = taken > rest.since + _SHOWN_SECONDS
+    return not (seen and same_but_caret(rest.frame.screenshot.pixels, now.screenshot.pixels))

@@ -80,6 +80,19 @@ def test_what_opened_before_the_pointer_rested_was_opened_by_its_way(tmp_path: P
     assert recorded(tmp_path / "run", events, opened) == [[Move(point=Point(30, 30))], [Click(point=Point(30, 58))]]
 
 
+def test_a_rest_that_no_picture_shows_is_recorded(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    old, new = Observation(BLANK, time.time() + 1), Observation(BLANK, time.time() + 3)
+
+    def rests(frame: Observation) -> list[RecordedEvent]:
+        way = ((2.0, 10), (2.1, 30), (2.6, 50))
+        moves: list[RecordedEvent] = [(MoveInput(begun + after, Point(x, 30)), frame) for after, x in way]
+        return [*moves, *click(begun + 3.6, Point(50, 30), new)]
+
+    assert recorded(tmp_path / "old", rests(old), new)[0][0] == Move(point=Point(30, 30))
+    assert recorded(tmp_path / "new", rests(new), new) == [[Click(point=Point(50, 30))]]
+
+
 def test_what_no_picture_comes_between_is_one_step_however_slow_the_pictures_are(tmp_path: Path) -> None:
     begun = time.monotonic()
     old, new = Observation(BLANK, time.time()), Observation(BLANK, time.time() + 2)
