@@ -449,7 +449,8 @@ def flight(sight: Sight) -> Iterator[Action]:
     ends = re.search(r"from: (.*) to: (.*) on", sight.goal)
     assert ends is not None
     for field, place in (("#flight-from", ends[1]), ("#flight-to", ends[2])):
-        yield sight.fill(field, place)
+        # With its brackets a code is in one name only, so that the list does not reach beyond the page.
+        yield sight.fill(field, f"({place})" if re.fullmatch("[A-Z]{3}", place) else place)
         names = sight.ask(
             "() => [...document.querySelectorAll('.ui-menu-item')]"
             ".filter(e => e.getClientRects().length).map(e => e.textContent)"
