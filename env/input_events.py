@@ -104,6 +104,14 @@ class ChoiceInput:
 
 
 @dataclass(frozen=True)
+class MarkInput:
+    """A client of the X server made a mark: what the server handled before has been reported."""
+
+    time: float
+    client: int
+
+
+@dataclass(frozen=True)
 class TickInput:
     """Nothing else happened until ``time``."""
 
@@ -119,5 +127,6 @@ Input = (
     | ReleaseAllInput
     | ActionInput
     | ChoiceInput
+    | MarkInput
     | TickInput
 )

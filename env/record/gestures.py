@@ -22,6 +22,8 @@ DOUBLE_CLICK_SECONDS = 0.4
 _SLOWEST_DOUBLE_CLICK = 0.7
 LONG_PRESS_SECONDS = 0.8
 CLICK_RADIUS = 5.0
+_SHORTEST_DRAG, _SLOW_SECONDS = 3.0, 0.3
+"""A press that lasts so long and ends so far away is a drag, too: a hand that shakes in a click is faster."""
 _SCROLL_RADIUS = 10.0
 _SCROLL_PAUSE = 0.7
 _TEXT_PAUSE = 2.0
@@ -191,13 +193,19 @@ class HeldButton(PendingGesture):
         """Whether the pointer moved too far for a click."""
         return math.dist(self.farthest, self.point) > CLICK_RADIUS
 
-    def is_click(self, time: float) -> bool:
-        """Whether releasing it now makes a click of the left button."""
-        return self.button == "left" and not self.strayed and time - self.began < LONG_PRESS_SECONDS
+    def is_click(self, time: float, point: Point) -> bool:
+        """Whether releasing it then and there makes a click of the left button."""
+        short = not self.strayed and time - self.began < LONG_PRESS_SECONDS
+        return self.button == "left" and short and not self.is_drag(time, point)
+
+    def is_drag(self, time: float, point: Point) -> bool:
+        """Whether releasing it then and there ends a drag."""
+        distance = math.dist(point, self.point)
+        return distance > CLICK_RADIUS or (distance >= _SHORTEST_DRAG and time - self.began >= _SLOW_SECONDS)
 
     def released(self, time: float, point: Point) -> tuple[Action, ...]:
         """The actions of a press that was no click of the left button."""
-        if math.dist(point, self.point) > CLICK_RADIUS:
+        if self.is_drag(time, point):
             if self.button == "left":
                 return (schema.Drag(start=self.point, end=point),)
             return (*self.down(), schema.MouseUp(point=point, button=self.button))

@@ -179,7 +179,7 @@ class Merger:
             return
         self._button = None
         held.moved(event.point)
-        if not held.is_click(event.time):
+        if not held.is_click(event.time, event.point):
             self._close()
             actions = held.released(event.time, event.point)
             self._add(Gesture(actions, held.frame, held.began, event.time))

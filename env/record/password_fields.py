@@ -3,7 +3,9 @@
 Keys come from the X server, and where the focus is from the programs (``atspi``), which get to a key some
 time later. So events are held back until the program that got them has answered two questions: one that
 reaches it behind these keys, from the X server, and one on the bus, whose answer comes behind the signals of
-every move of the focus until then. That takes milliseconds, or longer where the program is busy.
+every move of the focus until then. A mark in the record of the X server, made after the answers, tells which
+events may have come before them: once it has come, nothing is on its way that could have moved the focus.
+That takes milliseconds, or longer where the program is busy.
 
 Where focus and keys cannot be put in order, or there is no answer, what was typed counts as secret.
 """
@@ -43,9 +45,7 @@ Mark = Callable[[EventQueue], Iterator[RecordedEvent]]
 WITHOUT = "password fields of programs cannot be recognised here: use --redact"
 _TIMEOUT = 1.0
 _LATE = 0.06
-"""Seconds in which a focus may still move after its cause, or the cause arrive after the move."""
-_MARGIN = 0.01
-"""Seconds by which the time of an event may be too late on a busy machine."""
+"""Seconds in which a focus may still move after its cause."""
 _PROPERTY = 1 << 22
 _DESTROYED, _UNMAPPED, _MAPPED, _PROPERTY_CHANGED = 17, 18, 19, 28
 _PLAIN_KEYS = frozenset(("space", "backspace", "delete", "capslock", "numlock", *MODIFIERS))
@@ -105,7 +105,6 @@ class PasswordFields:
         self._effects = _Effects()
         self._closing = self._lost = False
         self._state = _State(0, hidden=True, certain=False)
-        self._doubtful = 0.0
         self._thread: Thread | None = None
         self._ask(time.monotonic() + _TIMEOUT)
 
@@ -175,31 +174,33 @@ class PasswordFields:
         deadline = time.monotonic() + _TIMEOUT
         moves: list[bool] = []
         before, waited, in_order = self._state, False, True
-        changed = 0.0
         while True:
-            effects, last = self._effects_of_held(events), self._state
-            new = self._ask(deadline)
-            moves += new
-            if new or self._state != last:
-                changed = time.monotonic()
+            known = len(self._hold(events))
+            moves += self._ask(deadline)
+            came = self._all_came(events, deadline)
+            effects = self._hold(events)
             in_order = in_order and self._state.certain and self._state.window == before.window
-            if time.monotonic() > deadline:
-                in_order, changed = False, time.monotonic()
+            if not came or time.monotonic() > deadline:
+                in_order = False
                 break
-            if new or self._state != last or not self._state.certain:
-                continue  # events that came meanwhile may be the cause
-            if waited or not self._may_be_late(effects, moves, events):
+            if not self._state.certain or any(effect != "none" for effect in effects[known:]):
+                continue  # nobody knows whether it was asked before or after what came meanwhile
+            if waited or not self._may_be_late(effects, moves):
                 break
             waited = True
-        secrets = hidden(effects, before.hidden, moves, self._state.hidden, in_order)
-        for index, held in zip(range(len(secrets)), self._held, strict=False):
-            secrets[index] |= held.event.time <= self._doubtful  # it arrived after a move that it came before
-        if before.hidden or any(moves) or self._state.hidden:
-            self._doubtful = max(self._doubtful, changed + _MARGIN)
-        return secrets
+        return hidden(effects, before.hidden, moves, self._state.hidden, in_order)
 
-    def _effects_of_held(self, events: EventQueue) -> list[Effect]:
-        """What the events so far do to the focus; holds back all of them, as their order counts."""
+    def _all_came(self, events: EventQueue, deadline: float) -> bool:
+        """Hold back all events of which the server knew until now; whether they came before the deadline."""
+        number = self._keyboard.mark()
+        while events.marks[self._keyboard.number] < number:
+            if not select.select([events], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                return False
+            self._hold(events)
+        return True
+
+    def _hold(self, events: EventQueue) -> list[Effect]:
+        """Hold back all events that have come, as their order counts; returns what each does to the focus."""
         self._held += (_Held(event, frame, self._effects.of(event)) for event, frame in events.take())
         return [held.effect for held in self._held]
 
@@ -221,12 +222,10 @@ class PasswordFields:
         self._state = _State(window, hides, certain)
         return moves
 
-    def _may_be_late(self, effects: Sequence[Effect], moves: Sequence[bool], events: EventQueue) -> bool:
-        """Wait a moment for a move whose cause came, or for the cause of a move; whether it came."""
-        self._effects_of_held(events)  # takes what came meanwhile, so that only what comes now counts
+    def _may_be_late(self, effects: Sequence[Effect], moves: Sequence[bool]) -> bool:
+        """Wait a moment for a move whose cause came; whether one came."""
         causes = sum(effect != "none" for effect in effects)
-        missing: Any = self._bus if causes and not moves else events if len(moves) > causes else None
-        return missing is not None and bool(select.select([missing], [], [], _LATE)[0])
+        return causes > 0 and not moves and bool(select.select([self._bus], [], [], _LATE)[0])
 
     def _release(self, secrets: Sequence[bool]) -> Iterator[RecordedEvent]:
         for secret in secrets:
@@ -289,6 +288,7 @@ class _Keyboard(Focus):
 
     def __init__(self, display: str) -> None:
         self._server = Connection(display)
+        self._marks = 0
         super().__init__(self._server, Control())
         self._server.root.change_attributes(event_mask=_PROPERTY | PING_ANSWERS)
 
@@ -298,17 +298,28 @@ class _Keyboard(Focus):
     def close(self) -> None:
         self._server.close()
 
+    @property
+    def number(self) -> int:
+        """Of the client that asks."""
+        return self._server.number
+
+    def mark(self) -> int:
+        """Make a mark behind all events so far; returns how many that are."""
+        self._marks += 1
+        self._server.mark()
+        return self._marks
+
     def caught_up(self, deadline: float) -> bool:
         """Whether it has, before the deadline."""
         return self.follow(max(0.0, deadline - time.monotonic()), pause)
 
     def target(self) -> tuple[int, int | None]:
-        """The window's number, 0 for none, and its process, where known."""
+        """The number of the program's window, 0 for none, and its process, where known."""
         window = target = self.window()
         while window is not None:
             process = self._server.numbers(window, "_NET_WM_PID")
-            if process:
-                return target.id, process[0]
+            if process:  # a program may give the focus to a window of its own inside
+                return window.id, process[0]
             window = self._server.parent(window)
         return 0 if target is None else target.id, None
 

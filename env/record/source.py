@@ -6,13 +6,13 @@ import select
 import socket
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
 from ...actions.geometry import Point
 from ...perception.observation import Observation
-from ..input_events import Input, ReleaseAllInput, TickInput
+from ..input_events import Input, MarkInput, ReleaseAllInput, TickInput
 from ..x11.connection import open_display
 from ..x11.listener import X11Listener
 from .frame_buffer import FrameBuffer
@@ -70,19 +70,26 @@ class EventQueue:
     Args:
         frames: the screenshots to choose each event's frame from; None gives events no frame.
         over: whether the recording is over; asked at least every 0.1 s.
+
+    Attributes:
+        marks: how many marks of each client of the X server have come; the events before them have come, too.
     """
 
     def __init__(self, frames: FrameBuffer | None = None, over: Callable[[], bool] = lambda: False) -> None:
         self.over = over
         self._frames = frames
         self._events: deque[RecordedEvent] = deque()
+        self.marks: Counter[int] = Counter()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
     def put(self, event: Input) -> None:
         """Add an event, in any thread; returns at once."""
-        self._events.append((event, None) if self._frames is None else with_frame(event, self._frames))
+        if isinstance(event, MarkInput):
+            self.marks[event.client] += 1
+        else:
+            self._events.append((event, None) if self._frames is None else with_frame(event, self._frames))
         with suppress(OSError):  # full, so that the reader is woken anyway; or closed
             self._writer.send(b"!")
 

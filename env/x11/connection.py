@@ -77,6 +77,16 @@ class Connection:
         """Requests for a server that does not answer now, and may go on later."""
         return b""
 
+    def mark(self) -> None:
+        """Leave a mark in what is recorded of the server, behind all events so far (``MarkInput``)."""
+        self.display.no_operation()
+        self.display.sync()  # the server hands over what is recorded when it answers somebody
+
+    @property
+    def number(self) -> int:
+        """Of this client."""
+        return int(self.display.display.info.resource_id_base)
+
     def sync(self) -> None:
         """Wait until the server has handled all requests."""
         self.display.sync()

@@ -20,6 +20,7 @@ _TIMEOUT = 10.0
 
 Requests = tuple[tuple[int, int], tuple[int, int, int, int]]
 NO_REQUESTS: Requests = ((0, 0), (0, 0, 0, 0))
+_REQUEST = 4
 _EVENT = struct.Struct("=BB2xI12xhh4xHxx")
 
 
@@ -39,6 +40,15 @@ def device_events(reply: Any) -> Iterator[DeviceEvent]:
     if reply.category == FROM_SERVER and not reply.client_swapped:
         for start in range(0, len(reply.data) - _EVENT.size + 1, _EVENT.size):
             yield DeviceEvent(*_EVENT.unpack_from(reply.data, start))
+
+
+def client_requests(reply: Any) -> Iterator[bytes]:
+    """The requests of a client in one of Xlib's RECORD replies: as many as the server has put together."""
+    data, order = bytes(reply.data), ">" if reply.client_swapped else "="
+    while reply.category == FROM_CLIENT and len(data) >= _REQUEST:
+        length = 4 * int(struct.unpack_from(f"{order}H", data, 2)[0]) or len(data)  # 0: longer than it can say
+        yield data[:length]
+        data = data[length:]
 
 
 class EventStream:
@@ -71,7 +81,7 @@ class EventStream:
             self.close()
             raise MissingPartError(f"the display {self._name} has no RECORD extension, {self._so}")
 
-    def start(self, receive: Callable[[Any], None], kinds: tuple[int, int], requests: Requests = NO_REQUESTS) -> None:
+    def start(self, receive: Callable[[Any], None], kinds: tuple[int, int], *requests: Requests) -> None:
         """Begin to listen; returns when no event is missed any more.
 
         Args:
@@ -82,7 +92,8 @@ class EventStream:
         Raises:
             MissingPartError: the display does not begin to report.
         """
-        self._context = self.display.record_create_context(0, [_ALL_CLIENTS], [_interest(kinds, requests)])
+        interests = [_interest(kinds, NO_REQUESTS), *(_interest((0, 0), each) for each in requests)]
+        self._context = self.display.record_create_context(0, [_ALL_CLIENTS], interests)
         self.display.sync()
         name = f"listens to {self._name}"
         self._thread = threading.Thread(target=self._listen, args=(receive,), name=name, daemon=True)

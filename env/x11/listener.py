@@ -14,13 +14,14 @@ from typing import Any
 
 from ...actions.geometry import Point
 from ...actions.schema import Button, Direction
-from ..input_events import ButtonInput, Input, KeyInput, MoveInput, WheelInput
+from ..input_events import ButtonInput, Input, KeyInput, MarkInput, MoveInput, WheelInput
 from .connection import BUTTON_DOWN, KEY_DOWN, KEY_UP, MOTION
-from .event_stream import FROM_CLIENT, NO_REQUESTS, DeviceEvent, EventStream, Requests, device_events
+from .event_stream import NO_REQUESTS, DeviceEvent, EventStream, Requests, client_requests, device_events
 from .keymap import keyboard_rows
 from .keysyms import LEVEL_SHIFTS, SYMBOLS, meaning
 
 _CHANGE_KEYBOARD_MAPPING = 100
+_NO_OPERATION = 127
 _XKB_SET_MAP, _XKB_GET_KEYBOARD = 9, 23
 _SHIFT, _LOCK, _GROUPS = 1, 2, 0x6000
 _COMMANDS = frozenset((*SYMBOLS["ctrl"], *SYMBOLS["alt"], *SYMBOLS["meta"][:2]))
@@ -36,7 +37,8 @@ _CHANGE = struct.Struct("=BBHBBH")  # opcode, keys, length, first key, symbols p
 class X11Listener:
     """Listens to one display, in a thread of its own, until it is closed or the display ends.
 
-    It calls ``on_event``, which has to return quickly, with each event in order, in that thread.
+    It calls ``on_event``, which has to return quickly, with each event in order, in that thread. A client that wants to
+    know which events have come by a moment sends the request NoOperation, which is reported as a mark among them.
 
     Raises:
         MissingPartError: there is no such display, or it cannot be recorded.
@@ -48,7 +50,8 @@ class X11Listener:
         self._stream = EventStream(display, "to record")
         try:
             self._map = KeyMeanings(self._stream.display)
-            self._stream.start(self._take, (KEY_DOWN, MOTION), self._map_changes())
+            marks = (_NO_OPERATION, _NO_OPERATION), NO_REQUESTS[1]
+            self._stream.start(self._take, (KEY_DOWN, MOTION), self._map_changes(), marks)
         except BaseException:
             self._stream.close()
             raise
@@ -67,16 +70,18 @@ class X11Listener:
         return core, (opcode, opcode, _XKB_SET_MAP, _XKB_GET_KEYBOARD)
 
     def _take(self, reply: Any) -> None:
-        if reply.category == FROM_CLIENT:
-            self._note_change(reply)
+        for request in client_requests(reply):
+            if request[0] == _NO_OPERATION:
+                self._on_event(MarkInput(time.monotonic(), reply.id_base))
+            else:
+                self._note_change(request, reply.client_swapped)
         for device_event in device_events(reply):
             for event in self._read(device_event):
                 self._on_event(event)
 
-    def _note_change(self, reply: Any) -> None:
-        data = bytes(reply.data)
-        if data[:1] != bytes((_CHANGE_KEYBOARD_MAPPING,)) or reply.client_swapped:
-            if data[1:2] in (bytes((_XKB_SET_MAP,)), bytes((_XKB_GET_KEYBOARD,))) or reply.client_swapped:
+    def _note_change(self, data: bytes, swapped: bool) -> None:
+        if data[0] != _CHANGE_KEYBOARD_MAPPING or swapped:
+            if data[1] in (_XKB_SET_MAP, _XKB_GET_KEYBOARD) or swapped:
                 self._map.refresh()
             return
         _, count, _, first, width, _ = _CHANGE.unpack_from(data)

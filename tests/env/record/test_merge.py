@@ -174,6 +174,15 @@ def test_a_trembling_hand_still_clicks(person: Person) -> None:
     assert person.actions == [Click(point=HERE)]
 
 
+@pytest.mark.parametrize(("far", "long", "drags"), [(2, 0.6, False), (3, 0.6, True), (5, 0.9, True), (4, 0.2, False)])
+def test_a_slow_press_that_ends_beside_is_a_drag(person: Person, far: int, long: float, drags: bool) -> None:
+    end = Point(HERE.x + far, HERE.y)
+    person.button(*HERE, True)
+    person.waits(long)
+    person.button(*end, False)
+    assert person.actions == [Drag(start=HERE, end=end) if drags else Click(point=HERE)]
+
+
 def test_a_click_and_a_drag_from_there_are_not_a_double_click(person: Person) -> None:
     person.clicks(*HERE)
     person.button(*HERE, True)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import select
+import struct
 import time
+from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 
-from saccade.actions.geometry import Point
+from saccade.actions.geometry import Point, Size
+from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.input_events import ButtonInput, Input, KeyInput, MoveInput, TickInput
 from saccade.env.record.frame_buffer import FrameBuffer
 from saccade.env.record.source import EventQueue
+from saccade.env.x11.connection import KEY_DOWN, KEY_UP, Connection, InjectedEvent
+from saccade.env.x11.event_stream import FROM_CLIENT, client_requests
+from saccade.env.x11.keymap import KeyMap, keysym
+from saccade.env.x11.listener import X11Listener
 from saccade.perception.observation import Observation, Screenshot
 
 
@@ -58,3 +67,45 @@ def test_what_came_before_the_end_is_not_lost() -> None:
     queue.close()
     assert queue.take() == []
     queue.put(last)  # a listener that is just ending
+
+
+def test_a_mark_comes_behind_all_keys_before_it_however_slow_the_listener_is() -> None:
+    with (
+        PrivateDisplay(Size(200, 100)) as display,
+        closing(Connection(display.name)) as person,
+        closing(Connection(display.name)) as other,
+        closing(EventQueue()) as queue,
+    ):
+
+        def hear(event: Input) -> None:
+            time.sleep(0.003)
+            queue.put(event)
+
+        stroke = KeyMap(person).find(keysym("a"))
+        assert stroke is not None
+        with closing(X11Listener(display.name, hear)):
+            for count in (1, 2, 3):
+                for _ in range(20):
+                    person.inject([InjectedEvent(KEY_DOWN, stroke.keycode), InjectedEvent(KEY_UP, stroke.keycode)])
+                person.sync()
+                other.mark()  # a mark of another client is not taken for it
+                assert queue.marks[person.number] == count - 1, "the keys are still on their way"
+                person.mark()
+                came: list[Input] = []
+                while queue.marks[person.number] < count:
+                    assert select.select([queue], [], [], 10)[0]
+                    came += [event for event, _ in queue.take()]
+                came += [event for event, _ in queue.take()]
+                assert len(came) == 40
+                assert all(isinstance(event, KeyInput) for event in came), "marks are no events"
+            assert queue.marks[other.number] == 3
+
+
+def test_requests_that_the_server_reports_together_are_told_apart() -> None:
+    change = struct.pack("=BBHBBHII", 100, 1, 4, 38, 2, 0, 97, 65)
+    nothing = struct.pack("=BBH", 127, 0, 1)
+    reply = SimpleNamespace(category=FROM_CLIENT, client_swapped=False, data=nothing + change + nothing)
+    assert list(client_requests(reply)) == [nothing, change, nothing]
+    swapped = SimpleNamespace(category=FROM_CLIENT, client_swapped=True, data=struct.pack(">BBH", 127, 0, 1) * 2)
+    assert len(list(client_requests(swapped))) == 2
+    assert list(client_requests(SimpleNamespace(category=0, client_swapped=False, data=nothing))) == []
