@@ -3,13 +3,15 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from made_desktops import BrowserWindow, Notepad, apart, browser_window, eventually, texts
+from made_people import wait
 from saccade.actions.errors import Stopped, UsageError
-from saccade.actions.geometry import Point
+from saccade.actions.geometry import Point, Size
 from saccade.env.control import Control
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.x11.connection import Connection
@@ -18,6 +20,7 @@ from saccade.env.x11.input import X11Input
 from saccade.env.x11.locks import LockKeys
 from saccade.env.x11.session import X11Session
 from saccade.env.x11.text import type_by_keys, type_by_paste, type_text
+from saccade.perception.screen import ScreenCamera
 
 AREA = "<textarea id=area spellcheck=false style='width:900px;height:400px'></textarea>"
 TABS = """<script>area.onkeydown = e => { if (e.key == 'Tab') { e.preventDefault();
@@ -152,6 +155,21 @@ def test_every_convention_of_line_breaks_is_one_enter(device: X11Input, notepad:
 def test_what_no_key_says_is_pasted(device: X11Input, notepad: Notepad, server: Server) -> None:
     device.keyboard.type("a\x01b\x7f\x85c\ufdd0é")
     assert notepad.has(device, "a\x01b\x7f\x85c\ufdd0é")
+
+
+def test_a_digit_that_comes_again_reaches_a_calculator() -> None:
+    def shown(*texts: str) -> bytes:
+        with PrivateDisplay(Size(500, 500)) as display, closing(X11Input(display.name, Control())) as device:
+            display.wait_for_window(display.start(["galculator"]))
+            wait(0.5)
+            for text in texts:
+                device.keyboard.type(text)
+                wait(0.3)
+            with closing(ScreenCamera(display.name)) as camera:
+                pixels = camera.grab().pixels
+                return pixels[: len(pixels) // 2].tobytes()
+
+    assert shown("5533") == shown("5", "5", "3", "3") != shown("53")
 
 
 def test_half_a_character_is_refused(device: X11Input, notepad: Notepad) -> None:
