@@ -49,10 +49,11 @@ class PageCamera:
         how: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
         if self._device_scale != 1.0:
             how["clip"] = self._scaled_view()
-        pixels = decode(base64.b64decode(self._devtools.send("Page.captureScreenshot", how)["data"]))
+        file = base64.b64decode(self._devtools.send("Page.captureScreenshot", how)["data"])
+        pixels = decode(file)
         if self._clip is not None:
-            pixels = top_left(pixels, self._clip, self._device_scale)
-        return Screenshot(pixels, self._device_scale)
+            return Screenshot(top_left(pixels, self._clip, self._device_scale), self._device_scale)
+        return Screenshot(pixels, self._device_scale, file=file)
 
     def _scaled_view(self) -> dict[str, float]:
         """The viewport as a clip: without one, Chromium ignores the scale and answers in CSS pixels."""
@@ -68,7 +69,7 @@ def decode(data: bytes) -> Pixels:
         OSError: the bytes are not an image.
     """
     with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def top_left(pixels: Pixels, size: Size, device_scale: float = 1.0) -> Pixels:

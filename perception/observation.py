@@ -59,11 +59,13 @@ class Screenshot:
         pixels: height x width x 3, uint8, RGB, read-only by convention.
         device_scale: screenshot pixels per input point (2.0 on a HiDPI screen).
         origin: where the screenshot's corner lies on the screen, in input points.
+        file: the same pixels as the PNG file that the camera gave, if it gave one: it needs no second compression.
     """
 
     pixels: Pixels
     device_scale: float = 1.0
     origin: Point = field(default=Point(0.0, 0.0))
+    file: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
@@ -102,6 +104,8 @@ class Screenshot:
 
     def png(self) -> bytes:
         """The screenshot as a PNG file, compressed fast rather than small."""
+        if self.file is not None:
+            return self.file
         buffer = io.BytesIO()
         self.image().save(buffer, format="PNG", compress_level=1)
         return buffer.getvalue()

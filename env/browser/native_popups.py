@@ -24,6 +24,10 @@ _MOST_NODES = 4000
 """So many new nodes are looked at; a node gets a number only when something asks for it."""
 _FIRST_NODES = 200
 """So many in a new document: a popup needs a person's act, so none is open before the first look at a document."""
+_NEW_NODE = {
+    "expression": "document.createElement('i')",
+    "serializationOptions": {"serialization": "deep", "maxDepth": 0},  # with its number
+}
 _ESCAPE = {"type": "rawKeyDown", "key": "Escape", "code": "Escape", "windowsVirtualKeyCode": 27}
 _ARGUMENTS = re.compile(r"<script>\s*window\.dialogArguments\b")
 _ANCHOR = re.compile(r"\banchorRectInScreen: \{x: (-?[\d.]+),\s*y: (-?[\d.]+)")
@@ -158,15 +162,13 @@ class _Process:
 
     def _newest(self) -> int:
         """The number of a node made now: nodes are numbered upwards, from 1 in each process."""
-        node = {"expression": "document.createElement('i')"}
         try:
-            made = self.devtools.send("Runtime.evaluate", {**node, "contextId": self._context})
+            made = self.devtools.send("Runtime.evaluate", {**_NEW_NODE, "contextId": self._context})
         except Error:  # another document, maybe in another process
             root = self.devtools.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
             self._context, self._known = self._world(root), 0
-            made = self.devtools.send("Runtime.evaluate", {**node, "contextId": self._context})
-        described = self.devtools.send("DOM.describeNode", {"objectId": made["result"]["objectId"]})
-        return int(described["node"]["backendNodeId"])
+            made = self.devtools.send("Runtime.evaluate", {**_NEW_NODE, "contextId": self._context})
+        return int(made["result"]["deepSerializedValue"]["value"]["backendNodeId"])
 
     def _world(self, frame: str) -> int:
         world = {"frameId": frame, "worldName": _WORLD}

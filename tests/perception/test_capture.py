@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from saccade.actions.geometry import Size
 from saccade.perception.capture import PageCamera, blank, decode, top_left
-from saccade.perception.observation import Screenshot
+from saccade.perception.observation import Region, Screenshot
+from saccade.perception.redact import redacted
 
 
 def noise(width: int, height: int, seed: int = 0) -> Screenshot:
@@ -45,6 +46,18 @@ def test_the_camera_asks_for_a_lossless_picture() -> None:
     assert method == "Page.captureScreenshot"
     assert params is not None
     assert params["format"] == "png"
+
+
+def test_the_file_that_the_browser_made_is_kept() -> None:
+    """It is not compressed a second time, and never says anything else than the pixels."""
+    devtools = FakeDevTools(noise(6, 4))
+    shot = PageCamera(devtools).grab()
+    assert base64.b64encode(shot.png()).decode() == devtools.data
+    cut = PageCamera(devtools, clip=Size(3, 2)).grab()
+    assert Screenshot.from_png(cut.png()).digest == cut.digest
+    hidden = redacted(shot, [Region(0, 0, 2, 2)])
+    assert Screenshot.from_png(hidden.png()).digest == hidden.digest
+    assert shot.without_pixels().file is None
 
 
 def test_the_clip_is_in_css_pixels() -> None:

@@ -108,22 +108,24 @@ def test_endless_motion_is_waited_for_once_and_then_looked_past(browser: Browser
     assert min(still) < PageLimits().motion / 2
 
 
-def test_a_page_that_draws_with_its_document_only_is_taken_once(
+def test_a_quiet_page_is_asked_for_its_picture_and_for_popups_once(
     browser: BrowserEnvironment, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    browser.step(Navigate(url=site.page("/picture", FADES)))
-    assert browser._session is not None
-    camera = browser._session._tabs.front.camera
-    taken: list[Screenshot] = []
-    grab = camera.grab
-
-    def counted() -> Screenshot:
-        taken.append(grab())
-        return taken[-1]
-
-    monkeypatch.setattr(camera, "grab", counted)
+    """Each question to the browser takes a step longer, however quiet the page is."""
+    browser.step(Navigate(url=site.page("/picture", BUTTON)))
     browser.step(PRESS)
-    assert len(taken) == 1
+    assert browser._session is not None
+    devtools = browser._session._tabs.front.devtools
+    asked: list[str] = []
+    send = devtools.send
+
+    def counted(method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        asked.append(method)
+        return send(method, params)
+
+    monkeypatch.setattr(devtools, "send", counted)
+    browser.step(PRESS)
+    assert asked == ["Page.captureScreenshot", "Runtime.evaluate"]
 
 
 def test_a_font_that_never_loads_is_waited_for_once(chromium: Chromium, site: Any) -> None:
