@@ -23,7 +23,7 @@ _TOKEN_BEGINS = re.compile(r"<(?=[|/!\w])")
 """What special tokens of chat templates begin with, such as ``<|im_end|>`` and ``</s>``."""
 
 
-def visible(text: str, longest: int = LONGEST) -> str:
+def excerpt(text: str, longest: int = LONGEST) -> str:
     """A foreign text on one line: cut in the middle if it is long, without characters that cannot be seen."""
     head = text[: 4 * longest] if len(text) <= 8 * longest else f"{text[: 4 * longest]} {text[-4 * longest :]}"
     shown = "".join(" " if unicodedata.category(character) in _UNSEEN else character for character in head)
@@ -36,7 +36,7 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 def quoted(text: str, longest: int = LONGEST) -> str:
     """A foreign text between quotation marks; its own become single ones."""
-    return '"' + visible(text, longest).replace('"', "'") + '"'
+    return '"' + excerpt(text, longest).replace('"', "'") + '"'
 
 
 class NoteLog:
@@ -47,7 +47,7 @@ class NoteLog:
         self._more = 0
 
     def add(self, note: str) -> None:
-        """Add a note; foreign texts in it must be ``quoted`` or ``visible``."""
+        """Add a note; foreign texts in it must be ``quoted`` or an ``excerpt``."""
         if note in self._counts or len(self._counts) < MOST:
             self._counts[note] = self._counts.get(note, 0) + 1
         else:

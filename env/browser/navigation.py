@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from playwright.sync_api import Error
 
-from ..notes import visible
+from ..notes import excerpt
 from .addresses import complete_address, net_error, refused_address
 from .chromium import first_line
 from .events.downloads import Downloads
@@ -49,7 +49,7 @@ class Navigation:
             if "Timeout" in reason and not first:
                 return None
             return (
-                f"cannot open {visible(url, ADDRESS)}: {net_error(reason)}; check the address and that its server runs"
+                f"cannot open {excerpt(url, ADDRESS)}: {net_error(reason)}; check the address and that its server runs"
             )
         return None
 

@@ -22,7 +22,7 @@ from ...perception.redact import redacted
 from ...perception.settle import pause, sleep_in
 from ..base import Preview, StepResult
 from ..input import perform
-from ..notes import NoteLog, visible
+from ..notes import NoteLog, excerpt
 from .addresses import FILE_ADDRESS
 from .chromium import Chromium, first_line
 from .determinism import HarRecording
@@ -279,7 +279,7 @@ class BrowserSession:
         if tab.reloading:
             self._notes.add("the page loads itself again and again")
         elif tab.loading == "navigation":
-            address = visible(self._traffic.opening or tab.page.url, ADDRESS)
+            address = excerpt(self._traffic.opening or tab.page.url, ADDRESS)
             self._notes.add(f"still loading after {self._options.limits.navigation:g} s: {address}")
         tab.forget_loading()
         self._traffic.mark()
@@ -310,7 +310,7 @@ class BrowserSession:
         return redacted(screenshot, [*boxes, *self._marks.boxes(tab.page, tab.devtools)])
 
     def _refuse_file(self, route: Route) -> None:
-        self._notes.add(f"address refused: {visible(route.request.url)}")
+        self._notes.add(f"address refused: {excerpt(route.request.url)}")
         route.abort("accessdenied")
 
     def _alive(self) -> bool:

@@ -12,7 +12,7 @@ from ...actions.geometry import Point
 from ...perception.capture import PageCamera
 from ...perception.page_settle import Busy
 from ...perception.settle import Sleep
-from ..notes import visible
+from ..notes import excerpt
 from .events.deadline import OverdueError, deadline
 from .events.page_events import ADDRESS
 from .input import PageInput
@@ -202,7 +202,7 @@ class Tab:
         scheme = event["url"].partition(":")[0].lower()
         if scheme not in _SHOWN and event["url"] != self._asked_for:
             self._asked_for = event["url"]  # Chromium says it twice
-            self._note(f"no program here opens {visible(event['url'], ADDRESS)}")
+            self._note(f"no program here opens {excerpt(event['url'], ADDRESS)}")
 
     def _committed(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self._main:
@@ -314,7 +314,7 @@ class Tabs:
             return
         self._tabs.remove(closed)
         left = "the one before it is in front" if self._tabs else "an empty one was opened"
-        self._note(f"the tab of {visible(page.url, 100)} closed; {left}")
+        self._note(f"the tab of {excerpt(page.url, 100)} closed; {left}")
         if not self._tabs or self._tabs[-1].crashed:
             return
         with suppress(Error):  # the whole profile may be closing

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...actions.errors import TrajectoryError, UsageError
-from ...env.private_files import private_folder
+from ...env.private_files import private_folder, private_part
 from ...env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
 from . import get_format
 from .base import ExportedRun, ForeignRun, ImportedScreen, LeaveOut, leaving_out, throw
@@ -135,18 +134,14 @@ def find_runs(path: Path, leave_out: LeaveOut = throw) -> list[ExportedRun]:
 def atomic_output(target: Path) -> Iterator[Path]:
     """A path to write to, then moved to ``target``, or removed after an error; raises ``UsageError`` if that exists."""
     _refuse_existing(target)
-    try:
-        private_folder(target.parent)
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
-    except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}; choose another: out (--out)") from error
-    try:
-        beside = folder / target.name
+    with ExitStack() as stack:
+        try:
+            private_folder(target.parent)
+            beside = stack.enter_context(private_part(target))
+        except OSError as error:
+            raise UsageError(f"cannot write {target}: {error.strerror}; choose another: out (--out)") from error
         yield beside
         _refuse_existing(target)
-        beside.rename(target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_existing(target: Path) -> None:

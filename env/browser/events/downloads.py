@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Download, Error
 
-from ...notes import quoted, visible
+from ...notes import excerpt, quoted
 from ...private_files import open_private, private_folder, private_part
 from ..options import BrowserOptions
 
@@ -117,7 +117,7 @@ class Downloads:
             self._left -= size
             self._note(f"download saved: {quoted(target.name)}, {_bytes(size)}")
         except Error as error:
-            why = visible(error.message.splitlines()[0].removeprefix("Download.path: "))
+            why = excerpt(error.message.splitlines()[0].removeprefix("Download.path: "))
             if "cancel" in why.lower():
                 why = f"it was broken off, as all may have {_bytes(self._largest)} together"
             self._note(f"download failed: {quoted(name)}: {why}")

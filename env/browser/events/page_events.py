@@ -13,7 +13,7 @@ from typing import Literal
 
 from playwright.sync_api import BrowserContext, Dialog, Error, FileChooser, Page, Request, Response
 
-from ...notes import quoted, visible
+from ...notes import excerpt, quoted
 from ..addresses import net_error
 
 DialogRule = Literal["accept", "dismiss"]
@@ -94,7 +94,7 @@ class FileChoosers:
             chooser.set_files(list(files))
             self._note(f"file chooser answered with {names}")
         except Error as error:
-            self._note(f"file chooser could not be answered with {names}: {visible(error.message.splitlines()[0])}")
+            self._note(f"file chooser could not be answered with {names}: {excerpt(error.message.splitlines()[0])}")
 
 
 class Questions:
@@ -114,7 +114,7 @@ class Questions:
         if what == "print":
             self._note("the page asked to print; nothing is printed here")
         else:
-            self._note(f"the page asked for a permission ({visible(str(what), 40)}), which is not given here")
+            self._note(f"the page asked for a permission ({excerpt(str(what), 40)}), which is not given here")
 
 
 class Traffic:
@@ -165,12 +165,12 @@ class Traffic:
         self._open.discard(request)
         known = self._silent or any(each in (request.failure or "") for each in _TOLD_OTHERWISE)
         if request.failure and not known and _opens_page(request):
-            self._note(f"cannot open {visible(request.url, ADDRESS)}: {net_error(request.failure)}")
+            self._note(f"cannot open {excerpt(request.url, ADDRESS)}: {net_error(request.failure)}")
 
     def _answer(self, response: Response) -> None:
         if not _opens_page(response.request):
             return
-        address = visible(response.url, ADDRESS)
+        address = excerpt(response.url, ADDRESS)
         if response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT):
             self.no_page = True
             self._note(f"HTTP {response.status}: {address} has no page to show, so the page stays")
