@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ..notes import visible
+from ..notes import excerpt
 
 FILE_ADDRESS = re.compile(r"^(view-source:)?file:", re.IGNORECASE)
 _OPEN_SCHEMES = ("http", "https", "about", "data", "blob")
@@ -26,7 +26,7 @@ def complete_address(address: str) -> str:
     What models put around an address, as in ``[text](address)``, is left out.
     """
     text = _bare(address)
-    if re.match(r"(about|data|blob|file|view-source|chrome|javascript|https?):", text, re.IGNORECASE):
+    if re.match(r"(about|data|blob|file|view-source|chrome|javascript|https?):|[a-z][\w+.-]*+://", text, re.IGNORECASE):
         return text
     local = re.match(r"(localhost|127\.|\[::1\])", text, re.IGNORECASE)
     return f"{'http' if local else 'https'}://{text}"
@@ -34,13 +34,13 @@ def complete_address(address: str) -> str:
 
 def refused_address(url: str, allow_file: bool) -> str | None:
     """Why an address is not opened, in words for the policy; None when it may be."""
-    shown = visible(url, _SHOWN)
+    shown = excerpt(url, _SHOWN)
     try:
         parts = urlsplit(url)
         scheme, host = parts.scheme.lower(), parts.netloc
         _ = parts.port  # which must be a number
     except ValueError as error:
-        return f"{shown} is no address: {visible(str(error), _SHOWN)}"
+        return f"{shown} is no address: {excerpt(str(error), _SHOWN)}"
     if scheme not in _OPEN_SCHEMES and not (scheme == "file" and allow_file):
         hint = "; allow it with allow_file" if scheme == "file" else ""
         return f"addresses of kind {scheme}: are not opened here{hint}: {shown}"

@@ -15,6 +15,7 @@ from ...actions.geometry import Size
 from ...agent.limits import Limits
 from ...agent.policy import Policy
 from ...env.base import Environment
+from ...env.browser.addresses import complete_address, refused_address
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord, Chords
 from ...env.control import Control
@@ -101,6 +102,8 @@ class RunRequest:
         check_settings(name, {each: value for each, value in given.items() if value} | self.desktop.given())
         if self.viewport is not None and name == "desktop" and not self.desktop.private:
             raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
+        if self.url and (refused := refused_address(complete_address(self.url), self.allow_file)):
+            raise UsageError(refused)
         allowed_files(self.files)
         check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
         fill_task(self.task, self.values, self.secrets)

@@ -35,6 +35,7 @@ def test_what_models_put_around_an_address_is_left_out(written: str, meant: str)
     [
         *(
             "http://[bad",
+            "ftp://example.org",
             "http://[::1",
             "[text]()",
             "[text](",

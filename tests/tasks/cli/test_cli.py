@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from made_endpoint import Endpoint, serving
 from places import SOURCE
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
 
@@ -104,13 +105,26 @@ def test_an_unknown_task_names_the_nearest(saccade, tiny: str, tmp_path: Path) -
     assert not (tmp_path / "runs").exists(), "a run that never began leaves no folder"
 
 
-def test_an_unreachable_page_is_said(saccade, tiny: str) -> None:
-    result = saccade("run", "Click", "--url", "http://127.0.0.1:1/", "--model", tiny)
+@pytest.fixture(scope="module")
+def served() -> Iterator[Endpoint]:
+    """A model that needs no loading."""
+    with serving(lambda messages: "Action: finished()", "ui-tars-1.5") as endpoint:
+        yield endpoint
+
+
+def test_an_unreachable_page_is_said(saccade, served: Endpoint) -> None:
+    result = saccade("run", "Click", "--url", "http://127.0.0.1:1/", "--model", served.address)
     assert "127.0.0.1:1" in one_line(result)
 
 
-def test_no_browser_is_said_with_what_to_install(saccade, tiny: str) -> None:
-    result = saccade("run", "--model", tiny, PATH="/nonexistent", SACCADE_BROWSER="/nonexistent/chromium")
+def test_what_is_no_address_is_said_before_a_model_is_loaded(saccade, tmp_path: Path) -> None:
+    assert "http://[bad is no address" in one_line(saccade("run", "Click", "--url", "http://[bad"))
+    assert "addresses of kind ftp" in one_line(saccade("run", "Click", "--url", "ftp://example.org"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_browser_is_said_with_what_to_install(saccade, served: Endpoint) -> None:
+    result = saccade("run", "--model", served.address, PATH="/nonexistent", SACCADE_BROWSER="/nonexistent/chromium")
     assert "chromium" in one_line(result)
 
 
