@@ -1,9 +1,16 @@
-"""What all tests share: how many cases those try that draw them at random, and a state folder of their own."""
+"""What all tests share: how many cases those try that draw them at random, a browser, a state folder of their own."""
+
+from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from saccade.env.browser.chromium import Chromium
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,3 +31,13 @@ def scale(request: pytest.FixtureRequest) -> int:
     """How many times as many random cases as in a quick check are tried."""
     value: int = request.config.getoption("--scale")
     return value
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A browser for all tests of a process; each opens profiles of its own in it."""
+    from saccade.env.browser.chromium import Chromium
+    from saccade.env.browser.miniwob_pages import FLAGS
+
+    with Chromium(flags=FLAGS) as browser:
+        yield browser

@@ -1,4 +1,4 @@
-"""One browser and one loopback server for the whole directory; profiles and pages are made per test."""
+"""One loopback server for the whole directory; profiles and pages are made per test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
-from saccade.env.browser.miniwob_pages import ALONE
 from saccade.env.browser.options import BrowserOptions
 
 
@@ -58,12 +57,6 @@ def site() -> Iterator[Site]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
-    with Chromium(flags=ALONE) as browser:
-        yield browser
 
 
 @pytest.fixture

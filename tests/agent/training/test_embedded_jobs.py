@@ -11,6 +11,7 @@ from saccade.actions.geometry import Size
 from saccade.agent.policy import ScriptedPolicy
 from saccade.agent.training.jobs import INSTRUCTIONS, JobResult, Kind, do_job, page, write_job
 from saccade.agent.training.rendering import open_page
+from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.options import BrowserOptions
 
@@ -34,7 +35,7 @@ def right_clicks(kind: Kind) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", INSTRUCTIONS)
-def test_first_tries_and_ends_are_counted(tmp_path: Path, kind: Kind) -> None:
+def test_first_tries_and_ends_are_counted(tmp_path: Path, kind: Kind, chromium: Chromium) -> None:
     right, nowhere = right_clicks(kind), click(150, 200)
     scripts = {
         JobResult(PAGES, PAGES, ended=True, finished=True): [*right, FINISHED],
@@ -43,7 +44,8 @@ def test_first_tries_and_ends_are_counted(tmp_path: Path, kind: Kind) -> None:
         JobResult(PAGES, 0, ended=False, finished=False): ["Action: dance()"] + [nowhere] * 5,
     }
     address = write_job(tmp_path, kind, PAGES, SEED)
-    with BrowserEnvironment(address, BrowserOptions(viewport=Size(160, 210), allow_file=True)) as environment:
+    options = BrowserOptions(viewport=Size(160, 210), allow_file=True)
+    with BrowserEnvironment(address, options, chromium=chromium) as environment:
         for outcome, replies in scripts.items():
             assert do_job(ScriptedPolicy(replies), environment, INSTRUCTIONS[kind], PAGES) == outcome
 

@@ -13,19 +13,20 @@ from saccade.agent.training.demonstrations import FIRST_SEED, FURTHER, REQUIRED,
 from saccade.agent.training.pages import SERIES, synthesize
 from saccade.agent.training.questions import ask, closing_reply, legible, own_question, own_reply, uncovered
 from saccade.agent.training.rendering import Sheet, save_shard
+from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
 
 SEED = FIRST_SEED + 77
 
 
-def test_the_labels_of_a_training_page_solve_it() -> None:
+def test_the_labels_of_a_training_page_solve_it(chromium: Chromium) -> None:
     pictures, records = next(demonstrate(REQUIRED, 1, SEED, Sheet(5, 1)))
     for number, task in enumerate(REQUIRED):
         own = own_question(records[number])
         assert own is not None
         assert own.reply.element is not None
         x, y = own.reply.element["point"]
-        with MiniWobEnvironment(task, mode="train") as environment:
+        with MiniWobEnvironment(task, mode="train", chromium=chromium) as environment:
             seen = environment.reset(SEED + number).screenshot.pixels
             assert environment.instruction == own.instruction
             # In a frame of a sheet a focused button is drawn a little differently.
@@ -45,11 +46,11 @@ def test_training_never_touches_held_out_seeds() -> None:
         next(demonstrate(REQUIRED, 10, 2_100_000_000 - 20))
 
 
-def test_held_out_pages_are_those_of_the_benchmark() -> None:
+def test_held_out_pages_are_those_of_the_benchmark(chromium: Chromium) -> None:
     with pytest.raises(ValueError, match="training"):
         next(demonstrate(REQUIRED, 1, FIRST_SEED - 1, mode="test"))
     pictures, records = next(demonstrate(("click-button",), 1, 7, Sheet(2, 1), "test"))
-    with MiniWobEnvironment("click-button") as environment:
+    with MiniWobEnvironment("click-button", chromium=chromium) as environment:
         seen = environment.reset(8).screenshot.pixels
         assert environment.instruction == records[1]["utterance"]
         assert np.mean(np.any(seen != pictures[1], axis=2)) < 0.01

@@ -1,6 +1,6 @@
 """Experts solve their tasks, from the start and from states that another one left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,12 +12,6 @@ from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
 
 SEED = 5003
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as browser:
-        yield browser
 
 
 def finish(environment: MiniWobEnvironment) -> float:

@@ -18,7 +18,6 @@ from saccade.actions.schema import Action, Click, Navigate, Wait
 from saccade.env.base import StepResult
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
-from saccade.env.browser.miniwob_pages import ALONE
 from saccade.env.browser.options import BrowserOptions
 from saccade.env.check import check_environment
 from saccade.perception.page_settle import PageLimits
@@ -169,9 +168,8 @@ def crash(environment: BrowserEnvironment) -> None:
         environment._session.page.goto("chrome://crash", wait_until="commit")
 
 
-def test_a_session_after_hostile_pages_keeps_the_contract(hostile: str) -> None:
-    with Chromium(flags=ALONE) as browser:
-        with opened(browser, hostile, 2.0) as environment:
-            timed(environment, Navigate(url=f"{hostile}/press?script"))
-            timed(environment, PRESS)
-        assert check_environment(BrowserEnvironment(f"{hostile}/plain", chromium=browser)) == []
+def test_a_session_after_hostile_pages_keeps_the_contract(chromium: Chromium, hostile: str) -> None:
+    with opened(chromium, hostile, 2.0) as environment:
+        timed(environment, Navigate(url=f"{hostile}/press?script"))
+        timed(environment, PRESS)
+    assert check_environment(BrowserEnvironment(f"{hostile}/plain", chromium=chromium)) == []

@@ -160,13 +160,16 @@ def test_a_screen_without_a_reply_is_the_final_one(tmp_path: Path) -> None:
 # ---- torn files
 
 
-def test_every_prefix_that_holds_the_first_line_loads(tmp_path: Path) -> None:
+def test_every_prefix_that_holds_the_first_line_loads(tmp_path: Path, scale: int) -> None:
+    """A quick check tries every fifth byte, and all near the ends of lines."""
     made_run(tmp_path, TWO_STEPS[1:], final=False)
     file = tmp_path / FILE_NAME
     whole = file.read_bytes()
     events = read_events(file)
     first = whole.index(b"\n") + 1
-    for length in range(first, len(whole) + 1):
+    ends = {at + near for at, byte in enumerate(whole) if byte == ord("\n") for near in (-1, 0, 1, 2)}
+    lengths = {*ends, *range(first, len(whole), 5 if scale == 1 else 1)}
+    for length in sorted(each for each in lengths if first <= each <= len(whole)):
         file.write_bytes(whole[:length])
         loaded = Trajectory.load(tmp_path)
         assert read_events(file) == events[: whole[:length].count(b"\n")]
@@ -379,7 +382,7 @@ def write_forever(directory):
             writer.append(prediction(step, [Click(point=Point(1, 2))], raw="x" * (step % 7) * 3000))
             writer.append(executed(step, Click(point=Point(1, 2))))
 
-for number in range(int(sys.argv[2])):
+for number in range(0, 24, int(sys.argv[2])):
     directory = Path(sys.argv[1]) / f"run {number}"
     child = os.fork()
     if child == 0:
@@ -426,11 +429,11 @@ def python(code: str, *arguments: object) -> str:
     return done.stdout
 
 
-def test_a_kill_at_any_moment_leaves_a_trajectory_that_loads(tmp_path: Path) -> None:
-    kills = 24
-    python(KILL_OFTEN, tmp_path, kills)
+def test_a_kill_at_any_moment_leaves_a_trajectory_that_loads(tmp_path: Path, scale: int) -> None:
+    apart = 3 if scale == 1 else 1
+    python(KILL_OFTEN, tmp_path, apart)
     steps = []
-    for number in range(kills):
+    for number in range(0, 24, apart):
         loaded = Trajectory.load(tmp_path / f"run {number}")
         loaded.check()
         assert loaded.end is None

@@ -76,12 +76,12 @@ WAYS = [type_text, type_by_keys, type_by_paste]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: Callable[[X11Session, str], None]) -> None:
+def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: Callable[[X11Session, str], None], scale: int) -> None:
     wrong = []
     with PrivateDisplay() as display:
         notepad = Notepad(display, tmp_path / "note.txt")
         device = X11Input(display.name, Control())
-        for text in [*texts(12), texts(2, longest=400)[1]]:
+        for text in [*texts(6 * scale), texts(2, longest=400)[1]]:
             notepad.clear(device)
             way(device.session, text)
             if not notepad.has(device, text):
@@ -90,12 +90,12 @@ def test_texts_arrive_in_an_editor_exactly(tmp_path: Path, way: Callable[[X11Ses
     assert wrong == []
 
 
-def test_texts_arrive_in_a_browser_exactly() -> None:
+def test_texts_arrive_in_a_browser_exactly(scale: int) -> None:
     wrong = []
 
     def write(window: BrowserWindow, device: X11Input, way: Callable[[X11Session, str], None]) -> None:
         device.click(window.at(200, 200))
-        for text in texts(8):
+        for text in texts(4 * scale):
             device.keyboard.chord(("ctrl", "a"))
             device.keyboard.chord(("delete",))
             way(device.session, text)

@@ -193,20 +193,19 @@ def test_view_writes_the_page(name: str, golden: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["acting", "recorded-odyssey"])
-def test_the_page_fits_a_phone_and_follows_the_colour_scheme(name: str, golden: Path) -> None:
+def test_the_page_fits_a_phone_and_follows_the_colour_scheme(name: str, golden: Path, chromium: Chromium) -> None:
     write_results(golden / name)
-    with Chromium() as chromium:
-        for width in (390, 1200):
-            colours = set()
-            for scheme in ("light", "dark"):
-                context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-                page = context.new_page()
-                page.goto((golden / name / "index.html").as_uri())
-                page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
-                colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-                context.close()
-            assert len(colours) == 2
+    for width in (390, 1200):
+        colours = set()
+        for scheme in ("light", "dark"):
+            context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+            page = context.new_page()
+            page.goto((golden / name / "index.html").as_uri())
+            page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            context.close()
+        assert len(colours) == 2
 
 
 def test_a_newer_evaluation_is_refused(golden: Path) -> None:

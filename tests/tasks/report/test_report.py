@@ -71,12 +71,6 @@ class Viewer:
         return page
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as running:
-        yield running
-
-
 @pytest.fixture
 def viewer(chromium: Chromium) -> Iterator[Viewer]:
     viewer = Viewer(chromium)

@@ -24,12 +24,6 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as running:
-        yield running
-
-
 @pytest.fixture
 def view(chromium: Chromium) -> Iterator[Callable[..., Page]]:
     opened: list[BrowserContext] = []

@@ -25,12 +25,6 @@ CLICK, PRESS = Click(point=Point(90, 98)), Press(key="a")
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as running:
-        yield running
-
-
 @pytest.fixture
 def opened(chromium: Chromium) -> Iterator[Callable[..., Page]]:
     """Opens a page from disk; nothing may be fetched, logged or run meanwhile."""

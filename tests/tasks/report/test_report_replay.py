@@ -29,12 +29,6 @@ DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 375, "height": 740}
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium() as running:
-        yield running
-
-
 @pytest.fixture
 def opened(chromium: Chromium) -> Iterator[Any]:
     """Opens a report; nothing may be fetched, logged or run meanwhile."""

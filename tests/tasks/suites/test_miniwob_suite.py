@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -13,16 +12,10 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Click, KeyDown, Wait
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
-from saccade.env.browser.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks
+from saccade.env.browser.miniwob_pages import flight_tasks, miniwob_tasks
 from saccade.env.control import Control
 from saccade.tasks.suites.miniwob import SUBSETS, MiniWobSuite, published
 from saccade.tasks.suites.registry import interactive_suite
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with Chromium(flags=FLAGS) as browser:
-        yield browser
 
 
 def test_the_subsets_are_as_published() -> None:
