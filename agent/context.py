@@ -14,7 +14,7 @@ screenshot's whole message goes and all replies are kept; for a model that was t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..actions.dialects import Dialect
@@ -22,7 +22,8 @@ from ..perception.observation import Screenshot
 from ..perception.resize import ImageSpec
 from .checkpoints.model_card import ModelCard
 from .decoding.layout import ImageSegment, Segment, TextSegment
-from .policy import Context
+from .history import ChangedTokens, History
+from .policy import Context, Turn
 from .prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
 
 
@@ -72,8 +73,15 @@ class PromptBuilder:
     """Writes one episode's prompts.
 
     Every message is tokenised on its own and a reply keeps the tokens that the model chose, so the prompt of a
-    step is a prefix of the next one's until screenshots are dropped. ``encode`` knows special tokens;
-    ``first_message`` makes the first user message from the instruction.
+    step is a prefix of the next one's until screenshots are dropped.
+
+    Args:
+        encode: knows special tokens.
+        first_message: makes the first user message from the instruction.
+        card: the model's.
+        chat: what its template adds around messages.
+        spec: how screenshots are cut for it.
+        history: how much of earlier steps is shown; with ``text``, ``action_text`` writes the actions of a turn.
     """
 
     def __init__(
@@ -83,12 +91,17 @@ class PromptBuilder:
         card: ModelCard,
         chat: ChatFormat,
         spec: ImageSpec,
+        history: History = "full",
+        action_text: Callable[[Turn], str] = lambda turn: turn.reply,
     ) -> None:
         self._encode = encode
         self._first_message = first_message
-        self._card = card
+        only_text = history == "text"
+        self._card = card.model_copy(update={"max_images": 1, "forgets": False}) if only_text else card
         self._chat = chat
         self._spec = spec
+        self._action_text = action_text if only_text else None
+        self._changed = ChangedTokens(spec) if history == "changed" else None
         self._texts: dict[str, TextSegment] = {}
         self._replies: dict[int, tuple[str, TextSegment]] = {}
 
@@ -104,15 +117,21 @@ class PromptBuilder:
         """
         first = message("user", self._first_message(context.instruction))
         prompt: list[Segment] = [self._text(self._chat.preamble + first)]
+        if self._action_text is not None:
+            context = replace(context, turns=[replace(each, reply=self._action_text(each)) for each in context.turns])
         for said in conversation(context, self._card):
             prompt += self._segments(said)
-        return [*prompt, self._text(self._chat.opening)]
+        prompt.append(self._text(self._chat.opening))
+        return prompt if self._changed is None else list(self._changed.shorten(prompt))
 
     def history(self, context: Context) -> list[Segment]:
-        """What the prompt after this one begins with: all before its newest screenshot, but for feedback to come."""
+        """What the prompt after this one begins with: all before its newest screenshot, but for feedback to come.
+
+        Where older screenshots are shortened, the last of them depends on the newest one and is left out, too.
+        """
         prompt = self.build(context)
-        newest = next(index for index in range(len(prompt) - 1, -1, -1) if isinstance(prompt[index], ImageSegment))
-        return prompt[: newest - 1]
+        images = [index for index, segment in enumerate(prompt) if isinstance(segment, ImageSegment)]
+        return prompt[: images[-1 if self._changed is None else -2 :][0] - 1]
 
     def _segments(self, said: Message) -> list[Segment]:
         if isinstance(said.content, Screenshot):

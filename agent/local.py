@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from ..actions.dialects import Dialect, get_dialect
+from ..actions.dialects import Dialect, Reply, get_dialect
 from ..actions.errors import ParseError, UsageError
 from .background_prefill import BackgroundPrefill
 from .checkpoints.checkpoint import Checkpoint, load_checkpoint
-from .checkpoints.model_card import with_max_images
+from .checkpoints.model_card import with_max_images, with_max_pixels
 from .context import PromptBuilder, task_message
 from .decoding.engine import Generation, generate
 from .decoding.layout import Segment
@@ -26,7 +26,8 @@ from .decoding.session import Session
 from .decoding.target import TargetModel
 from .decoding.verify import parse_acceptance
 from .decoding.verify_replies import verify_replies
-from .policy import Context, PolicySettings, Prediction, UnreadableReply, Usage
+from .history import left_out, parse_history
+from .policy import Context, PolicySettings, Prediction, Turn, UnreadableReply, Usage
 from .prompts.chatml import ENDS
 from .replay.expected import DialectPolicy, ExpectedReply, Verification
 from .replay.reply_tokens import ReplyTokens
@@ -48,6 +49,8 @@ class LocalPolicy(DialectPolicy):
             ``suffix+grammar`` (docs/decoding.md).
         constrained: restrict replies to the grammar of the dialect, so that each that ends can be parsed.
         max_images: the maximum number of screenshots in the context; by default the card's.
+        max_pixels: screenshots are shrunk to so many pixels; by default as the checkpoint says.
+        history: ``full``; or ``changed`` or ``text``, which shorten the prompt and may change replies.
         acceptance: ``exact``, with which drafts never change a reply, or ``typical``, which is faster and lossy.
 
     Attributes:
@@ -72,13 +75,17 @@ class LocalPolicy(DialectPolicy):
         constrained: bool = False,
         acceptance: str = "exact",
         max_images: int | None = None,
+        max_pixels: int | None = None,
+        history: str = "full",
     ) -> None:
         self._checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         card = with_max_images(self._checkpoint.card, max_images)
-        self._max_images = max_images
+        self._max_images, self._max_pixels = max_images, max_pixels
+        self._spec = with_max_pixels(self._checkpoint.image_spec, max_pixels)
+        self._history = parse_history(history)
         dialect = dialect or card.dialect
         dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
-        super().__init__(dialect, card, self._checkpoint.image_spec.limits)
+        super().__init__(dialect, card, self._spec.limits)
         self._network = Network(self._checkpoint.model)
         self.limits = _limits(self._checkpoint, self._network, max_new_tokens)
         self._acceptance = parse_acceptance(acceptance)
@@ -117,6 +124,8 @@ class LocalPolicy(DialectPolicy):
             acceptance=None if self._acceptance == "exact" else self._acceptance,
             fingerprint=self.fingerprint,
             max_images=self._max_images,
+            max_pixels=self._max_pixels,
+            history=None if self._history == "full" else self._history,
         )
 
     def start(self) -> None:
@@ -124,13 +133,15 @@ class LocalPolicy(DialectPolicy):
         checkpoint = self._checkpoint
         self._prefill.finish(None)
         self._prefill = BackgroundPrefill()
-        self._session = Session(self._network, checkpoint.image_spec)
+        self._session = Session(self._network, self._spec)
         self._prompts = PromptBuilder(
             lambda text: checkpoint.tokenizer.encode(text, add_special_tokens=False),
             task_message(self._dialect, self._card),
             self._card,
             checkpoint.chat,
-            checkpoint.image_spec,
+            self._spec,
+            self._history,
+            self._actions_of,
         )
 
     def predict(self, context: Context) -> Prediction:
@@ -146,7 +157,7 @@ class LocalPolicy(DialectPolicy):
         generation = self._generate(prompt, context)
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
         self._prompts.remember(len(context.turns), raw, generation.ids)
-        self.last_usage = _usage(generation, ahead)
+        self.last_usage = _usage(generation, ahead, left_out(prompt))
         started = time.perf_counter()
         try:
             reply = self._parse(raw, context)
@@ -167,6 +178,8 @@ class LocalPolicy(DialectPolicy):
         # Recordings and evaluations hold this hash, so the text must stay the same, the card's first name included.
         card = repr(self._card).removeprefix("Model")
         settings = f"({self.dialect!r}, {card}, {self.limits.max_new_tokens}, {self._constrained})"
+        if self._max_pixels is not None or self._history != "full":
+            settings += f" {self._max_pixels} {self._history}"
         return self._checkpoint.fingerprint(settings)
 
     def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:
@@ -177,10 +190,11 @@ class LocalPolicy(DialectPolicy):
         """
         ahead = self._prefill.finish(context.screenshot)
         replies = [self._tokens.spell(each, lambda raw: self._parse(raw, context), tolerance) for each in expected]
+        prompt = self.prompt(context)
         with self._finite_scores():
-            found = verify_replies(self._session, self.prompt(context), replies, self.limits)
+            found = verify_replies(self._session, prompt, replies, self.limits)
         timings = found.timings | ({"ahead": ahead} if ahead else {})
-        usage = Usage(prompt_tokens=found.prompt_tokens, timings=timings)
+        usage = Usage(prompt_tokens=found.prompt_tokens, left_out_tokens=left_out(prompt), timings=timings)
         if found.index is None:
             return Verification(None, None, usage)
         raw, ids = expected[found.index].raw, replies[found.index].ids[:-1]
@@ -210,6 +224,14 @@ class LocalPolicy(DialectPolicy):
             return self._prompts.build(context)
         except ValueError as error:
             raise UsageError(str(error)) from error
+
+    def _actions_of(self, turn: Turn) -> str:
+        """A turn's reply without its thought; as it is, where it cannot be read or written."""
+        sizes = self._sizes(Context("", turn.screenshot))
+        try:
+            return self._dialect.render(Reply("", self._dialect.parse(turn.reply, *sizes).actions), *sizes)
+        except (ParseError, UsageError):
+            return turn.reply
 
     @torch.inference_mode()
     def _read(self, context: Context, wanted: Callable[[], bool]) -> None:
@@ -247,9 +269,10 @@ class LocalPolicy(DialectPolicy):
             raise UsageError(f"{self.name} cannot decide: {error}; load it in float32, or check its weights") from error
 
 
-def _usage(generation: Generation, ahead: float) -> Usage:
+def _usage(generation: Generation, ahead: float, omitted: int) -> Usage:
     return Usage(
         prompt_tokens=generation.prefill.prompt_tokens,
+        left_out_tokens=omitted,
         reply_tokens=len(generation.ids),
         forwards=generation.forwards,
         accepted_tokens=generation.accepted_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from ...actions.errors import UsageError, first_problem
 from ...actions.files import read_file
 from ...actions.untrusted import parse_json
 from ...env.trajectory.events import ScreenSize
+from ...perception.resize import ImageSpec
 
 CARD_FILE = "saccade.json"
 
@@ -54,6 +56,20 @@ def with_max_images(card: ModelCard, max_images: int | None) -> ModelCard:
     if max_images is not None and max_images < 1:
         raise UsageError(f"a context needs at least one screenshot, not {max_images} (--max-images)")
     return card if max_images is None else card.model_copy(update={"max_images": max_images})
+
+
+def with_max_pixels(spec: ImageSpec, max_pixels: int | None) -> ImageSpec:
+    """The specification with another limit of pixels, if one is given.
+
+    Raises:
+        UsageError: not even one visual token would be left.
+    """
+    if max_pixels is None:
+        return spec
+    token = spec.limits.factor**2
+    if max_pixels < token:
+        raise UsageError(f"a screenshot needs at least {token} pixels, not {max_pixels} (--max-pixels)")
+    return replace(spec, max_pixels=max_pixels, min_pixels=min(spec.min_pixels, max_pixels))
 
 
 def read_card(directory: Path, family: Family, name: str) -> ModelCard:

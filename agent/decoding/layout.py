@@ -35,11 +35,13 @@ class ImageSegment:
         screenshot: its pixels; two with the same digest are the same image.
         rows: visual tokens from top to bottom.
         columns: visual tokens from left to right.
+        kept: the tokens that the prompt has, by their places row by row; None for all.
     """
 
     screenshot: Screenshot
     rows: int
     columns: int
+    kept: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, screenshot: Screenshot, spec: ImageSpec) -> ImageSegment:
@@ -48,7 +50,7 @@ class ImageSegment:
         return cls(screenshot, resized.height // spec.limits.factor, resized.width // spec.limits.factor)
 
     def __len__(self) -> int:
-        return self.rows * self.columns
+        return self.rows * self.columns if self.kept is None else len(self.kept)
 
 
 Segment = TextSegment | ImageSegment
@@ -85,7 +87,8 @@ def layout_prompt(prompt: Sequence[Segment], image_token: int) -> PromptLayout:
         else:
             images[len(ids)] = segment
             ids += [image_token] * len(segment)
-            blocks.append(image_positions(position, segment.rows, segment.columns))
+            places = image_positions(position, segment.rows, segment.columns)
+            blocks.append(places if segment.kept is None else places[:, list(segment.kept)])
             position += max(segment.rows, segment.columns)
     joined = np.concatenate(blocks, axis=1) if blocks else np.zeros((3, 0), dtype=np.int64)
     return PromptLayout(tuple(ids), joined, position, images)

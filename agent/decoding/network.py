@@ -43,6 +43,11 @@ class Features:
     def __getitem__(self, part: slice) -> Features:
         return Features(self.tokens[part], tuple(layer[part] for layer in self.deep))
 
+    def at(self, places: Sequence[int]) -> Features:
+        """Those of some tokens."""
+        chosen = torch.tensor(places, device=self.tokens.device)
+        return Features(self.tokens[chosen], tuple(layer[chosen] for layer in self.deep))
+
     @classmethod
     def join(cls, parts: Sequence[Features]) -> Features:
         """The features of several images, concatenated."""

@@ -62,7 +62,7 @@ class Session:
         self._spec = spec
         self._capacity = features
         self._features: OrderedDict[str, Features] = OrderedDict()
-        self._codes: dict[str, int] = {}
+        self._codes: dict[tuple[str, tuple[int, ...] | None], int] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -78,9 +78,9 @@ class Session:
         return len(self._keys)
 
     def holds(self, prompt: Sequence[Segment]) -> bool:
-        """Whether all that is cached belongs to this prompt, so that nothing of it is lost by reading on."""
+        """Whether this prompt is cached, or all that is cached belongs to it: then reading it ahead saves little."""
         keys = self._key(layout_prompt(prompt, self.network.image_token))
-        return common_prefix(self._keys, keys) == self.length
+        return common_prefix(self._keys, keys) in (len(keys), self.length)
 
     def read_ahead(self, prompt: Sequence[Segment], wanted: Callable[[], bool]) -> None:
         """Encode and read what a later ``prefill`` will need, for as long as it is ``wanted``."""
@@ -175,7 +175,9 @@ class Session:
         for start, image in layout.images.items():
             first, last = max(start, begin), min(start + len(image), end)
             if first < last:
-                parts.append(self._features[image.screenshot.digest][first - start : last - start])
+                found = self._features[image.screenshot.digest]
+                found = found if image.kept is None else found.at(image.kept)
+                parts.append(found[first - start : last - start])
                 visual[first - begin : last - begin] = True
         visible = tree.mask() if len(tree) > 1 else None
         drafted = np.tile(layout.next_position - 1 + tree.depths[1:], (3, 1))
@@ -239,10 +241,10 @@ class Session:
         return len(missing)
 
     def _key(self, layout: PromptLayout) -> list[int]:
-        """The prompt's ids, with a negative number for each different image."""
+        """The prompt's ids, with a negative number for each image, which differs where other tokens are kept."""
         keys = list(layout.ids)
         for start, image in layout.images.items():
-            code = self._codes.setdefault(image.screenshot.digest, -1 - len(self._codes))
+            code = self._codes.setdefault((image.screenshot.digest, image.kept), -1 - len(self._codes))
             keys[start : start + len(image)] = [code] * len(image)
         return keys
 

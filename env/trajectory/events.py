@@ -70,6 +70,7 @@ class Usage(_Record):
 
     Attributes:
         prompt_tokens: with image tokens.
+        left_out_tokens: image tokens of older screenshots that the prompt was spared (docs/models.md).
         reply_tokens: of the reply.
         forwards: forwards of the target model after prefill.
         accepted_tokens: reply tokens that came from drafts.
@@ -78,10 +79,19 @@ class Usage(_Record):
     """
 
     prompt_tokens: Count = 0
+    left_out_tokens: Count = 0
     reply_tokens: Count = 0
     forwards: Count = 0
     accepted_tokens: Count = 0
     timings: Timings = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what only shorter histories have, where there is none: older versions do not know it."""
+        content: dict[str, Any] = write(self)
+        if not self.left_out_tokens:
+            content.pop("left_out_tokens", None)
+        return content
 
     def after(self, earlier: Usage) -> Usage:
         """The cost of asking twice about one screen: this reply's, with the forwards and times of both."""
@@ -110,6 +120,8 @@ class PolicySettings(_Settings):
         fingerprint: of the weights, where they are known.
         served: the model behind a server's name, as the server states it.
         max_images: the maximum number of screenshots in its context, where it was asked for.
+        max_pixels: of a screenshot as the model sees it, where it was asked for.
+        history: how much of earlier steps it sees, unless everything.
     """
 
     dialect: str | None = None
@@ -120,6 +132,8 @@ class PolicySettings(_Settings):
     fingerprint: str | None = None
     served: str | None = None
     max_images: int | None = None
+    max_pixels: int | None = None
+    history: str | None = None
 
 
 class EnvironmentSettings(_Settings):

@@ -35,6 +35,8 @@ def _eval(
     constrained: options.Constrained = False,
     acceptance: options.Acceptance = "exact",
     max_images: options.MaxImages = None,
+    max_pixels: options.MaxPixels = None,
+    history: options.History = "full",
     share: Annotated[
         bool | None,
         MODEL(
@@ -96,7 +98,7 @@ def _eval(
     options.refuse_both(context, "tasks", "subset")
     refuse_unused(suite, options.all_given(context))
     paid = None if price is None else parse_price(price)
-    source = policy_source(model, dialect, decoding, constrained, acceptance, max_images)
+    source = policy_source(model, dialect, decoding, constrained, acceptance, max_images, max_pixels, history)
     request = EvalRequest(
         suite=suite,
         subset=subset,

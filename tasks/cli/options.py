@@ -120,6 +120,12 @@ Acceptance = Annotated[
 MaxImages = Annotated[
     int | None, MODEL("Screenshots that the model sees at most; by default the model's.", "N", env="MAX_IMAGES", min=1)
 ]
+MaxPixels = Annotated[
+    int | None, MODEL("Pixels to which screenshots are shrunk; by default the model's.", "N", env="MAX_PIXELS", min=1)
+]
+History = Annotated[
+    str, MODEL("Earlier steps: full; changed or text shorten them and may change replies.", "KIND", env="HISTORY")
+]
 Threads = Annotated[int, MODEL("Threads of torch.", "N", min=1)]
 
 MaxSteps = Annotated[int, LIMITS("Stop an episode after so many predictions.", "N", env="MAX_STEPS", min=1)]

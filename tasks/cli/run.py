@@ -45,6 +45,8 @@ def run(
     constrained: options.Constrained = False,
     acceptance: options.Acceptance = "exact",
     max_images: options.MaxImages = None,
+    max_pixels: options.MaxPixels = None,
+    history: options.History = "full",
     max_steps: options.MaxSteps = 30,
     max_seconds: Annotated[float, LIMITS("Stop after so many seconds.", "SECONDS", env="MAX_SECONDS", min=0.0)] = 900.0,
     stop_chord: Annotated[
@@ -172,6 +174,8 @@ def replay(
     ] = None,
     model: options.OtherModel = None,
     max_images: options.MaxImages = None,
+    max_pixels: options.MaxPixels = None,
+    history: options.History = "full",
     tolerance: Annotated[
         float | None, MODEL("How far points may differ, as a share of the screen's longer side.", "SHARE", min=0, max=1)
     ] = None,

@@ -36,9 +36,11 @@ _HINTS: Final = {
     "out": "the folder in which each run gets its own is called `runs`",
 }
 KEYS: Final[dict[str, tuple[type, ...]]] = {
-    **dict.fromkeys(("model", "dialect", "decoding", "acceptance", "viewport", *_USERS_ONLY, *_FOLDERS), (str,)),
+    **dict.fromkeys(
+        ("model", "dialect", "decoding", "acceptance", "history", "viewport", *_USERS_ONLY, *_FOLDERS), (str,)
+    ),
     **dict.fromkeys(("constrained", "headed"), (bool,)),
-    **dict.fromkeys(("max_steps", "max_images", "workers"), (int,)),
+    **dict.fromkeys(("max_steps", "max_images", "max_pixels", "workers"), (int,)),
     **dict.fromkeys(("temperature", "max_seconds"), (float, int)),
 }
 """Each key is an option of the same name; with the types that its value may have."""

@@ -92,6 +92,9 @@ def _offline(prepared: PreparedReplay, narrator: Narrator, json_output: bool) ->
     )
     agreed = sum(each.agrees for each in found)
     narrator.note(f"{agreed} of {len(found)} steps as recorded", "bold")
+    read, spared = sum(each.prompt_tokens for each in found), sum(each.left_out_tokens for each in found)
+    left_out = f", {spared} left out ({spared / (read + spared):.0%})" if spared else ""
+    narrator.note(f"prompts     {read} tokens{left_out}; {sum(each.seconds for each in found):.2f} s of the model")
     if json_output:
         sys.stdout.write(_offline_json(found) + "\n")
     return 0 if agreed == len(found) else 1
@@ -127,6 +130,8 @@ def _offline_json(found: Sequence[OfflineComparison]) -> str:
                 for each in different
             ],
             "forwards": sum(each.forwards for each in found),
+            "prompt_tokens": sum(each.prompt_tokens for each in found),
+            "left_out_tokens": sum(each.left_out_tokens for each in found),
             "model_ms": round(sum(each.seconds for each in found) * 1000, 1),
             "stopped_at": None,
             "report": None,

@@ -38,7 +38,17 @@ from ..terminal.narrator import Narrator, output_closed
 from ..terminal.stop_chords import stop_chord_listener
 
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
-_POLICY_OPTIONS = ("dialect", "temperature", "seed", "decoding", "constrained", "acceptance", "max_images")
+_POLICY_OPTIONS = (
+    "dialect",
+    "temperature",
+    "seed",
+    "decoding",
+    "constrained",
+    "acceptance",
+    "max_images",
+    "max_pixels",
+    "history",
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class RunRequest:
     constrained: bool = False
     acceptance: str = "exact"
     max_images: int | None = None
+    max_pixels: int | None = None
+    history: str = "full"
     max_steps: int = 30
     max_seconds: float = 900.0
     viewport: Size | None = None
@@ -109,7 +121,7 @@ class RunRequest:
         fill_task(self.task, self.values, self.secrets)
         if self.dialect is not None:
             get_dialect(self.dialect)
-        refuse_decoding(self.model, self.decoding, self.constrained, self.acceptance)
+        refuse_decoding(self.model, self.decoding, self.constrained, self.acceptance, self.max_pixels, self.history)
 
     @property
     def visible_screen(self) -> str | None:

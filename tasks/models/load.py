@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from ...actions.dialects import get_dialect
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
+from ...agent.history import parse_history
 from ...agent.remote.endpoint import PREFIX
 from ...agent.remote.policy import RemotePolicy
 from ...agent.replay.expected import VerifyingPolicy
@@ -46,15 +47,25 @@ def is_remote(model: str) -> bool:
     return model.startswith(PREFIX)
 
 
-def refuse_decoding(model: str, decoding: str, constrained: bool, acceptance: str = "exact") -> None:
+def refuse_decoding(
+    model: str,
+    decoding: str,
+    constrained: bool,
+    acceptance: str = "exact",
+    max_pixels: int | None = None,
+    history: str = "full",
+) -> None:
     """Raise a ``UsageError`` for a way of decoding that a server does not have, or that would be ignored."""
     given = {
         "decoding": decoding not in ("auto", "plain"),
         "constrained": constrained,
         "acceptance": acceptance != "exact",
+        "max_pixels": max_pixels is not None,
+        "history": history != "full",
     }
     if is_remote(model) and (wrong := [named(name) for name, asked in given.items() if asked]):
         raise UsageError(f"{model} decodes on its server; {' and '.join(wrong)} is for models that run here")
+    parse_history(history)
     if decoding == "plain" and acceptance != "exact":
         raise UsageError(
             f"{named('acceptance')} is a rule for drafts, and with {named('decoding')} plain there are none"
@@ -71,6 +82,8 @@ def load_policy(
     constrained: bool = False,
     acceptance: str = "exact",
     max_images: int | None = None,
+    max_pixels: int | None = None,
+    history: str = "full",
 ) -> ModelPolicy:
     """Load a checkpoint, or find a server, and make a policy of it.
 
@@ -84,12 +97,14 @@ def load_policy(
         constrained: whether replies are held to a grammar here.
         acceptance: which drafts are accepted here.
         max_images: the maximum number of screenshots in the context; by default the model's.
+        max_pixels: the size to which screenshots are shrunk here; by default the model's.
+        history: how much of earlier steps the model sees here: ``full``, ``changed`` or ``text``.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
         UsageError: it, the server, the dialect or the way of decoding cannot be used.
     """
-    refuse_decoding(model, decoding, constrained, acceptance)
+    refuse_decoding(model, decoding, constrained, acceptance, max_pixels, history)
     if dialect is not None:
         get_dialect(dialect)  # a wrong name is said before weights are read
     if is_remote(model):
@@ -109,6 +124,8 @@ def load_policy(
         constrained=constrained,
         acceptance=acceptance,
         max_images=max_images,
+        max_pixels=max_pixels,
+        history=history,
     )
 
 

@@ -21,7 +21,7 @@ from ...agent.policy import Policy, ScriptedPolicy
 from ...agent.remote.policy import RemotePolicy
 from .load import SMALL_MODEL, is_remote, refuse_decoding
 
-_UNSAID = (("acceptance", "exact"), ("max_images", None))
+_UNSAID = (("acceptance", "exact"), ("max_images", None), ("max_pixels", None), ("history", "full"))
 """Fields with values that are not recorded."""
 
 
@@ -79,10 +79,12 @@ class LocalSource:
     constrained: bool = False
     acceptance: str = "exact"
     max_images: int | None = None
+    max_pixels: int | None = None
+    history: str = "full"
 
     @property
     def asked(self) -> dict[str, JsonValue]:
-        """Its fields; those of an evaluation from before there were ``acceptance`` and ``max_images`` lack them."""
+        """Its fields, but for later ones that have their default: older evaluations lack them."""
         return {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
 
     def worth_sharing(self) -> bool:
@@ -166,17 +168,19 @@ def policy_source(
     constrained: bool = False,
     acceptance: str = "exact",
     max_images: int | None = None,
+    max_pixels: int | None = None,
+    history: str = "full",
 ) -> PolicySource:
     """The source of a model's policy; arguments as for ``load_policy``.
 
     Raises:
         UsageError: a server is asked to decode in a way that only models here can.
     """
-    refuse_decoding(model, decoding, constrained, acceptance)
+    refuse_decoding(model, decoding, constrained, acceptance, max_pixels, history)
     if dialect is not None:
         get_dialect(dialect)  # a wrong name is said before weights are read
     if not is_remote(model):
-        return LocalSource(model, dialect, decoding, constrained, acceptance, max_images)
+        return LocalSource(model, dialect, decoding, constrained, acceptance, max_images, max_pixels, history)
     return RemoteSource(model, dialect, max_images)
 
 

@@ -14,7 +14,7 @@ from .environment import ReplayOverrides
 _LIVE: Final = ("env", "url", "seed", "display", "headed", "har", "file", "out", "runs", "update", "expect")
 _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("patience", "ignore"),
-    "exact": ("model", "max_images", "tolerance", "update"),
+    "exact": ("model", "max_images", "max_pixels", "history", "tolerance", "update"),
     "offline": ("patience", "ignore", *_LIVE),
 }
 _WHY: Final = {

@@ -33,6 +33,8 @@ class OfflineComparison:
         error: why it cannot be read.
         forwards: of the model, with prefill.
         seconds: of the model.
+        prompt_tokens: of the prompt.
+        left_out_tokens: what the prompt was spared of older screenshots.
     """
 
     step: int
@@ -44,6 +46,8 @@ class OfflineComparison:
     error: str | None
     forwards: int
     seconds: float
+    prompt_tokens: int = 0
+    left_out_tokens: int = 0
 
 
 def compare(
@@ -75,27 +79,30 @@ def _compare(
     policy: VerifyingPolicy, context: Context, step: RecordedStep, pixels: float, conceal: Callable[[str], str]
 ) -> OfflineComparison:
     """One forward where the policy would write the same reply; its own reply where it would not."""
-    forwards, seconds = 0, 0.0
+    forwards, seconds, sizes = 0, 0.0, (0, 0)
     if step.raw:
         verdict = policy.verify(context, [ExpectedReply(step.raw)])
         forwards, seconds = 1, sum(verdict.usage.timings.values())
+        sizes = (verdict.usage.prompt_tokens, verdict.usage.left_out_tokens)
         if verdict.index is not None:
-            return OfflineComparison(step.index, True, True, 0.0, step.actions, step.actions, None, forwards, seconds)
+            done = step.actions
+            return OfflineComparison(step.index, True, True, 0.0, done, done, None, forwards, seconds, *sizes)
     try:
         own = policy.predict(context)
     except ParseError as error:
         usage = error.usage if isinstance(error, UnreadableReply) else None
         forwards += 1 + (usage.forwards if usage else 0)
         return OfflineComparison(
-            step.index, False, False, None, step.actions, (), conceal(error.reason), forwards, seconds
+            step.index, False, False, None, step.actions, (), conceal(error.reason), forwards, seconds, *sizes
         )
     forwards += 1 + own.usage.forwards
     seconds += sum(own.usage.timings.values())
+    sizes = (own.usage.prompt_tokens, own.usage.left_out_tokens)
     now = tuple(concealed(action, conceal) for action in own.reply.actions)
     distance = farthest(now, step.actions) if same_but_points(now, step.actions) else None
     agrees = distance is not None and distance <= pixels
     kind = [action.kind for action in now] == [action.kind for action in step.actions]
-    return OfflineComparison(step.index, agrees, kind, distance, step.actions, now, None, forwards, seconds)
+    return OfflineComparison(step.index, agrees, kind, distance, step.actions, now, None, forwards, seconds, *sizes)
 
 
 def _as_reply(policy: VerifyingPolicy, context: Context, step: RecordedStep) -> str:

@@ -62,6 +62,8 @@ class ReplayRequest:
     overrides: ReplayOverrides = field(default_factory=ReplayOverrides)
     model: str | None = None
     max_images: int | None = None
+    max_pixels: int | None = None
+    history: str = "full"
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -113,8 +115,14 @@ class PreparedReplay:
     def load_model(self) -> ModelPolicy:
         """Load that model; raises ``MissingPartError`` or another ``UsageError`` if it cannot be used."""
         made_with = self.trajectory.start.policy_settings if self.request.model is None else PolicySettings()
-        max_images = self.request.max_images or made_with.max_images
-        return load_policy(self.model_name, dialect=made_with.dialect, max_images=max_images)
+        asked = self.request
+        return load_policy(
+            self.model_name,
+            dialect=made_with.dialect,
+            max_images=asked.max_images or made_with.max_images,
+            max_pixels=asked.max_pixels or made_with.max_pixels,
+            history=asked.history if asked.history != "full" else made_with.history or "full",
+        )
 
 
 @dataclass(frozen=True)

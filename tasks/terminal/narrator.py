@@ -125,7 +125,8 @@ def _decoding(usage: Usage) -> str:
     if not usage.forwards:
         return ""
     drafted = f", {usage.accepted_tokens} drafted" if usage.accepted_tokens else ""
-    return f"  [{usage.reply_tokens} tokens{drafted}, {usage.forwards} forwards]"
+    spared = f"; {usage.left_out_tokens} of the prompt left out" if usage.left_out_tokens else ""
+    return f"  [{usage.reply_tokens} tokens{drafted}, {usage.forwards} forwards{spared}]"
 
 
 def describe(action: Action) -> str:

@@ -52,7 +52,19 @@ RUN = {
 }
 EVERYWHERE = {
     *("--seed", "--yes", "--model", "--dialect", "--temperature", "--decoding", "--constrained", "--acceptance"),
-    *("--max-images", "--max-steps", "--max-seconds", "--stop-chord", "--out", "--runs", "--json", "--set", "--expect"),
+    *(
+        "--max-images",
+        "--max-pixels",
+        "--history",
+        "--max-steps",
+        "--max-seconds",
+        "--stop-chord",
+        "--out",
+        "--runs",
+        "--json",
+        "--set",
+        "--expect",
+    ),
     *("--secret", "--help"),
 }
 VALUES = {
@@ -69,6 +81,8 @@ VALUES = {
     "--seed": "3",
     "--model": "embedded",
     "--max-images": "2",
+    "--max-pixels": "100000",
+    "--history": "text",
     "--tolerance": "0.1",
     "--patience": "3",
     "--update": None,
@@ -187,6 +201,8 @@ REPLAY = {
     "--file": LIVE,
     "--model": {"verify", "offline"},
     "--max-images": {"verify", "offline"},
+    "--max-pixels": {"verify", "offline"},
+    "--history": {"verify", "offline"},
     "--tolerance": {"verify", "offline"},
     "--patience": {"exact"},
     "--update": {"verify"},
@@ -271,6 +287,7 @@ EVAL = {
 }
 EVAL_ALWAYS = {
     *("--model", "--dialect", "--decoding", "--constrained", "--acceptance", "--max-images", "--workers", "--price"),
+    *("--max-pixels", "--history"),
     *("--out", "--runs", "--resume", "--json"),
 }
 
