@@ -161,6 +161,8 @@ def _read_config(directory: Path) -> tuple[PreTrainedConfig, Family]:
 def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype, attention: str) -> PreTrainedModel:
     from transformers import AutoModelForImageTextToText
 
+    from ..decoding.attention import WINDOWS
+
     if not any(directory.glob("*.safetensors")) and not any(directory.glob("pytorch_model*.bin")):
         raise MissingPartError(f"{directory} has no weights (*.safetensors); download them into it")
     options = {
@@ -181,6 +183,8 @@ def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype,
         raise UsageError(
             f"the weights in {directory} lack {len(missing)} tensors, {missing[0]} first; download them again"
         )
+    if attention == "auto" and config.model_type == "qwen2_5_vl":
+        network.model.visual.config._attn_implementation = WINDOWS
     return cast("PreTrainedModel", network.eval())
 
 

@@ -10,14 +10,19 @@ by the logarithms of their sums (FlashAttention, arXiv 2205.14135, section 3.1).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.weak import WeakTensorKeyDictionary
 
 GROUPED: Final = "grouped"
 """The name in transformers' registry."""
+
+WINDOWS: Final = "grouped_flash_windows"
+"""The name for vision towers. To an implementation with "flash" in its name transformers hands all windows at once."""
 
 Partial = tuple[Tensor, Tensor]
 """The result of attention on a part of the keys, and per row the logarithm of the sum of its weights."""
@@ -30,6 +35,7 @@ def register_grouped_attention() -> None:
 
     AttentionInterface.register(GROUPED, grouped_attention)
     AttentionMaskInterface.register(GROUPED, sdpa_mask)
+    AttentionInterface.register(WINDOWS, window_attention)
 
 
 def grouped_attention(
@@ -78,6 +84,61 @@ def grouped_attention(
     if last:
         parts.append(_tree(query[:, :, ordered:], key, value, attention_mask, scaling))
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), None
+
+
+def window_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    *,
+    cu_seq_lens_q: Tensor,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attend within windows: those of equal length in one product, of which a screenshot has three or four kinds.
+
+    Args:
+        module: the attention layer.
+        query: 1 x heads x patches x head size.
+        key: as ``query``.
+        value: as ``query``.
+        attention_mask: none.
+        scaling: factor on the scores.
+        cu_seq_lens_q: where the windows begin, and the number of patches.
+        kwargs: the same of the keys, and the longest window.
+
+    Returns:
+        1 x patches x heads x head size.
+    """
+    if cu_seq_lens_q not in _places:
+        _places[cu_seq_lens_q] = _windows(cu_seq_lens_q.tolist(), query.device)
+    kinds = _places[cu_seq_lens_q]
+    if len(kinds) == 1 and len(kinds[0]) == 1:
+        return functional.scaled_dot_product_attention(query, key, value, scale=scaling).transpose(1, 2), None
+    out = torch.empty_like(query[0].transpose(0, 1))
+    for places in kinds:
+        one, other, third = (each[0][:, places].transpose(0, 1) for each in (query, key, value))
+        seen = functional.scaled_dot_product_attention(one, other, third, scale=scaling)
+        out[places] = seen.transpose(1, 2)
+    return out[None], None
+
+
+_places: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+"""The windows of a forward: all layers get the same tensor, which is read once."""
+
+
+def _windows(bounds: list[int], device: torch.device) -> list[Tensor]:
+    """For each length of a window, the places of the patches in each such window: windows x length."""
+    starts: dict[int, list[int]] = {}
+    for start, end in pairwise(bounds):
+        if end > start:
+            starts.setdefault(end - start, []).append(start)
+    return [
+        torch.tensor(found, device=device)[:, None] + torch.arange(length, device=device)[None]
+        for length, found in starts.items()
+    ]
 
 
 def pack(query: Tensor, groups: int) -> Tensor:

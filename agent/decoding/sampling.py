@@ -31,8 +31,13 @@ class Sampling:
 
 def sample(p: Probabilities, rng: np.random.Generator) -> int:
     """Draw one token; never one whose probability is 0."""
+    return pick(p, rng.random())
+
+
+def pick(p: Probabilities, where: float) -> int:
+    """The token at a place between 0 and 1 in the order of tokens; never one whose probability is 0."""
     cumulative = np.cumsum(p, dtype=np.float64)
-    index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+    index = int(np.searchsorted(cumulative, where * cumulative[-1], side="right"))
     # Rounding can put the draw onto the total itself, behind every token.
     return index if index < len(p) else int(np.flatnonzero(p)[-1])
 

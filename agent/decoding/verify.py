@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Literal, get_args
 
@@ -14,10 +15,13 @@ from ...actions.errors import UsageError
 from .acceptance import Accepted, greedy, rejection, subtract, typical
 from .grammar import GrammarConstraint
 from .network import Network
-from .sampling import GenerationLimits, Sampling, distribution, sample
+from .sampling import GenerationLimits, Sampling, distribution, pick
 from .tree import DraftTree, Probabilities
 
 Acceptance = Literal["exact", "typical"]
+_LIKELIEST: Final = 64
+"""Tokens that are read of a row of scores to draw from; the whole row is read where these do not decide it."""
+_BROKEN: Final = "the model's scores are not numbers, or every token is banned"
 ACCEPTANCES: Final[tuple[Acceptance, ...]] = get_args(Acceptance)
 
 
@@ -71,8 +75,12 @@ class Verifier:
         return accepted
 
     def likeliest(self, hidden: Tensor) -> list[int]:
-        """The likeliest token after each state (nodes x hidden size), without the grammar."""
-        return self._likeliest(self._network.scores(hidden, self._banned))
+        """The likeliest token after each state (nodes x hidden size), without the grammar; one read."""
+        best, places = self._network.scores(hidden, self._banned).max(-1)
+        found: list[int] = torch.where(torch.isfinite(best), places, -1).tolist()
+        if -1 in found:
+            raise FloatingPointError(_BROKEN)
+        return found
 
     @property
     def must_stop(self) -> bool:
@@ -83,19 +91,10 @@ class Verifier:
         allowed[sorted(self._stop_ids)] = False
         return not allowed.any()
 
-    def _likeliest(self, scores: Tensor) -> list[int]:
-        """The best token of each row; one read from the device."""
-        best, places = scores.max(-1)
-        found: list[int] = torch.where(torch.isfinite(best), places, -1).tolist()
-        if -1 in found:
-            raise FloatingPointError("the model's scores are not numbers, or every token is banned")
-        return found
-
     def _decide(self, tree: DraftTree, scores: Tensor) -> Accepted:
         sampling = self._sampling
-        likeliest = self._likeliest(scores)
-        if sampling.temperature == 0 and self._grammar is None and not self._typical:
-            return greedy(tree, likeliest, self._stop_ids)
+        if not self._typical and not (sampling.temperature > 0 and any(node.draws for node in tree.nodes)):
+            return greedy(tree, self._choice(tree, scores), self._stop_ids)
 
         def target(node: int, temperature: float = sampling.temperature) -> Probabilities:
             row = scores[node].double().cpu().numpy()  # only what is asked for: the accepted path
@@ -105,9 +104,46 @@ class Verifier:
             # Greedy decoding gives all probability to one token; temperature 1 tells what else is likely enough.
             wide = partial(target, temperature=sampling.temperature or 1.0)
             return typical(tree, wide, self.rng, self._stop_ids, last=target)
-        if sampling.temperature > 0 and any(node.draws for node in tree.nodes):
-            return rejection(tree, target, self.rng, self._stop_ids, subtract)
-        return greedy(tree, lambda node: sample(target(node), self.rng), self._stop_ids)
+        return rejection(tree, target, self.rng, self._stop_ids, subtract)
+
+    def _choice(self, tree: DraftTree, scores: Tensor) -> Callable[[int], int]:
+        """The token that the target chooses after a node; nodes are asked for from the root downwards.
+
+        Only the likeliest tokens are read. Rows are read one by one on a CPU, and all at once where a read is a stop.
+        """
+        temperature = self._sampling.temperature
+        all_rows = scores.device.type != "cpu" and self._grammar is None
+        summaries = _summary(scores, temperature).tolist() if all_rows else None
+
+        def choose(node: int) -> int:
+            row, mask = scores[node], self._mask(tree, node)
+            if mask is not None:
+                row = row.masked_fill(torch.from_numpy(~mask).to(row.device), float("-inf"))
+            summary = _summary(row, temperature).tolist() if summaries is None else summaries[node]
+            return self._draw(row, summary)
+
+        return choose
+
+    def _draw(self, row: Tensor, summary: list[float]) -> int:
+        """Draw a token by one uniform number, from the likeliest ones where these decide it."""
+        total, likely = summary[0], np.array(summary[1:]).reshape(2, -1)
+        if not np.isfinite(total):
+            raise FloatingPointError(_BROKEN)
+        if self._sampling.temperature == 0:
+            return int(likely[1, 0])
+        order = np.argsort(likely[1])
+        ids, p = likely[1, order].astype(np.int64), np.exp(likely[0] - total)
+        where, mass = self.rng.random(), float(p.sum())
+        if (top_p := self._sampling.top_p) < 1 and (mass >= top_p or len(p) == len(row)):
+            p = np.where(np.cumsum(p) - p < top_p, p, 0.0)
+            return int(ids[pick(p[order], where)])
+        if top_p == 1 and (where < mass or len(p) == len(row)):
+            return int(ids[pick(p[order], min(where / mass, 1.0))])
+        rest = distribution(row.double().cpu().numpy(), self._sampling.temperature, top_p=top_p)
+        if top_p == 1:
+            rest[ids] = 0.0
+            where = (where - mass) / (1.0 - mass)
+        return pick(rest, where)
 
     def _mask(self, tree: DraftTree, node: int) -> NDArray[np.bool_] | None:
         """The tokens that the grammar allows after a node, which it allows itself."""
@@ -119,3 +155,13 @@ class Verifier:
         mask = self._grammar.mask()
         self._grammar.rollback(len(path))
         return mask
+
+
+def _summary(scores: Tensor, temperature: float) -> Tensor:
+    """Of each row: the logarithm of the sum of all weights, then the likeliest tokens' scores, and their ids."""
+    if temperature == 0:
+        best, place = scores.max(-1, keepdim=True)
+        return torch.cat([best.double(), best.double(), place.double()], dim=-1)
+    scaled = scores.float() / temperature
+    best, places = scaled.topk(min(_LIKELIEST, scores.shape[-1]))
+    return torch.cat([scaled.logsumexp(-1, keepdim=True).double(), best.double(), places.double()], dim=-1)

@@ -1,5 +1,7 @@
 """Grouped attention gives what eager attention gives, and copies nothing that is cached."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from saccade.agent.checkpoints.checkpoint import load_checkpoint
@@ -15,6 +18,8 @@ from saccade.agent.decoding.kv_cache import InPlaceLayer, KVCache
 from saccade.agent.decoding.network import Network
 from saccade.agent.decoding.session import Session
 from saccade.agent.decoding.tree import DraftTree
+from saccade.perception.observation import Screenshot
+from saccade.perception.resize import to_patches
 
 
 def eager(query: Tensor, key: Tensor, value: Tensor, seen: NDArray[np.bool_]) -> Tensor:
@@ -160,3 +165,30 @@ def test_every_family_scores_a_tree_as_eager_attention_does(
             third = session.extend([70, 71, 72])
             found.append(torch.cat([session.network.logits(each) for each in (first, second, third)]))
     torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("size", [(56, 56), (112, 84), (140, 196), (84, 252)])
+def test_windows_of_equal_length_are_one_product_with_the_same_result(
+    tiny_directories: dict[Any, Path], size: tuple[int, int]
+) -> None:
+    directory = tiny_directories["qwen2_5_vl"]
+    grouped, library = (load_checkpoint(directory, device="cpu", attention=each) for each in ("auto", "sdpa"))
+    pixels = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    patches = to_patches(Screenshot(pixels), replace(grouped.image_spec, max_pixels=1 << 20))
+    calls: list[int] = []
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        return original(*args, **kwargs)
+
+    original, functional.scaled_dot_product_attention = functional.scaled_dot_product_attention, counting
+    try:
+        one = Network(grouped.model).encode(patches).tokens
+        mine = len(calls)
+        other = Network(library.model).encode(patches).tokens
+    finally:
+        functional.scaled_dot_product_attention = original
+    assert torch.allclose(one, other, atol=1e-6, rtol=1e-5)
+    layers = grouped.model.config.vision_config.depth
+    assert mine <= 4 * layers, "at most four lengths of windows in a layer"
