@@ -188,6 +188,7 @@ class PopupFinder:
         self._main = _Process(devtools, None)
         self._others: dict[Frame, tuple[str, _Process | None]] = {}
         self._stuck: tuple[_Process, int] | None = None
+        self._read: tuple[_Process, int, NativePopup | None] | None = None
 
     @property
     def stuck(self) -> bool:
@@ -201,26 +202,38 @@ class PopupFinder:
 
         None where there is none, where its control is not found, and where it does not close: see ``stuck``.
         """
+        self._read = self._read or self._found()  # where time was up while it closed, the next look goes on
+        if self._read is None:
+            return None
+        process, number, popup = self._read
+        closed = False
+        with suppress(Error):
+            closed = self._closed(process, number)
+        self._read = None
+        process.pass_by(number)
+        return popup if closed else None
+
+    def _found(self) -> tuple[_Process, int, NativePopup | None] | None:
+        """An open popup, read; where its control is not found, only where it is."""
         for process in self._processes():
             with suppress(Error):
                 if (found := process.popup()) is not None:
-                    taken = self._taken(process, *found)
-                    process.pass_by(found[0])
-                    return taken
+                    number, html = found
+                    owner, anchor = process.owner(), _ANCHOR.search(html)
+                    if owner is None or anchor is None:
+                        return process, number, None
+                    place = Point(float(anchor[1]), float(anchor[2]))
+                    return process, number, NativePopup(_before_its_script(html), place, owner)
         return None
 
-    def _taken(self, process: _Process, number: int, html: str) -> NativePopup | None:
-        owner, anchor = process.owner(), _ANCHOR.search(html)
+    def _closed(self, process: _Process, number: int) -> bool:
+        """Close a popup; whether it did."""
         for _ in range(3):
             if not process.open(number):
-                break
+                return True
             self._main.devtools.send("Input.dispatchKeyEvent", _ESCAPE)
-        else:
-            self._stuck = process, number
-            return None
-        if owner is None or anchor is None:
-            return None
-        return NativePopup(_before_its_script(html), Point(float(anchor[1]), float(anchor[2])), owner)
+        self._stuck = process, number
+        return False
 
     def _processes(self) -> Iterator[_Process]:
         yield self._main

@@ -31,6 +31,7 @@ from saccade.actions.schema import (
 from saccade.env.base import StepResult
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
+from saccade.env.browser.events.deadline import OverdueError
 from saccade.env.browser.options import BrowserOptions
 from saccade.perception.observation import Pixels
 
@@ -145,6 +146,27 @@ def test_a_popup_is_not_lost_where_the_time_for_a_picture_is_up_before_it_shows(
         desk.step(Press(key=key))
     assert desk.ask("[it.value, beneath, told]") == ["cherry", [], ["input cherry", "change cherry"]]
     assert desk.shown is None
+
+
+def test_a_popup_is_not_lost_where_the_time_is_up_just_as_it_has_closed(
+    lay: Lay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = lay(f"<select id=it {PLACE}>{LIST}</select>")
+    assert desk.environment._session is not None
+    devtools = desk.environment._session._tabs.front.devtools
+    send, late = devtools.send, iter([True])
+
+    def slow(method: str, params: dict[str, Any] | None = None) -> Any:
+        answer = send(method, params)
+        if method == "Input.dispatchKeyEvent" and next(late, False):
+            raise OverdueError
+        return answer
+
+    monkeypatch.setattr(devtools, "send", slow)
+    desk.open()
+    assert next(late, False) is False
+    desk.step(Click(point=desk.inside("option", "cherry")))
+    assert desk.ask("it.value") == "cherry"
 
 
 def test_the_same_entry_again_changes_nothing(lay: Lay) -> None:
