@@ -125,11 +125,11 @@ class DrafterStats:
         return replace(stats, backoffs=0) if recovered else stats
 
     def _back_off(self, paused_until: int) -> DrafterStats:
-        """Pause, and discount the counts so that the drafter gets another chance."""
+        """Pause, and discount most of the counts so that the drafter gets another chance."""
         return replace(
             self,
-            trials=tuple(count / 2 for count in self.trials),
-            accepted=tuple(count / 2 for count in self.accepted),
+            trials=tuple(count / 8 for count in self.trials),
+            accepted=tuple(count / 8 for count in self.accepted),
             unused_rounds=0,
             backoffs=min(self.backoffs + 1, 10),
             paused_until=paused_until,

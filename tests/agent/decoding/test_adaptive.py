@@ -319,7 +319,7 @@ def test_a_useful_drafter_is_used_at_its_best_length_on_any_machine(machine, rig
     run(drafter, 100, clock, curve, 13_500)
     speed = run(drafter, 300, clock, curve, 13_500)
     ideal = max((1 - right ** (n + 1)) / (1 - right) / (curve(1 + n) + 0.01 * (n > 0)) for n in range(17))
-    assert speed > 0.88 * ideal
+    assert speed > 0.8 * ideal
 
 
 def test_a_cost_that_was_overestimated_is_measured_again():
