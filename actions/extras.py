@@ -14,6 +14,8 @@ EXTRAS: Mapping[str, str] = {
     "gymnasium": "gym",
     "openai": "remote",
     "pyarrow": "parquet",
+    "accelerate": "quantize",
+    "bitsandbytes": "quantize",
     "ray": "ray",
     **dict.fromkeys(_OSWORLD, "osworld"),
 }

@@ -109,6 +109,11 @@ class LocalPolicy(DialectPolicy):
         return self._checkpoint.name
 
     @property
+    def target(self) -> TargetModel:
+        """The model that its drafters draft for."""
+        return self._target
+
+    @property
     def decoding(self) -> tuple[str, ...]:
         """The names of its drafters; none for plain decoding."""
         return self._drafters.methods

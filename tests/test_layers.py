@@ -25,6 +25,7 @@ MAY_WRITE = {
     "tasks/osworld/sandbox_server.py",  # writes what a task asks for, inside a sandbox
     "tasks/osworld/command_sandbox.py",  # makes what a sandbox shows as its system, in a private folder
     "agent/checkpoints/tiny.py",  # models for others
+    "agent/checkpoints/random_checkpoint.py",
     "agent/training/architecture.py",
 }
 MAY_INHERIT = {"tasks/osworld/sandbox_server.py"}  # inside a sandbox, whose variables are chosen

@@ -15,6 +15,8 @@ from ...actions.errors import MissingPartError, UsageError
 from ...actions.extras import need_package
 from ...perception.resize import ImageSpec
 from ..prompts.chatml import ChatFormat, chat_format
+from .loading import Quantization, parse_quantization
+from .memory import FreeMemory, MemoryNeed, free_memory
 from .model_card import Family, ModelCard, first_line, read_card, read_json
 from .processor import Tokenizer, read_image_spec, read_template, read_tokenizer
 from .untrusted_files import check_files, check_sizes
@@ -72,7 +74,13 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    model: str | Path, device: str = "auto", dtype: str = "auto", attention: str = "auto"
+    model: str | Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    attention: str = "auto",
+    quantize: str = "none",
+    *,
+    free_memory: FreeMemory = free_memory,
 ) -> Checkpoint:
     """Load any Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint.
 
@@ -82,10 +90,13 @@ def load_checkpoint(
         dtype: a torch dtype's name; ``auto`` is float32 for small models on a CPU, else bfloat16.
         attention: an attention implementation of transformers; ``auto`` is ``sdpa`` for images and ``grouped``
             (``decoding.attention``) for text.
+        quantize: ``8bit`` or ``4bit`` keeps the matrices of the language model's layers in so many bits, which changes
+            replies; ``none`` does not.
+        free_memory: says how much memory is free on a device.
 
     Raises:
-        MissingPartError: the checkpoint, a part of it or transformers is missing.
-        UsageError: its architecture is not supported, or a file in it is invalid.
+        MissingPartError: the checkpoint, a part of it, transformers or what quantizes is missing.
+        UsageError: its architecture is not supported, a file in it is invalid, or the memory is too small for it.
     """
     directory = locate(model)
     check_files(directory)
@@ -95,9 +106,14 @@ def load_checkpoint(
     card = read_card(directory, family, name)
     tokenizer = read_tokenizer(directory, config)
     target = _device(device)
-    network = _read_weights(directory, config, _dtype(dtype, target, config), attention)
+    number_format, quantization = _dtype(dtype, target, config), parse_quantization(quantize)
+    need = MemoryNeed.of(directory, config, card.max_images)
+    need.check(name, number_format.itemsize, quantization, target, free_memory)
+    network = _read_weights(
+        directory, config, number_format, attention, _quantized(quantization, number_format, target)
+    )
     chat = chat_format(read_template(directory, tokenizer))
-    return Checkpoint(cast("Any", network).to(target), tokenizer, image_spec, card, family, name, chat)
+    return Checkpoint(network.to(target), tokenizer, image_spec, card, family, name, chat)
 
 
 def locate(model: str | Path, download: Callable[[str], Path] | None = None) -> Path:
@@ -158,7 +174,27 @@ def _read_config(directory: Path) -> tuple[PreTrainedConfig, Family]:
     return config, cast("Family", kind)
 
 
-def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+def _quantized(quantize: Quantization, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+    """What transformers is given to quantize weights as it reads them; the vision tower stays as it is."""
+    if quantize == "none":
+        return {}
+    for package in ("bitsandbytes", "accelerate"):
+        need_package(package)
+    from transformers import BitsAndBytesConfig
+
+    skip = ["model.visual", "lm_head"]
+    if quantize == "8bit":
+        config = cast("Any", BitsAndBytesConfig)(load_in_8bit=True, llm_int8_skip_modules=skip)
+    else:
+        config = cast("Any", BitsAndBytesConfig)(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=skip
+        )
+    return {"quantization_config": config, "device_map": {"": device}}
+
+
+def _read_weights(
+    directory: Path, config: PreTrainedConfig, dtype: torch.dtype, attention: str, more: Mapping[str, Any]
+) -> Any:
     from transformers import AutoModelForImageTextToText
 
     from ..decoding.attention import WINDOWS
@@ -172,10 +208,11 @@ def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype,
         "local_files_only": True,
         "trust_remote_code": False,
         "weights_only": True,
+        **more,
     }
     load = cast("Any", AutoModelForImageTextToText).from_pretrained
     try:
-        with _without_progress_bars():
+        with without_progress_bars():
             network, info = load(directory, output_loading_info=True, **options)
     except Exception as error:
         raise UsageError(f"the weights in {directory} cannot be loaded: {first_line(error)}") from error
@@ -185,7 +222,7 @@ def _read_weights(directory: Path, config: PreTrainedConfig, dtype: torch.dtype,
         )
     if attention == "auto" and config.model_type == "qwen2_5_vl":
         network.model.visual.config._attn_implementation = WINDOWS
-    return cast("PreTrainedModel", network.eval())
+    return network.eval()
 
 
 def _attention(attention: str) -> str | dict[str, str]:
@@ -198,7 +235,8 @@ def _attention(attention: str) -> str | dict[str, str]:
 
 
 @contextmanager
-def _without_progress_bars() -> Iterator[None]:
+def without_progress_bars() -> Iterator[None]:
+    """Let transformers show none."""
     from transformers.utils import logging as module
 
     logging = cast("Any", module)

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from ...perception.resize import ImageSpec, to_patches
 from .layout import PromptLayout, Segment, common_prefix, layout_prompt, text_positions
 from .network import Features, Network
 from .tree import DraftTree
+
+if TYPE_CHECKING:
+    from .kv_cache import KVCache
 
 _CHUNK = 2048
 _AHEAD_CHUNK = 512
@@ -76,6 +80,11 @@ class Session:
     def length(self) -> int:
         """Number of cached tokens."""
         return len(self._keys)
+
+    @property
+    def cache(self) -> KVCache:
+        """Keys and values of the cached tokens."""
+        return self._cache
 
     def holds(self, prompt: Sequence[Segment]) -> bool:
         """Whether this prompt is cached, or all that is cached belongs to it: then reading it ahead saves little."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -21,19 +21,22 @@ if TYPE_CHECKING:
 class TransformersBaseline:
     """Greedy generation by transformers, with a KV cache within a reply, and the runtime's limits."""
 
-    def __init__(self, checkpoint: Checkpoint, limits: GenerationLimits) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, limits: GenerationLimits, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._clock = clock
         self._checkpoint = checkpoint
         self._model = cast("Any", checkpoint.model)
         self._limits = limits
 
     def reply(self, prompt: Sequence[Segment]) -> TimedReply:
         """Encode all images, read the prompt, write the reply."""
-        started = time.perf_counter()
+        started = self._clock()
         inputs = self._inputs(prompt)
         prefilled: list[float] = []
 
         def note_time(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            prefilled.append(time.perf_counter())
+            prefilled.append(self._clock())
             return scores
 
         with torch.inference_mode():
@@ -46,7 +49,7 @@ class TransformersBaseline:
                 pad_token_id=min(self._limits.stop_ids),
                 logits_processor=[note_time],
             )
-        ended = time.perf_counter()
+        ended = self._clock()
         ids = output[0, inputs["input_ids"].shape[1] :].tolist()
         forwards = len(ids) - 1
         ids = ids[:-1] if ids[-1] in self._limits.stop_ids else ids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -42,14 +42,14 @@ def record_screens(count: int) -> list[Context]:
     return [screens[key] for key in sorted(screens)]
 
 
-def reply_of(policy: LocalPolicy, context: Context) -> TimedReply:
+def reply_of(policy: LocalPolicy, context: Context, clock: Callable[[], float] = time.perf_counter) -> TimedReply:
     """Time one model step of a policy; a reply that cannot be parsed counts as any other."""
-    started = time.perf_counter()
+    started = clock()
     try:
         raw = policy.predict(context).raw
     except ParseError as error:
         raw = error.raw
-    step = time.perf_counter() - started
+    step = clock() - started
     usage = policy.last_usage
     return TimedReply(raw, usage.forwards, usage.accepted_tokens, usage.timings["decode"], step)
 

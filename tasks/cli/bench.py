@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
+from ...agent.checkpoints.loading import LoadOptions
 from . import options
 from .help import Commands
-from .options import LIMITS, OTHER, WHERE
+from .options import LIMITS, MODEL, OTHER, OUTPUT, WHERE
 
 app = Commands()
 bench = Commands(help="Measure the speed of the runtime on this machine.", no_args_is_help=True)
@@ -54,6 +56,57 @@ def _decoding(
     from ..terminal.bench_tables import print_decoding
 
     print_decoding(bench_decoding(model, threads, prompts, rounds, acceptance=acceptance), json_output=json)
+
+
+@bench.command("scale")
+@options.loads_model
+def _scale(
+    load: LoadOptions,
+    model: Annotated[str, MODEL("--shapes", "Published models, separated by commas.", "NAMES")] = "qwen2-vl-2b",
+    contexts: Annotated[str, OTHER("Cached tokens at which decoding is timed.", "N,N")] = "1000,6500,13500",
+    parts: Annotated[str, OTHER("What is measured, separated by commas.", "NAMES")] = "load,encode,steps,decode",
+    ways: Annotated[str, OTHER("Ways of decoding that are timed beside the plain one.", "NAMES")] = (
+        "auto,suffix,grammar,medusa,mtp,draft,useless,generate"
+    ),
+    screen: Annotated[str, WHERE("Size of the screenshots in the episode.", "WxH")] = "1280x720",
+    replies: Annotated[int, LIMITS("Replies per phase of decoding.", "N", min=1, max=10)] = 5,
+    threads: options.Threads = 1,
+    tiny: Annotated[bool, MODEL("--tiny", "Tiny models of the same architectures, to try the command.")] = False,
+    checkpoints: Annotated[Path, OUTPUT("Folder of the random checkpoints; they are kept.", "DIR")] = Path(
+        "runs/shapes"
+    ),
+    out: Annotated[Path, OUTPUT("Folder of the rows; what is there is not measured again.", "DIR")] = Path(
+        "runs/scale"
+    ),
+    json: options.Json = False,
+) -> None:
+    """Time models of published sizes with random weights on this machine.
+
+    The weights are made on the spot; replies are forced to a script, so that every forward is real. Timed are
+    loading, encoding, the steps of an episode (one of them also by transformers, which keeps nothing), and
+    decoding at several context lengths: plain, with each drafter, and by transformers' generate.
+
+    After Ctrl-C the same command goes on. Names: qwen2-vl-2b, qwen3-vl-2b, qwen2.5-vl-3b, qwen3-vl-4b,
+    qwen2-vl-7b, qwen2.5-vl-7b, qwen2.5-vl-32b, qwen3-vl-32b.
+
+    Examples:
+      saccade bench scale
+      saccade bench scale --shapes qwen2.5-vl-7b --device cuda --out runs/scale-gpu
+    """
+    from ..bench.scale.bench import ScaleRequest, bench_scale
+    from ..terminal.bench_tables import print_scale
+    from ..terminal.parse import parse_counts, parse_size
+
+    request = options.request(
+        ScaleRequest,
+        locals(),
+        shapes=model.split(","),
+        contexts=parse_counts(contexts),
+        parts=parts.split(","),
+        ways=ways.split(","),
+        screen=parse_size(screen),
+    )
+    print_scale(bench_scale(request), json_output=json)
 
 
 @bench.command("replay")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
 Request = TypeVar("Request")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _declare(make: Callable[..., Any], heading: str, *words: str, env: str = "", **settings: Any) -> Any:
@@ -71,6 +72,32 @@ def refuse_both(context: typer.Context, first: str, second: str) -> None:
         raise UsageError(f"{names[second]} has no effect with {names[first]}; give one of them")
 
 
+def loads_model(command: Function) -> Function:
+    """Give a command the options of loading a model, and collect them in its parameter ``load``."""
+    from ...agent.checkpoints.loading import LoadOptions
+
+    signature = inspect.signature(command, eval_str=True)
+    own = [each for each in signature.parameters.values() if each.name != "load"]
+    place = 1 + next(index for index, each in enumerate(own) if each.name == "model")
+    loading = [
+        inspect.Parameter(
+            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=getattr(LoadOptions, name), annotation=kind
+        )
+        for name, kind in _LOADING.items()
+    ]
+
+    @wraps(command)
+    def collected(**given: Any) -> Any:
+        options = {name: given.pop(name) for name in _LOADING}
+        return command(**given, load=LoadOptions(**options))
+
+    parameters = [*own[:place], *loading, *own[place:]]
+    collected.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    collected.__annotations__ = {each.name: each.annotation for each in parameters}
+    del collected.__wrapped__
+    return cast("Function", collected)
+
+
 def request(kind: Callable[..., Request], given: Mapping[str, Any], **more: Any) -> Request:
     """What a command was asked for, made of the options that have the names of its fields, and of ``more``."""
     return kind(**{name: given[name] for name in inspect.signature(kind).parameters if name in given} | more)
@@ -127,6 +154,15 @@ History = Annotated[
     str, MODEL("Earlier steps: full; changed or text shorten them and may change replies.", "KIND", env="HISTORY")
 ]
 Threads = Annotated[int, MODEL("Threads of torch.", "N", min=1)]
+Device = Annotated[str, MODEL("Where the model runs: auto, cpu, cuda or cuda:N.", "DEVICE", env="DEVICE")]
+Dtype = Annotated[str, MODEL("Number format of its weights: auto, bfloat16, float16 or float32.", "TYPE", env="DTYPE")]
+Attention = Annotated[
+    str, MODEL("auto, or an attention implementation of transformers, such as eager.", "NAME", env="ATTENTION")
+]
+Quantize = Annotated[
+    str, MODEL("Keep weights in fewer bits: none, 8bit or 4bit; changes replies.", "BITS", env="QUANTIZE")
+]
+_LOADING: Mapping[str, Any] = {"device": Device, "dtype": Dtype, "attention": Attention, "quantize": Quantize}
 
 MaxSteps = Annotated[int, LIMITS("Stop an episode after so many predictions.", "N", env="MAX_STEPS", min=1)]
 Rounds = Annotated[int, LIMITS("Repeat so often; the fastest round counts.", "N", min=1)]

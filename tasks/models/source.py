@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import math
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
@@ -191,9 +189,10 @@ def parameters(model: str) -> int:
         MissingPartError: there is no such checkpoint.
     """
     from ...agent.checkpoints.checkpoint import locate
+    from ...agent.checkpoints.memory import tensor_shapes
 
     directory = locate(model)
-    counted = sum(_count(path) for path in directory.glob("*.safetensors"))
+    counted = sum(math.prod(shape) for shape in tensor_shapes(directory).values())
     return counted or sum(path.stat().st_size // 2 for path in directory.glob("pytorch_model*.bin"))
 
 
@@ -205,11 +204,3 @@ def has_gpu() -> bool:
 
         return bool(torch.cuda.is_available())
     return False
-
-
-def _count(path: Path) -> int:
-    """The parameters in a file, whose header comes first: its length in 8 bytes, then JSON."""
-    with contextlib.suppress(OSError, ValueError, KeyError), path.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
-    return 0  # who loads it says what is wrong with it

@@ -43,6 +43,39 @@ def print_ways(result: Mapping[str, Any], json_output: bool) -> None:
     _print_result(result, json_output, table)
 
 
+def print_scale(result: Mapping[str, Any], json_output: bool) -> None:
+    """The benchmark at size as a table, or as one line of JSON."""
+    rows = result["rows"]
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    table = Table(title=", ".join(models), box=None, padding=(0, 1, 0, 0))
+    table.add_column("what", overflow="fold", max_width=23)
+    for head in ("cached", "seconds", "faster", "forwards", "limit"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        if len(models) > 1 and row["part"] == "load":
+            table.add_row(row["model"])
+        table.add_row(
+            f"{row['part']} {row['name']}".strip(),
+            str(row["context"] or ""),
+            _seconds(row["seconds"]) if row["seconds"] else "",
+            f"{row['faster']:.2f}" if row["faster"] else "",
+            f"{row['forwards']:.1f}" if row["forwards"] else "",
+            f"{100 * row['limit']:.0f} %" if row["limit"] else "",
+            row["note"],
+        )
+    legend = (
+        "decode: seconds per token, and forwards per reply; first: the first replies ever,\n"
+        "alike: replies like those, new: of another application; faster: than plain, or than\n"
+        "generate alone; limit: share of the memory's bandwidth that plain forwards would use"
+    )
+    _print_result(result, json_output, table, legend, f"{result['json']}, {result['plot']}")
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.4f}" if seconds < 0.1 else f"{seconds:.3f}" if seconds < 10 else f"{seconds:.1f}"
+
+
 def _table(first: str, *heads: str, title: str) -> Table:
     table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     table.add_column(first, overflow="fold")

@@ -22,6 +22,18 @@ def parse_size(text: str) -> Size:
     return size
 
 
+def parse_counts(text: str) -> tuple[int, ...]:
+    """``"1000,6500"`` as numbers.
+
+    Raises:
+        UsageError: it is not whole numbers above 0.
+    """
+    parts = text.replace(" ", "").split(",")
+    if not all(re.fullmatch(r"[1-9]\d{0,8}", part) for part in parts):
+        raise UsageError(f"numbers are written N,N, such as 1000,6500, not {text!r}")
+    return tuple(map(int, parts))
+
+
 def parse_region(text: str) -> Region:
     """``"10,20,300x200"``, or ``"10,20,300,200"``, as a part of the screen.
 
