@@ -72,7 +72,7 @@ class Network:
         self.vocabulary: int = self._head.out_features
         known = inspect.signature(self._core.language_model.forward).parameters
         # transformers 5.24 renamed the argument; the old name warns there, the new one fails before.
-        self._cache_name = "cache" if "cache" in known else "past_key_values"
+        self.cache_name = "cache" if "cache" in known else "past_key_values"
         text = loose.config.get_text_config()
         self._layers: int = text.num_hidden_layers
         self._groups: int = text.num_attention_heads // text.num_key_value_heads
@@ -144,7 +144,7 @@ class Network:
         Returns:
             The last hidden states, tokens x hidden size, after the final norm.
         """
-        more: dict[str, Any] = {self._cache_name: cache}
+        more: dict[str, Any] = {self.cache_name: cache}
         mask = self._mask(cache.get_seq_length(), len(embeddings), visible)
         if visual is not None and visual[1].deep:
             more |= {"visual_pos_masks": visual[0][None], "deepstack_visual_embeds": list(visual[1].deep)}

@@ -199,7 +199,7 @@ class ContextBench:
         output = model.generate(
             input_ids=prompt,
             attention_mask=torch.ones_like(prompt),
-            past_key_values=self._copied_cache(len(ids) - 1),
+            **{self.target.network.cache_name: self._copied_cache(len(ids) - 1)},
             max_new_tokens=self.target.limits.max_new_tokens,
             do_sample=False,
             eos_token_id=sorted(self.target.limits.stop_ids),
