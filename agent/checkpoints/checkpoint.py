@@ -204,7 +204,7 @@ def _read_weights(
     options = {
         "config": config,
         "dtype": dtype,
-        "attn_implementation": _attention(attention),
+        "attn_implementation": attention_names(attention),
         "local_files_only": True,
         "trust_remote_code": False,
         "weights_only": True,
@@ -225,7 +225,8 @@ def _read_weights(
     return network.eval()
 
 
-def _attention(attention: str) -> str | dict[str, str]:
+def attention_names(attention: str) -> str | dict[str, str]:
+    """What transformers is told to use for images and for text; see ``load_checkpoint``."""
     if attention != "auto":
         return attention
     from ..decoding.attention import GROUPED, register_grouped_attention

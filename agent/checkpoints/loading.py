@@ -25,6 +25,10 @@ class LoadOptions:
         return [name for name, value in vars(self).items() if value != getattr(LoadOptions, name)]
 
 
+PLAINLY: Final = LoadOptions()
+"""As the checkpoint and the machine suggest."""
+
+
 def parse_quantization(text: str) -> Quantization:
     """The quantization of this name, as ``--quantize`` takes it.
 

@@ -12,8 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from .checkpoint import without_progress_bars
-from .model_card import CARD_FILE
+from ...actions.extras import need_package
+from ...perception.resize import ImageSpec
+from ..prompts.chatml import ChatFormat
+from .checkpoint import Checkpoint, attention_names, without_progress_bars
+from .loading import Quantization
+from .model_card import CARD_FILE, ModelCard
+from .processor import Tokenizer
 from .shapes import ModelShape
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ _PATTERN: Final = (
 )
 """How Qwen's tokenizers split texts before they merge: words with a space before them, single digits."""
 _LEARNED: Final = 24_000
+_PIXELS: Final = 16384 * 28 * 28
 _POOL: Final = 1 << 22
 _SPREAD: Final = 0.02
 
@@ -56,23 +62,98 @@ def random_checkpoint(
     return path
 
 
-def random_model(shape: ModelShape, dtype: torch.dtype, device: str = "cpu") -> PreTrainedModel:
+def random_in_memory(
+    shape: ModelShape,
+    name: str,
+    texts: Sequence[str] = (),
+    *,
+    dtype: str = "bfloat16",
+    device: str = "cpu",
+    quantize: Quantization = "none",
+) -> Checkpoint:
+    """The checkpoint that ``random_checkpoint`` would save, without a file."""
+    import torch
+
+    model = random_model(shape, getattr(torch, dtype), device, quantize)
+    vision = cast("Any", model.config).vision_config
+    half = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)} if shape.family == "qwen3_vl" else {}
+    spec = ImageSpec(patch_size=vision.patch_size, max_pixels=_PIXELS, **cast("Any", half))
+    card = ModelCard(dialect="uitars-1.0")
+    tokenizer = cast("Tokenizer", sized_tokenizer(shape, texts))
+    return Checkpoint(model, tokenizer, spec, card, shape.family, name, ChatFormat())
+
+
+def random_model(
+    shape: ModelShape, dtype: torch.dtype, device: str = "cpu", quantize: Quantization = "none"
+) -> PreTrainedModel:
     """A model with random weights in evaluation mode; it takes no more memory than its weights."""
     import torch
     from transformers import AutoModelForImageTextToText
 
     with torch.device("meta"):
-        empty = cast("Any", AutoModelForImageTextToText).from_config(_config(shape), dtype=dtype)
+        empty = cast("Any", AutoModelForImageTextToText).from_config(
+            _config(shape), dtype=dtype, attn_implementation=attention_names("auto")
+        )
+    if quantize != "none":
+        _quantize(empty.model.language_model.layers, dtype, device, quantize)
     buffers = {name for name, _ in empty.named_buffers()}
-    model = empty.to_empty(device=device)
+    model = empty if quantize != "none" else empty.to_empty(device=device)
+    if quantize != "none":
+        _materialise(model, device)
     model.tie_weights()
-    pool = torch.randn(_POOL, generator=torch.Generator().manual_seed(0)).mul_(_SPREAD).to(device, dtype)
-    with torch.inference_mode():
-        for place, weights in enumerate(model.parameters()):
-            _fill(weights, pool, place)
+    if device != "meta":
+        pool = random_numbers().to(device, dtype)
+        with torch.inference_mode():
+            for place, weights in enumerate(model.parameters()):
+                if weights.is_floating_point():
+                    _fill(weights, pool, place)
     if buffers:
         _restore_buffers(model)
     return cast("PreTrainedModel", model.eval())
+
+
+def random_numbers() -> torch.Tensor:
+    """The numbers of which all weights are made."""
+    import torch
+
+    return torch.randn(_POOL, generator=torch.Generator().manual_seed(0)).mul_(_SPREAD)
+
+
+def _quantize(layers: Any, dtype: torch.dtype, device: str, quantize: Quantization) -> None:
+    """Give each matrix of the layers random weights in fewer bits, one after the other."""
+    import torch
+
+    quantized = need_package("bitsandbytes").nn
+    pool = random_numbers().to(dtype)
+    for place, (name, linear) in enumerate(
+        [each for each in layers.named_modules() if type(each[1]) is torch.nn.Linear]
+    ):
+        weights = torch.empty(linear.out_features, linear.in_features, dtype=dtype)
+        _fill(weights, pool, place)
+        shape = (linear.in_features, linear.out_features, linear.bias is not None)
+        if quantize == "8bit":
+            made = quantized.Linear8bitLt(*shape, has_fp16_weights=False)
+            made.weight = quantized.Int8Params(weights, requires_grad=False, has_fp16_weights=False)
+        else:
+            made = quantized.Linear4bit(*shape, compute_dtype=dtype, quant_type="nf4")
+            made.weight = quantized.Params4bit(weights, requires_grad=False, quant_type="nf4")
+        if linear.bias is not None:
+            made.bias = torch.nn.Parameter(torch.zeros(linear.out_features, dtype=dtype), requires_grad=False)
+        layers.set_submodule(name, made.to(device))
+
+
+def _materialise(model: Any, device: str) -> None:
+    """Make room for what has none yet."""
+    import torch
+
+    for module in model.modules():
+        for name, each in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+            if each.is_meta:
+                room = torch.empty_like(each, device=device)
+                if isinstance(each, torch.nn.Parameter):
+                    setattr(module, name, torch.nn.Parameter(room, requires_grad=False))
+                else:
+                    module.register_buffer(name, room, persistent=name not in module._non_persistent_buffers_set)
 
 
 def _fill(weights: torch.Tensor, pool: torch.Tensor, place: int) -> None:

@@ -93,7 +93,7 @@ class PolicyDrafters:
         self._drafters = [drafter for drafter in made if drafter is not None]
         # Thread time on a CPU, so that drafters are not charged for other processes' time.
         self.clock = time.thread_time if target.network.device.type == "cpu" else time.perf_counter
-        costs = LearnedCosts()
+        self.costs = costs = LearnedCosts()
         self._store = CostStore(costs, target.network.shape, target.network.device)
         self.drafter = AdaptiveDrafter(self._drafters, costs, self.clock)
 

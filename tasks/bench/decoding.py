@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...actions.errors import UsageError
+from ...agent.checkpoints.loading import PLAINLY, LoadOptions
 from .screens import TimedReply, progress, record_screens, reply_of, torch_threads
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def bench_decoding(
     rounds: int = 3,
     screens: Sequence[Context] | None = None,
     acceptance: str = "exact",
+    load: LoadOptions = PLAINLY,
 ) -> dict[str, Any]:
     """Decode the same prompts with every method that the checkpoint has, in turns.
 
@@ -45,7 +48,7 @@ def bench_decoding(
     from ...agent.checkpoints.checkpoint import load_checkpoint
     from .episodes import bench_episodes
 
-    checkpoint = load_checkpoint(model)
+    checkpoint = load_checkpoint(model, **asdict(load))
     screens = screens or record_screens(prompts)
     with torch_threads(threads):
         table = _table(checkpoint, screens[:prompts], rounds, acceptance)

@@ -7,6 +7,7 @@ writes its replies without drafts, one with all drafters, and one verifies the r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 from ...actions.errors import UsageError
 from ...actions.untrusted import one_line
 from ...agent.checkpoints.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
+from ...agent.checkpoints.loading import PLAINLY, LoadOptions
 from ...agent.local import LocalPolicy
 from ...agent.policy import Context, Turn
 from ...agent.replay.expected import ExpectedReply
@@ -22,7 +24,9 @@ from ...env.trajectory.trajectory import Trajectory
 from .screens import reply_of, torch_threads
 
 
-def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) -> dict[str, JsonValue]:
+def bench_replay(
+    directory: Path, model: str | None, threads: int, rounds: int, load: LoadOptions = PLAINLY
+) -> dict[str, JsonValue]:
     """Measure a recording; the fastest round of each way counts.
 
     ``model`` is a checkpoint, None for the one that made the recording.
@@ -42,7 +46,7 @@ def bench_replay(directory: Path, model: str | None, threads: int, rounds: int) 
             f"{directory} was not recorded by you on this computer; to load its model, "
             f"name it: --model {one_line(named)}"
         )
-    checkpoint = load_checkpoint(model or named)
+    checkpoint = load_checkpoint(model or named, **asdict(load))
     turns = [Turn(step.screen, step.raw) for step in made.steps]
     contexts = [Context(made.instruction, step.screen, tuple(turns[:index])) for index, step in enumerate(made.steps)]
     ways: dict[str, list[tuple[float, int]]] = {"plain": [], "auto": [], "verified": []}

@@ -36,7 +36,9 @@ def _step(
 
 
 @bench.command("decoding")
+@options.loads_model
 def _decoding(
+    load: LoadOptions,
     model: options.LocalModel = "embedded",
     threads: options.Threads = 1,
     prompts: Annotated[int, LIMITS("Screens to reply to.", "N", min=1)] = 12,
@@ -55,7 +57,7 @@ def _decoding(
     from ..bench.decoding import bench_decoding
     from ..terminal.bench_tables import print_decoding
 
-    print_decoding(bench_decoding(model, threads, prompts, rounds, acceptance=acceptance), json_output=json)
+    print_decoding(bench_decoding(model, threads, prompts, rounds, acceptance=acceptance, load=load), json_output=json)
 
 
 @bench.command("scale")
@@ -110,7 +112,9 @@ def _scale(
 
 
 @bench.command("replay")
+@options.loads_model
 def _replay(
+    load: LoadOptions,
     recording: options.Recording,
     model: options.OtherModel = None,
     threads: options.Threads = 1,
@@ -125,11 +129,13 @@ def _replay(
     from ..bench.replay import bench_replay
     from ..terminal.bench_tables import print_ways
 
-    print_ways(bench_replay(recording, model, threads, rounds), json_output=json)
+    print_ways(bench_replay(recording, model, threads, rounds, load), json_output=json)
 
 
 @app.command("train-heads", rich_help_panel="Evaluate")
+@options.loads_model
 def _train_heads(
+    load: LoadOptions,
     model: options.LocalModel = "embedded",
     method: Annotated[str, OTHER("medusa or mtp.", "NAME")] = "mtp",
     tasks: Annotated[
@@ -155,4 +161,6 @@ def _train_heads(
     from ..commands.train_heads import HeadsRequest, train_and_print
 
     chosen = tasks.split(",") if tasks else ()
-    train_and_print(HeadsRequest(model, method, out, steps, prompts, chosen, depth, resume), json_output=json)
+    train_and_print(
+        HeadsRequest(model, method, out, steps, prompts, chosen, depth, resume, load=load), json_output=json
+    )

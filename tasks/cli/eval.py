@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ...agent.checkpoints.loading import LoadOptions
 from ..terminal.folders import RUNS
 from . import options
 from .help import WORDS, Commands
@@ -18,8 +19,10 @@ app = Commands()
 
 
 @app.command("eval", rich_help_panel="Evaluate")
+@options.loads_model
 def _eval(
     context: typer.Context,
+    load: LoadOptions,
     suite: Annotated[
         str,
         ARGUMENT("The benchmark, such as miniwob or screenspot-v2.", "SUITE", autocompletion=options.complete_suites),
@@ -98,7 +101,7 @@ def _eval(
     options.refuse_both(context, "tasks", "subset")
     refuse_unused(suite, options.all_given(context))
     paid = None if price is None else parse_price(price)
-    source = policy_source(model, dialect, decoding, constrained, acceptance, max_images, max_pixels, history)
+    source = policy_source(model, dialect, decoding, constrained, acceptance, max_images, max_pixels, history, load)
     request = EvalRequest(
         suite=suite,
         subset=subset,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...agent.checkpoints.loading import LoadOptions
 from ..terminal.folders import RUNS
 from . import options
 from .help import WORDS, Commands
@@ -16,8 +17,10 @@ app = Commands()
 
 
 @app.command(rich_help_panel="Run")
+@options.loads_model
 def run(
     context: typer.Context,
+    load: LoadOptions,
     task: Annotated[str | None, ARGUMENT("What to do, in words.", "TASK")] = None,
     url: options.Url = None,
     env: options.Env = None,
@@ -155,8 +158,10 @@ def record(
 
 
 @app.command(rich_help_panel="Run")
+@options.loads_model
 def replay(
     context: typer.Context,
+    load: LoadOptions,
     recording: options.Recording,
     exact: Annotated[bool, OTHER("--exact", "Use no model; stop where a screen differs.")] = False,
     verify: Annotated[bool, OTHER("--verify", "Let the model check each step (default).")] = False,

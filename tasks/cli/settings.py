@@ -28,6 +28,7 @@ from ...actions.files import read_text_file
 from ...env.environ import shown
 
 _ERROR: Final = "saccade.settings.error"
+_LOADING: Final = ("device", "dtype", "attention", "quantize")
 _USERS_ONLY: Final = ("sandbox", "stop_chord")
 _FOLDERS: Final = ("data", "osworld_cache", "runs")
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
@@ -37,7 +38,8 @@ _HINTS: Final = {
 }
 KEYS: Final[dict[str, tuple[type, ...]]] = {
     **dict.fromkeys(
-        ("model", "dialect", "decoding", "acceptance", "history", "viewport", *_USERS_ONLY, *_FOLDERS), (str,)
+        ("model", "dialect", "decoding", "acceptance", "history", "viewport", *_LOADING, *_USERS_ONLY, *_FOLDERS),
+        (str,),
     ),
     **dict.fromkeys(("constrained", "headed"), (bool,)),
     **dict.fromkeys(("max_steps", "max_images", "max_pixels", "workers"), (int,)),

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...actions.dialects import get_dialect
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
+from ...agent.checkpoints.loading import PLAINLY, LoadOptions
 from ...agent.limits import Limits
 from ...agent.policy import Policy
 from ...env.base import Environment
@@ -48,6 +49,7 @@ _POLICY_OPTIONS = (
     "max_images",
     "max_pixels",
     "history",
+    "load",
 )
 
 
@@ -68,6 +70,7 @@ class RunRequest:
     max_images: int | None = None
     max_pixels: int | None = None
     history: str = "full"
+    load: LoadOptions = PLAINLY
     max_steps: int = 30
     max_seconds: float = 900.0
     viewport: Size | None = None
@@ -121,7 +124,9 @@ class RunRequest:
         fill_task(self.task, self.values, self.secrets)
         if self.dialect is not None:
             get_dialect(self.dialect)
-        refuse_decoding(self.model, self.decoding, self.constrained, self.acceptance, self.max_pixels, self.history)
+        refuse_decoding(
+            self.model, self.decoding, self.constrained, self.acceptance, self.max_pixels, self.history, self.load
+        )
 
     @property
     def visible_screen(self) -> str | None:

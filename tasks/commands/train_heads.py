@@ -7,11 +7,12 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...actions.errors import EnvironmentFailure, UsageError
+from ...agent.checkpoints.loading import PLAINLY, LoadOptions
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
@@ -40,6 +41,7 @@ class HeadsRequest:
         tasks: MiniWoB++ tasks to reply to; by default all, for the embedded policy those it was trained on.
         depth: tokens to draft.
         cache: folder of replies and training states.
+        load: how the checkpoint is loaded.
     """
 
     model: str
@@ -51,6 +53,7 @@ class HeadsRequest:
     depth: int = 4
     resume: bool = False
     cache: Path = Path("runs/heads")
+    load: LoadOptions = PLAINLY
 
 
 def train_heads(request: HeadsRequest, say: Say) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def train_heads(request: HeadsRequest, say: Say) -> dict[str, Any]:
 
     if request.method not in METHODS:
         raise UsageError(f"unknown method {request.method!r}; use {' or '.join(METHODS)}")
-    checkpoint = load_checkpoint(request.model)
+    checkpoint = load_checkpoint(request.model, **asdict(request.load))
     base = Fingerprint.of(checkpoint)
     # Wider models diverge at the learning rate that narrow ones need.
     rate = min(3e-3, 0.05 / math.sqrt(base.hidden_size))

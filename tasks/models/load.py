@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
@@ -10,6 +11,7 @@ from weakref import WeakValueDictionary
 from ...actions.dialects import get_dialect
 from ...actions.errors import UsageError
 from ...actions.geometry import Size
+from ...agent.checkpoints.loading import PLAINLY, LoadOptions, parse_quantization
 from ...agent.history import parse_history
 from ...agent.remote.endpoint import PREFIX
 from ...agent.remote.policy import RemotePolicy
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 SMALL_MODEL = 50_000_000
 """Parameters below which one thread decodes as fast as several."""
 _loading = threading.Lock()
-_loaded: WeakValueDictionary[tuple[str, int], Checkpoint] = WeakValueDictionary()
-_small: dict[str, Checkpoint] = {}
+_loaded: WeakValueDictionary[tuple[str, LoadOptions, int], Checkpoint] = WeakValueDictionary()
+_small: dict[tuple[str, LoadOptions], Checkpoint] = {}
 
 
 class ModelPolicy(VerifyingPolicy, Protocol):
@@ -54,14 +56,16 @@ def refuse_decoding(
     acceptance: str = "exact",
     max_pixels: int | None = None,
     history: str = "full",
+    load: LoadOptions = PLAINLY,
 ) -> None:
-    """Raise a ``UsageError`` for a way of decoding that a server does not have, or that would be ignored."""
+    """Raise a ``UsageError`` for a way of decoding or loading that a server does not have, or that would be ignored."""
     given = {
         "decoding": decoding not in ("auto", "plain"),
         "constrained": constrained,
         "acceptance": acceptance != "exact",
         "max_pixels": max_pixels is not None,
         "history": history != "full",
+        **dict.fromkeys(load.given(), True),
     }
     if is_remote(model) and (wrong := [named(name) for name, asked in given.items() if asked]):
         raise UsageError(f"{model} decodes on its server; {' and '.join(wrong)} is for models that run here")
@@ -84,6 +88,7 @@ def load_policy(
     max_images: int | None = None,
     max_pixels: int | None = None,
     history: str = "full",
+    load: LoadOptions = PLAINLY,
 ) -> ModelPolicy:
     """Load a checkpoint, or find a server, and make a policy of it.
 
@@ -99,12 +104,14 @@ def load_policy(
         max_images: the maximum number of screenshots in the context; by default the model's.
         max_pixels: the size to which screenshots are shrunk here; by default the model's.
         history: how much of earlier steps the model sees here: ``full``, ``changed`` or ``text``.
+        load: how a checkpoint is loaded here.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
         UsageError: it, the server, the dialect or the way of decoding cannot be used.
     """
-    refuse_decoding(model, decoding, constrained, acceptance, max_pixels, history)
+    refuse_decoding(model, decoding, constrained, acceptance, max_pixels, history, load)
+    parse_quantization(load.quantize)
     if dialect is not None:
         get_dialect(dialect)  # a wrong name is said before weights are read
     if is_remote(model):
@@ -116,7 +123,7 @@ def load_policy(
     parse_methods(decoding)
     parse_acceptance(acceptance)
     return LocalPolicy(
-        _shared_checkpoint(model),
+        _shared_checkpoint(model, load),
         dialect=dialect,
         temperature=temperature,
         seed=seed,
@@ -129,7 +136,7 @@ def load_policy(
     )
 
 
-def _shared_checkpoint(model: str) -> Checkpoint:
+def _shared_checkpoint(model: str, load: LoadOptions) -> Checkpoint:
     """A checkpoint that is loaded already, unless its files have changed; else loaded now.
 
     A large one is shared while a policy uses it, and a small one stays loaded.
@@ -140,14 +147,14 @@ def _shared_checkpoint(model: str) -> Checkpoint:
 
     directory = Path(model).expanduser()
     files = directory.iterdir() if directory.is_dir() else ()
-    key = (model, max((file.stat().st_mtime_ns for file in files), default=0))
+    key = (model, load, max((file.stat().st_mtime_ns for file in files), default=0))
     with _loading:
         checkpoint = _loaded.get(key)
         if checkpoint is None:
-            checkpoint = _loaded[key] = load_checkpoint(model)
+            checkpoint = _loaded[key] = load_checkpoint(model, **asdict(load))
         if sum(weights.numel() for weights in checkpoint.model.parameters()) < SMALL_MODEL:
             # Its forwards are over before a second thread is awake, and on a busy machine waiting for one
             # makes them a hundred times slower.
             torch.set_num_threads(1)
-            _small[model] = checkpoint
+            _small[model, load] = checkpoint
     return checkpoint

@@ -15,11 +15,18 @@ from typing import Protocol, runtime_checkable
 from pydantic import JsonValue
 
 from ...actions.dialects import get_dialect
+from ...agent.checkpoints.loading import PLAINLY, LoadOptions, parse_quantization
 from ...agent.policy import Policy, ScriptedPolicy
 from ...agent.remote.policy import RemotePolicy
 from .load import SMALL_MODEL, is_remote, refuse_decoding
 
-_UNSAID = (("acceptance", "exact"), ("max_images", None), ("max_pixels", None), ("history", "full"))
+_UNSAID = (
+    ("acceptance", "exact"),
+    ("max_images", None),
+    ("max_pixels", None),
+    ("history", "full"),
+    ("load_options", asdict(LoadOptions())),
+)
 """Fields with values that are not recorded."""
 
 
@@ -68,7 +75,7 @@ class SupportsSharing(PolicySource, Protocol):
 class LocalSource:
     """A checkpoint, loaded by every worker for itself; greedy, so that results do not depend on who ran what.
 
-    Its fields are the arguments of ``load_policy``.
+    Its fields are the arguments of ``load_policy``; ``load_options`` is called ``load`` there.
     """
 
     model: str = "embedded"
@@ -79,6 +86,7 @@ class LocalSource:
     max_images: int | None = None
     max_pixels: int | None = None
     history: str = "full"
+    load_options: LoadOptions = PLAINLY
 
     @property
     def asked(self) -> dict[str, JsonValue]:
@@ -102,9 +110,9 @@ class LocalSource:
 
         # As many threads as there are sessions share the processors, and sums do not depend on their number.
         torch.set_num_threads(1)
-        checkpoint = load_checkpoint(self.model)
+        checkpoint = load_checkpoint(self.model, **asdict(self.load_options))
         turns = os.cpu_count() or 1 if checkpoint.model.device.type == "cpu" else 1
-        options = {key: value for key, value in asdict(self).items() if key != "model"}
+        options = {key: value for key, value in asdict(self).items() if key not in ("model", "load_options")}
         return LoadedModel(partial(LocalPolicy, checkpoint, **options), turns)
 
 
@@ -168,17 +176,19 @@ def policy_source(
     max_images: int | None = None,
     max_pixels: int | None = None,
     history: str = "full",
+    load: LoadOptions = LoadOptions(),
 ) -> PolicySource:
     """The source of a model's policy; arguments as for ``load_policy``.
 
     Raises:
         UsageError: a server is asked to decode in a way that only models here can.
     """
-    refuse_decoding(model, decoding, constrained, acceptance, max_pixels, history)
+    refuse_decoding(model, decoding, constrained, acceptance, max_pixels, history, load)
+    parse_quantization(load.quantize)
     if dialect is not None:
         get_dialect(dialect)  # a wrong name is said before weights are read
     if not is_remote(model):
-        return LocalSource(model, dialect, decoding, constrained, acceptance, max_images, max_pixels, history)
+        return LocalSource(model, dialect, decoding, constrained, acceptance, max_images, max_pixels, history, load)
     return RemoteSource(model, dialect, max_images)
 
 

@@ -12,9 +12,10 @@ from ...env.registry import allowed_files
 from .environment import ReplayOverrides
 
 _LIVE: Final = ("env", "url", "seed", "display", "headed", "har", "file", "out", "runs", "update", "expect")
+_LOADING: Final = ("device", "dtype", "attention", "quantize")
 _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("patience", "ignore"),
-    "exact": ("model", "max_images", "max_pixels", "history", "tolerance", "update"),
+    "exact": ("model", *_LOADING, "max_images", "max_pixels", "history", "tolerance", "update"),
     "offline": ("patience", "ignore", *_LIVE),
 }
 _WHY: Final = {

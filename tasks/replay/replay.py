@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from ...agent.checkpoints.loading import PLAINLY, LoadOptions
 from ...agent.limits import Limits
 from ...agent.policy import Policy
 from ...agent.replay.policy import ReplayPolicy, ReplayStep
@@ -64,6 +65,7 @@ class ReplayRequest:
     max_images: int | None = None
     max_pixels: int | None = None
     history: str = "full"
+    load: LoadOptions = PLAINLY
     tolerance: float | None = None
     values: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -122,6 +124,7 @@ class PreparedReplay:
             max_images=asked.max_images or made_with.max_images,
             max_pixels=asked.max_pixels or made_with.max_pixels,
             history=asked.history if asked.history != "full" else made_with.history or "full",
+            load=asked.load,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,7 +13,7 @@ import torch
 from ....actions.errors import UsageError
 from ....actions.geometry import Size
 from ....agent.checkpoints.checkpoint import load_checkpoint
-from ....agent.checkpoints.loading import LoadOptions
+from ....agent.checkpoints.loading import PLAINLY, LoadOptions
 from ....agent.checkpoints.random_checkpoint import random_checkpoint
 from ....agent.checkpoints.shapes import ModelShape, shape_of
 from ....agent.local import LocalPolicy
@@ -67,7 +67,7 @@ class ScaleRequest:
     threads: int = 1
     tiny: bool = False
     checkpoints: Path = Path("runs/shapes")
-    load: LoadOptions = field(default_factory=LoadOptions)
+    load: LoadOptions = PLAINLY
 
     def settings(self) -> dict[str, Any]:
         """What rows depend on; shapes, contexts and parts may be added later."""

@@ -65,6 +65,7 @@ EVERYWHERE = {
         "--set",
         "--expect",
     ),
+    *("--device", "--dtype", "--attention", "--quantize"),
     *("--secret", "--help"),
 }
 VALUES = {
@@ -80,6 +81,10 @@ VALUES = {
     "--allow-file": None,
     "--seed": "3",
     "--model": "embedded",
+    "--device": "cpu",
+    "--dtype": "float32",
+    "--attention": "eager",
+    "--quantize": "8bit",
     "--max-images": "2",
     "--max-pixels": "100000",
     "--history": "text",
@@ -203,6 +208,7 @@ REPLAY = {
     "--max-images": {"verify", "offline"},
     "--max-pixels": {"verify", "offline"},
     "--history": {"verify", "offline"},
+    **{key: {"verify", "offline"} for key in ("--device", "--dtype", "--attention", "--quantize")},
     "--tolerance": {"verify", "offline"},
     "--patience": {"exact"},
     "--update": {"verify"},
@@ -288,7 +294,7 @@ EVAL = {
 EVAL_ALWAYS = {
     *("--model", "--dialect", "--decoding", "--constrained", "--acceptance", "--max-images", "--workers", "--price"),
     *("--max-pixels", "--history"),
-    *("--out", "--runs", "--resume", "--json"),
+    *("--out", "--runs", "--resume", "--json", "--device", "--dtype", "--attention", "--quantize"),
 }
 
 
@@ -323,6 +329,9 @@ PAIRS = [
     (["run", "x", "--app", "xterm", "--sandbox", "loose"], "--sandbox"),
     (["run", "--decoding", "plain", "--acceptance", "typical"], "--acceptance"),
     (["run", "--model", "openai:http://127.0.0.1:1/v1#m", "--constrained"], "--constrained"),
+    (["run", "--model", "openai:http://127.0.0.1:1/v1#m", "--quantize", "4bit"], "--quantize"),
+    (["eval", "miniwob", "--model", "openai:http://127.0.0.1:1/v1#m", "--device", "cpu"], "--device"),
+    (["eval", "miniwob", "--quantize", "3bit"], "8bit"),
     (["run", "--dialect", "uitars-9"], "uitars-1.5"),
     (["eval", "miniwob", "--dialect", "uitars-9"], "uitars-1.5"),
     (["run", "--expect", "Done"], "--expect"),
