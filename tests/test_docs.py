@@ -91,11 +91,12 @@ def problems_in(text: str) -> list[str]:
     """What is wrong with the ``saccade`` calls of a shell block."""
     problems = []
     for words in calls_in(text):
-        command = words[:1] if words and not words[0].startswith("-") else []
+        depth = 2 if words[:1] == ["bench"] else 1
+        command = words[:depth] if words and not words[0].startswith("-") else []
         if set(command) & BOOTSTRAP_WORDS:
             continue
-        if command and not re.search(rf"^\W*{re.escape(command[0])}\b", help_text(), re.M):
-            problems.append(f"no command {command[0]!r}")
+        if command and not re.search(rf"^\W*{re.escape(command[-1])}\b", help_text(*command[:-1]), re.M):
+            problems.append(f"no command {command[-1]!r}")
             continue
         options = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help_text(*command)))

@@ -104,7 +104,9 @@ class ContextBench:
             yield prompt, list(self._encode(text).ids), episode.instruction
             prompt = [*prompt, self._encode(text), self._encode(END)]
 
-    def _decoding(self, context: int, reply: ForcedReply, small: tuple[PreTrainedModel, ForcedReply]) -> list[ScaleRow]:
+    def _decoding(
+        self, context: int, reply: ForcedReply, small: tuple[PreTrainedModel, ForcedReply] | None
+    ) -> list[ScaleRow]:
         ways = made_drafters(self.target, {"plain", *self.ways} - {"generate"}, small[0] if small else None)
         spent: dict[tuple[str, str], Spent] = {}
         for phase, application, number in PHASES:
@@ -217,6 +219,6 @@ class ContextBench:
         from transformers import DynamicCache
 
         copied: Any = DynamicCache()
-        for index, layer in enumerate(self.session.cache.layers):
+        for index, layer in enumerate(cast("Any", self.session.cache).layers):
             copied.update(layer.keys[:, :, :length].clone(), layer.values[:, :, :length].clone(), index)
         return copied

@@ -80,10 +80,10 @@ def small_shape(shape: ModelShape) -> ModelShape:
     text |= {"num_attention_heads": 14, "num_key_value_heads": 2, "head_dim": 64}
     rope = shape.text["rope_parameters"] | {"mrope_section": [8, 12, 12]}
     key = "hidden_size" if shape.family == "qwen2_vl" else "out_hidden_size"
-    vision = shape.vision | {"depth": 4, key: 896}
+    vision: dict[str, Any] = {**shape.vision, "depth": 4, key: 896}
     vision |= {"deepstack_visual_indexes": [0, 1, 2]} if shape.family == "qwen3_vl" else {}
     vision |= {"fullatt_block_indexes": [3]} if shape.family == "qwen2_5_vl" else {}
-    return replace(shape, text=shape.text | text | {"rope_parameters": rope}, vision=vision, tied=True)
+    return replace(shape, text={**shape.text, **text, "rope_parameters": rope}, vision=vision, tied=True)
 
 
 @contextmanager

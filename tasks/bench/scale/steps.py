@@ -82,7 +82,7 @@ class StepBench:
         reply.script(ids, layout_prompt(policy.prompt(context), image).next_position)
 
     def _step_rows(self, played: Sequence[tuple[TimedReply, dict[str, float], int]]) -> list[ScaleRow]:
-        rows = []
+        rows: list[ScaleRow] = []
         for step, (found, timings, prompt) in enumerate(played, start=1):
             phases = {name: timings[name] for name in ("encode", "prefill", "decode")}
             whole = sum(phases.values())
