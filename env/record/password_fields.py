@@ -43,7 +43,8 @@ Mark = Callable[[EventQueue], Iterator[RecordedEvent]]
 """Gives the events of a queue, in order, with secrets marked."""
 
 WITHOUT = "password fields of programs cannot be recognised here: use --redact"
-_TIMEOUT = 1.0
+_TIMEOUT, _LONGEST = 2.0, 10.0
+"""Seconds until a program has to answer, and for which events are held while it does but more of them come."""
 _LATE = 0.06
 """Seconds in which a focus may still move after its cause."""
 _PROPERTY = 1 << 22
@@ -171,7 +172,8 @@ class PasswordFields:
 
     def _settle(self, events: EventQueue) -> list[bool]:
         """Which of the held events are secret, up to a moment at which the focus has stopped moving."""
-        deadline = time.monotonic() + _TIMEOUT
+        begun = time.monotonic()
+        deadline = begun + _TIMEOUT
         moves: list[bool] = []
         before, waited, in_order = self._state, False, True
         while True:
@@ -183,8 +185,11 @@ class PasswordFields:
             if not came or time.monotonic() > deadline:
                 in_order = False
                 break
-            if not self._state.certain or any(effect != "none" for effect in effects[known:]):
-                continue  # nobody knows whether it was asked before or after what came meanwhile
+            if not self._state.certain:
+                continue
+            if any(effect != "none" for effect in effects[known:]):  # was it asked before that or after?
+                deadline = min(begun + _LONGEST, time.monotonic() + _TIMEOUT)
+                continue
             if waited or not self._may_be_late(effects, moves):
                 break
             waited = True
