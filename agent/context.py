@@ -8,7 +8,7 @@ happened before the first step follows the first message.
 When there are more than ``max_images`` screenshots, the oldest are dropped at once, down to half of that: so
 the cached prefix is lost once in many steps and not at every step. As in UI-TARS's training, a dropped
 screenshot's whole message goes and all replies are kept; for a model that was trained on short episodes only
-(``ModelCard.forgets``) the replies go too.
+(``ModelCard.forgets``) the replies go too. A model may be shown its newest replies only (``ModelCard.max_replies``).
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def conversation(context: Context, card: ModelCard, max_replies: int | None = No
         yield Message("user", context.feedback)
     dropped = dropped_images(len(context.turns) + 1, card.max_images)
     forgotten = 0 if max_replies is None else dropped_images(len(context.turns) + 1, max_replies + 1)
+    if card.max_replies is not None:
+        forgotten = max(forgotten, len(context.turns) - card.max_replies)
     for index, turn in enumerate(context.turns):
         if index < forgotten or (index < dropped and card.forgets):
             continue

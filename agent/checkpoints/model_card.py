@@ -30,6 +30,7 @@ class ModelCard(BaseModel):
         prompt: ``standard`` begins with the dialect's own prompt, ``instruction-only`` with the bare task.
         max_images: maximum number of screenshots in its context.
         forgets: whether the reply to a dropped screenshot is dropped too.
+        max_replies: maximum number of earlier replies in its context, the newest ones; None for all.
         viewport: the screen size it was trained on; None for any.
         max_new_tokens: replies are cut off here.
         tolerance: how far a point may be off along an axis and still count as the same, as a share of the
@@ -42,6 +43,7 @@ class ModelCard(BaseModel):
     prompt: PromptStyle = "standard"
     max_images: Annotated[PositiveInt, Field(le=1000)] = 5
     forgets: bool = False
+    max_replies: Annotated[PositiveInt, Field(le=1000)] | None = None
     viewport: ScreenSize | None = None
     max_new_tokens: Annotated[PositiveInt, Field(le=1 << 20)] = 256
     tolerance: float = Field(default=0.0, ge=0, lt=1)

@@ -20,10 +20,10 @@ IMAGE_SPEC: Final = ImageSpec(patch_size=10, min_pixels=64 * 64, max_pixels=480 
 SACCADE_JSON: Final[dict[str, Any]] = {
     "dialect": "uitars-1.0",
     "prompt": "instruction-only",
-    "max_images": 4,
-    "forgets": True,
+    "max_images": 1,
+    "max_replies": 3,
     "viewport": [160, 210],
-    "max_new_tokens": 128,
+    "max_new_tokens": 64,
 }
 
 
@@ -36,16 +36,16 @@ COUNT, LOWEST, HIGHEST, COARSE = 48, 0.5, 100.0, 34
 class Shape:
     """The numbers that set the model's size."""
 
-    vision_depth: int = 4
+    vision_depth: int = 6
     vision_width: int = 192
     vision_heads: int = 4
     vision_inner: int = 576
     position_side: int = 24
-    depth: int = 5
-    width: int = 192
+    depth: int = 6
+    width: int = 256
     heads: int = 4
     key_heads: int = 2
-    inner: int = 576
+    inner: int = 768
 
 
 def build_config(tokenizer: PreTrainedTokenizerFast, shape: Shape | None = None) -> Qwen3VLConfig:

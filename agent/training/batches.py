@@ -1,4 +1,4 @@
-"""Training pictures and conversations as tensors."""
+"""Training pictures and examples as tensors."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from ...actions.geometry import Size
 from ...perception.observation import Screenshot
 from ...perception.resize import ImageSpec, to_patches
 from ..decoding.layout import image_positions, text_positions
-from ..prompts.chatml import PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
+from ..prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
 from .architecture import IMAGE_SPEC
-from .questions import UNTHOUGHT, TaughtReply
+from .examples import POINT, Example, points_of, reply_text, target_box
 from .rendering import DomElement, PageRecord, Picture
 
 CHARS_PER_PATCH = 2
 LETTERS = 96
 """Classes of the character loss: none, the 94 visible characters of ASCII, and others."""
 IGNORED = -100
+_LENGTHS = 128
+"""Sequences are padded to multiples of this: each new shape costs the kernels a compilation."""
 Place = tuple[int, int]
 ROLES = ("", "button", "textbox", "link", "close", "tab", "checkbox")
 
@@ -37,27 +40,6 @@ class Labelled:
 
     picture: Picture
     record: PageRecord
-
-
-@dataclass(frozen=True)
-class TrainingTurn:
-    """A picture's number in the batch and the reply; a mistake stays in the context but is not learned.
-
-    Of a turn whose screenshot was dropped (``picture`` is None) the reply's text is all that is left; what
-    comes before its coordinates can be learned all the same.
-    """
-
-    picture: int | None
-    reply: TaughtReply
-    learn: bool = True
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """An instruction and what followed."""
-
-    instruction: str
-    turns: tuple[TrainingTurn, ...]
 
 
 @dataclass
@@ -130,15 +112,14 @@ class Encoder:
         self.image_id = vocab["<|image_pad|>"]
         self.pad_id = vocab["<|endoftext|>"]
 
-    def encode(self, pages: Sequence[Labelled], conversations: Sequence[Conversation]) -> Batch:
-        """The batch for conversations over pages of one size."""
+    def encode(self, pages: Sequence[Labelled], examples: Sequence[Example]) -> Batch:
+        """The batch of examples over pages of one size."""
         cut = [to_patches(Screenshot(np.ascontiguousarray(p.picture)), self.spec) for p in pages]
         grid = (cut[0].grid[1], cut[0].grid[2])
         roles, centres = zip(*(self.element_labels(p, grid) for p in pages), strict=True)
-        rows = [self._sequence(c, pages, grid) for c in conversations]
-        length = max((len(row.ids) for row in rows), default=0)
+        rows = [self._sequence(example, pages, grid) for example in examples]
+        length = _LENGTHS * -(-max((len(row.ids) for row in rows), default=0) // _LENGTHS)
         places = [row.padded_positions(length) for row in rows]
-        pictures = [turn.picture for each in conversations for turn in each.turns if turn.picture is not None]
         queries = [[number, *query] for number, row in enumerate(rows) for query in row.queries]
         return Batch(
             patches=torch.from_numpy(np.stack([p.values for p in cut])),
@@ -149,7 +130,7 @@ class Encoder:
             ids=_pad([row.ids for row in rows], length, self.pad_id),
             labels=_pad([row.labels for row in rows], length, IGNORED),
             positions=torch.stack(places, 1) if places else torch.zeros(3, 0, 0, dtype=torch.long),
-            pictures=torch.tensor(pictures, dtype=torch.long),
+            pictures=torch.tensor([example.picture for example in examples], dtype=torch.long),
             queries=torch.tensor(queries, dtype=torch.long).reshape(-1, 3),
             targets=torch.tensor([t for row in rows for t in row.targets], dtype=torch.long),
             inside=torch.from_numpy(np.array([i for row in rows for i in row.inside], dtype=np.float32)),
@@ -187,31 +168,27 @@ class Encoder:
         tiles = labels.reshape(height // merge, merge, width // merge, merge, depth).transpose(0, 2, 1, 3, 4)
         return np.ascontiguousarray(tiles).reshape(-1, depth)
 
-    def _sequence(self, conversation: Conversation, pages: Sequence[Labelled], grid: tuple[int, int]) -> _Row:
+    def _sequence(self, example: Example, pages: Sequence[Labelled], grid: tuple[int, int]) -> _Row:
         rows, columns = (side // self.spec.merge_size for side in grid)
+        page = pages[example.picture]
+        height, width = page.picture.shape[:2]
+        size = Size(width, height)
         row = _Row()
-        row.add(self._ids(message("user", conversation.instruction)), learn=False)
-        height, width = pages[0].picture.shape[:2]
-        for turn in conversation.turns:
-            start = len(row.ids)
-            if turn.picture is not None:
-                row.add(self._ids(PICTURE_BEFORE), learn=False)
-                start = len(row.ids)
-                row.add([self.image_id] * (rows * columns), learn=False, image=(rows, columns))
-                row.add(self._ids(PICTURE_AFTER), learn=False)
-            row.add(self._ids(ChatFormat.opening), learn=False)
-            text, element = turn.reply.text(width, height), turn.reply.element
-            known = text.index(turn.reply.place(width, height)) + 1 if element else len(text)
-            if turn.learn and element and turn.picture is not None:
-                row.queries.append((len(row.ids) + len(self._ids(text[:known])) - 1, start))
-                x, y = element["point"]
-                row.targets.append(int(y / height * rows) * columns + int(x / width * columns))
-                row.inside.append(_cover(element["box"], (width, height), rows, columns))
-            given = len(UNTHOUGHT) if text.startswith(UNTHOUGHT) else 0
-            row.add(self._ids(text[:given]), learn=False)
-            row.add(self._ids(text[given:known]), turn.learn)
-            row.add(self._ids(text[known:] + "<|im_end|>"), turn.learn and turn.picture is not None)
-            row.add(self._ids("\n"), learn=False)
+        row.add(self._ids(message("user", example.instruction)), learn=False)
+        for earlier in example.history:
+            row.add(self._ids(ChatFormat.opening + reply_text(earlier, size) + END), learn=False)
+        row.add(self._ids(PICTURE_BEFORE), learn=False)
+        start = len(row.ids)
+        row.add([self.image_id] * (rows * columns), learn=False, image=(rows, columns))
+        row.add(self._ids(PICTURE_AFTER + ChatFormat.opening), learn=False)
+        text = reply_text(example.action, size)
+        for found, point in zip(POINT.finditer(text), points_of(example.action), strict=False):
+            row.queries.append((len(row.ids) + len(self._ids(text[: found.start(1)])) - 1, start))
+            down, across = min(int(point.y / height * rows), rows - 1), min(int(point.x / width * columns), columns - 1)
+            row.targets.append(max(down, 0) * columns + max(across, 0))
+            row.inside.append(_cover(target_box(point, page.record), (width, height), rows, columns))
+        row.add(self._ids(text + "<|im_end|>"), learn=True)
+        row.add(self._ids("\n"), learn=False)
         return row
 
     def _ids(self, text: str) -> list[int]:
@@ -220,7 +197,7 @@ class Encoder:
 
 @dataclass
 class _Row:
-    """One conversation: tokens, what is learned of them, and their 3-D positions (multimodal RoPE)."""
+    """One example: tokens, what is learned of them, and their 3-D positions (multimodal RoPE)."""
 
     ids: list[int] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)

@@ -1,153 +1,139 @@
-"""What one training step is made of: which pages, which conversations about them."""
+"""What one training step is made of: which pictures, and what is asked about them."""
 
 from __future__ import annotations
 
+import itertools
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
-from .batches import Conversation, Labelled, Shards, TrainingTurn, blank_like
-from .episodes import LONGEST, EpisodePages, silenced, spelling
-from .questions import BLANK, GENERIC, STILL_BLANK, Question, ask, click, own_reply
-from .rendering import spot
-from .trainer import LossWeights
+from pydantic import TypeAdapter
 
-BLANK_SHARE = 0.03
-WIZARD_SHARE = 0.4
-# Telling buttons apart by their text takes longest to learn.
-SHARES = {
-    "click-button": 4.0,
-    "click-test-2": 2.5,
-    "click-link": 0.7,
-    "click-test": 0.5,
-    "click-tab": 0.5,
-    "enter-text": 0.5,
-    "form": 0.4,
-    "scatter": 0.5,
-    "dialog": 0.4,
-    "wizard": 2.0,
-    "covered": 0.7,
-    "loading": 0.3,
-    "done": 0.7,
-}
-TrainingStep = tuple[list[Labelled], list[Conversation]]
+from ...actions.schema import Action, Wait
+from .batches import Labelled, Shards, blank_like
+from .examples import Example, asked, reworded
+from .experts.shards import ExpertEpisode, ExpertStep, load_episodes, shard_names
+
+BLANK_SHARE: Final = 0.01
+REWORDED_SHARE: Final = 0.5
+HELD_BACK: Final = 25
+"""One episode in so many is not learned from but measured on."""
+_ACTION: Final[TypeAdapter[Action]] = TypeAdapter(Action)
+TrainingStep = tuple[list[Labelled], list[Example]]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One part of the curriculum: pages per step, conversations per page at most, and how much each loss counts."""
+class Demonstration:
+    """One step of an expert's episode, with as many of the actions before it as the policy is told of."""
 
-    pictures: int
-    questions: int
-    weights: LossWeights
+    task: str
+    instruction: str
+    step: ExpertStep
+    before: tuple[dict[str, Any], ...]
+
+    def example(self, picture: int) -> Example:
+        """What the policy is to do at this step."""
+        history = [_ACTION.validate_python(action) for action in self.before]
+        return Example(picture, self.instruction, history, _ACTION.validate_python(self.step.action))
+
+    def page(self) -> Labelled:
+        """The step's picture with its labels."""
+        return self.step.page(self.task, self.instruction)
 
 
-STAGES = {
-    "read": Stage(32, 0, LossWeights(words=0.0, chars=1.0)),
-    "ground": Stage(8, 3, LossWeights(words=2.0, places=1.5, chars=1.0)),
-    "history": Stage(8, 3, LossWeights(places=1.5)),
-}
+def demonstrations(episode: ExpertEpisode, replies: int) -> Iterator[Demonstration]:
+    """The steps of an episode, each with at most so many earlier actions."""
+    done = [step.done for step in episode.steps]
+    for index, step in enumerate(episode.steps):
+        yield Demonstration(episode.task, episode.instruction, step, tuple(done[max(0, index - replies) : index]))
+
+
+@dataclass
+class DemonstrationFolder:
+    """The demonstrations in a folder by task; new shards may arrive while it is read.
+
+    Attributes:
+        learned: those to learn from.
+        held_back: those to measure on.
+    """
+
+    folder: Path
+    replies: int
+    learned: dict[str, list[Demonstration]] = field(default_factory=dict)
+    held_back: list[Demonstration] = field(default_factory=list)
+    _read: set[str] = field(default_factory=set)
+
+    def refresh(self) -> None:
+        """Read the shards that were not there before.
+
+        Raises:
+            FileNotFoundError: there are none at all.
+        """
+        for name in shard_names(self.folder, "*"):
+            if name not in self._read:
+                self._read.add(name)
+                for episode in load_episodes(self.folder, name):
+                    self._add(episode)
+        if not self.learned:
+            raise FileNotFoundError(f"no demonstrations in {self.folder}; collect some first")
+
+    def _add(self, episode: ExpertEpisode) -> None:
+        steps = demonstrations(episode, self.replies)
+        if episode.seed % HELD_BACK == 0:
+            self.held_back.extend(steps)
+        else:
+            self.learned.setdefault(episode.task, []).extend(steps)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.learned.values()))
 
 
 @dataclass
 class Curriculum:
-    """Draws the pages and conversations of each step.
+    """Draws the pictures and examples of each step.
 
     Attributes:
-        history: the share of steps with two to four turns.
-        episodes: the share of steps with longer episodes.
-        silent: the share of conversations with replies that hold no thought.
-        spelling: the share of steps without pictures, in which names are spelled again.
+        data: where they come from; its tasks are drawn equally often, unless ``shares`` says otherwise.
+        pictures: per step.
+        questions: how many questions are asked, on average, about what each picture shows.
+        shares: how often to draw a task, relative to 1.
+        plain: pages that are no task, about which only questions are asked.
+        plain_share: the share of steps with those.
     """
 
-    shards: Shards
-    stage: Stage
-    history: float = 0.0
-    episodes: float = 0.0
-    silent: float = 0.0
-    spelling: float = 0.0
-
-    def __post_init__(self) -> None:
-        stocks = [EpisodePages(self.shards, size) for size in self.shards.by_size] if self.episodes else []
-        self._stocks = [stock for stock in stocks if stock.enough]
-        if self.episodes and not self._stocks:
-            raise ValueError("the pages hold no episodes; render some of --series native too")
+    data: DemonstrationFolder
+    pictures: int = 32
+    questions: float = 0.5
+    shares: dict[str, float] = field(default_factory=dict)
+    plain: Shards | None = None
+    plain_share: float = 0.0
 
     def draw(self, rng: random.Random) -> TrainingStep:
-        """One step's pages and conversations."""
-        if rng.random() < self.spelling:
-            return self.shards.draw(rng, 1), spelling(rng, 5 * self.stage.pictures)
-        pages, conversations = self._draw(rng)
-        return pages, [silenced(each, rng, self.silent) for each in conversations]
+        """One step's pictures and examples, of which there are always equally many."""
+        if self.plain is not None and rng.random() < self.plain_share:
+            pages = self.plain.draw(rng, self.pictures)
+            return pages, self._filled([], pages, rng)
+        tasks = sorted(self.data.learned)
+        weights = [self.shares.get(task, 1.0) for task in tasks]
+        drawn = [
+            self._drawn(rng.choice(self.data.learned[task]), index, rng)
+            for index, task in enumerate(rng.choices(tasks, weights, k=self.pictures))
+        ]
+        return [page for page, _ in drawn], self._filled([example for _, example in drawn], [p for p, _ in drawn], rng)
 
-    def _draw(self, rng: random.Random) -> TrainingStep:
-        pick, stage = rng.random(), self.stage
-        if pick < self.episodes:
-            return rng.choice(self._stocks).lesson(rng, rng.randint(1, LONGEST), stage.pictures // 2)
-        if pick >= self.episodes + self.history:
-            return single_turn(self.shards, stage, rng)
-        pages = self.shards.draw(rng, stage.pictures * 5)
-        if rng.random() < WIZARD_SHARE:
-            pages.sort(key=lambda page: not page.record["extra"].get("bare"))
-        return several_turns(pages[: stage.pictures], rng)
+    def _drawn(self, demonstration: Demonstration, index: int, rng: random.Random) -> tuple[Labelled, Example]:
+        page, example = demonstration.page(), demonstration.example(index)
+        if rng.random() < BLANK_SHARE:
+            return blank_like(page, rng), Example(index, example.instruction, (), Wait())
+        return page, reworded(example, rng) if rng.random() < REWORDED_SHARE else example
 
-
-def single_turn(shards: Shards, stage: Stage, rng: random.Random) -> TrainingStep:
-    """Pages with up to ``stage.questions`` questions each, every one answered at first sight."""
-    pages = shards.draw(rng, stage.pictures)
-    conversations: list[Conversation] = []
-    for index, page in enumerate(pages):
-        questions = ask(page.record, rng)[: stage.questions]
-        if questions and rng.random() < BLANK_SHARE:
-            pages[index] = blank_like(page, rng)
-            questions = [Question(q.instruction, BLANK) for q in questions[:1]]
-        conversations += [Conversation(q.instruction, (TrainingTurn(index, q.reply),)) for q in questions]
-    return pages, conversations
-
-
-def several_turns(pages: list[Labelled], rng: random.Random) -> TrainingStep:
-    """Episodes of two to four turns: tries that missed, pages that follow one another, slow pages."""
-    conversations: list[Conversation] = []
-    left = list(range(len(pages)))
-    while left:
-        bare = [i for i in left if pages[i].record["extra"].get("bare")]
-        if len(bare) >= 2:
-            chain = bare[: rng.randint(2, 4)]
-            conversations.append(wizard(pages, chain, rng))
-            left = [i for i in left if i not in chain]
-            continue
-        index = left.pop()
-        questions = ask(pages[index].record, rng)
-        if not questions:
-            continue
-        if left and rng.random() < 0.25:
-            blank = left.pop()
-            pages[blank] = blank_like(pages[index], rng)
-            then = TrainingTurn(index, questions[0].reply) if rng.random() < 0.5 else TrainingTurn(blank, STILL_BLANK)
-            turns = [TrainingTurn(blank, BLANK), then]
-            conversations.append(Conversation(questions[0].instruction, tuple(turns)))
-        else:
-            conversations.append(second_try(index, questions, pages[index], rng))
-    return pages, conversations
-
-
-def wizard(pages: list[Labelled], chain: list[int], rng: random.Random) -> Conversation:
-    """An episode over pages that each ask for one click; a page that says "done" ends it."""
-    ends = [i for i in chain if pages[i].record["extra"].get("done")]
-    order = [i for i in chain if i not in ends] + ends[:1]
-    replies = [(i, q) for i in order if (q := own_reply(pages[i].record)) is not None]
-    return Conversation(rng.choice(GENERIC), tuple(TrainingTurn(i, reply) for i, reply in replies))
-
-
-def second_try(index: int, questions: list[Question], page: Labelled, rng: random.Random) -> Conversation:
-    """An episode in which one to three clicks missed and the page looks as before."""
-    question = questions[0]
-    height, width = page.picture.shape[:2]
-    missed: list[TrainingTurn] = []
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        wrong = rng.choice(questions).reply
-        if wrong.element is None:
-            break
-        x, y = rng.uniform(0, width), rng.uniform(0, height)
-        thought = question.reply.thought if rng.random() < 0.7 else wrong.thought
-        missed.append(TrainingTurn(index, click(thought, spot(x, y)), learn=False))
-    return Conversation(question.instruction, (*missed, TrainingTurn(index, question.reply)))
+    def _filled(self, examples: list[Example], pages: list[Labelled], rng: random.Random) -> list[Example]:
+        """The examples with as many questions about the pages as there are to be in all."""
+        count = round(self.pictures * (1 + self.questions))
+        order = [index for _ in range(3) for index in rng.sample(range(len(pages)), len(pages))]
+        questions = (asked(pages[index].record, index, rng) for index in order)
+        found = itertools.islice((q for q in questions if q is not None), count - len(examples))
+        filled = [*examples, *found]
+        return filled + rng.choices(filled, k=count - len(filled))

@@ -1,7 +1,8 @@
 """How far a point may be off and still mean the same target: ``python -m saccade.agent.training.tolerance``.
 
-On held-out MiniWoB++ pages, the points that a checkpoint clicks, where it clicks right, are compared with
-random points in the same target, which mean the same, and in the page's other elements, which do not.
+On held-out MiniWoB++ pages, a checkpoint is asked for one of the elements. The points that it clicks, where it
+clicks right, are compared with random points in the same target, which mean the same, and in the page's other
+elements, which do not.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..policy import Context, Policy
 from .batches import Labelled
 from .command_line import parse_options
 from .demonstrations import REQUIRED, demonstrate
-from .questions import own_question
+from .examples import grounding
 from .rendering import DomElement
 
 log = logging.getLogger(__name__)
@@ -57,10 +58,11 @@ def distances(pages: Iterable[Labelled], policy: Policy, rng: random.Random) -> 
     same: list[float] = []
     other: list[float] = []
     for page in pages:
-        own = own_question(page.record)
-        if own is None or (target := own.reply.element) is None:
+        asked = grounding(page.record, rng)
+        if asked is None:
             continue
-        point = clicked(policy, own.instruction, page)
+        instruction, target = asked
+        point = clicked(policy, instruction, page)
         if point is None or not within(point, target):
             continue
         side = max(page.picture.shape[:2])

@@ -66,12 +66,19 @@ def _attend(attention: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     query, key, value = attention.qkv(hidden).unflatten(-1, (3, attention.num_heads, -1)).unbind(2)
     query, key = apply_rotary_pos_emb_vision(query, key, cos, sin)
     query, key, value = (each.transpose(1, 2) for each in (query, key, value))
-    out = functional.scaled_dot_product_attention(query, key, value)
+    # Written out: PyTorch's fused attention is several times slower backwards on a CPU.
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    out = scores.softmax(-1).to(value.dtype) @ value
     merged: Tensor = attention.proj(out.transpose(1, 2).flatten(2))
     return merged
 
 
-def run_language(language: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+def causal_mask(length: int) -> Tensor:
+    """What is added to the scores (1, 1, length, length), so that nothing looks ahead."""
+    return torch.full((length, length), float("-inf")).triu(1)[None, None]
+
+
+def run_language(language: Any, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Run a stock ``Qwen3VLTextModel`` over embedded sequences that need no mask but the causal one.
 
     Returns:
@@ -81,5 +88,5 @@ def run_language(language: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> tup
     for number, layer in enumerate(language.layers):
         if number == len(language.layers) - 2:
             middle = hidden
-        hidden = layer(hidden, position_embeddings=(cos, sin), attention_mask=None)
+        hidden = layer(hidden, position_embeddings=(cos, sin), attention_mask=mask)
     return language.norm(hidden), middle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import random
 from functools import partial
@@ -10,18 +11,21 @@ from pathlib import Path
 
 import torch
 
-from ...env.private_files import private_folder
+from ...env.private_files import open_private, private_folder
 from ..training_loop import TrainingProgress, train_until
-from .architecture import build_model, save_checkpoint
+from .architecture import SACCADE_JSON, build_model, save_checkpoint
 from .batches import Shards
 from .command_line import DATA, parse_options
-from .curriculum import SHARES, STAGES, Curriculum
+from .curriculum import Curriculum, DemonstrationFolder
+from .held_back import right_replies
 from .tokenizer import build_tokenizer
-from .trainer import PolicyTrainer
+from .trainer import LossWeights, PolicyTrainer
 
 log = logging.getLogger(__name__)
 STATE = "state.pt"
+MEASURED = "held_back.jsonl"
 WARMUP = 40
+READING = LossWeights(words=0.0, chars=1.0)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -31,22 +35,22 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         arguments,
         out={"type": Path, "required": True, "help": "folder for the state and the checkpoint"},
         data=DATA,
-        pages={"nargs": "+", "default": ["*"], "help": "patterns of the names of shards"},
-        stage={"choices": sorted(STAGES), "default": "ground"},
-        history={"type": float, "default": 0.0, "help": "share of steps with two to four turns"},
-        episodes={"type": float, "default": 0.0, "help": "share of steps with longer episodes"},
-        silent={"type": float, "default": 0.0, "help": "share of replies learned without a thought"},
-        spelling={"type": float, "default": 0.0, "help": "share of steps without images"},
+        plain={"type": Path, "help": "folder of synthetic pages to ask questions about"},
+        plain_share={"type": float, "default": 0.1, "help": "share of steps with those"},
+        questions={"type": float, "default": 0.5, "help": "further questions per picture, on average"},
+        pictures={"type": int, "default": 32, "help": "per step"},
+        read={"action": "store_true", "help": "train the tower alone, on reading"},
         steps={"type": int, "default": 1000, "help": "train until this step, counted from the start"},
         rate=1e-3,
         final_rate={"type": float, "help": "reached at the last step, linearly; by default --rate"},
-        resume={"action": "store_true", "help": "continue from the state in --out"},
+        resume={"action": "store_true", "help": "continue from the state in --out, if there is one"},
         start_from={"type": Path, "help": "take the weights that fit from this state or checkpoint"},
         heads_first={"type": int, "default": 0, "help": "first train the heads alone for so many steps"},
         device="cuda" if torch.cuda.is_available() else "cpu",
         threads=2,
         compile={"action": "store_true", "help": "faster steps after some minutes of compiling"},
         save_every={"type": float, "default": 180.0, "help": "seconds between saved states"},
+        measure_every={"type": int, "default": 500, "help": "steps between measurements on held-back episodes"},
         seed=0,
     )
 
@@ -66,29 +70,47 @@ def train(options: argparse.Namespace) -> PolicyTrainer:
     rng = random.Random(options.seed)
     tokenizer = build_tokenizer()
     learner = PolicyTrainer(build_model(tokenizer), tokenizer, torch.device(options.device))
-    if options.resume:
+    if options.resume and (options.out / STATE).exists():
         learner.load(options.out / STATE, rng)
     elif options.start_from is not None:
         learner.start_from(options.start_from)
     if options.compile:
         learner.compile()
-    shards = Shards(options.data, *options.pages, shares=SHARES)
-    stage = STAGES[options.stage]
-    lessons = Curriculum(shards, stage, options.history, options.episodes, options.silent, options.spelling)
-    log.info("%d pages, from step %d to %d", len(shards), learner.step, options.steps)
+    data = DemonstrationFolder(options.data, SACCADE_JSON["max_replies"])
+    data.refresh()
+    plain = None if options.plain is None else Shards(options.plain)
+    questions = 0.0 if options.read else options.questions
+    lessons = Curriculum(data, options.pictures, questions, plain=plain, plain_share=options.plain_share)
+    weights = READING if options.read else LossWeights()
+    log.info("%d demonstrations, from step %d to %d", len(data), learner.step, options.steps)
     private_folder(options.out)
-    if learner.stage[0] != options.stage:
-        learner.stage = (options.stage, learner.step)
+    stage = "read" if options.read else "act"
+    if learner.stage[0] != stage:
+        learner.stage = (stage, learner.step)
 
     def learn() -> dict[str, float]:
+        if learner.step % options.measure_every == options.measure_every - 1:
+            data.refresh()
+            _measure(learner, data, options)
         batch = learner.encoder.encode(*lessons.draw(rng))
         rate = rate_at(learner.step, learner.stage[1], options)
-        return learner.learn(batch, stage.weights, rate, learner.step < options.heads_first)
+        return learner.learn(batch, weights, rate, learner.step < options.heads_first)
 
     save = partial(learner.save, options.out / STATE, rng)
     train_until(learner, options.steps, learn, _report, save, options.save_every)
     save_checkpoint(learner.model, tokenizer, options.out / "checkpoint")
     return learner
+
+
+def _measure(learner: PolicyTrainer, data: DemonstrationFolder, options: argparse.Namespace) -> None:
+    found = right_replies(learner, data.held_back)
+    by_task = {task: {"right": round(right, 3), "steps": count} for task, (right, count) in found.items()}
+    mean = sum(right for right, _ in found.values()) / max(1, len(found))
+    row = {"step": learner.step, "demonstrations": len(data), "mean": round(mean, 4), "tasks": by_task}
+    with open_private(options.out / MEASURED, "a") as file:
+        file.write(json.dumps(row) + "\n")
+    log.info("step %d: %.3f of held-back replies are right", learner.step, mean)
+    save_checkpoint(learner.model, learner.tokenizer, options.out / "checkpoint")
 
 
 def _report(progress: TrainingProgress) -> None:

@@ -17,7 +17,7 @@ from ..training_loop import save_state
 from .batches import IGNORED, Batch, Encoder
 from .losses import AuxiliaryHeads, ReplyLoss, char_loss, element_loss, extent_loss, pointer_loss
 from .tokenizer import number_ids
-from .tower import BatchedTower, run_language
+from .tower import BatchedTower, causal_mask, run_language
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,25 @@ class LossWeights:
     seeing: float = 0.2
 
 
+def optimizers(model: Any, heads: AuxiliaryHeads) -> list[torch.optim.Optimizer]:
+    """Muon (arXiv 2502.16982) for the matrices of the layers, AdamW for embeddings, vectors and training-only heads.
+
+    Both take the same rate.
+    """
+    layers = {
+        id(weight): weight
+        for name, weight in model.named_parameters()
+        if weight.ndim == 2 and ("layers." in name or "blocks." in name or "merger." in name)
+    }
+    others = [p for p in (*model.parameters(), *heads.parameters()) if id(p) not in layers]
+    matrices = {"params": [p for p in others if p.ndim >= 2], "weight_decay": 0.01}
+    vectors = {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0}
+    return [
+        torch.optim.Muon(layers.values(), lr=1e-3, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW([matrices, vectors], lr=1e-3, betas=(0.9, 0.98)),
+    ]
+
+
 class PolicyTrainer:
     """A model in training, with everything needed to go on after an interruption."""
 
@@ -50,29 +69,31 @@ class PolicyTrainer:
         self.encoder = Encoder(tokenizer)
         config: Any = model.config
         self.heads = AuxiliaryHeads(config.vision_config.hidden_size, config.text_config.hidden_size).to(device)
+        model.model.language_model.set_attn_implementation("eager")
         self.tower = BatchedTower(model.model.visual)
         self._run_language: Callable[..., tuple[Tensor, Tensor]] = run_language
         self.reply_loss = ReplyLoss(number_ids(tokenizer), config.text_config.vocab_size)
         self.parameters = [*model.parameters(), *self.heads.parameters()]
-        matrices = {"params": [p for p in self.parameters if p.ndim >= 2], "weight_decay": 0.01}
-        vectors = {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0}
-        self.optimizer = torch.optim.AdamW([matrices, vectors], lr=1e-3, betas=(0.9, 0.98))
+        self.optimizers = optimizers(self.model, self.heads)
         self.step = 0
         self.stage: tuple[str, int] = ("", 0)
 
     def learn(self, batch: Batch, weights: LossWeights, rate: float, heads_only: bool = False) -> dict[str, float]:
         """Take one step and return the losses as numbers; new heads can go first, while the model waits."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         self.model.train().requires_grad_(not heads_only)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             losses = self.losses(batch.to(self.device), weights)
         total = torch.stack([getattr(weights, n) * v for n, v in losses.items() if hasattr(weights, n)]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         total.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         if math.isfinite(float(norm)):
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()} | {"norm": float(norm)}
 
@@ -86,7 +107,7 @@ class PolicyTrainer:
         if not weights.words:
             return found
         gently = merged.detach() + weights.seeing * (merged - merged.detach())
-        last, middle = self._language(batch, gently)
+        last, middle = self.language(batch, gently)
         rows, columns = (batch.labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
         logits = self.model.lm_head(last[rows, columns])
         coordinate = torch.zeros_like(batch.labels, dtype=torch.bool)
@@ -97,13 +118,15 @@ class PolicyTrainer:
             found |= self._grounding(batch, last, middle, merged.shape[1])
         return found
 
-    def _language(self, batch: Batch, merged: Tensor) -> tuple[Tensor, Tensor]:
+    def language(self, batch: Batch, merged: Tensor) -> tuple[Tensor, Tensor]:
+        """The language model's last hidden states, normed, and those that the pointer is read from."""
         embedded = self.model.get_input_embeddings()(batch.ids)
         places = (batch.ids == self.encoder.image_id)[..., None]
         features = merged[batch.pictures].flatten(0, 1).to(embedded.dtype)
         embedded = embedded.masked_scatter(places, features)
         language = self.model.model.language_model
-        return self._run_language(language, embedded, *language.rotary_emb(embedded, batch.positions))
+        mask = causal_mask(embedded.shape[1]).to(self.device)
+        return self._run_language(language, embedded, *language.rotary_emb(embedded, batch.positions), mask)
 
     def _grounding(self, batch: Batch, last: Tensor, middle: Tensor, count: int) -> dict[str, Tensor]:
         row, place, start = batch.queries.unbind(1)
@@ -119,7 +142,8 @@ class PolicyTrainer:
 
     def save(self, file: Path, rng: random.Random) -> None:
         """Write the whole state."""
-        state = {name: getattr(self, name).state_dict() for name in ("model", "heads", "optimizer")}
+        state = {name: getattr(self, name).state_dict() for name in ("model", "heads")}
+        state["optimizers"] = [optimizer.state_dict() for optimizer in self.optimizers]
         state |= {"step": self.step, "stage": self.stage, "rng": rng.getstate(), "torch": torch.get_rng_state()}
         save_state(state, file)
 
@@ -137,8 +161,10 @@ class PolicyTrainer:
     def load(self, file: Path, rng: random.Random) -> None:
         """Go on from a file written by ``save``."""
         state = torch.load(file, map_location="cpu", weights_only=True)
-        for name in ("model", "heads", "optimizer"):
+        for name in ("model", "heads"):
             getattr(self, name).load_state_dict(state[name])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step = state["step"]
         self.stage = tuple(state["stage"])
         version, numbers, gauss = state["rng"]

@@ -1,31 +1,29 @@
-"""Collects episodes of the experts, many at once: ``python -m saccade.agent.training.experts.collect --out DIR``.
+"""Collects episodes of the experts: ``python -m saccade.agent.training.experts.collect --out DIR``.
 
-Fifty episodes are laid out on one sheet, each in its own frame, so that one screenshot shows them all. Tasks that
-depend on the keyboard focus, which only one frame can have, are played one by one by ``MiniWobExpert`` instead.
+With ``--policy CHECKPOINT`` a policy acts in most episodes, and the expert says at each step what would have been
+right. It goes on where it stopped: complete shards count, and their seeds are not used again.
 """
 
 from __future__ import annotations
 
-import io
+import itertools
 import json
 import logging
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from importlib import resources
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Final
 
-from PIL import Image
-
-from ....env.private_files import open_private, private_folder, private_part, write_private
+from ....env.browser.chromium import Chromium
+from ....env.private_files import open_private
 from ..command_line import DATA, parse_options
-from ..demonstrations import FIRST_SEED, LAST_SEED, ORIGIN, serve
-from ..rendering import Sheet, open_page
-from .expert import EXPERT_TASKS, expert_script
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from ..demonstrations import FIRST_SEED, LAST_SEED
+from ..rendering import Sheet
+from .acting import PolicyActing, StrayActing
+from .expert import EXPERT_TASKS
+from .frames import Act, ExpertFrames
+from .shards import ExpertEpisode, load_episodes, save_episodes, shard_names
 
 log = logging.getLogger(__name__)
 FOCUS_TASKS: Final = frozenset(
@@ -35,175 +33,98 @@ FOCUS_TASKS: Final = frozenset(
     or task in ("visual-addition", "highlight-text")
 )
 """Tasks with fields, which are drawn differently while they have the focus."""
-SHEET_TASKS: Final = tuple(task for task in EXPERT_TASKS if task not in FOCUS_TASKS)
-MAX_STEPS: Final = 30
-SHARD_EPISODES: Final = 1000
-_SETTLE_MS: Final = 700
-_DRAG_STEPS: Final = 6
+SHARD_EPISODES: Final = 500
+SUCCESSES: Final = "successes.jsonl"
 
 
-@dataclass
-class ExpertEpisode:
-    """One episode of an expert.
-
-    Attributes:
-        task: of MiniWoB++.
-        seed: of the page.
-        instruction: what the page asks for.
-        pictures: the screen before each step, as PNG.
-        actions: what the expert did next, as ``Action`` is written in JSON; points in pixels of the picture.
-        strayed: the steps at which something else was done instead, so that the next state is off the way.
-        reward: the page's raw reward.
-    """
-
-    task: str
-    seed: int
-    instruction: str = ""
-    pictures: list[bytes] = field(default_factory=list)
-    actions: list[dict[str, Any]] = field(default_factory=list)
-    strayed: list[int] = field(default_factory=list)
-    reward: float = 0.0
-
-
-class ExpertSheet:
-    """Frames of one page, in each of which an expert plays one episode after the other.
-
-    Args:
-        page: an open page of the sheet's size.
-        tasks: take turns on the frames.
-        seed: of the first episode; each takes the next one.
-        stray: share of steps at which a click anywhere is made instead of the expert's action (DART,
-            arXiv 1703.09327): the expert then shows how to go on.
-        sheet: how the frames are laid out.
-    """
-
-    def __init__(self, page: Page, tasks: Sequence[str], seed: int, stray: float = 0.1, sheet: Sheet = Sheet()) -> None:
-        self._page = page
-        self._sheet = sheet
-        self._stray = stray
-        self._rng = random.Random(seed)
-        self._seed = seed
-        self._tasks = [tasks[index % len(tasks)] for index in range(len(sheet.places))]
-        frame = '<iframe src="/miniwob/{}.html" style="border:0;width:500px;height:320px"></iframe>'
-        serve(page, sheet.html(("", frame.format(task)) for task in self._tasks))
-        page.goto(f"{ORIGIN}/sheet")
-        script = resources.files(__package__).joinpath("sheet.js").read_text(encoding="utf-8")
-        page.add_script_tag(content=f"{expert_script()}\n{script}")
-        self._episodes = [self._start(index) for index in range(len(self._tasks))]
-
-    def round(self) -> Iterator[ExpertEpisode]:
-        """Take a step in each frame; yields the episodes that were over."""
-        self._page.evaluate("framesSettled", _SETTLE_MS)
-        answers = cast("list[dict[str, Any]]", self._page.evaluate("askExperts", self._tasks))
-        whole = Image.open(io.BytesIO(self._page.screenshot())).convert("RGB")
-        for index, (answer, episode) in enumerate(zip(answers, self._episodes, strict=True)):
-            if answer["done"] or answer["action"] is None or len(episode.actions) >= MAX_STEPS:
-                episode.reward = answer.get("reward", 0.0)
-                yield episode
-                self._episodes[index] = self._start(index)
-            else:
-                self._step(index, episode, answer, whole)
-
-    def _start(self, index: int) -> ExpertEpisode:
-        seed, self._seed = self._seed, self._seed + 1
-        self._page.evaluate("startFrame", [index, seed, "train"])
-        return ExpertEpisode(self._tasks[index], seed)
-
-    def _step(self, index: int, episode: ExpertEpisode, answer: dict[str, Any], whole: Image.Image) -> None:
-        x, y = self._sheet.places[index]
-        part = io.BytesIO()
-        whole.crop((x, y, x + self._sheet.width, y + self._sheet.height)).save(part, format="PNG")
-        episode.instruction = answer["goal"]
-        episode.pictures.append(part.getvalue())
-        episode.actions.append(answer["action"])
-        if self._rng.random() < self._stray:
-            episode.strayed.append(len(episode.actions) - 1)
-            self._click(x + self._rng.uniform(2, 158), y + self._rng.uniform(52, 208))
-        else:
-            self._execute(answer["action"], x, y)
-
-    def _execute(self, action: dict[str, Any], x: float, y: float) -> None:
-        if action["kind"] == "click":
-            self._click(x + action["point"]["x"], y + action["point"]["y"])
-        elif action["kind"] == "drag":
-            start, end = action["start"], action["end"]
-            self._drag((x + start["x"], y + start["y"]), (x + end["x"], y + end["y"]))
-        else:
-            raise ValueError(f"a sheet executes clicks and drags, not {action['kind']}")
-
-    def _click(self, x: float, y: float) -> None:
-        self._page.mouse.click(x, y)
-
-    def _drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        mouse = self._page.mouse
-        mouse.move(*start)
-        mouse.down()
-        for step in range(1, _DRAG_STEPS + 1):
-            part = step / _DRAG_STEPS
-            mouse.move(start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part)
-        mouse.up()
+def played_episodes(
+    tasks: Sequence[str], seeds: Iterator[int], act: Act, sheet: Sheet = Sheet()
+) -> Iterator[ExpertEpisode]:
+    """Play episodes without end; those whose state an expert does not know come without a reward."""
+    together = [task for task in tasks if task not in FOCUS_TASKS]
+    alone = [task for task in tasks if task in FOCUS_TASKS]
+    layouts = [(together, sheet)] if together else []
+    layouts += [([task], Sheet(1, 1)) for task in alone]
+    with Chromium() as chromium, ExitStack() as contexts:
+        playing = []
+        for names, layout in layouts:
+            viewport = {"width": layout.columns * layout.width, "height": layout.rows * layout.height}
+            context = contexts.enter_context(chromium.new_context(viewport=viewport))
+            playing.append(ExpertFrames(context.new_page(), names, seeds, act, layout))
+        while True:
+            for frames in playing:
+                yield from frames.round()
 
 
 def expert_episodes(
     tasks: Sequence[str], episodes: int, seed: int, stray: float = 0.1, sheet: Sheet = Sheet()
 ) -> Iterator[ExpertEpisode]:
-    """Play so many episodes on a sheet; those that the expert does not solve are left out.
+    """So many episodes of experts; those that they do not solve are left out.
 
     Raises:
         ValueError: the seeds are not those of training.
     """
-    if not FIRST_SEED <= seed <= seed + 2 * episodes <= LAST_SEED:
+    played = played_episodes(tasks, training_seeds(seed, 2 * episodes), StrayActing(stray, random.Random(seed)), sheet)
+    return itertools.islice((episode for episode in played if episode.reward > 0), episodes)
+
+
+def training_seeds(seed: int, count: int) -> Iterator[int]:
+    """The seeds from one on.
+
+    Raises:
+        ValueError: that many of them are not for training.
+    """
+    if not FIRST_SEED <= seed <= seed + count <= LAST_SEED:
         raise ValueError(f"training seeds lie in [{FIRST_SEED}, {LAST_SEED}); the others are held out")
-    solved = 0
-    with open_page(sheet.columns * sheet.width, sheet.rows * sheet.height) as page:
-        playing = ExpertSheet(page, tasks, seed, stray, sheet)
-        while solved < episodes:
-            for episode in playing.round():
-                if episode.reward > 0 and solved < episodes:
-                    solved += 1
-                    yield episode
-
-
-def save_episodes(folder: Path, name: str, episodes: Sequence[ExpertEpisode]) -> None:
-    """Write a shard: the pictures one after the other in ``NAME.bin``, then ``NAME.jsonl``, which says where."""
-    private_folder(folder)
-    rows, place = [], 0
-    with private_part(folder / f"{name}.bin") as part, open_private(part, "wb") as file:
-        for episode in episodes:
-            places = []
-            for picture in episode.pictures:
-                file.write(picture)
-                places.append([place, len(picture)])
-                place += len(picture)
-            rows.append(vars(episode) | {"pictures": places})
-    write_private(folder / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-
-
-def load_episodes(folder: Path, name: str) -> list[ExpertEpisode]:
-    """Read a shard."""
-    pictures = (folder / f"{name}.bin").read_bytes()
-    rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [
-        ExpertEpisode(**row | {"pictures": [pictures[place : place + size] for place, size in row["pictures"]]})
-        for row in rows
-    ]
+    return itertools.count(seed)
 
 
 def main() -> None:
-    """Write shards of expert episodes."""
+    """Write shards of episodes."""
     options = parse_options(
-        __doc__, out=DATA, name="experts", episodes=10_000, seed=FIRST_SEED, stray=0.1, tasks=list(SHEET_TASKS)
+        __doc__,
+        out=DATA,
+        name="experts",
+        episodes=10_000,
+        seed=FIRST_SEED,
+        stray=0.1,
+        policy={"type": Path, "help": "a checkpoint that acts instead"},
+        expert=0.2,
+        tasks=list(EXPERT_TASKS),
     )
+    have = [load_episodes(options.out, name) for name in shard_names(options.out, options.name)]
+    seed = max((episode.seed + 1 for shard in have for episode in shard), default=options.seed)
+    left = options.episodes - sum(map(len, have))
+    if left <= 0:
+        return
+    rng = random.Random(seed)
+    acting = PolicyActing(options.policy, options.expert, rng) if options.policy else StrayActing(options.stray, rng)
     waiting: list[ExpertEpisode] = []
-    number = 0
-    for episode in expert_episodes(options.tasks, options.episodes, options.seed, options.stray):
+    for episode in played_episodes(options.tasks, training_seeds(seed, 2 * left), acting):
+        earned = acting.outcome(episode) if isinstance(acting, PolicyActing) else None
+        if earned is not None:
+            _note_success(options.out, episode, earned)
+        elif episode.reward <= 0 or not episode.steps:
+            continue
         waiting.append(episode)
-        if len(waiting) == SHARD_EPISODES:
-            save_episodes(options.out, f"{options.name}-{options.seed}-{number:03}", waiting)
-            log.info("%d episodes", (number + 1) * SHARD_EPISODES)
-            waiting, number = [], number + 1
-    if waiting:
-        save_episodes(options.out, f"{options.name}-{options.seed}-{number:03}", waiting)
+        left -= 1
+        if len(waiting) == SHARD_EPISODES or not left:
+            _save(options.out, options.name, waiting)
+            waiting = []
+        if not left:
+            return
+
+
+def _note_success(folder: Path, episode: ExpertEpisode, reward: float) -> None:
+    row = {"task": episode.task, "seed": episode.seed, "reward": reward, "steps": len(episode.steps)}
+    with open_private(folder / SUCCESSES, "a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _save(folder: Path, name: str, episodes: Sequence[ExpertEpisode]) -> None:
+    first = min(episode.seed for episode in episodes)
+    save_episodes(folder, f"{name}-{first}", episodes)
+    log.info("%d episodes in %s-%d", len(episodes), name, first)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ function sortable(s) {
 }
 
 function moveItem(s, items, from, to) {
+  if (!items[from] || !items[to]) return null;
   const over = Math.sign(to - from) * items[to].box.height * .35;
   return s.drag(items[from].at, { x: items[to].at.x, y: items[to].at.y + over });
 }
@@ -64,6 +65,7 @@ Object.assign(EXPERTS, {
       'bottom center', 'bottom right'];
     const step = Object.keys(steps).find(name => s.goal.includes(name));
     const to = step ? from + steps[step] : names.findIndex(name => s.goal.includes(`to the ${name}`));
+    if (!items[from] || !items[to]) return null;
     // The list compares the pointer with the middle of what lies below it, sideways before up and down.
     const [start, end] = [items[from].at, items[to].at];
     const side = Math.sign(Math.round(end.x - start.x)) || Math.sign(to - from);

@@ -13,14 +13,14 @@ from saccade.agent.training.rendering import DomElement, PageRecord
 from saccade.agent.training.tolerance import Distances, distances, within
 
 RIGHT = DomElement(role="button", text="OK", box=[20.0, 40.0, 40.0, 60.0], point=[30.0, 50.0])
-OTHER = DomElement(role="button", text="No", box=[60.0, 40.0, 80.0, 60.0], point=[70.0, 50.0])
+OTHER = DomElement(role="textbox", text="", box=[60.0, 40.0, 80.0, 60.0], point=[70.0, 50.0])
 PAGE = Labelled(
     np.zeros((200, 100, 3), np.uint8),
     PageRecord(
         task="click-button",
         utterance='Click on the "OK" button.',
         elements=[RIGHT, OTHER],
-        chars=[("O", 27.0, 50.0), ("K", 33.0, 50.0), ("N", 67.0, 50.0), ("o", 73.0, 50.0)],
+        chars=[("O", 27.0, 50.0), ("K", 33.0, 50.0)],
         extra={},
     ),
 )

@@ -1,22 +1,36 @@
 from __future__ import annotations
 
+import io
+import json
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
-from saccade.agent.training.architecture import Shape, build_model, save_checkpoint
-from saccade.agent.training.batches import Conversation, Encoder, Labelled, TrainingTurn
-from saccade.agent.training.curriculum import several_turns
+from saccade.actions.dialects import get_dialect
+from saccade.actions.geometry import Point, Size
+from saccade.actions.schema import Action, Click, Drag, Finished, Hotkey, Press, Scroll, Type, Wait
+from saccade.agent.checkpoints.model_card import ModelCard
+from saccade.agent.context import PromptBuilder
+from saccade.agent.decoding.layout import layout_prompt
+from saccade.agent.policy import Context, Turn
+from saccade.agent.prompts.chatml import ChatFormat
+from saccade.agent.training.architecture import IMAGE_SPEC, SACCADE_JSON, Shape, build_model, save_checkpoint
+from saccade.agent.training.batches import Encoder, Labelled
+from saccade.agent.training.curriculum import Demonstration
+from saccade.agent.training.examples import Example, grounding, points_of, reply_text, reworded
+from saccade.agent.training.experts.shards import ExpertEpisode, ExpertStep, save_episodes
+from saccade.agent.training.held_back import right_replies
 from saccade.agent.training.losses import char_loss, extent_loss, pointer_loss, soft_numbers
-from saccade.agent.training.questions import BLANK, TaughtReply, ask, click, own_question
-from saccade.agent.training.rendering import DomElement, PageRecord, save_shard
+from saccade.agent.training.rendering import DomElement, PageRecord
 from saccade.agent.training.tokenizer import build_tokenizer
-from saccade.agent.training.train import parse, train
+from saccade.agent.training.train import MEASURED, parse, train
 from saccade.agent.training.trainer import LossWeights, PolicyTrainer
+from saccade.perception.observation import Screenshot
 
 TINY = Shape(
     vision_depth=1, vision_width=32, vision_heads=2, vision_inner=32, depth=2, width=48, heads=2, key_heads=1, inner=32
@@ -44,20 +58,25 @@ def learner(tokenizer: PreTrainedTokenizerFast) -> PolicyTrainer:
     return PolicyTrainer(build_model(tokenizer, TINY), tokenizer, torch.device("cpu"))
 
 
+def clicking(example_page: Labelled, instruction: str = "Go.", picture: int = 0) -> Example:
+    at = example_page.record["elements"][0]["point"]
+    return Example(picture, instruction, (), Click(point=Point(*at)))
+
+
 def test_the_training_forward_is_the_stock_forward(tokenizer: PreTrainedTokenizerFast) -> None:
     student = learner(tokenizer)
     pages = [page(), page(seed=1)]
-    lesson = [
-        Conversation("Click.", (TrainingTurn(0, BLANK), TrainingTurn(1, click("Here.", page().record["elements"][0])))),
-        Conversation("Click the other one.", (TrainingTurn(1, BLANK),)),
+    examples = [
+        Example(1, "Click.", (Wait(), Type(text="a")), Click(point=Point(30, 25))),
+        Example(0, "Click the other one.", (), Wait()),
     ]
-    batch = student.encoder.encode(pages, lesson)
+    batch = student.encoder.encode(pages, examples)
     kinds = (batch.ids == student.encoder.image_id).int()
     grids = torch.tensor([[1, *batch.grid]] * len(batch.pictures))
     positions, _ = student.model.model.get_rope_index(batch.ids, kinds, grids)
     with torch.no_grad():
         _, merged = student.tower(batch.patches, batch.grid)
-        last, _ = student._language(batch, merged)
+        last, _ = student.language(batch, merged)
         stock = student.model.model(
             input_ids=batch.ids,
             mm_token_type_ids=kinds,
@@ -69,45 +88,89 @@ def test_the_training_forward_is_the_stock_forward(tokenizer: PreTrainedTokenize
     torch.testing.assert_close(last[real], stock[real], atol=1e-4, rtol=1e-4)
 
 
-def test_the_labels_point_at_the_coordinates(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_the_labels_point_at_both_coordinates_of_each_point(tokenizer: PreTrainedTokenizerFast) -> None:
     labelled = page()
-    batch = Encoder(tokenizer).encode(
-        [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
-    )
-    row, place, start = batch.queries[0].tolist()
-    assert tokenizer.decode(batch.ids[row, place + 1 : place + 4]) == "375,417"
+    drag = Example(0, "Go.", (), Drag(start=Point(30, 25), end=Point(60, 45)))
+    batch = Encoder(tokenizer).encode([labelled], [clicking(labelled), drag])
+    found = [tokenizer.decode(batch.ids[row, at + 1 : at + 4]) for row, at, _ in batch.queries.tolist()]
+    assert found == ["375,417", "375,417", "750,750"]
+    row, _, start = batch.queries[0].tolist()
     assert tokenizer.decode(batch.ids[row, start : start + 12]) == "<|image_pad|>" * 12
-    assert batch.targets.tolist() == [1 * 4 + 1]
+    assert batch.targets.tolist() == [1 * 4 + 1, 1 * 4 + 1, 2 * 4 + 3]
     assert int((batch.chars > 0).sum()) == 2
-    assert batch.inside.shape == (1, 12)
+    assert batch.inside.shape == (3, 12)
     assert batch.inside[0].argmax() == 5
 
 
-def test_mistakes_are_shown_but_not_learned(tokenizer: PreTrainedTokenizerFast) -> None:
-    wrong = TrainingTurn(0, TaughtReply("Here.", "wait()"), learn=False)
-    batch = Encoder(tokenizer).encode([page()], [Conversation("Go.", (wrong, TrainingTurn(0, BLANK)))])
+def test_an_example_reads_as_the_runtime_prompts_it(tokenizer: PreTrainedTokenizerFast) -> None:
+    size = Size(80, 60)
+    done = [Click(point=Point(10, 10)), Type(text="it's 12"), Hotkey(keys=("ctrl", "a")), Press(key="enter")]
+    labelled = page()
+    shown = done[-SACCADE_JSON["max_replies"] :]
+    batch = Encoder(tokenizer).encode([labelled], [Example(0, "Go.", shown, Finished())])
+    builder = PromptBuilder(
+        lambda text: tokenizer.encode(text, add_special_tokens=False),
+        str,
+        ModelCard.model_validate(SACCADE_JSON),
+        ChatFormat(),
+        IMAGE_SPEC,
+    )
+    screen = Screenshot(labelled.picture)
+    past = [Turn(screen, reply_text(action, size)) for action in done]
+    laid = layout_prompt(builder.build(Context("Go.", screen, past)), Encoder(tokenizer).image_id)
+    ids = [int(token) for token in laid.ids]
+    assert batch.ids[0, : len(ids)].tolist() == ids
+    rest = tokenizer.decode(batch.ids[0, len(ids) :]).replace("<|endoftext|>", "")  # what it is padded with
+    assert rest == reply_text(Finished(), size) + "<|im_end|>\n"
     learned = tokenizer.decode(batch.labels[0][batch.labels[0] >= 0])
-    assert learned == BLANK.text(80, 60) + "<|im_end|>"
+    assert learned == reply_text(Finished(), size) + "<|im_end|>"
 
 
-def test_questions_name_each_element_and_the_pages_own_request() -> None:
+@pytest.mark.parametrize(
+    ("action", "tokens"),
+    [
+        (Click(point=Point(80, 60)), 5),
+        (Drag(start=Point(0, 0), end=Point(79, 59)), 9),
+        (Type(text="Ann"), 5),
+        (Press(key="enter"), 7),
+        (Scroll(direction="down", point=Point(40, 30)), 10),
+        (Wait(), 1),
+        (Finished(), 1),
+    ],
+)
+def test_a_reply_is_short_and_means_its_action(tokenizer: PreTrainedTokenizerFast, action: Action, tokens: int) -> None:
+    text = reply_text(action, Size(80, 60))
+    assert len(tokenizer.encode(text, add_special_tokens=False)) == tokens
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+    (said,) = get_dialect(SACCADE_JSON["dialect"]).parse(text, Size(80, 60)).actions
+    if isinstance(action, Press):
+        assert said == Hotkey(keys=(action.key,))
+    else:
+        assert said.kind == action.kind
+        for wanted, point in zip(points_of(action), points_of(said), strict=True):
+            assert abs(wanted.x - point.x) < 0.1
+            assert abs(wanted.y - point.y) < 0.1
+
+
+def test_a_question_names_an_element_that_can_be_told_from_the_others() -> None:
     record = page().record
-    asked = {(q.reply.thought, q.reply.text(80, 60).splitlines()[1]) for q in ask(record, random.Random(0))}
-    assert asked == {
-        ("Click the button OK.", "Action: click(start_box='(375,417)')"),
-        ("Click the textbox.", "Action: click(start_box='(750,750)')"),
-    }
-    own = own_question(record)
-    assert own is not None
-    assert own.reply.thought == "Click the button OK."
+    for seed in range(5):
+        asked = grounding(record, random.Random(seed))
+        assert asked is not None
+        assert "OK" in asked[0]
+        assert asked[1]["point"] == [30.0, 25.0]
+    record["elements"].append(record["elements"][0])
+    assert grounding(record, random.Random(0)) is None
 
 
-def test_episodes_have_several_turns_and_end_well() -> None:
-    pages, conversations = several_turns([page(seed=n) for n in range(6)], random.Random(1))
-    assert len(pages) == 6
-    assert 4 <= len(conversations) <= 6
-    assert all(2 <= len(c.turns) <= 4 and c.turns[-1].learn for c in conversations)
-    assert all(t.picture in range(len(pages)) for c in conversations for t in c.turns)
+def test_words_to_type_are_others_in_instruction_and_reply() -> None:
+    example = Example(0, 'Enter "Ann" and submit.', (), Type(text="Ann"))
+    other = reworded(example, random.Random(0))
+    assert isinstance(other.action, Type)
+    assert other.action.text != "Ann"
+    assert other.instruction == f'Enter "{other.action.text}" and submit.'
+    unnamed = Example(0, "Enter what you see.", (), Type(text="Ann"))
+    assert reworded(unnamed, random.Random(0)) == unnamed
 
 
 def test_losses_fall_when_the_answer_is_right() -> None:
@@ -133,9 +196,7 @@ def test_losses_fall_when_the_answer_is_right() -> None:
 def test_learning_lowers_every_loss(tokenizer: PreTrainedTokenizerFast) -> None:
     student = learner(tokenizer)
     labelled = page()
-    batch = student.encoder.encode(
-        [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
-    )
+    batch = student.encoder.encode([labelled], [clicking(labelled)])
     first = student.learn(batch, LossWeights(), 3e-3)
     for _ in range(30):
         last = student.learn(batch, LossWeights(), 3e-3)
@@ -145,9 +206,7 @@ def test_learning_lowers_every_loss(tokenizer: PreTrainedTokenizerFast) -> None:
 def test_new_heads_can_learn_first(tokenizer: PreTrainedTokenizerFast) -> None:
     student = learner(tokenizer)
     labelled = page()
-    batch = student.encoder.encode(
-        [labelled], [Conversation("Go.", (TrainingTurn(0, click("Here.", labelled.record["elements"][0])),))]
-    )
+    batch = student.encoder.encode([labelled], [clicking(labelled)])
     before = {name: value.clone() for name, value in student.model.state_dict().items()}
     first = student.learn(batch, LossWeights(), 3e-3, heads_only=True)
     last = student.learn(batch, LossWeights(), 3e-3, heads_only=True)
@@ -169,13 +228,46 @@ def test_training_goes_on_from_a_checkpoint(tmp_path: Path, tokenizer: PreTraine
         torch.testing.assert_close(value, wanted[name], atol=2e-3, rtol=1e-3)
 
 
+def demonstrated(folder: Path) -> None:
+    """A shard of two tasks, of which one episode in 25 is held back."""
+    episodes = []
+    for seed in range(24, 32):
+        labelled = page(seed=seed)
+        file = io.BytesIO()
+        Image.fromarray(labelled.picture).save(file, format="PNG")
+        elements, chars = labelled.record["elements"], labelled.record["chars"]
+        at = {"kind": "click", "point": {"x": 30.0, "y": 25.0}}
+        steps = [ExpertStep(file.getvalue(), at, None, elements, chars)] * 2
+        episodes.append(ExpertEpisode(f"task-{seed % 2}", seed, "Go.", steps, 1.0))
+    save_episodes(folder, "experts-24", episodes)
+
+
 def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    labelled = [page(seed=n) for n in range(6)]
-    save_shard(tmp_path / "data", "pages", [p.picture for p in labelled], [p.record for p in labelled])
+    demonstrated(tmp_path / "data")
     monkeypatch.setattr("saccade.agent.training.train.build_model", lambda tokenizer: build_model(tokenizer, TINY))
-    base = ["--data", str(tmp_path / "data"), "--history", "0.5", "--device", "cpu", "--threads", "1"]
+    base = ["--data", str(tmp_path / "data"), "--device", "cpu", "--threads", "1", "--measure-every", "2"]
     whole = train(parse([*base, "--out", str(tmp_path / "whole"), "--steps", "4"]))
     train(parse([*base, "--out", str(tmp_path / "parts"), "--steps", "2"]))
     parts = train(parse([*base, "--out", str(tmp_path / "parts"), "--steps", "4", "--resume"]))
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, parts.model.state_dict()[name]), name
+    measured = [json.loads(line) for line in (tmp_path / "whole" / MEASURED).read_text().splitlines()]
+    assert [(row["step"], row["demonstrations"]) for row in measured] == [(1, 14), (3, 14)]
+    assert measured[0]["tasks"]["task-1"]["steps"] == 2
+
+
+def test_a_point_beside_the_right_one_is_right_inside_the_target(tokenizer: PreTrainedTokenizerFast) -> None:
+    labelled = page(800, 600)
+    step = ExpertStep(b"", {"kind": "click", "point": {"x": 30.0, "y": 25.0}})
+    student = learner(tokenizer)
+    batch = student.encoder.encode([labelled], [clicking(labelled)])
+    for _ in range(60):
+        losses = student.learn(batch, LossWeights(), 3e-3)
+    assert losses["error"] < 30
+    demonstration = Demonstration("click-button", "Go.", step, ())
+    object.__setattr__(demonstration, "page", lambda: labelled)
+    assert right_replies(student, [demonstration]) == {"click-button": (1.0, 1)}
+    moved = ExpertStep(b"", {"kind": "click", "point": {"x": 700.0, "y": 500.0}})
+    elsewhere = Demonstration("click-button", "Go.", moved, ())
+    object.__setattr__(elsewhere, "page", lambda: labelled)
+    assert right_replies(student, [elsewhere]) == {"click-button": (0.0, 1)}
