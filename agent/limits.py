@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ..actions.schema import Action
 from ..env.base import StepResult
 from ..env.trajectory.events import EndReason
+from ..perception.observation import Screenshot
+from .replay.point_tolerance import farthest, same_but_points
 
 
 class Interruption(Exception):
@@ -26,7 +28,8 @@ class Limits:
     Attributes:
         steps: predictions.
         seconds: wall time, without what a person takes; an action or a reply that is under way then is broken off.
-        repeats: how often in a row the same actions may leave the screen unchanged.
+        repeats: how often in a row the same actions may leave the screen unchanged; points count as the same
+            within the model's tolerance.
         unreadable: how often in a row the policy's reply may be unreadable.
     """
 
@@ -53,18 +56,31 @@ class Limits:
 
 
 class RepeatCounter:
-    """Counts how often in a row the same actions left the screen unchanged."""
+    """Counts how often in a row the same actions left the screen unchanged.
 
-    def __init__(self) -> None:
+    Args:
+        tolerance: the largest distance along an axis at which two points count as the same, as a share of the
+            screenshot's longer side.
+    """
+
+    def __init__(self, tolerance: float = 0.0) -> None:
+        self._tolerance = tolerance
         self._last: tuple[Sequence[Action], str] | None = None
         self._count = 0
 
-    def record(self, actions: Sequence[Action], before: str, after: str) -> int:
-        """Note one step by the digests of its screens; returns the count, 0 when the screen changed."""
-        tried = (actions, before) if before == after else None
-        self._count = 0 if tried is None else self._count + 1 if tried == self._last else 1
-        self._last = tried
+    def record(self, actions: Sequence[Action], before: Screenshot, after: Screenshot) -> int:
+        """Note one step by its screens; returns the count, 0 when the screen changed."""
+        if before.digest != after.digest:
+            self._last, self._count = None, 0
+        else:
+            last, self._last = self._last, (actions, after.digest)
+            again = last is not None and last[1] == after.digest and self._same(actions, last[0], after)
+            self._count = self._count + 1 if again else 1
         return self._count
+
+    def _same(self, actions: Sequence[Action], others: Sequence[Action], screen: Screenshot) -> bool:
+        pixels = self._tolerance * max(screen.size)
+        return same_but_points(actions, others) and farthest(actions, others) <= pixels
 
 
 def check_result(result: StepResult) -> None:

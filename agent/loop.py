@@ -15,9 +15,9 @@ from ..env.trajectory.events import EndEvent, EndReason
 from ..env.trajectory.trajectory import TrajectoryWriter
 from ..perception.observation import Observation
 from .episode import Episode
-from .limits import Interruption, Limits, check_result
+from .limits import Interruption, Limits, RepeatCounter, check_result
 from .pause import PauseGate
-from .policy import Policy, Prediction, SupportsImageLimit
+from .policy import Policy, Prediction, SupportsImageLimit, SupportsTolerance
 from .prefetch import Prefetcher
 
 
@@ -58,6 +58,8 @@ class Agent:
             TrajectoryError: the trajectory cannot be written; nothing goes on unrecorded.
         """
         episode = Episode(instruction, first, trajectory, self._clock, secrets=self._secrets)
+        if isinstance(self._policy, SupportsTolerance):
+            episode.repeats = RepeatCounter(self._policy.tolerance)
         with self._signals():
             return self._run(episode)
 
@@ -106,7 +108,7 @@ class Agent:
         if (feedback := self._act(episode, prediction.reply.actions)) is not None:
             episode.give_feedback(feedback)
         after = episode.observation.screenshot
-        repeats = episode.repeats.record(prediction.reply.actions, before.digest, after.digest)
+        repeats = episode.repeats.record(prediction.reply.actions, before, after)
         self._limits.check_repeats(repeats)
 
     @contextlib.contextmanager

@@ -97,6 +97,15 @@ class SupportsImageLimit(Protocol):
         """How many screenshots it shows its model at most, the newest included."""
 
 
+@runtime_checkable
+class SupportsTolerance(Protocol):
+    """A policy of which is known how far its points are off."""
+
+    @property
+    def tolerance(self) -> float:
+        """How far a point may be off along an axis and mean the same, as a share of the screenshot's longer side."""
+
+
 def settings_of(policy: Policy) -> PolicySettings:
     """The settings that a policy states; empty for one that states none."""
     return policy.settings if isinstance(policy, SupportsSettings) else PolicySettings()

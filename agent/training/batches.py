@@ -16,12 +16,13 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ...actions.geometry import Size
+from ...actions.schema import points
 from ...perception.observation import Screenshot
 from ...perception.resize import ImageSpec, to_patches
 from ..decoding.layout import image_positions, text_positions
 from ..prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
 from .architecture import IMAGE_SPEC
-from .examples import POINT, Example, points_of, reply_text, target_box
+from .examples import POINT, Example, reply_text, target_box
 from .rendering import DomElement, PageRecord, Picture
 
 CHARS_PER_PATCH = 2
@@ -182,7 +183,7 @@ class Encoder:
         row.add([self.image_id] * (rows * columns), learn=False, image=(rows, columns))
         row.add(self._ids(PICTURE_AFTER + ChatFormat.opening), learn=False)
         text = reply_text(example.action, size)
-        for found, point in zip(POINT.finditer(text), points_of(example.action), strict=False):
+        for found, point in zip(POINT.finditer(text), points(example.action), strict=False):
             row.queries.append((len(row.ids) + len(self._ids(text[: found.start(1)])) - 1, start))
             down, across = min(int(point.y / height * rows), rows - 1), min(int(point.x / width * columns), columns - 1)
             row.targets.append(max(down, 0) * columns + max(across, 0))

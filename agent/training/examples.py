@@ -44,14 +44,6 @@ def reply_text(action: Action, size: Size) -> str:
     return _DIALECT.render(Reply(thought=THOUGHTS[action.kind], actions=(_writable(action, size),)), size)
 
 
-def points_of(action: Action) -> list[Point]:
-    """The points that a reply names, in order."""
-    if isinstance(action, Drag):
-        return [action.start, action.end]
-    point = getattr(action, "point", None)
-    return [] if point is None else [point]
-
-
 def _writable(action: Action, size: Size) -> Action:
     """The action with its points where a single token can name them: 0 to 999 of each side."""
     last = 1 - 0.6 / NUMBERS

@@ -41,6 +41,12 @@ def env() -> Iterator[MemoryEnvironment]:
     environment.close()
 
 
+class InexactPolicy(ScriptedPolicy):
+    """A model of which is known how far its points are off."""
+
+    tolerance = 0.05
+
+
 @pytest.fixture
 def run(env: MemoryEnvironment, tmp_path: Path) -> Callable[..., tuple[EndEvent, Trajectory]]:
     def start(policy: Policy | list[str], **limits: float) -> tuple[EndEvent, Trajectory]:
@@ -91,6 +97,13 @@ def test_limits_end_the_episode(run) -> None:
     replies = [f"Action: click(start_box='({x},990)')" for x in range(1, 20)]
     end, trajectory = run(replies, steps=4)
     assert (end.end, end.steps, len(trajectory.steps)) == ("step_limit", 4, 4)
+
+
+def test_clicks_beside_each_other_without_effect_end_the_episode_of_a_policy_that_is_as_inexact(run) -> None:
+    replies = [f"Action: click(start_box='({x},990)')" for x in range(1, 20)]
+    policy = InexactPolicy(replies)
+    end, _ = run(policy, repeats=3)
+    assert (end.end, end.steps) == ("stuck", 3)
 
 
 def test_actions_without_effect_end_the_episode(run) -> None:

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from saccade.actions.dialects import get_dialect
 from saccade.actions.geometry import Point, Size
-from saccade.actions.schema import Action, Click, Drag, Finished, Hotkey, Press, Scroll, Type, Wait
+from saccade.actions.schema import Action, Click, Drag, Finished, Hotkey, Press, Scroll, Type, Wait, points
 from saccade.agent.checkpoints.model_card import ModelCard
 from saccade.agent.context import PromptBuilder
 from saccade.agent.decoding.layout import layout_prompt
@@ -22,7 +22,7 @@ from saccade.agent.prompts.chatml import ChatFormat
 from saccade.agent.training.architecture import IMAGE_SPEC, SACCADE_JSON, Shape, build_model, save_checkpoint
 from saccade.agent.training.batches import Encoder, Labelled
 from saccade.agent.training.curriculum import Demonstration
-from saccade.agent.training.examples import Example, grounding, points_of, reply_text, reworded
+from saccade.agent.training.examples import Example, grounding, reply_text, reworded
 from saccade.agent.training.experts.shards import ExpertEpisode, ExpertStep, save_episodes
 from saccade.agent.training.held_back import right_replies
 from saccade.agent.training.losses import char_loss, extent_loss, pointer_loss, soft_numbers
@@ -147,7 +147,7 @@ def test_a_reply_is_short_and_means_its_action(tokenizer: PreTrainedTokenizerFas
         assert said == Hotkey(keys=(action.key,))
     else:
         assert said.kind == action.kind
-        for wanted, point in zip(points_of(action), points_of(said), strict=True):
+        for wanted, point in zip(points(action), points(said), strict=True):
             assert abs(wanted.x - point.x) < 0.1
             assert abs(wanted.y - point.y) < 0.1
 
