@@ -185,6 +185,8 @@ class LocalPolicy(DialectPolicy):
         settings = f"({self.dialect!r}, {card}, {self.limits.max_new_tokens}, {self._constrained})"
         if self._max_pixels is not None or self._history != "full":
             settings += f" {self._max_pixels} {self._history}"
+        if self._card.max_replies is not None:
+            settings += f" replies {self._card.max_replies}"
         return self._checkpoint.fingerprint(settings)
 
     def verify(self, context: Context, expected: Sequence[ExpectedReply], tolerance: float = 0.0) -> Verification:

@@ -43,7 +43,7 @@ class ModelCard(BaseModel):
     prompt: PromptStyle = "standard"
     max_images: Annotated[PositiveInt, Field(le=1000)] = 5
     forgets: bool = False
-    max_replies: Annotated[PositiveInt, Field(le=1000)] | None = None
+    max_replies: Annotated[PositiveInt, Field(le=1000)] | None = Field(default=None, repr=False)
     viewport: ScreenSize | None = None
     max_new_tokens: Annotated[PositiveInt, Field(le=1 << 20)] = 256
     tolerance: float = Field(default=0.0, ge=0, lt=1)

@@ -76,3 +76,15 @@ def test_replies_that_read_alike_keep_their_own_tokens(checkpoint: Checkpoint, s
     prompts.remember(1, "\ufffd", [201])
     prompt = prompts.build(Context("buy", shoot(0), turns))
     assert prompt.index(TextSegment((200,))) < prompt.index(TextSegment((201,)))
+
+
+def test_a_card_can_ask_for_the_newest_replies_only(checkpoint: Checkpoint, shoot: Any) -> None:
+    shots = [shoot(number) for number in range(4)]
+    turns = [Turn(shot, reply) for shot, reply in zip(shots, ("one", "two", "three"), strict=False)]
+    context = Context("buy", shots[3], turns)
+    assert written(checkpoint, builder(checkpoint, max_images=1, max_replies=2).build(context)) == (
+        "<|im_start|>user\nDo: buy<|im_end|>\n<|im_start|>assistant\ntwo<|im_end|>\n"
+        "<|im_start|>assistant\nthree<|im_end|>\n"
+        f"<|im_start|>user\n<|vision_start|>[{shots[3].digest[:4]}]<|vision_end|><|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
