@@ -19,7 +19,7 @@ from saccade.agent.decoding.tree import DraftTree
 from saccade.agent.training.tokenizer import build_tokenizer
 
 TOKENIZER = build_tokenizer()
-TABLE = TokenTable(TOKENIZER, vocabulary=1600)
+TABLE = TokenTable(TOKENIZER, vocabulary=1700)
 STOP = TOKENIZER.eos_token_id
 REPLIES = GrammarConstraint(TABLE, reply_grammar(get_dialect("uitars-1.5"), Size(1280, 720)))
 SHORT = GrammarConstraint(TABLE, 'start: "click(" /[0-9]{1,3}/ ")" | "close()" | "wait()"')
@@ -31,7 +31,7 @@ def ids(text: str) -> list[int]:
 
 def test_a_mask_covers_the_model_vocabulary():
     mask = SHORT.start().mask()
-    assert mask.shape == (1600,)
+    assert mask.shape == (1700,)
     assert mask.dtype == np.bool_
     assert np.flatnonzero(mask).tolist() == sorted({*ids("c"), *ids("w"), *byte_ids("cw")})
 
@@ -163,7 +163,7 @@ def test_constrained_replies_stay_in_the_grammar_whatever_is_drafted():
             tree = DraftTree(0)
             tree.add_chain(rng.choice([*ids("cliowat()"), STOP], size=4).tolist(), [1.0] * 4)
             masks = masks_of(state, tree)
-            scores = rng.normal(size=(len(tree), 1600))
+            scores = rng.normal(size=(len(tree), 1700))
             rows = [distribution(s, 1.0, mask=m) if m.any() else s for s, m in zip(scores, masks, strict=True)]
             accepted = rejection(tree, rows.__getitem__, rng, {STOP})
             for token in accepted.tokens:
@@ -194,9 +194,9 @@ def test_the_drafter_proposes_what_is_forced():
     drafter.observe(ids("ick(start_box='(12,34)"))
     tree = draft(drafter)
     assert spelled(tree) == "')<|im_end|>"
-    assert tree.nodes[3].confidence == 0.8
+    assert tree.nodes[2].confidence == 0.8
     assert draft(drafter, budget=0).tokens == (0,)
-    assert spelled(draft(drafter, budget=2)) == "')"
+    assert spelled(draft(drafter, budget=1)) == "')"
 
 
 def test_the_drafter_is_silent_once_the_reply_leaves_the_grammar():
