@@ -187,7 +187,7 @@ def library_folders() -> list[str]:
     """Where Python, its packages and this checkout are, and what the user keeps for Saccade."""
     state = os.environ["XDG_STATE_HOME"]
     places = [sys.prefix, sys.base_prefix, *filter(None, sys.path), str(TESTS.parent), state]
-    return [*places, "/usr/share", "/usr/lib", "/proc/self", "/etc/mime.types", "/dev/null"]
+    return [*places, "/usr/share", "/usr/lib", "/proc/self", "/proc/cpuinfo", "/etc/mime.types", "/dev/null"]
 
 
 if __name__ == "__main__":

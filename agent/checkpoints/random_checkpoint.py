@@ -8,6 +8,7 @@ uses.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -95,7 +96,7 @@ def random_model(
             _config(shape), dtype=dtype, attn_implementation=attention_names("auto")
         )
     if quantize != "none":
-        _quantize(empty.model.language_model.layers, dtype, device, quantize)
+        _quantize(empty, dtype, device, quantize)
     buffers = {name for name, _ in empty.named_buffers()}
     model = empty if quantize != "none" else empty.to_empty(device=device)
     if quantize != "none":
@@ -104,9 +105,9 @@ def random_model(
     if device != "meta":
         pool = random_numbers().to(device, dtype)
         with torch.inference_mode():
-            for place, weights in enumerate(model.parameters()):
+            for name, weights in model.named_parameters():
                 if weights.is_floating_point():
-                    _fill(weights, pool, place)
+                    _fill(weights, pool, name)
     if buffers:
         _restore_buffers(model)
     return cast("PreTrainedModel", model.eval())
@@ -119,17 +120,16 @@ def random_numbers() -> torch.Tensor:
     return torch.randn(_POOL, generator=torch.Generator().manual_seed(0)).mul_(_SPREAD)
 
 
-def _quantize(layers: Any, dtype: torch.dtype, device: str, quantize: Quantization) -> None:
-    """Give each matrix of the layers random weights in fewer bits, one after the other."""
+def _quantize(model: Any, dtype: torch.dtype, device: str, quantize: Quantization) -> None:
+    """Give each matrix of the text layers random weights in fewer bits, one after the other."""
     import torch
 
     quantized = need_package("bitsandbytes").nn
     pool = random_numbers().to(dtype)
-    for place, (name, linear) in enumerate(
-        [each for each in layers.named_modules() if type(each[1]) is torch.nn.Linear]
-    ):
+    layers, place = model.model.language_model.layers, "model.language_model.layers"
+    for name, linear in [each for each in layers.named_modules() if type(each[1]) is torch.nn.Linear]:
         weights = torch.empty(linear.out_features, linear.in_features, dtype=dtype)
-        _fill(weights, pool, place)
+        _fill(weights, pool, f"{place}.{name}.weight")
         shape = (linear.in_features, linear.out_features, linear.bias is not None)
         if quantize == "8bit":
             made = quantized.Linear8bitLt(*shape, has_fp16_weights=False)
@@ -156,13 +156,13 @@ def _materialise(model: Any, device: str) -> None:
                     module.register_buffer(name, room, persistent=name not in module._non_persistent_buffers_set)
 
 
-def _fill(weights: torch.Tensor, pool: torch.Tensor, place: int) -> None:
-    """Weights of a norm are 1; others repeat a pool of random numbers from a place of their own."""
+def _fill(weights: torch.Tensor, pool: torch.Tensor, name: str) -> None:
+    """Weights of a norm are 1; others repeat a pool of random numbers from a place of their own, known by name."""
     flat = weights.data.view(-1)
     if weights.dim() == 1:
         flat.fill_(1.0 if len(flat) else 0.0)
         return
-    start = (place * 7_919) % len(pool)
+    start = zlib.crc32(name.encode()) % len(pool)
     for begin in range(0, len(flat), len(pool)):
         part = flat[begin : begin + len(pool)]
         first = pool[start : start + len(part)]

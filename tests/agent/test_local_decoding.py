@@ -18,6 +18,7 @@ from saccade.actions.schema import Wait
 from saccade.agent.checkpoints.byte_tokenizer import byte_level_tokenizer
 from saccade.agent.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
+from saccade.agent.decoding.costs import VerifyCost
 from saccade.agent.decoding.policy_drafters import METHODS, parse_methods
 from saccade.agent.local import LocalPolicy
 from saccade.agent.policy import Context, Turn, UnreadableReply
@@ -87,6 +88,7 @@ def test_a_policy_drafts_from_its_earlier_episodes_and_not_from_those_of_others(
     def most_accepted(policy: LocalPolicy, episodes: int) -> int:
         # A forward of the tiny model takes less time than looking anything up, and no two take the same.
         policy._drafters.clock = policy._drafters.drafter._clock = lambda: 0.0
+        policy._drafters.drafter._costs = VerifyCost()
         accepted = []
         for _ in range(episodes):
             play(policy, shots[:1])

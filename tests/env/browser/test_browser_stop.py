@@ -18,7 +18,7 @@ addEventListener('mousedown', () => window.down = 1);
 addEventListener('mouseup', () => window.down = 0);
 addEventListener('mousemove', () => window.moves += 1);
 </script>"""
-MOVING = """<p id=p></p><script>setInterval(() => document.querySelector('#p').append('x'), 20)</script>"""
+MOVING = """<p id=p></p><script>setInterval(() => document.querySelector('#p').append('x'), 4)</script>"""
 FAR = Drag(start=Point(700, 50), end=Point(1200, 600))
 
 
