@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..actions.errors import UsageError
+from ..actions.choices import one_of
 from ..perception.observation import Screenshot
 from ..perception.resize import ImageSpec, to_patches
 from .decoding.layout import ImageSegment, Segment
@@ -28,10 +28,7 @@ def parse_history(text: str) -> History:
     Raises:
         UsageError: there is none.
     """
-    for history in HISTORIES:
-        if history == text:
-            return history
-    raise UsageError(f"unknown history {text!r}; use {', '.join(HISTORIES[:-1])} or {HISTORIES[-1]} (--history)")
+    return one_of(text, HISTORIES, "history", "--history")
 
 
 class ChangedTokens:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from ...actions.errors import UsageError
+from ...actions.choices import one_of
 
 Quantization = Literal["none", "8bit", "4bit"]
 QUANTIZATIONS: Final[tuple[Quantization, ...]] = get_args(Quantization)
@@ -35,7 +35,4 @@ def parse_quantization(text: str) -> Quantization:
     Raises:
         UsageError: there is none.
     """
-    for each in QUANTIZATIONS:
-        if each == text:
-            return each
-    raise UsageError(f"unknown quantization {text!r} (--quantize); use {', '.join(QUANTIZATIONS)}")
+    return one_of(text, QUANTIZATIONS, "quantization", "--quantize")

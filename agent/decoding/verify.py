@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...actions.errors import UsageError
+from ...actions.choices import one_of
 from .acceptance import Accepted, greedy, rejection, subtract, typical
 from .grammar import GrammarConstraint
 from .network import Network
@@ -31,10 +31,7 @@ def parse_acceptance(text: str) -> Acceptance:
     Raises:
         UsageError: there is none.
     """
-    for rule in ACCEPTANCES:
-        if rule == text:
-            return rule
-    raise UsageError(f"unknown acceptance rule {text!r}; use {' or '.join(ACCEPTANCES)}")
+    return one_of(text, ACCEPTANCES, "acceptance rule", "--acceptance")
 
 
 class Verifier:

@@ -1,13 +1,20 @@
 // Tells what a page asks a person for, outside of the page: permissions, printing. The page cannot reach `tell`.
+// A page that asks in a loop is told of once a second, or what it tells would hold up the step.
 name => {
   const tell = window[name];
   delete window[name];
   if (!tell) return;
+  const clock = {now: performance.now.bind(performance)};
   const watch = (owner, method, what) => {
     const real = owner?.[method];
     if (typeof real !== 'function') return;
+    let told = -Infinity;
     Object.defineProperty(owner, method, {configurable: true, writable: true, value: {[method](...given) {
-      tell(what).catch(() => {});
+      const now = clock.now();
+      if (now - told >= 1000) {
+        told = now;
+        tell(what).catch(() => {});
+      }
       return real.apply(this, given);
     }}[method]});
   };

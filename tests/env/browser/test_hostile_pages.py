@@ -27,7 +27,7 @@ LOOK = Wait(seconds=0)
 LIMIT = 3.0
 GRACE = 5.0
 """A step takes this much longer than a navigation may, at most."""
-VARIED = ("native", "alerts", "windows", "goto refresh")
+VARIED = ("native", "alerts", "windows", "goto refresh", "print")
 MOST_MEMORY = 2_000_000_000
 
 
