@@ -117,7 +117,7 @@ def test_a_large_one_is_announced(
 
 
 def test_an_unknown_quantization_names_those_that_there_are(directory: Path) -> None:
-    with pytest.raises(UsageError, match="none, 8bit, 4bit"):
+    with pytest.raises(UsageError, match="none, 8bit or 4bit"):
         load_checkpoint(directory, quantize="2bit")
 
 
