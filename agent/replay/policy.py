@@ -152,14 +152,18 @@ class ReplayPolicy:
 
     def prefetch_history(self, context: Context) -> None:
         """Let the model prefill what it will be asked, unless its replies are known; see ``agent.prefetch``."""
-        known = self._recording.fingerprint == self._policy.fingerprint is not None
-        if isinstance(self._policy, SupportsPrefetch) and not known:
+        if isinstance(self._policy, SupportsPrefetch) and not self._recorded_its_own:
             self._policy.prefetch_history(context)
+
+    @property
+    def _recorded_its_own(self) -> bool:
+        """Whether the model made the recording itself."""
+        return self._recording.fingerprint == self._policy.fingerprint is not None
 
     def _knows(self, context: Context) -> bool:
         """Whether the recording holds the model's reply: the same weights, pixels and history."""
         recording, index = self._recording, len(context.turns)
-        if recording.fingerprint is None or recording.fingerprint != self._policy.fingerprint:
+        if not self._recorded_its_own:
             return False
         if recording.instruction != context.instruction or context.feedback or index >= len(recording.steps):
             return False

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import TypeAdapter
-
-from ...actions.schema import Action, Wait
+from ...actions.schema import Wait, action_adapter
 from .batches import Labelled, Shards, blank_like
 from .examples import Example, asked, reworded
 from .experts.shards import ExpertEpisode, ExpertStep, load_episodes, shard_names
@@ -20,7 +18,6 @@ BLANK_SHARE: Final = 0.01
 REWORDED_SHARE: Final = 0.5
 HELD_BACK: Final = 25
 """One episode in so many is not learned from but measured on."""
-_ACTION: Final[TypeAdapter[Action]] = TypeAdapter(Action)
 TrainingStep = tuple[list[Labelled], list[Example]]
 
 
@@ -35,8 +32,8 @@ class Demonstration:
 
     def example(self, picture: int) -> Example:
         """What the policy is to do at this step."""
-        history = [_ACTION.validate_python(action) for action in self.before]
-        return Example(picture, self.instruction, history, _ACTION.validate_python(self.step.action))
+        history = [action_adapter.validate_python(action) for action in self.before]
+        return Example(picture, self.instruction, history, action_adapter.validate_python(self.step.action))
 
     def page(self) -> Labelled:
         """The step's picture with its labels."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from PIL import Image
-from pydantic import TypeAdapter
-
 from ....actions.errors import ParseError
 from ....actions.geometry import Point
-from ....actions.schema import Action, CallUser, Click, Finished, Wait
+from ....actions.schema import Action, CallUser, Click, Finished, Wait, action_adapter
 from ....perception.observation import Screenshot
 from ...local import LocalPolicy
 from ...policy import Context, Turn
 from ..examples import reply_text
 from .shards import ExpertEpisode, ExpertStep
 
-_ACTION: Final[TypeAdapter[Action]] = TypeAdapter(Action)
 _INSTRUCTION_HEIGHT: Final = 50
 NOTHING: Final = Wait(seconds=0)
 """What a step does whose reply cannot be executed here."""
@@ -102,9 +96,9 @@ def stuck(episode: ExpertEpisode) -> bool:
 
 def shown(step: ExpertStep) -> Screenshot:
     """What the policy sees at a step."""
-    return Screenshot(np.asarray(Image.open(io.BytesIO(step.picture)).convert("RGB")))
+    return Screenshot(step.pixels)
 
 
 def reply_of(step: ExpertStep) -> str:
     """What the policy would have said to do what was done at a step."""
-    return reply_text(_ACTION.validate_python(step.done), shown(step).size)
+    return reply_text(action_adapter.validate_python(step.done), shown(step).size)

@@ -9,10 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from pydantic import TypeAdapter
-
 from ....actions.errors import UsageError
-from ....actions.schema import Action
+from ....actions.schema import Action, action_adapter
 from ....env.browser.miniwob import MiniWobEnvironment
 
 _FILES: Final = ("sight.js", "clicks.js", "fields.js", "drags.js")
@@ -92,7 +90,6 @@ EXPERT_TASKS: Final = (
     "visual-addition",
 )
 """The tasks that there are experts for."""
-_ACTION: Final[TypeAdapter[Action]] = TypeAdapter(Action)
 
 
 @cache
@@ -104,7 +101,7 @@ def expert_script() -> str:
 
 def as_action(answer: Any) -> Action | None:
     """The action that ``nextAction`` answered; None where the expert knows none."""
-    return None if answer is None else _ACTION.validate_python(answer)
+    return None if answer is None else action_adapter.validate_python(answer)
 
 
 class MiniWobExpert:

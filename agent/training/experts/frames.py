@@ -13,10 +13,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from PIL import Image
-from pydantic import TypeAdapter
 
 from ....actions.geometry import Point
-from ....actions.schema import Action
+from ....actions.schema import Action, action_adapter
 from ....env.browser.input import PageInput
 from ....env.control import Control
 from ....env.input import perform
@@ -33,7 +32,6 @@ Act = Callable[[ExpertEpisode], Action | None]
 """What to do at the last step of an episode, which is not done yet, instead of the expert's action; None for that."""
 MAX_STEPS: Final = 30
 _SETTLE_MS: Final = 700
-_ACTION: Final[TypeAdapter[Action]] = TypeAdapter(Action)
 
 
 class ExpertFrames:
@@ -95,4 +93,4 @@ class ExpertFrames:
         episode.steps.append(step)
         done = self._act(episode)
         step.stray = None if done is None else done.model_dump(mode="json")
-        perform(self._input, _ACTION.validate_python(step.done), lambda point: Point(x + point.x, y + point.y))
+        perform(self._input, action_adapter.validate_python(step.done), lambda point: Point(x + point.x, y + point.y))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ....env.private_files import open_private, private_folder, private_part, write_private
 from ..batches import Labelled
-from ..rendering import DomElement, PageRecord
+from ..rendering import DomElement, PageRecord, Picture
 
 
 @dataclass
@@ -40,11 +40,15 @@ class ExpertStep:
         """The action that was executed."""
         return self.action if self.stray is None else self.stray
 
+    @property
+    def pixels(self) -> Picture:
+        """The picture, decoded: height x width x 3, uint8, RGB."""
+        return np.asarray(Image.open(io.BytesIO(self.picture)).convert("RGB"))
+
     def page(self, task: str, instruction: str) -> Labelled:
         """The picture with its labels."""
-        picture = np.asarray(Image.open(io.BytesIO(self.picture)).convert("RGB"))
         record = PageRecord(task=task, utterance=instruction, elements=self.elements, chars=self.chars, extra={})
-        return Labelled(picture, record)
+        return Labelled(self.pixels, record)
 
 
 @dataclass
