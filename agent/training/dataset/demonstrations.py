@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from ....actions.schema import Action, Finished, Press, Type, action_adapter
 from ....perception.observation import Screenshot
@@ -12,18 +12,19 @@ from ..experts.shards import ExpertEpisode, ExpertStep
 from ..rendering import DomElement
 from ..tokenizer import THOUGHTS
 from .folder import Dataset
-from .records import DatasetEpisode, DatasetReply, DatasetStep, ElementLabel, EpisodeSource, PictureLabels, Verdict
+from .records import (
+    DatasetEpisode,
+    DatasetReply,
+    DatasetStep,
+    ElementLabel,
+    EpisodeSource,
+    KeptEpisode,
+    PictureLabels,
+    Verdict,
+)
 
 PLACE = "miniwob:"
 """Before the name of a MiniWoB++ task, where environments are named."""
-
-
-class KeptEpisode(NamedTuple):
-    """An episode with the pictures that it names, and what is known of them: what ``Dataset.add`` takes."""
-
-    episode: DatasetEpisode
-    pictures: list[Screenshot]
-    labels: Mapping[str, PictureLabels]
 
 
 def demonstrations_of(dataset: Dataset, replies: int) -> DemonstrationFolder:
@@ -62,7 +63,9 @@ def kept_expert(episode: ExpertEpisode, source: EpisodeSource = "expert", stray:
         steps=steps,
         reward=episode.reward,
     )
-    labels = {shot.digest: _labels(step) for shot, step in zip(pictures, episode.steps, strict=True)}
+    labels = {
+        shot.digest: labels_of(step.elements, step.chars) for shot, step in zip(pictures, episode.steps, strict=True)
+    }
     return KeptEpisode(kept, pictures, labels)
 
 
@@ -84,9 +87,10 @@ def _reply(action: Mapping[str, Any]) -> DatasetReply:
     return DatasetReply(thought=THOUGHTS["hotkey" if isinstance(done, Press) else done.kind], actions=(done,))
 
 
-def _labels(step: ExpertStep) -> PictureLabels:
-    elements = tuple(ElementLabel.model_validate(dict(element)) for element in step.elements)
-    return PictureLabels(elements=elements, chars=tuple(step.chars))
+def labels_of(elements: Iterable[DomElement], chars: Iterable[tuple[str, float, float]]) -> PictureLabels:
+    """What a page's document said of a picture, as a dataset keeps it."""
+    found = tuple(ElementLabel.model_validate(dict(element)) for element in elements)
+    return PictureLabels(elements=found, chars=tuple(chars))
 
 
 def _task(episode: DatasetEpisode) -> str:

@@ -126,14 +126,19 @@ class Dataset:
         Raises:
             DataError: it is missing, cannot be decoded, or is not the picture that was added.
         """
-        name = f"pictures/{digest}.png"
+        name = self.folder / f"pictures/{digest}.png"
+        file = self.png(digest)
         try:
-            found = Screenshot.from_png(read_file(contained(self.folder, name)))
+            found = Screenshot.from_png(file)
         except OSError as error:
-            raise DataError(f"{self.folder / name}: cannot be read: {error.strerror or error}") from error
+            raise DataError(f"{name}: cannot be read: {error.strerror or error}") from error
         if found.digest != digest:
-            raise DataError(f"{self.folder / name}: was changed after it was added")
+            raise DataError(f"{name}: was changed after it was added")
         return found
+
+    def png(self, digest: str) -> bytes:
+        """The file of a picture, as it is; raises ``DataError`` where it cannot be read."""
+        return contained_bytes(self.folder, f"pictures/{digest}.png")
 
     def labels(self, digest: str) -> PictureLabels | None:
         """What is known of a picture beside its pixels; None where nothing is.
@@ -149,6 +154,10 @@ class Dataset:
     def collected(self, origin: str) -> bool:
         """Whether an origin was looked at before, with or without an episode coming of it."""
         return origin in self._attempts
+
+    def origins(self, beginning: str) -> list[str]:
+        """The origins that begin so and were looked at."""
+        return [origin for origin in self._attempts if origin.startswith(beginning)]
 
     @property
     def attempts(self) -> Counter[AttemptOutcome]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -16,6 +18,7 @@ from ....actions.characters import LONGEST_TEXT, whole_text
 from ....actions.geometry import Point
 from ....actions.schema import Action
 from ....env.trajectory.events import ScreenSize, Time
+from ....perception.observation import Screenshot
 
 Text = Annotated[str, AfterValidator(whole_text), StringConstraints(max_length=LONGEST_TEXT)]
 Name = Annotated[str, AfterValidator(whole_text), StringConstraints(max_length=1000)]
@@ -129,6 +132,14 @@ class PictureLabels(_DatasetRecord):
 
     elements: Annotated[tuple[ElementLabel, ...], Field(max_length=10_000)] = ()
     chars: Annotated[tuple[tuple[Name, float, float], ...], Field(max_length=100_000)] = ()
+
+
+class KeptEpisode(NamedTuple):
+    """An episode with the pictures that it names, and what is known of them: what ``Dataset.add`` takes."""
+
+    episode: DatasetEpisode
+    pictures: Sequence[Screenshot]
+    labels: Mapping[str, PictureLabels] = MappingProxyType({})
 
 
 AttemptOutcome = Literal["stored", "duplicate", "failed", "unjudged"]
