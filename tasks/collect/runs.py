@@ -113,9 +113,9 @@ def whole_episode(run: Trajectory, instruction: str = "") -> KeptEpisode:
             picture=picture.digest,
             reply=_reply(step),
             verdict="good" if person else verdict_of(run, step),
-            feedback=_feedback(run, step.index),
+            feedback=_feedback(run, step.index, before.index if before else None),
         )
-        for step, picture in zip(readable, pictures, strict=True)
+        for before, step, picture in zip([None, *readable], readable, pictures, strict=False)
     ]
     if person and run.final is not None and run.end is not None and not run.end.judged:
         pictures.append(run.screenshot(run.final))  # the person ended the recording there
@@ -159,14 +159,15 @@ def _reply(step: Step) -> DatasetReply:
     return DatasetReply(thought=said.thought, actions=said.actions)
 
 
-def _feedback(run: Trajectory, place: int) -> str | None:
-    """What the policy was told before a step, about the step before it."""
+def _feedback(run: Trajectory, place: int, before: int | None) -> str | None:
+    """What the policy was told before a step, since the last one that could be read; that is None for the first."""
     told: list[str] = []
-    for event in run.steps[place - 1].actions if place else ():
-        told += [f"{BESIDE}: {'; '.join(event.notes)}"] if event.notes else []
-        told += [event.error] if event.error else []
-    notes = run.steps[place].observation.notes
-    told += [f"{BESIDE}: {'; '.join(notes)}"] if notes else []
+    for step in run.steps[0 if before is None else before : place + 1]:
+        seen = step.observation.notes if before is None or step.index > before else ()
+        told += [f"{BESIDE}: {'; '.join(seen)}"] if seen else []
+        for event in step.actions if step.index < place else ():
+            told += [f"{BESIDE}: {'; '.join(event.notes)}"] if event.notes else []
+            told += [event.error] if event.error else []
     return "; ".join(told) or None
 
 

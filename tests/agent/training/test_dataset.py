@@ -12,48 +12,21 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from made_datasets import click, made, shot
+from places import ROOT
 from saccade.actions.errors import DataError, UsageError
 from saccade.actions.geometry import Point
-from saccade.actions.schema import Click, Finished, Type
+from saccade.actions.schema import Finished, Type
 from saccade.agent.training.dataset.folder import Dataset
 from saccade.agent.training.dataset.records import (
     DatasetAttempt,
-    DatasetEpisode,
     DatasetReply,
-    DatasetStep,
     ElementLabel,
     HeldOutRule,
-    KeptEpisode,
     PictureLabels,
 )
-from saccade.perception.observation import Screenshot
-
-
-def shot(shade: int) -> Screenshot:
-    return Screenshot(np.full((21, 16, 3), shade, np.uint8))
-
-
-def click(x: float) -> DatasetReply:
-    return DatasetReply(thought="Click on it.", actions=(Click(point=Point(x, 5.0)),))
-
-
-def made(seed: int | None, *shades: int, instruction: str = "Click.", task: str = "miniwob:click-test") -> KeptEpisode:
-    pictures = [shot(shade) for shade in shades or (1,)]
-    steps = tuple(DatasetStep(picture=each.digest, reply=click(float(seed or 0))) for each in pictures)
-    episode = DatasetEpisode(
-        source="expert",
-        origin=f"{task}:{seed}:{instruction}",
-        task=task,
-        seed=seed,
-        instruction=instruction,
-        size=pictures[0].size,
-        steps=steps,
-        reward=1.0,
-    )
-    return KeptEpisode(episode, pictures)
 
 
 def filled(folder: Path, count: int) -> Dataset:
@@ -202,7 +175,7 @@ ADDING = """
 import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
-from test_dataset import made
+from made_datasets import made
 from saccade.agent.training.dataset.folder import Dataset
 with Dataset(Path({folder!r}), create=True) as dataset:
     print("ready", flush=True)
@@ -214,7 +187,7 @@ with Dataset(Path({folder!r}), create=True) as dataset:
 
 def test_killed_at_any_moment_nothing_but_the_last_episode_is_lost(tmp_path: Path, scale: int) -> None:
     folder = tmp_path / "data"
-    script = ADDING.format(tests=str(Path(__file__).parent), folder=str(folder))
+    script = ADDING.format(tests=str(ROOT / "tests"), folder=str(folder))
     seen = 0
     for _ in range(2 * scale):
         with subprocess.Popen([sys.executable, "-P", "-c", script], stdout=subprocess.PIPE) as process:
