@@ -63,7 +63,7 @@ def test_a_frame_stands_around_the_element_and_not_on_it() -> None:
 def test_a_description_says_what_it_is_and_where() -> None:
     picture = Screenshot(np.full((210, 160, 3), 255, np.uint8))
     for described, answer in (
-        (GO, 'The button "Go", at the left.'),
+        (GO, 'The button "Go", at the top left.'),
         (element("link", "Terms", 100, 190), 'The link "Terms", at the bottom right.'),
         (element("textbox", "", 60, 100), "The empty text field, in the middle."),
         (element("textbox", "x", 60, 2), 'The text field that holds "x", at the top.'),

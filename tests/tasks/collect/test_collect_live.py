@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as parquet
 import pytest
 
 from saccade.actions.errors import UsageError
@@ -95,9 +96,8 @@ def test_a_policys_successes_are_kept_and_its_failures_counted(tmp_path: Path, c
     assert first.seed == FIRST_SEED
     assert command(*words, "--episodes", 2)["attempts"] == 0
     exported = tmp_path / "data.parquet"
-    pyarrow = pytest.importorskip("pyarrow.parquet")
     assert command("export", folder)["out"] == str(exported)
-    rows = pyarrow.read_table(exported).to_pylist()
+    rows = parquet.read_table(exported).to_pylist()
     assert rows[0]["instruction"] == first.instruction
     assert json.loads(rows[0]["actions"]) == [action.model_dump(mode="json") for action in first.steps[0].reply.actions]
 
