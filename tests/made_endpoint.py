@@ -224,7 +224,11 @@ def embedded(checkpoint: Checkpoint) -> Answer:
 def pictures(messages: list[Json]) -> list[Screenshot]:
     """The screenshots of a request, decoded."""
     urls = [
-        part["image_url"]["url"] for said in messages if isinstance(said["content"], list) for part in said["content"]
+        part["image_url"]["url"]
+        for said in messages
+        if isinstance(said["content"], list)
+        for part in said["content"]
+        if part["type"] == "image_url"
     ]
     assert all(url.startswith("data:image/png;base64,") for url in urls)
     return [Screenshot.from_png(base64.b64decode(url.partition(",")[2])) for url in urls]

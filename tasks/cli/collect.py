@@ -131,7 +131,7 @@ def _perception(
 
     Examples:
       saccade collect perception data/clicks
-      saccade collect perception data/looks --tasks click-menu,book-flight --pages 20
+      saccade collect perception data/looks --tasks book-flight,search-engine --pages 20
     """
     from ..commands.collect import collect_perception
 

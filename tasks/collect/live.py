@@ -40,6 +40,8 @@ def play(
     Successes are kept, by the page's reward. The runs themselves are not.
     """
     begin = f"policy:{policy.name}:{PLACE}"
+    if not left(dataset, policy, tasks, episodes):
+        return
     with Chromium(flags=ALONE) as chromium, tempfile.TemporaryDirectory(prefix="saccade-") as folder:
         for seed in training_seeds(FIRST_SEED, episodes):
             if seed == FIRST_SEED + episodes:

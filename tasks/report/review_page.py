@@ -46,9 +46,10 @@ def review_page(dataset: Dataset, episodes: Sequence[DatasetEpisode], limit: int
         "data": json_block({"name": name, "episodes": [_data(dataset, each) for each in episodes]}),
     }
     head, tail = part("review.html").split("{{images}}")
-    yield fill(head, values)
+    head = fill(head, values)
+    yield head
     digests = list(dict.fromkeys(step.picture for episode in episodes for step in episode.steps))
-    left = max(limit - len(values["data"]), limit // 4) * 3 // 4  # base64 makes 4 bytes of 3
+    left = max(limit - len(head), limit // 4) * 3 // 4  # base64 makes 4 bytes of 3
     share = size_limit([_size(dataset, digest) for digest in digests], left)
     for digest in digests:
         yield image_block(_embedded(dataset, digest, share))

@@ -178,11 +178,11 @@ def test_the_page_stays_small(tmp_path: Path) -> None:
     with Dataset(tmp_path / "data", create=True) as dataset:
         for seed in range(3):
             episode, _, _ = made(seed)
-            picture = Screenshot(noise.integers(0, 256, (200, 200, 3), dtype=np.uint8))
+            picture = Screenshot(noise.integers(0, 256, (400, 400, 3), dtype=np.uint8))
             step = episode.steps[0].model_copy(update={"picture": picture.digest})
             dataset.add(episode.model_copy(update={"steps": (step,), "size": picture.size}), [picture])
-        page = write_review(dataset, list(dataset.episodes()), limit=120_000)
-    assert page.stat().st_size < 120_000
+        page = write_review(dataset, list(dataset.episodes()), limit=400_000)
+    assert page.stat().st_size < 400_000
     assert page.read_text().count("data-reduced") == 3
 
 
