@@ -13,6 +13,7 @@ import torch
 
 from ..actions.dialects import Dialect, Reply, get_dialect
 from ..actions.errors import ParseError, UsageError
+from ..perception.observation import Screenshot
 from .background_prefill import BackgroundPrefill
 from .checkpoints.checkpoint import Checkpoint, load_checkpoint
 from .checkpoints.model_card import with_max_images, with_max_pixels
@@ -56,6 +57,7 @@ class LocalPolicy(DialectPolicy):
     Attributes:
         limits: stop tokens, banned tokens and maximum length of its replies.
         last_usage: what the last reply cost, even if it could not be parsed.
+        last_ids: the tokens of the last reply as the model chose them, with the one that ended it, if one did.
 
     Raises:
         MissingPartError: the checkpoint, or a part of it, is missing.
@@ -101,6 +103,7 @@ class LocalPolicy(DialectPolicy):
         if constrained:
             self._target.grammar()  # before any episode
         self.last_usage = Usage()
+        self.last_ids: tuple[int, ...] = ()
         self.start()
 
     @property
@@ -157,9 +160,10 @@ class LocalPolicy(DialectPolicy):
             UsageError: the screenshot is too narrow or too low for the model, or the model is broken.
         """
         ahead = self._prefill.finish(context.screenshot)
-        prompt = self.prompt(context)
+        prompt, self.last_ids = self.prompt(context), ()
         self._drafters.prepare(prompt, *self._sizes(context))
         generation = self._generate(prompt, context)
+        self.last_ids = generation.ids + (self.reply_ids("") if generation.finished else ())
         raw = self._checkpoint.tokenizer.decode(generation.ids, skip_special_tokens=False)
         self._prompts.remember(len(context.turns), raw, generation.ids)
         self.last_usage = _usage(generation, ahead, left_out(prompt))
@@ -231,6 +235,18 @@ class LocalPolicy(DialectPolicy):
             return self._prompts.build(context)
         except ValueError as error:
             raise UsageError(str(error)) from error
+
+    def written(self, reply: Reply, screenshot: Screenshot) -> str:
+        """A reply as the model is to write it.
+
+        Raises:
+            UsageError: its dialect cannot express it, or a point is off the screenshot.
+        """
+        return self._dialect.render(reply, *self._sizes(Context("", screenshot)))
+
+    def reply_ids(self, raw: str) -> tuple[int, ...]:
+        """The tokens of a reply and the one that ends it."""
+        return self._tokens.ids(raw)
 
     def _actions_of(self, turn: Turn) -> str:
         """A turn's reply without its thought; as it is, where it cannot be read or written."""

@@ -15,9 +15,10 @@ from ...actions.errors import MissingPartError, UsageError
 from ...actions.extras import need_package
 from ...perception.resize import ImageSpec
 from ..prompts.chatml import ChatFormat, chat_format
+from .adapter import apply_adapter, next_base, read_adapter
 from .loading import Quantization, parse_quantization
 from .memory import FreeMemory, MemoryNeed, free_memory
-from .model_card import Family, ModelCard, first_line, read_card, read_json
+from .model_card import CARD_FILE, Family, ModelCard, first_line, read_card, read_json
 from .processor import Tokenizer, read_image_spec, read_template, read_tokenizer
 from .untrusted_files import check_files, check_sizes
 
@@ -82,7 +83,7 @@ def load_checkpoint(
     *,
     free_memory: FreeMemory = free_memory,
 ) -> Checkpoint:
-    """Load any Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint.
+    """Load any Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint, or a LoRA adapter with its base.
 
     Args:
         model: a directory, a hub id such as ``ByteDance-Seed/UI-TARS-1.5-7B``, or ``embedded``.
@@ -98,12 +99,12 @@ def load_checkpoint(
         MissingPartError: the checkpoint, a part of it, transformers or what quantizes is missing.
         UsageError: its architecture is not supported, a file in it is invalid, or the memory is too small for it.
     """
-    directory = locate(model)
-    check_files(directory)
+    *adapters, directory = located_with_base(model)
+    top = adapters[0] if adapters else directory
     config, family = _read_config(directory)
-    name = str(model) if model == EMBEDDED or not Path(model).exists() else directory.resolve().name
+    name = str(model) if model == EMBEDDED or not Path(model).exists() else top.resolve().name
     image_spec = read_image_spec(directory, family, config)
-    card = read_card(directory, family, name)
+    card = read_card(next((each for each in adapters if (each / CARD_FILE).is_file()), directory), family, name)
     tokenizer = read_tokenizer(directory, config)
     target = _device(device)
     number_format, quantization = _dtype(dtype, target, config), parse_quantization(quantize)
@@ -112,8 +113,29 @@ def load_checkpoint(
     network = _read_weights(
         directory, config, number_format, attention, _quantized(quantization, number_format, target)
     )
+    for adapter in reversed(adapters):
+        network = apply_adapter(network, adapter, merge=quantization == "none")
     chat = chat_format(read_template(directory, tokenizer))
     return Checkpoint(network.to(target), tokenizer, image_spec, card, family, name, chat)
+
+
+def located_with_base(model: str | Path) -> list[Path]:
+    """The directory of a checkpoint; before it, if the model is an adapter, its own and those of adapters under it.
+
+    Raises:
+        MissingPartError: there is none, or the adapter's base is not there.
+        UsageError: a file in one is no file, or an adapter is not one that is supported.
+    """
+    chain = [locate(model)]
+    check_files(chain[0])
+    while (adapter := read_adapter(chain[-1])) is not None:
+        base = next_base(chain, adapter)
+        try:
+            chain.append(locate(base))
+        except MissingPartError as error:
+            raise MissingPartError(f"the adapter in {chain[-1]} was trained for {base}, which is not here") from error
+        check_files(chain[-1])
+    return chain
 
 
 def locate(model: str | Path, download: Callable[[str], Path] | None = None) -> Path:

@@ -24,6 +24,10 @@ class ReplyTokens:
         self._tokenizer = tokenizer
         self._stop = stop
 
+    def ids(self, raw: str) -> tuple[int, ...]:
+        """The tokens of a reply, and the one that ends it."""
+        return (*self._encode(raw), self._stop)
+
     def spell(self, expected: ExpectedReply, read: Read, tolerance: float) -> ExpectedTokens:
         """Tokenize a reply, with the tokens that are accepted instead.
 

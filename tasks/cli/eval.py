@@ -129,19 +129,22 @@ def _eval(
 def compare(
     before: Annotated[Path, ARGUMENT("An evaluation's folder.", "A")],
     after: Annotated[Path, ARGUMENT("Another evaluation's folder.", "B")],
+    repeat: Annotated[int, LIMITS("Run both again until each was run so often; compare the means.", "N", min=1)] = 1,
     json: options.Json = False,
 ) -> None:
     """Compare two evaluations, paired by task and seed.
 
     Shows the difference with its 95 % interval, and every episode that was won or lost, with both reports.
-    Evaluations on recorded screens are paired by screen.
+    Evaluations on recorded screens are paired by screen. With --repeat each is run again as it was, into
+    repeats/ in its folder, and the spread of the repeats is shown, too.
 
-    Example:
+    Examples:
       saccade compare runs/before runs/after
+      saccade compare runs/before runs/after --repeat 3
     """
     from ..evaluation.compare import compare_and_print
 
-    compare_and_print(before, after, json_output=json)
+    compare_and_print(before, after, repeat=repeat, json_output=json)
 
 
 @app.command(rich_help_panel="Evaluate")

@@ -16,13 +16,16 @@ from ...actions.errors import UsageError
 from ...actions.untrusted import one_line
 from ..report import REPORT_NAME
 from ..terminal.narrator import plural
-from .console import percent
+from .console import EvalProgress, percent
 from .folder import differences, read_evaluation
 from .page import PAGE_NAME
 from .records import EpisodeRecord, Key
+from .repeats import RepeatSpread, mean_scores, repeats_of, spread
+from .repeats import repeat as run_repeats
 from .results import write_reports
 from .stats import Interval, difference_interval, sign_test
 
+_UNSAID: list[tuple[str, object]] = [("unreadable", []), ("spread", None)]
 _SHOWN = 20
 """Regressions that are printed; all are in the JSON."""
 
@@ -62,6 +65,7 @@ class Comparison(_Data):
         unreadable: why each record that cannot be read is not compared.
         unpaired: episodes with a result in only one of them.
         differs: the differences of the two configurations.
+        spread: of A and of B, where they were repeated; the scores are then means over the repeats.
     """
 
     pairs: int
@@ -80,29 +84,35 @@ class Comparison(_Data):
     improvements: list[Flip]
     unreadable: list[str] = []
     differs: list[str]
+    spread: tuple[RepeatSpread, RepeatSpread] | None = None
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in write(self).items() if (name, value) != ("unreadable", [])}
+        return {name: value for name, value in write(self).items() if (name, value) not in _UNSAID}
 
 
-def compare(a: Path, b: Path) -> Comparison:
-    """Compare the episodes that two evaluations have in common, finished or not; UsageError where there are none."""
+def compare(a: Path, b: Path, repeat: int = 1) -> Comparison:
+    """Compare the episodes that two evaluations have in common, finished or not; UsageError where there are none.
+
+    With ``repeat`` that many times of each are taken together, as ``repeats.repeat`` made them.
+    """
     unreadable: list[str] = []
     config_a, records_a = read_evaluation(a, unreadable.append)
     config_b, records_b = read_evaluation(b, unreadable.append)
     first, second = (_scored(records) for records in (records_a, records_b))
+    times = [_times(root, repeat, records, unreadable) for root, records in ((a, records_a), (b, records_b))]
+    before, after = map(mean_scores, times)
     common = [key for key in first if key in second]
     if config_a.asked["suite"] != config_b.asked["suite"] or not common:
         raise UsageError(f"{a} and {b} have no episode of the same suite in common")
-    gains = {key: second[key].score - first[key].score for key in common}
+    gains = {key: after[key] - before[key] for key in common}
     by_task: dict[str, list[float]] = defaultdict(list)
     for key, gain in gains.items():
         by_task[first[key].task].append(gain)
     won = [key for key, gain in gains.items() if gain > 0]
     lost = [key for key, gain in gains.items() if gain < 0]
-    both = sum(gain == 0 and first[key].score > 0 for key, gain in gains.items())
-    rate_a, rate_b = (sum(side[key].score for key in common) / len(common) for side in (first, second))
+    both = sum(gain == 0 and before[key] > 0 for key, gain in gains.items())
+    rate_a, rate_b = (sum(side[key] for key in common) / len(common) for side in (before, after))
     return Comparison(
         pairs=len(common),
         a=rate_a,
@@ -120,12 +130,22 @@ def compare(a: Path, b: Path) -> Comparison:
         improvements=[_flip(key, a, b) for key in won],
         unreadable=unreadable,
         differs=differences({**config_a.asked, **config_a.settings}, {**config_b.asked, **config_b.settings}),
+        spread=(spread(times[0], common), spread(times[1], common)) if repeat > 1 else None,
     )
 
 
-def compare_and_print(a: Path, b: Path, *, json_output: bool) -> None:
+def _times(root: Path, repeat: int, first: list[EpisodeRecord], unreadable: list[str]) -> list[list[EpisodeRecord]]:
+    """The records of an evaluation, and of its repeats."""
+    others = repeats_of(root)[1:repeat]
+    return [first, *(read_evaluation(each, unreadable.append)[1] for each in others)]
+
+
+def compare_and_print(a: Path, b: Path, *, repeat: int = 1, json_output: bool) -> None:
     """Compare, write the reports of episodes that were won or lost, and print a table or one line of JSON."""
-    comparison = compare(a, b)
+    if repeat > 1:
+        for root in (a, b):
+            run_repeats(root, repeat, EvalProgress)
+    comparison = compare(a, b, repeat)
     flips = [*comparison.regressions, *comparison.improvements]
     write_reports(Path(report).parent for flip in flips if flip.seed is not None for report in (flip.a, flip.b))
     if json_output:
@@ -151,6 +171,10 @@ def comparison_lines(found: Comparison) -> list[Text]:
     rates = f"A {percent(found.a)}   B {percent(found.b)}   p {found.p_value:.3g}"
     counts = f"won {found.won}   lost {found.lost}   both {found.both}   neither {found.neither}"
     lines = [Text(head, style="bold"), Text(f"{rates}   {counts}")]
+    for name, each in zip("AB", found.spread or (), strict=False):
+        rates = ", ".join(percent(rate) for rate in each.rates)
+        apart = "" if each.deviation is None else f"; standard deviation {100 * each.deviation:.1f} points"
+        lines.append(Text(f"{name} {len(each.rates)} times: {rates}{apart}"))
     if found.unpaired:
         alone = "1 episode has" if found.unpaired == 1 else f"{found.unpaired} episodes have"
         lines.append(Text(f"{alone} a result in only one of them", style="yellow"))

@@ -198,10 +198,10 @@ def parameters(model: str) -> int:
     Raises:
         MissingPartError: there is no such checkpoint.
     """
-    from ...agent.checkpoints.checkpoint import locate
+    from ...agent.checkpoints.checkpoint import located_with_base
     from ...agent.checkpoints.memory import tensor_shapes
 
-    directory = locate(model)
+    directory = located_with_base(model)[-1]
     counted = sum(math.prod(shape) for shape in tensor_shapes(directory).values())
     return counted or sum(path.stat().st_size // 2 for path in directory.glob("pytorch_model*.bin"))
 
