@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ...actions.errors import UsageError
+from ...actions.errors import Stopped, UsageError
 from ...actions.untrusted import one_line
 from ...agent.policy import Policy
 from ...agent.training.dataset.folder import Dataset
@@ -146,7 +146,7 @@ def _collect(
 
             try:
                 store(dataset, find(dataset, left_out), progress, totals)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Stopped):
                 say(f"{totals}; it stays in {folder}, and the same command goes on")
                 raise
             finally:

@@ -1,5 +1,6 @@
 const data = JSON.parse(byId("data").textContent);
 const images = new Map([...document.querySelectorAll("script[data-image]")].map((block) => [block.dataset.image, block]));
+const sizes = new Map();
 const episodes = data.episodes.map((episode) => ({
   ...episode, number: 0, decided: {}, changes: new Map(), first: 1, last: episode.steps.length,
   found: [episode.id, episode.source, episode.task, episode.instruction].join("\n").toLowerCase(),
@@ -138,11 +139,16 @@ function said(reply, name, tone) {
 function draw(stage, step, actions) {
   const block = images.get(step.picture);
   if (!block?.type.startsWith("image/")) return stage.replaceChildren(el("div", { class: "missing" }, block ? JSON.parse(block.textContent) : "This picture is not in the page."));
+  const shape = (width, height) => {
+    stage.style.aspectRatio = `${width} / ${height}`;
+    stage.style.maxWidth = `min(${width * (width < 640 ? 2 : 1)}px, ${(70 * width) / height}vh)`;
+  };
+  if (sizes.has(step.picture)) shape(...sizes.get(step.picture)); // so that the page keeps its place
   const image = el("img", { src: `data:${block.type};base64,${block.textContent}`, alt: "The screen before this step", decoding: "sync" });
   const size = () => {
     const [width, height] = [image.naturalWidth, image.naturalHeight];
-    stage.style.aspectRatio = `${width} / ${height}`;
-    stage.style.maxWidth = `min(${width * (width < 640 ? 2 : 1)}px, ${(70 * width) / height}vh)`;
+    sizes.set(step.picture, [width, height]);
+    shape(width, height);
     stage.replaceChildren(image, overlay(actions.map((action) => ({ action, event: {} })), width, height));
     rescale();
   };

@@ -84,6 +84,12 @@ def changes(before: PictureLabels, after: PictureLabels) -> str:
     gone, come = list((left - right).elements()), list((right - left).elements())
     sentences: list[str] = []
     for role, text, place in list(come):
+        was = [each for each in gone if each[:2] == (role, text)]
+        if len(was) == 1 and sum(each[:2] == (role, text) for each in come) == 1:
+            gone.remove(was[0])
+            come.remove((role, text, place))
+            sentences.append(f"{_beginning(_named(role, text))} moved {_way(was[0][2], place)}.")
+            continue
         old = next((each for each in gone if each[0] == role and each[2] == place), None)
         if old is None:
             continue
@@ -170,6 +176,13 @@ def perception_origin(episode: DatasetEpisode) -> str:
 
 def _answer(text: str) -> DatasetReply:
     return DatasetReply(actions=(Finished(answer=text),))
+
+
+def _way(before: tuple[int, int], after: tuple[int, int]) -> str:
+    across, down = after[0] - before[0], after[1] - before[1]
+    if abs(across) > abs(down):
+        return "to the right" if across > 0 else "to the left"
+    return "down" if down > 0 else "up"
 
 
 def _third(share: float, first: str, last: str) -> str:

@@ -81,6 +81,8 @@ def test_what_changed_is_told_from_the_labels() -> None:
     assert changes(labels(FILLED), labels(FIELD)) == "The text field is now empty."
     renamed = element("button", "Stop", 10, 60)
     assert changes(labels(GO), labels(renamed)) == 'The button "Go" is now called "Stop".'
+    for place, way in (((10, 20), "up"), ((10, 90), "down"), ((90, 70), "to the right"), ((1, 60), "to the left")):
+        assert changes(labels(GO), labels(element("button", "Go", *place))) == f'The button "Go" moved {way}.'
     both = changes(labels(GO), labels(BACK, FIELD))
     assert both == 'The button "Back" and the empty text field appeared. The button "Go" disappeared.'
     assert changes(labels(GO), labels(GO)) == ""

@@ -17,6 +17,7 @@ from saccade.actions.errors import SaccadeError, TrajectoryError, UsageError
 from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Type
 from saccade.agent.replay.recording import recording
+from saccade.agent.training.dataset.folder import Dataset
 from saccade.env.registry import make_environment
 from saccade.env.trajectory import ownership
 from saccade.env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, PredictionEvent, StartEvent
@@ -141,6 +142,20 @@ def test_another_layout_is_healed_and_kept_beside_the_old_one(command: Command) 
     left, top, right, bottom = stopped["drift"]
     assert 0 <= left < right <= 160
     assert 0 <= top < bottom <= 210
+
+    collected = command("collect", "runs", "data", "runs", "made")
+    counts = [collected[name] for name in ("stored", "failed")]
+    assert counts == [3, 1], "the run, its replay, what the heal corrects; and the replay that stopped"
+    correction = next(each for each in Dataset(Path("data")).episodes() if each.steps[-1].better is not None)
+    recorded, now = (Trajectory.load(folder).steps[0] for folder in ("made", "made.v2"))
+    assert recorded.prediction is not None
+    assert now.prediction is not None
+    (step,) = correction.steps
+    assert (correction.source, correction.seed, step.verdict) == ("healed", 4, "wrong")
+    assert step.picture == now.observation.screenshot
+    assert step.reply.actions == recorded.prediction.actions
+    assert step.better is not None
+    assert step.better.actions == now.prediction.actions
 
 
 def test_an_exact_replay_acts_only_on_the_screens_it_knows(
