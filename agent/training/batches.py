@@ -29,8 +29,6 @@ CHARS_PER_PATCH = 2
 LETTERS = 96
 """Classes of the character loss: none, the 94 visible characters of ASCII, and others."""
 IGNORED = -100
-_LENGTHS = 128
-"""Sequences are padded to multiples of this: each new shape costs the kernels a compilation."""
 Place = tuple[int, int]
 ROLES = ("", "button", "textbox", "link", "close", "tab", "checkbox")
 
@@ -119,7 +117,7 @@ class Encoder:
         grid = (cut[0].grid[1], cut[0].grid[2])
         roles, centres = zip(*(self.element_labels(p, grid) for p in pages), strict=True)
         rows = [self._sequence(example, pages, grid) for example in examples]
-        length = _LENGTHS * -(-max((len(row.ids) for row in rows), default=0) // _LENGTHS)
+        length = max((len(row.ids) for row in rows), default=0)
         places = [row.padded_positions(length) for row in rows]
         queries = [[number, *query] for number, row in enumerate(rows) for query in row.queries]
         return Batch(

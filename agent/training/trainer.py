@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from ..training_loop import save_state
 from .batches import IGNORED, Batch, Encoder
 from .losses import AuxiliaryHeads, ReplyLoss, char_loss, element_loss, extent_loss, pointer_loss
 from .tokenizer import number_ids
-from .tower import BatchedTower, causal_mask, run_language
+from .tower import BatchedLanguage, BatchedTower
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,8 @@ class PolicyTrainer:
         self.encoder = Encoder(tokenizer)
         config: Any = model.config
         self.heads = AuxiliaryHeads(config.vision_config.hidden_size, config.text_config.hidden_size).to(device)
-        model.model.language_model.set_attn_implementation("eager")
         self.tower = BatchedTower(model.model.visual)
-        self._run_language: Callable[..., tuple[Tensor, Tensor]] = run_language
+        self._language = BatchedLanguage(model.model.language_model)
         self.reply_loss = ReplyLoss(number_ids(tokenizer), config.text_config.vocab_size)
         self.parameters = [*model.parameters(), *self.heads.parameters()]
         self.optimizers = optimizers(self.model, self.heads)
@@ -124,9 +122,7 @@ class PolicyTrainer:
         places = (batch.ids == self.encoder.image_id)[..., None]
         features = merged[batch.pictures].flatten(0, 1).to(embedded.dtype)
         embedded = embedded.masked_scatter(places, features)
-        language = self.model.model.language_model
-        mask = causal_mask(embedded.shape[1]).to(self.device)
-        return self._run_language(language, embedded, *language.rotary_emb(embedded, batch.positions), mask)
+        return self._language(embedded, batch.positions, (batch.ids != self.encoder.pad_id).sum(1))
 
     def _grounding(self, batch: Batch, last: Tensor, middle: Tensor, count: int) -> dict[str, Tensor]:
         row, place, start = batch.queries.unbind(1)
@@ -138,7 +134,7 @@ class PolicyTrainer:
     def compile(self) -> None:
         """Compile both forward passes; the first steps then take a minute each."""
         self.tower.compile()
-        self._run_language = torch.compile(run_language, dynamic=True)
+        self._language.compile()
 
     def save(self, file: Path, rng: random.Random) -> None:
         """Write the whole state."""
