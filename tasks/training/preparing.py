@@ -33,8 +33,6 @@ from .live import LiveTasks, TaskSource
 from .request import LIVE, LIVE_STEPS, RATES, SLOWER, TrainRequest
 
 _KINDS: Mapping[str, Kind] = {"reflect": "reflections", "dpo": "reflected pairs"}
-_WATCHED = 40
-"""Episodes, of all tasks together, of a measurement during training."""
 
 
 @dataclass
@@ -130,7 +128,7 @@ class Preparation:
         """What measures success on seeds that nothing learns from."""
         if live is None:
             return None
-        episodes = max(1, _WATCHED // len(live.tasks))
+        episodes = max(1, self._request.watched // len(live.tasks))
         only = not self._held_out
 
         def watch(step: int) -> Row:
@@ -160,7 +158,7 @@ class Preparation:
         with Dataset(self._out / "rounds" / f"{number:03}", create=True) as dataset:
             collect = live.collect_corrections if self._request.method == "dagger" else live.collect_successes
             collect(dataset, first, episodes)
-            return self._items(dataset, list(dataset.episodes()))
+            return self._items(dataset, list(dataset.episodes()) if len(dataset) else ())
 
 
 def _loaded(request: TrainRequest) -> tuple[Weights, Precision, Checkpoint]:

@@ -24,7 +24,11 @@ LIVE_STEPS: Final = 100
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """The options of ``saccade train``; see its ``--help``. None is what suits the model or the method."""
+    """The options of ``saccade train``; see its ``--help``. None is what suits the model or the method.
+
+    Attributes:
+        watched: episodes, of all tasks together, that are played for each measurement during training.
+    """
 
     data: Path | None = None
     model: str = "embedded"
@@ -50,6 +54,7 @@ class TrainRequest:
     max_steps: int = 10
     temperature: float = 1.0
     seeds: str = "0-9"
+    watched: int = 40
     merge: bool = False
     save_every: float = 120.0
     out: Path | None = None

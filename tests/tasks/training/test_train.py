@@ -1,0 +1,184 @@
+"""``saccade train`` as a command: what it writes, how it goes on after a kill, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from made_lessons import click, done, episode, made_dataset, simple_dataset, steps_of
+from places import SOURCE
+from saccade.actions.errors import MissingPartError, SaccadeError, UsageError
+from saccade.agent.checkpoints.adapter import CONFIG_FILE
+from saccade.agent.checkpoints.checkpoint import load_checkpoint
+from saccade.agent.checkpoints.tiny import tiny_checkpoint
+from saccade.agent.training.dataset.folder import Dataset
+from saccade.tasks.cli.app import app
+from saccade.tasks.models.source import parameters
+
+Call = Callable[..., dict[str, Any]]
+OPTIONS = ("--weights", "lora", "--rank", "2", "--batch", "2", "--rate", "0.01", "--patience", "0")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.set_num_threads(1)
+    card = {"prompt": "instruction-only", "dialect": "uitars-1.0", "max_images": 3}
+    return str(tiny_checkpoint("qwen2_vl", tmp_path_factory.mktemp("tiny") / "model", **card))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("data") / "clicks"
+    simple_dataset(folder, 12)
+    return str(folder)
+
+
+def call(*words: str) -> dict[str, Any]:
+    """The command in this process; its JSON."""
+    ended = CliRunner().invoke(app, [*words, "--json"])
+    if isinstance(ended.exception, SaccadeError):
+        raise ended.exception
+    assert ended.exit_code == 0, ended.output
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def test_it_writes_an_adapter_with_a_card_and_a_page(tiny: str, data: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    found = call("train", data, "--model", tiny, *OPTIONS, "--steps", "6", "--out", str(out))
+    assert found["steps"] == 6
+    checkpoint = Path(found["checkpoint"])
+    card = json.loads((checkpoint / "training.json").read_text())
+    assert card["base"] == tiny
+    assert card["data"]["episodes"] == Dataset(Path(data)).card.learned
+    assert card["scores"]["held out, best"] == found["held_out"] <= card["scores"]["held out before"]
+    assert card["training"]["seconds"] > 0
+    assert "# How this checkpoint was trained" in (checkpoint / "README.md").read_text()
+    page = Path(found["report"]).read_text()
+    assert page.count("<polyline") >= 3
+    assert "Done" in page
+    assert "sequences: memory:test" in page
+    assert parameters(found["checkpoint"]) == parameters(tiny)
+    loaded = load_checkpoint(checkpoint, device="cpu")
+    assert loaded.card.max_images == 3
+    assert loaded.name == "checkpoint"
+    whole = call("merge", str(checkpoint), "--out", str(tmp_path / "whole"))["checkpoint"]
+    assert load_checkpoint(whole, device="cpu").card == loaded.card
+    with pytest.raises(UsageError, match="holds a training already"):
+        call("train", data, "--model", tiny, "--out", str(out))
+    again = call("train", data, "--model", tiny, *OPTIONS, "--steps", "6", "--out", str(out), "--resume")
+    assert again["held_out"] == found["held_out"]
+
+
+def test_dpo_and_reflection_learn_from_wrong_steps(tiny: str, tmp_path: Path) -> None:
+    steps = [each.model_copy(update={"verdict": "wrong", "better": done()}) for each in steps_of([click(9, 9)] * 3)]
+    made_dataset(tmp_path / "data", [episode([each, *steps_of([done()], 9)], n) for n, each in enumerate(steps)])
+    data = str(tmp_path / "data")
+    for method in ("dpo", "reflect"):
+        out = str(tmp_path / method)
+        found = call("train", data, "--method", method, "--model", tiny, *OPTIONS, "--steps", "3", "--out", out)
+        assert found["steps"] == 3
+    rows = torch.load(tmp_path / "dpo" / "state.pt", weights_only=True)["history"]
+    assert rows[-1]["margin"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--method", "sft"), "learns from a dataset"),
+        (("--method", "grpo"), "plays tasks"),
+        (("--method", "ppo"), "unknown method 'ppo'"),
+        (("DATA", "--method", "grpo", "--tasks", "click-test"), "its own attempts"),
+        (("DATA", "--weights", "some"), "unknown choice of weights"),
+        (("DATA", "--weights", "all", "--quantize", "8bit"), "only --weights lora"),
+        (("DATA", "--resume"), "--out DIR"),
+        (("DATA", "--resume", "--out", "nowhere"), "nothing to resume"),
+        (("DATA", "--precision", "int8"), "unknown precision"),
+        (("DATA", "--method", "dpo"), "no pairs of a right and a wrong reply"),
+        (("DATA", "--tasks", "click-tset"), "click-test"),
+        (("nothing",), "holds no dataset"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(words: tuple[str, ...], message: str, tiny: str, data: str) -> None:
+    given = [data if word == "DATA" else word for word in words]
+    with pytest.raises(UsageError, match=message):
+        call("train", *given, "--model", tiny)
+
+
+def test_adapters_of_others_are_data(tiny: str, data: str, tmp_path: Path) -> None:
+    adapter = Path(
+        call("train", data, "--model", tiny, *OPTIONS, "--steps", "1", "--out", str(tmp_path / "out"))["checkpoint"]
+    )
+    config = json.loads((adapter / CONFIG_FILE).read_text())
+
+    def loaded(**changes: Any) -> Any:
+        (adapter / CONFIG_FILE).write_text(json.dumps(config | changes))
+        return load_checkpoint(adapter, device="cpu")
+
+    loaded(target_modules="(a+)+$", megatron_core="os", revision="main")  # not used at all
+    for changes, message in [
+        ({"peft_type": "LOHA"}, "only LoRA"),
+        ({"use_dora": True}, "use_dora"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"r": 0}, "r:"),
+        ({"r": 3}, "does not fit"),
+        ({"base_model_name_or_path": str(adapter)}, "no base that is a checkpoint"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            loaded(**changes)
+    with pytest.raises(MissingPartError, match="which is not here"):
+        loaded(base_model_name_or_path="/nowhere")
+    with pytest.raises(UsageError, match="does not fit its base"):
+        loaded(base_model_name_or_path="embedded")
+    loaded()
+    (adapter / "adapter_model.safetensors").write_bytes(b"broken")
+    with pytest.raises(UsageError, match="cannot be used"):
+        loaded()
+
+
+def started(words: list[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "saccade", "train", *words]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, stderr=subprocess.DEVNULL)
+
+
+def test_a_training_that_is_killed_at_any_moment_ends_as_if_it_was_not(
+    tiny: str, data: str, tmp_path: Path, scale: int
+) -> None:
+    """Kills with SIGKILL, or now and then SIGINT, at random moments; the weights are the same, bit for bit."""
+    words = [data, "--model", tiny, *OPTIONS, "--steps", "60", "--measure-every", "7", "--save-every", "0"]
+    call("train", *words, "--out", str(tmp_path / "whole"))
+    rng, killed, out = random.Random(scale), 0, tmp_path / "killed"
+    while killed < scale:
+        resume = ["--resume"] if (out / "state.pt").exists() else []
+        process = started([*words, "--out", str(out), *resume])
+        begun = (out / "state.pt").stat().st_mtime_ns if resume else 0
+        while process.poll() is None and (
+            not (out / "state.pt").exists() or (out / "state.pt").stat().st_mtime_ns == begun
+        ):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 1.0 / scale))
+        process.send_signal(signal.SIGINT if killed % 4 == 3 else signal.SIGKILL)
+        process.wait()
+        killed += 1
+    steps = torch.load(out / "state.pt", weights_only=True)["step"]
+    assert steps < 60, "it was over before it was killed"
+    call("train", *words, "--out", str(out), "--resume")
+    one, other = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "killed"))
+    assert one["step"] == other["step"] == 60
+    assert one["weights"].keys() == other["weights"].keys()
+    assert all(torch.equal(value, other["weights"][name]) for name, value in one["weights"].items())
+    assert one["best"][:2] == other["best"][:2]
+    adapters = [(tmp_path / name / "checkpoint" / "adapter_model.safetensors") for name in ("whole", "killed")]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
