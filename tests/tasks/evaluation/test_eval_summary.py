@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from saccade.tasks.commands.eval import EvalRequest, parse_seeds, plan, resume_l
 from saccade.tasks.evaluation.compare import compare, compare_and_print
 from saccade.tasks.evaluation.console import EvalProgress, duration, print_summary
 from saccade.tasks.evaluation.evaluate import evaluate
-from saccade.tasks.evaluation.folder import EvaluationConfig, append_record, read_evaluation, write_file
+from saccade.tasks.evaluation.folder import EVAL_NAME, EvaluationConfig, append_record, read_evaluation, write_file
 from saccade.tasks.evaluation.page import write_page
 from saccade.tasks.evaluation.price import Cost, Price, cost_line, parse_price
 from saccade.tasks.evaluation.records import EpisodeRecord, Key
+from saccade.tasks.evaluation.repeats import mean_scores, repeat, repeats_of, spread
 from saccade.tasks.evaluation.results import write_results
 from saccade.tasks.evaluation.stats import difference_interval, sign_test, student, wilson
 from saccade.tasks.evaluation.summary import Summary, as_csv, rate_interval, summarise
@@ -49,6 +51,29 @@ def failed(task: str, seed: int) -> EpisodeRecord:
 
 
 RECORDS = [record("a", 0, True), record("a", 1, False), record("b<i>", 0, True), failed("b<i>", 1)]
+
+
+def test_repeats_are_taken_together_and_their_spread_is_shown(tmp_path: Path) -> None:
+    """A solves two of four, then three; B all of them, each time."""
+    times = {"a": [(True, True, False, False), (True, True, True, False)], "b": [(True,) * 4, (True,) * 4]}
+    keys = [("a", 0), ("a", 1), ("b<i>", 0), ("b<i>", 1)]
+    sides = {
+        name: [[record(*key, won) for key, won in zip(keys, one, strict=True)] for one in all_times]
+        for name, all_times in times.items()
+    }
+    assert mean_scores(sides["a"])[Key("b<i>", 0)] == 0.5
+    found = spread(sides["a"], [Key(*key) for key in keys])
+    assert found.rates == [0.5, 0.75]
+    assert found.deviation == pytest.approx(0.1768, abs=1e-4)
+    assert spread(sides["b"], [Key("a", 0)]).rates == [1.0, 1.0]
+    write_file(tmp_path / EVAL_NAME, CONFIG.model_dump_json())
+    for number in (2, 10, 3):
+        (tmp_path / "repeats" / str(number)).mkdir(parents=True)
+        write_file(tmp_path / "repeats" / str(number) / EVAL_NAME, CONFIG.model_dump_json())
+    (tmp_path / "repeats" / "4").mkdir()  # nothing was planned in it yet
+    assert [path.name for path in repeats_of(tmp_path)[1:]] == ["2", "3", "10"]
+    with pytest.raises(UsageError, match="no interactive suite is called 'made'"):
+        repeat(tmp_path, 4, lambda: nullcontext(Told()))
 
 
 def test_errors_are_neither_successes_nor_failures() -> None:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,13 @@ from saccade.agent.checkpoints.checkpoint import load_checkpoint
 from saccade.agent.checkpoints.tiny import tiny_checkpoint
 from saccade.agent.training.dataset.folder import Dataset
 from saccade.tasks.cli.app import app
+from saccade.tasks.commands.train import train
+from saccade.tasks.evaluation.compare import compare
+from saccade.tasks.evaluation.evaluate import Watcher
+from saccade.tasks.evaluation.folder import read_evaluation
+from saccade.tasks.evaluation.repeats import repeat
 from saccade.tasks.models.source import parameters
+from saccade.tasks.training.request import TrainRequest
 
 Call = Callable[..., dict[str, Any]]
 OPTIONS = ("--weights", "lora", "--rank", "2", "--batch", "2", "--rate", "0.01", "--patience", "0")
@@ -146,6 +154,27 @@ def test_adapters_of_others_are_data(tiny: str, data: str, tmp_path: Path) -> No
     (adapter / "adapter_model.safetensors").write_bytes(b"broken")
     with pytest.raises(UsageError, match="cannot be used"):
         loaded()
+
+
+def test_with_tasks_it_ends_with_a_comparison_that_can_be_repeated(tiny: str, data: str, tmp_path: Path) -> None:
+    """On the real pages: before and after, one task with one seed; and the one before once more."""
+    made = TrainRequest(Path(data), tiny, steps=1, batch=2, tasks="click-test", seeds="0", watched=1, max_steps=1)
+    found = train(replace(made, out=tmp_path / "out", measure_every=1))
+    assert found["gate"]["pairs"] == 1
+    assert found["gate"]["95 % interval"] == "too few pairs"
+    card = json.loads((Path(found["checkpoint"]) / "training.json").read_text())
+    assert card["gate"] == found["gate"]
+    assert card["data"]["tasks played"] == "miniwob:click-test"
+    history = torch.load(tmp_path / "out" / "state.pt", weights_only=True)["history"]
+    assert [row["held_out_success"] for row in history if "held_out_success" in row] == [0.0, 0.0]
+    before, after = (tmp_path / "out" / "gate" / name for name in ("before", "after"))
+    assert read_evaluation(after)[0].asked["model"] == found["checkpoint"]
+    assert repeat(before, 2, lambda: nullcontext(Watcher())) == [before, before / "repeats" / "2"]
+    again = compare(before, after, 2)
+    assert again.spread is not None
+    assert [len(each.rates) for each in again.spread] == [2, 1]
+    assert again.spread[0].deviation == 0.0
+    assert again.spread[1].deviation is None
 
 
 def started(words: list[str]) -> subprocess.Popen[bytes]:
