@@ -5,6 +5,7 @@
     │   ├── UnknownKeyError         no keyboard has a key of this name
     │   ├── UnknownDialectError     no dialect has this name
     │   ├── UnknownTaskError        no suite or environment has a task of this name
+    │   ├── DeniedError             the guard does not let an action be done
     │   ├── MissingPartError        a program, package, display or checkpoint is not installed
     │   └── DataError               a benchmark's file is not as it was published
     ├── PolicyError             policy: the model, or the server it runs on
@@ -88,6 +89,10 @@ class UnknownDialectError(UsageError):
 
 class UnknownTaskError(UsageError):
     """Raised for a task or environment name that no suite has; the message lists the nearest ones."""
+
+
+class DeniedError(UsageError):
+    """Raised when the guard, or the person whom it asked, does not let an action be done; nothing was done."""
 
 
 class MissingPartError(UsageError):

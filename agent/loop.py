@@ -10,6 +10,7 @@ from ..actions.errors import EnvironmentFailure, Fault, ParseError, PolicyFailur
 from ..actions.schema import Action, CallUser, Finished, Type
 from ..env.base import Environment, SupportsVerdict
 from ..env.control import Control
+from ..env.guard.guard import guard_of
 from ..env.secrets import Secrets
 from ..env.trajectory.events import EndEvent, EndReason
 from ..env.trajectory.trajectory import TrajectoryWriter
@@ -44,6 +45,10 @@ class Agent:
         self._clock = clock
         self._control = control or Control()
         self._secrets = secrets or Secrets()
+        guard = guard_of(environment)
+        self._fills = guard is None
+        if guard is not None:
+            guard.secrets = self._secrets
         self._signals = self._control.stop_signals if control else contextlib.nullcontext
         self._pause = PauseGate(self._control, environment)
         self._prefetcher = Prefetcher(policy, environment)
@@ -158,8 +163,8 @@ class Agent:
         return None
 
     def _typed(self, action: Action) -> Action:
-        """The action as the keyboard gets it: only there a marker becomes its secret."""
-        if not isinstance(action, Type) or not self._secrets:
+        """The action as an environment gets it: with secrets in place of markers where no guard fills them in."""
+        if not self._fills or not isinstance(action, Type) or not self._secrets:
             return action
         return action.model_copy(update={"text": self._secrets.fill(action.text)})
 

@@ -25,7 +25,7 @@ from .chords import Chord
 from .deadline import Deadline
 from .signals import ENDING, receiving
 
-Change = Literal["paused", "stepping", "resumed", "asked", "stopped"]
+Change = Literal["paused", "stepping", "resumed", "asked", "permission", "stopped"]
 Listener = Callable[[Change, str], None]
 """Called with what changed, and with the question or the reason of a stop."""
 
@@ -176,11 +176,14 @@ class Control:
         self.check()
         return was_paused
 
-    def ask(self, question: str) -> str:
-        """Ask a person and wait; returns their answer, which may be empty. A stop raises ``Stopped``."""
+    def ask(self, question: str, change: Change = "asked") -> str:
+        """Ask a person and wait; returns their answer, which may be empty. A stop raises ``Stopped``.
+
+        Listeners are told ``asked`` where the agent asks, and ``permission`` where the guard does.
+        """
         with self._changed:
             self.question, self._answer = question, ""
-        self._notify("asked", question)
+        self._notify(change, question)
         with self._changed:
             self._wait_for_person(lambda: self.question is None)
             self.question = None

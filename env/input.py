@@ -9,6 +9,7 @@ from ..actions import schema
 from ..actions.geometry import Point
 from ..actions.keys import strokes
 from ..actions.schema import Action, Button, Direction
+from .guard.guard import Permit
 
 
 class KeyboardDevice(Protocol):
@@ -66,11 +67,12 @@ class InputDevice(Protocol):
         """Release every button and key that is held."""
 
 
-def perform(device: InputDevice, action: Action, at: Callable[[Point], Point]) -> bool:
-    """Execute an action of mouse or keyboard; whether it was one.
+def perform(device: InputDevice, permit: Permit, at: Callable[[Point], Point]) -> bool:
+    """Do what the guard permits with mouse or keyboard; whether it was an action of theirs.
 
     ``at`` converts the action's points, in screenshot pixels, to the units of the device's points.
     """
+    action = permit.spend()
     return _use_mouse(device, action, at) or _use_keyboard(device, action, at)
 
 

@@ -11,12 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..actions.errors import EnvironmentFailure, UsageError
+from ..actions.errors import DeniedError, EnvironmentFailure, UsageError
 from ..actions.geometry import Point, Size, inside
 from ..actions.schema import Action, Click, DoubleClick, Move, Press, Type, Wait, ends_episode, points
 from ..perception.observation import Observation, Screenshot
 from .base import StepResult
 from .expect import EvidenceKind
+from .guard.guard import Guard, Permit
+from .guard.intent import ActionIntent, Target
 
 
 class Rectangle(NamedTuple):
@@ -53,6 +55,11 @@ class Button:
     ends: bool = False
     needs_text: str | None = None
 
+    def has(self, point: Point) -> bool:
+        """Whether a point is on it."""
+        left, top, right, bottom = self.box
+        return left <= point.x < right and top <= point.y < bottom
+
 
 @dataclass(frozen=True)
 class MemoryScreen:
@@ -69,6 +76,7 @@ class MemoryEnvironment:
     Args:
         screens: by name.
         start: name of the first screen.
+        guard: decides what may be done.
         instruction: the task it sets, if any.
         size: of its screen, in pixels.
         shuffle: whether the seed of an episode swaps the places of each screen's buttons.
@@ -82,6 +90,7 @@ class MemoryEnvironment:
         screens: Mapping[str, MemoryScreen],
         start: str,
         *,
+        guard: Guard,
         instruction: str | None = None,
         size: Size = Size(320, 240),
         shuffle: bool = False,
@@ -89,6 +98,7 @@ class MemoryEnvironment:
         named = {start} | {button.to for screen in screens.values() for button in screen.buttons if button.to}
         if missing := sorted(named - set(screens)):
             raise UsageError(f"no screen is called {', '.join(missing)}; there are {', '.join(screens)}")
+        self.guard = guard
         self._given = dict(screens)
         self._start = start
         self._instruction = instruction
@@ -123,6 +133,7 @@ class MemoryEnvironment:
         if self._shuffle:
             chance = random.Random(seed)
             self._screens = {name: _shuffled(screen, chance) for name, screen in self._given.items()}
+        self.guard.begin()
         self.screen, self.text, self._state = self._start, "", "running"
         return self._observe()
 
@@ -133,6 +144,29 @@ class MemoryEnvironment:
         for point in points(action):
             if not inside(point, self._size):
                 return StepResult(self._observe(), error=f"({point.x:g}, {point.y:g}) is outside the screenshot")
+        if ends_episode(action):
+            return StepResult(self._observe())
+        try:
+            return self._perform(self.guard.admit(action, self))
+        except DeniedError as error:
+            return StepResult(self._observe(), error=str(error))
+
+    def intent(self, action: Action) -> ActionIntent:
+        """See ``Scene``: buttons have their labels."""
+        screen = self._screens[self.screen]
+        hit = [next((each for each in screen.buttons if each.has(point)), None) for point in points(action)]
+        targets = [Target() if each is None else Target(role="button", name=each.label, active=True) for each in hit]
+        if not targets and isinstance(action, Type | Press):
+            targets = [Target(role="textbox", editable=screen.field is not None)]
+        text = action.text if isinstance(action, Type) else ""
+        return ActionIntent(kind=action.kind, action=action, text=text, targets=tuple(targets), window=screen.title)
+
+    def picture(self, *, fresh: bool = True) -> Screenshot:
+        """See ``Scene``."""
+        return self._observe().screenshot
+
+    def _perform(self, permit: Permit) -> StepResult:
+        action = permit.spend()
         match action:
             case Click() | DoubleClick():
                 return self._click(action.point)
@@ -142,7 +176,7 @@ class MemoryEnvironment:
                 self.text = self.text[:-1]
             case Press() | Wait() | Move():
                 pass
-            case _ if not ends_episode(action):
+            case _:
                 return StepResult(self._observe(), error=f"this environment cannot execute {action.kind}")
         return StepResult(self._observe())
 
@@ -163,9 +197,7 @@ class MemoryEnvironment:
 
     def _click(self, point: Point) -> StepResult:
         for button in self._screens[self.screen].buttons:
-            left, top, right, bottom = button.box
-            hit = left <= point.x < right and top <= point.y < bottom
-            if hit and button.needs_text in (None, self.text):
+            if button.has(point) and button.needs_text in (None, self.text):
                 self.screen = button.to or self.screen
                 if button.ends:
                     self._state = "over"
@@ -202,7 +234,7 @@ def draw(screen: MemoryScreen, text: str, size: Size) -> Screenshot:
     return Screenshot(np.asarray(image))
 
 
-def demo(shuffle: bool = False) -> MemoryEnvironment:
+def demo(guard: Guard, shuffle: bool = False) -> MemoryEnvironment:
     """A form to fill in: start, type a name, save."""
     start = Button("Start", Rectangle(20, 40, 140, 80), to="form")
     help_ = Button("Help", Rectangle(180, 40, 300, 80), to="help")
@@ -215,7 +247,7 @@ def demo(shuffle: bool = False) -> MemoryEnvironment:
         ),
         "saved": MemoryScreen("Saved."),
     }
-    return MemoryEnvironment(screens, "start", instruction="Save the name Ada.", shuffle=shuffle)
+    return MemoryEnvironment(screens, "start", guard=guard, instruction="Save the name Ada.", shuffle=shuffle)
 
 
 def _shuffled(screen: MemoryScreen, chance: random.Random) -> MemoryScreen:

@@ -13,6 +13,7 @@ from ..actions.geometry import Size
 from .base import Environment
 from .browser.determinism import DeterminismSettings
 from .control import Control
+from .guard.guard import Guard
 from .places import check_settings, kind_of, named
 from .secrets import Secrets
 from .trajectory.events import EnvironmentSettings
@@ -80,6 +81,7 @@ class DesktopOptions:
 def make_environment(
     spec: str,
     *,
+    guard: Guard,
     url: str | None = None,
     headed: bool = False,
     viewport: Size | None = None,
@@ -96,6 +98,7 @@ def make_environment(
 
     Args:
         spec: the name.
+        guard: decides what may be done there, such as ``Guard.of("standard")``.
         url: first page of a browser.
         headed: with a window.
         viewport: size of a browser's page area or of a private desktop's screen; the other environments
@@ -134,16 +137,16 @@ def make_environment(
             files=allowed_files(files),
             wheel_click=wheel_click or WHEEL_CLICK,
         )
-        return BrowserEnvironment(url, options, headless=not headed)
+        return BrowserEnvironment(url, options, guard=guard, headless=not headed)
     if kind == "miniwob":
         from .browser.miniwob import MiniWobEnvironment
 
-        return MiniWobEnvironment(spec.partition(":")[2], headless=not headed, control=control)
+        return MiniWobEnvironment(spec.partition(":")[2], guard=guard, headless=not headed, control=control)
     if kind == "desktop":
-        return _make_desktop(desktop, viewport, control)
+        return _make_desktop(desktop, guard, viewport, control)
     from .memory import demo
 
-    return demo()
+    return demo(guard)
 
 
 def allowed_files(files: Sequence[Path]) -> tuple[Path, ...]:
@@ -154,7 +157,7 @@ def allowed_files(files: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(path.resolve() for path in files)
 
 
-def _make_desktop(options: DesktopOptions, size: Size | None, control: Control | None) -> Environment:
+def _make_desktop(options: DesktopOptions, guard: Guard, size: Size | None, control: Control | None) -> Environment:
     from .desktop.environment import DesktopEnvironment
     from .desktop.sandbox import Sandbox
 
@@ -162,6 +165,7 @@ def _make_desktop(options: DesktopOptions, size: Size | None, control: Control |
         raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
     return DesktopEnvironment(
         options.app,
+        guard=guard,
         display=options.display,
         private=options.private,
         size=size or _DEFAULT_VIEWPORT,

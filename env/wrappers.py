@@ -11,6 +11,7 @@ from ..perception.observation import Observation
 from ..perception.redact import redacted, without
 from ..perception.screen import Region
 from .base import Environment, Preview, StepResult, SupportsPreview
+from .guard.guard import Guard, guard_of
 
 
 class EnvironmentWrapper:
@@ -18,6 +19,11 @@ class EnvironmentWrapper:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+
+    @property
+    def guard(self) -> Guard | None:
+        """The guard that the wrapped environment acts through, if it has one."""
+        return guard_of(self._environment)
 
     @property
     def instruction(self) -> str | None:

@@ -22,6 +22,7 @@ from saccade.env.base import StepResult
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import ALONE
+from saccade.env.guard.guard import Guard
 from saccade.env.trajectory.events import StartEvent
 from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.env.wrappers import EnvironmentWrapper
@@ -88,7 +89,9 @@ def serve(orders: Orders, answer: Callable[..., None]) -> None:
                 task = order["task"]
                 environments.close()
                 # BrowserGym leaves the page in training mode.
-                environment = TimedEnvironment(MiniWobEnvironment(task, mode="train", chromium=chromium))
+                environment = TimedEnvironment(
+                    MiniWobEnvironment(task, mode="train", chromium=chromium, guard=Guard.of("open"))
+                )
                 environments.callback(environment.close)
             # BrowserGym draws the page's seed from the one it is given.
             seed = int(np.random.RandomState(order["seed"]).randint(0, 1_000_000))

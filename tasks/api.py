@@ -18,6 +18,8 @@ from ..actions.geometry import Size
 from ..agent.policy import Policy
 from ..env.control import Control
 from ..env.expect import parse_expectations
+from ..env.guard.asking import Asker, OnAsk
+from ..env.guard.policy import GuardPolicy
 from ..env.registry import DesktopOptions
 from ..env.trajectory.events import Event
 from .commands.run import RunRequest, run_task
@@ -55,6 +57,8 @@ def run(
     expect: Iterable[str] = (),
     har: bool = False,
     yes: bool = False,
+    guard: str | Path | GuardPolicy | None = None,
+    on_ask: OnAsk | Asker | None = None,
     out: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     control: Control | None = None,
@@ -82,6 +86,10 @@ def run(
             ``file=PATH``; without it only a page that gives rewards judges the run.
         har: keep the browser's network for a replay without a server.
         yes: allow the agent to use the mouse and keyboard of a screen that a person sits at.
+        guard: what may be done without a question: ``open``, ``standard``, ``strict``, a policy's file, or a policy; by
+            default ``standard`` on web pages and on a screen that a person sees, and ``open`` elsewhere.
+        on_ask: answers the guard's questions: ``deny``, ``allow``, ``exit``, or a function from a ``Question`` to
+            ``once``, ``run``, ``always``, ``no`` or ``stop``; by default what is asked about is denied.
         out: the run's folder; by default a new one in ``runs/``.
         on_event: called with each event of the trajectory, in the thread of the run.
         control: stops or pauses the run from another thread.
@@ -114,6 +122,8 @@ def run(
         expect=parse_expectations(expect),
         har=har,
         yes=yes,
+        guard=str(guard) if isinstance(guard, Path) else guard,
+        on_ask=on_ask,
         out=None if out is None else Path(out),
     )
     policy = None if isinstance(model, str) else model
@@ -132,6 +142,8 @@ def replay(
     secrets: Mapping[str, str] | None = None,
     expect: Iterable[str] = (),
     allow: Sequence[str] = (),
+    guard: str | Path | GuardPolicy | None = None,
+    on_ask: OnAsk | Asker | None = None,
     update: bool = False,
     out: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -151,6 +163,8 @@ def replay(
         expect: what must hold at the end, as for ``run``.
         allow: what a recording of others may use: the pages, programs, models and ``{{secrets}}`` that it names. The
             error for what it may not use lists them. Your own recordings need none.
+        guard: as for ``run``; an exact replay of a recording of your own is ``open`` by default.
+        on_ask: as for ``run``.
         update: keep a healed replay as the next version of the recording.
         out: the replay's folder; by default a new one in ``runs/``.
         on_event: called with each event of the new trajectory, in the thread of the replay.
@@ -173,6 +187,8 @@ def replay(
         secrets=checked_secrets(secrets or {}),
         expect=parse_expectations(expect),
         allow=tuple(allow),
+        guard=str(guard) if isinstance(guard, Path) else guard,
+        on_ask=on_ask,
         update=update,
         out=None if out is None else Path(out),
     )

@@ -38,6 +38,7 @@ def evaluate(
     data: str | Path | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    guard: str = "open",
     on_record: Callable[[EpisodeRecord], None] | None = None,
 ) -> EvaluationResult:
     """Run every task of a suite with every seed, or ask about every recorded screen of it.
@@ -56,6 +57,7 @@ def evaluate(
         data: the folder of suites that do not come with Saccade.
         out: the evaluation's folder; by default a new one in ``runs/``.
         resume: continue the evaluation in ``out``.
+        guard: what may be done, as for ``run``; nobody is asked, and what would be asked about is denied.
         on_record: called with each episode's record.
 
     Raises:
@@ -79,6 +81,7 @@ def evaluate(
         data=None if data is None else Path(data),
         out=None if out is None else Path(out),
         resume=resume,
+        guard=guard,
     )
     evaluation = plan(request)
     run_evaluation(evaluation, _Progress(on_record) if on_record else Watcher(), resume=resume)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from ..agent.policy import Policy, settings_of
 from ..env.base import Environment
 from ..env.control import Control
 from ..env.expect import Expectation, Expecting
+from ..env.guard.guard import guard_of
 from ..env.secrets import Secrets
 from ..env.trajectory.events import EndEvent, EnvironmentSettings, PolicySettings, StartEvent
 from ..env.trajectory.trajectory import FILE_NAME, Listener, Trajectory, TrajectoryWriter
@@ -117,6 +118,7 @@ def run_episode(
     expect: Sequence[Expectation] = (),
     replayed: Replayed | None = None,
     own_task_first: bool = False,
+    anchor: Path | None = None,
     report: bool = True,
 ) -> RunResult:
     """Reset the environment, let the policy work on the task, and record all of it in ``folder``.
@@ -142,6 +144,7 @@ def run_episode(
         expect: what must hold at the end; the policy does not see it.
         replayed: the recording that this repeats.
         own_task_first: take the task that the environment sets, where it sets one, instead of ``task``.
+        anchor: a file elsewhere, to which hashes of the run's audit are appended.
         report: whether to write ``report.html``.
 
     Raises:
@@ -180,8 +183,24 @@ def run_episode(
     signals = nullcontext() if control is None else control.stop_signals()
     mine = replayed is None or replayed.own
     conceal = secrets.conceal if secrets else None
-    with signals, TrajectoryWriter(folder, start, listeners, own=mine, conceal=conceal) as trajectory:
+    writer = TrajectoryWriter(folder, start, listeners, own=mine, conceal=conceal, anchor=anchor)
+    with signals, writer as trajectory, _audited(environment, trajectory):
         end = Agent(policy, environment, limits, control=control, secrets=secrets).run(instruction, first, trajectory)
     recorded = Trajectory.load(folder)
     page = write_report(recorded) if report else None
     return RunResult(end, recorded, page)
+
+
+@contextmanager
+def _audited(environment: Environment, trajectory: TrajectoryWriter) -> Iterator[None]:
+    """What the environment's guard decides is written to the run's audit meanwhile."""
+    guard = guard_of(environment)
+    if guard is None:
+        yield
+        return
+    trajectory.audit.append("guard", guard.policy.model_dump(mode="json"))
+    guard.log = trajectory.audit.append
+    try:
+        yield
+    finally:
+        guard.log = None

@@ -18,6 +18,7 @@ from saccade.actions.schema import Action
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy
 from saccade.env.base import Environment, StepResult
 from saccade.env.control import Control
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.perception.observation import Observation
 from saccade.tasks.evaluation.console import EvalProgress
@@ -68,7 +69,7 @@ class MadeSuite:
             if task not in TASKS:
                 raise UnknownTaskError(f"made has no task {task!r}")
 
-    def open(self, control: Control) -> EnvironmentProvider:
+    def open(self, control: Control, guard: Guard) -> EnvironmentProvider:
         if self.version == "missing":
             raise UsageError("the made suite is missing; make it")
         if self.version == "deadly":
@@ -95,7 +96,7 @@ class Breaking:
     """The demo form, which breaks at its second step as its task's name says."""
 
     def __init__(self, task: str, marks: Path) -> None:
-        self._within = demo(shuffle=True)
+        self._within = demo(shuffle=True, guard=Guard.of("open"))
         self._task, self._marks, self._steps = task, marks, 0
         self._mark = marks / "unset"
 

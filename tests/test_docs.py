@@ -91,7 +91,7 @@ def problems_in(text: str) -> list[str]:
     """What is wrong with the ``saccade`` calls of a shell block."""
     problems = []
     for words in calls_in(text):
-        depth = 2 if words[:1] in (["bench"], ["collect"]) else 1
+        depth = 2 if words[:1] in (["audit"], ["bench"], ["collect"]) else 1
         command = words[:depth] if words and not words[0].startswith("-") else []
         if set(command) & BOOTSTRAP_WORDS:
             continue

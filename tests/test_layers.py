@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -41,6 +42,41 @@ OTHERS_WRITERS = {
     "torch.save",
 }
 SLEEPERS = {"sleep", "wait_for_timeout"}
+ACTS = {
+    *("goto", "go_back", "go_forward", "reload", "click", "dblclick", "tap", "fill", "press", "press_sequentially"),
+    *(
+        "insert_text",
+        "type",
+        "chord",
+        "drag",
+        "drag_and_drop",
+        "drag_to",
+        "long_press",
+        "scroll",
+        "wheel",
+        "down",
+        "up",
+    ),
+    *("set_files", "set_input_files", "accept", "save_as", "open_app", "check", "uncheck", "select_option", "dispatch"),
+}
+"""Methods that act on a screen, a page or a program."""
+ACTORS = re.compile(
+    r"(page|frame|locator|element|mouse|keyboard|device|chooser|dialog|download|tab|target|navigation|input|gui)$"
+)
+"""What they are called on."""
+DEVICES = {
+    *("env/input.py", "env/screen_input.py", "env/desktop/pyautogui_input.py", "env/browser/input.py"),
+    *("env/browser/keyboard.py", "env/browser/tabs.py"),  # a page that was lost is opened again
+    *("env/record/browser_listener.py",),  # the person who is recorded named the page
+    *("agent/training/demonstrations.py", "agent/training/experts/frames.py"),  # pages made by the program itself
+}
+"""Modules below the guard."""
+MAY_OPEN_DEVICES = {
+    *("env/desktop/environment.py", "env/desktop/input.py", "env/browser/tabs.py", "env/browser/popups.py"),
+    *("tasks/commands/desktop_tools.py", "agent/training/experts/frames.py"),
+}
+PERMITS = {"admit", "begin", "_allows", "permit"}
+OPENS_DEVICE = {"open_input", "X11Input", "PageInput", "PyAutoGuiInput"}
 MAX_FILE_LINES = 400
 LONG_FUNCTION = 26  # lines; at most one function in twenty may be as long
 MAX_MODULES = 20
@@ -193,6 +229,59 @@ def _private_in(source: Source) -> bool:
     return "private_part" in source.text or "make_private" in source.text
 
 
+def unguarded_acts(source: Source) -> list[str]:
+    """Functions that act without the guard's permit: none is given to them, and they ask for none."""
+    if source.name in DEVICES or source.name.startswith("env/x11/"):
+        return []
+    found = []
+    for function in source.nodes():
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+        asked = any(ast.unparse(call.func).rpartition(".")[2] in PERMITS for call in calls)
+        if asked or any(each.annotation and "Permit" in ast.unparse(each.annotation) for each in arguments):
+            continue
+        found += [
+            f"{source.name}:{call.lineno} {ast.unparse(call.func)} without a permit"
+            for call in calls
+            if isinstance(call.func, ast.Attribute)
+            and call.func.attr in ACTS
+            and ACTORS.search(ast.unparse(call.func.value))
+        ]
+    return found
+
+
+def devices_opened(source: Source) -> list[str]:
+    """Devices that are opened elsewhere than where permits are asked for, and permits that are not the guard's."""
+    calls = [node for node in source.nodes() if isinstance(node, ast.Call)]
+    names = {"Permit": {"env/guard/guard.py"}, **dict.fromkeys(OPENS_DEVICE, MAY_OPEN_DEVICES)}
+    return [
+        f"{source.name}:{call.lineno} calls {name}"
+        for call in calls
+        if source.name not in names.get(name := ast.unparse(call.func).rpartition(".")[2], {source.name})
+    ]
+
+
+def guards_by_default(source: Source) -> list[str]:
+    """Environments that can be made without a guard, and whatever else has one by default."""
+    found = []
+    for node in source.nodes():
+        if not isinstance(node, ast.ClassDef) or (source.room == "tasks" and "adapters" in source.parts):
+            continue
+        methods = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef)}
+        if not {"reset", "step", "__init__"} <= set(methods) or any("Wrapper" in ast.unparse(b) for b in node.bases):
+            continue
+        given = methods["__init__"].args
+        needed = {each.arg for each in given.args}
+        needed |= {
+            each.arg for each, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is None
+        }
+        if not needed & {"guard", "environment"}:
+            found.append(f"{source.name}:{node.lineno} {node.name} can be made without a guard")
+    return found
+
+
 def long_files(source: Source) -> list[str]:
     lines = source.text.count("\n")
     return [f"{source.name} has {lines} lines"] if lines > MAX_FILE_LINES else []
@@ -317,6 +406,11 @@ def test_no_program_gets_keys_and_secrets() -> None:
     assert programs_with_secrets(snippet("env/deep.py", "subprocess.run(['x'], env=without_secrets())\n")) == []
 
 
+def test_nothing_acts_without_the_guard() -> None:
+    for rule in (unguarded_acts, devices_opened, guards_by_default):
+        assert [line for source in sources() for line in rule(source)] == []
+
+
 def test_no_import_runs_in_a_circle() -> None:
     assert import_circles(sources()) == []
 
@@ -414,6 +508,29 @@ def test_an_open_file_is_noticed() -> None:
         assert open_writes(snippet("env/deep.py", text)), text
     private = "with private_part(p) as part: np.save(part, x)\nopen_private(p, 'w')\npath.open()\npath.open('rb')\n"
     assert open_writes(snippet("env/deep.py", private)) == []
+
+
+def test_an_unguarded_act_is_noticed() -> None:
+    for text in (
+        "def verb(page): page.goto('x')\n",
+        "def verb(self): self._tabs.front.page.keyboard.type('x')\n",
+        "class New:\n    def step(self, action):\n        self.device.click(action.point)\n",
+        "def answer(dialog): dialog.accept()\n",
+        "async def verb(chooser): await chooser.set_files([])\n",
+    ):
+        assert unguarded_acts(snippet("env/browser/deep.py", text)), text
+    for text in (
+        "def verb(page, permit: Permit): page.goto(permit.spend().url)\n",
+        "def verb(self, device, guard): perform(device, guard.admit(action, self), at); device.click(1)\n",
+        "def verb(dialog): self._allows('x') and dialog.accept()\n",
+        "def other(socket): socket.accept()\n",
+    ):
+        assert unguarded_acts(snippet("env/browser/deep.py", text)) == [], text
+    assert devices_opened(snippet("tasks/commands/new.py", "device = open_input(display, control)\n"))
+    assert devices_opened(snippet("tasks/commands/new.py", "perform(device, Permit(action, None), at)\n"))
+    made = "class New:\n    def __init__(self, *, guard=None): ...\n    def reset(self): ...\n    def step(self): ...\n"
+    assert guards_by_default(snippet("env/new.py", made))
+    assert guards_by_default(snippet("env/new.py", made.replace("=None", ""))) == []
 
 
 def test_a_circle_is_noticed() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from ...env.browser.chromium import Chromium
 from ...env.browser.miniwob import MiniWobEnvironment
 from ...env.browser.miniwob_pages import ALONE
+from ...env.guard.guard import Guard
 from ...perception.capture import blank
 from ...perception.observation import Screenshot
 from ..local import LocalPolicy
@@ -28,7 +29,7 @@ white = partial(blank, colour=(255, 255, 255))
 
 def other_screen(task: str, seed: int, chromium: Chromium | None = None) -> Screen:
     """Show the first screenshot of another episode of the task: as rich in content, but useless."""
-    with MiniWobEnvironment(task, chromium=chromium) as environment:
+    with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
         other = environment.reset(seed).screenshot
     return lambda screenshot: other
 
@@ -45,7 +46,7 @@ def success_rate(
     if any(seed >= FIRST_SEED for seed in seeds):
         raise ValueError(f"seeds from {FIRST_SEED} on are for training")
     solved = 0
-    with MiniWobEnvironment(task, chromium=chromium) as environment:
+    with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
         for seed in seeds:
             first = environment.reset(seed)
             *_, last = rollout(policy, environment, environment.instruction or "", first, steps, screen)

@@ -10,6 +10,7 @@ from ...actions.schema import Action
 from ...perception.observation import Observation
 from ..base import Preview, StepResult
 from ..expect import EvidenceKind
+from ..guard.guard import Guard
 from .chromium import Chromium
 from .determinism import OFFLINE
 from .options import BrowserOptions
@@ -64,11 +65,13 @@ class SessionEnvironment:
     Args:
         options: how a profile is set up.
         provider: provides the browser; closed with the environment.
+        guard: decides what may be done.
     """
 
     evidence_kinds: tuple[EvidenceKind, ...] = ("text", "url", "title")
 
-    def __init__(self, options: BrowserOptions, provider: BrowserProvider) -> None:
+    def __init__(self, options: BrowserOptions, provider: BrowserProvider, guard: Guard) -> None:
+        self.guard = guard
         self._options = options
         self._provider = provider
         self._session: BrowserSession | None = None
@@ -100,7 +103,7 @@ class SessionEnvironment:
 
     def _new_session(self) -> BrowserSession:
         self._drop()
-        self._session = BrowserSession(self._provider.chromium(), self._options)
+        self._session = BrowserSession(self._provider.chromium(), self._options, self.guard)
         self._session.preview = self._preview
         return self._session
 
@@ -119,6 +122,7 @@ class BrowserEnvironment(SessionEnvironment):
     Args:
         url: the page an episode starts with; by default an empty one.
         options: how the profile is set up.
+        guard: decides what may be done.
         headless: without a window.
         chromium: a running browser to share; by default one is started for this environment alone.
     """
@@ -128,12 +132,13 @@ class BrowserEnvironment(SessionEnvironment):
         url: str | None = None,
         options: BrowserOptions | None = None,
         *,
+        guard: Guard,
         headless: bool = True,
         chromium: Chromium | None = None,
     ) -> None:
         options = options or BrowserOptions()
         offline = options.determinism is not None and options.determinism.recorded
-        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=OFFLINE if offline else ()))
+        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=OFFLINE if offline else ()), guard)
         self._url = url or "about:blank"
 
     @property

@@ -18,6 +18,7 @@ from ...perception.observation import Observation
 from ...perception.page_settle import PageLimits
 from ..base import StepResult
 from ..control import Control
+from ..guard.guard import Guard
 from .chromium import Chromium
 from .environment import BrowserProvider, SessionEnvironment
 from .miniwob_pages import ALONE, page_of, view_of, window_of, words
@@ -58,6 +59,7 @@ class MiniWobEnvironment(SessionEnvironment):
 
     Args:
         task: its name, such as ``click-test-2`` or ``flight.AA``.
+        guard: decides what may be done; the pages are toys, so ``open`` is what evaluations have.
         mode: which problems the page draws from, where it makes a difference.
         device_scale: screenshot pixels per CSS pixel; the published protocol has 1.
         headless: without a window.
@@ -74,6 +76,7 @@ class MiniWobEnvironment(SessionEnvironment):
         self,
         task: str,
         *,
+        guard: Guard,
         mode: Mode = "test",
         device_scale: float = 1.0,
         headless: bool = True,
@@ -91,7 +94,7 @@ class MiniWobEnvironment(SessionEnvironment):
             limits=limits,
             control=control or Control(),
         )
-        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=ALONE))
+        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=ALONE), guard)
         self.task = task
         self.seed: int | None = None
         self.outcome = MiniWobReward(False, 0.0, 0.0, "")

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from playwright.sync_api import Error
 
+from ...actions.schema import Navigate
+from ..guard.guard import Permit
 from ..notes import excerpt
 from .addresses import complete_address, net_error, refused_address
 from .chromium import first_line
@@ -31,15 +33,17 @@ class Navigation:
         self._options = options
         self._broken = broken
 
-    def goto(self, address: str, *, first: bool = False) -> str | None:
+    def goto(self, permit: Permit, *, first: bool = False) -> str | None:
         """Open an address; returns why that failed, if so. What only takes long is waited for later, but the first."""
-        url = complete_address(address)
+        opens = permit.action
+        assert isinstance(opens, Navigate)
+        url = complete_address(opens.url)
         if problem := refused_address(url, self._options.allow_file):
             return problem
         known, self._tabs.wanted = self._downloads.seen, url
         try:
             with self._options.control.interrupting(), self._traffic.opening_here():
-                self._open_address(url)
+                self._open_address(permit, url)
         except Error as error:
             reason = first_line(error)
             if "Download is starting" in reason or self._downloads.seen > known or self._traffic.no_page:
@@ -53,8 +57,9 @@ class Navigation:
             )
         return None
 
-    def _open_address(self, url: str) -> None:
+    def _open_address(self, permit: Permit, url: str) -> None:
         """Open an address, again if the page in front opens another one meanwhile."""
+        permit.spend()
         end = self._options.clock() + self._options.limits.navigation - _LEAST
         while True:
             left = max(end - self._options.clock(), _LEAST)
@@ -66,8 +71,9 @@ class Navigation:
                 raise
             return
 
-    def back(self, tab: Tab) -> str | None:
+    def back(self, tab: Tab, permit: Permit) -> str | None:
         """Go back to the page before; returns why there is none, if so."""
+        permit.spend()
         if not tab.can_go_back():
             return "there is no earlier page to go back to"
         with suppress(Error), self._options.control.interrupting():  # the settler waits for a slow page

@@ -127,6 +127,11 @@ class Popups:
             self.leave()
         return tab.input
 
+    def covers(self, tab: Tab, places: tuple[Point, ...]) -> bool:
+        """Whether a popup of the page would take a click at the first place, in CSS pixels, or keys without any."""
+        shown = self._shown
+        return shown is not None and shown.tab is tab and (not places or shown.has(places[0]))
+
     def follow(self) -> str | None:
         """Give what was chosen in the popup to its control; what cannot be done, in words."""
         return self._follow() if self._shown else None

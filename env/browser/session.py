@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.sync_api import Error, Page, Route
 
 from ...actions import schema
-from ...actions.errors import EnvironmentFailure, Stopped
-from ...actions.geometry import Point, clamp, inside
-from ...actions.schema import Action, ends_episode, points
+from ...actions.errors import DeniedError, EnvironmentFailure, Stopped
+from ...actions.geometry import Point
+from ...actions.schema import Action, ends_episode
 from ...perception.observation import Observation, Screenshot
 from ...perception.page_settle import WATCH_SCRIPT, Busy, PageSettler, PageState
 from ...perception.picture_settle import PictureSettler
 from ...perception.redact import redacted
 from ...perception.settle import pause, sleep_in
 from ..base import Preview, StepResult
-from ..input import perform
+from ..guard.guard import Guard, Permit
+from ..guard.intent import Act
 from ..notes import NoteLog, excerpt
+from .acting.page_acts import PageActs
+from .acting.page_scene import PageScene
 from .addresses import FILE_ADDRESS
 from .chromium import Chromium, first_line
 from .determinism import HarRecording
@@ -33,8 +36,7 @@ from .navigation import Navigation
 from .options import BrowserOptions
 from .popups import Popups
 from .recovery import Recovery
-from .secret_marks import SecretMarks
-from .tabs import Tab, Tabs
+from .tabs import Tabs
 from .watchdog import Watchdog, kill
 
 _POLLING = 5.0
@@ -54,6 +56,9 @@ _RELEASE = 2.0
 _CLOSE = 15.0
 """Seconds to close a profile, after which its browser is killed."""
 _SECONDS_PER_CHARACTER = 0.02
+_ANSWER = 2.0
+"""Seconds in which a page says what an action is about to hit."""
+T = TypeVar("T")
 
 
 class BrowserSession:
@@ -63,18 +68,17 @@ class BrowserSession:
     stopped, and a page that answers nothing is closed. The browser lives on.
     """
 
-    def __init__(self, chromium: Chromium, options: BrowserOptions) -> None:
+    def __init__(self, chromium: Chromium, options: BrowserOptions, guard: Guard) -> None:
         self._options = options
+        self._guard = guard
         self._notes = NoteLog()
         self.preview: Preview | None = None
         self._watchdog = Watchdog(lambda: kill(process_id))
         self._settler = PageSettler(options.limits, options.clock)
         self._traffic = Traffic(self._notes.add)
-        self._downloads = Downloads(options, chromium.partial, self._notes.add)
-        self._dialogs = Dialogs(options.dialogs, self._notes.add, lambda page: self._quieten(page))
-        self._choosers = FileChoosers(options.files, self._notes.add)
-        self._screenshot: Screenshot | None = None
-        self._marks = SecretMarks(options.secrets)
+        self._downloads = Downloads(options, chromium.partial, self._notes.add, self._allows)
+        self._dialogs = Dialogs(options.dialogs, self._notes.add, self._allows, lambda page: self._quieten(page))
+        self._choosers = FileChoosers(options.files, self._notes.add, self._allows)
         self._har = HarRecording(options.determinism) if options.determinism else None
         process_id = chromium.process_id()
         self._context = chromium.new_context(
@@ -92,6 +96,8 @@ class BrowserSession:
         self._pictures = PictureSettler(options.clock, self._sleep)
         self._navigation = Navigation(self._tabs, self._traffic, self._downloads, options, self._broken)
         self._recovery = Recovery(self._tabs, self._notes.add, self._alive, options.clock, self._rest)
+        self._acts = PageActs(self._tabs, self._popups, self._navigation, options, self._sleep, self._broken)
+        self._scene = PageScene(self._tabs, self._popups, self._acts, self._ask, self._grab_now)
         self._context.on("dialog", self._dialogs.handle)
         self._context.on("page", self._listen)
         self._traffic.watch(self._context)
@@ -113,9 +119,10 @@ class BrowserSession:
     def open(self, address: str) -> None:
         """Open the first page; raises ``EnvironmentFailure`` if it cannot be opened."""
         with self.answering(self._options.limits.navigation + self._options.patience):
-            problem = self._navigation.goto(address, first=True)
+            problem = self._navigation.goto(self._guard.begin(address), first=True)
         if problem:
             raise EnvironmentFailure(problem)
+        self._guard.landed(self.page.url)
 
     def evaluate(self, script: str, argument: Any = None) -> Any:
         """Run a script in the page in front: for an environment's own use, never for a policy."""
@@ -151,10 +158,12 @@ class BrowserSession:
         """
         self._begin_step()
         begun = self._options.clock()
-        limit = self._options.limits.navigation + _own_time(action)
         try:
+            permit, error = self._permitted(action)
+            begun, limit = self._options.clock(), self._options.limits.navigation + _own_time(action)
             with self.answering(limit + self._options.patience):
-                error = self._refusal(action) or self._recovery.attempt(lambda: self._act(action), limit)
+                if permit is not None:
+                    error = self._recovery.attempt(partial(self._acts.perform, permit), limit)
                 acted = self._options.clock()
                 with self._options.control.interrupting():
                     observation = self._observe(begun + limit, typed=isinstance(action, schema.Type | schema.Press))
@@ -189,7 +198,7 @@ class BrowserSession:
             self._popups.forget()
             self._tabs.front.input.retire(Point(corner.width - 1, corner.height - 1))
         self._notes.take()
-        self._screenshot = None
+        self._acts.screenshot = None
 
     def busy(self) -> Busy | None:
         """See ``WatchedPage``."""
@@ -243,6 +252,28 @@ class BrowserSession:
         self._tabs.begin_step()
         self._recovery.lose_crashed()
 
+    def _permitted(self, action: Action) -> tuple[Permit | None, str | None]:
+        """The guard's permit, and why there is none; one that ends the episode does nothing, and needs none."""
+        if (refused := self._acts.refusal(action)) is not None or ends_episode(action):
+            return None, refused
+        try:
+            return self._guard.admit(action, self._scene), None
+        except DeniedError as error:
+            return None, str(error)
+
+    def _allows(self, act: Act, text: str) -> bool:
+        """Whether the guard lets something be done beside the actions; the page waits while a person is asked."""
+        with self._watchdog.suspended():
+            return self._guard.allows(act, text, self._scene)
+
+    def _ask(self, question: Callable[[], T]) -> T | None:
+        with self.answering(self._options.patience):
+            return self._recovery.attempt(question, _ANSWER)
+
+    def _grab_now(self) -> Screenshot:
+        with self.answering(self._options.patience):
+            return self._recovery.picture(self._grab, self._options.clock() + _ANSWER)
+
     def _observe(self, end: float, *, typed: bool) -> Observation:
         """Wait until the page is stable, until ``end`` at most, and take a screenshot."""
         clock, settled = self._options.clock, None
@@ -261,9 +292,9 @@ class BrowserSession:
             self.preview(shot)
         if settled and self._tabs.front.blind and not self._tabs.front.suspended:
             shot = self._recovery.attempt(partial(self._finished, shot), max(end - clock(), _LAST_LOOK)) or shot
-        self._screenshot = shot
+        self._acts.screenshot = shot
         timings = {"settle": clock() - begun - capture, "capture": capture}
-        return Observation(self._screenshot, time.time(), self.page.url, timings)
+        return Observation(shot, time.time(), self.page.url, timings)
 
     def _finished(self, shot: Screenshot) -> Screenshot:
         """The finished picture of a page that draws without its document."""
@@ -305,9 +336,9 @@ class BrowserSession:
         if tab.suspended:
             self._popups.forget()
             return tab.camera.grab()
-        boxes = self._marks.boxes(tab.page, tab.devtools)
+        boxes = self._acts.marks.boxes(tab.page, tab.devtools)
         screenshot = self._popups.picture(tab)
-        return redacted(screenshot, [*boxes, *self._marks.boxes(tab.page, tab.devtools)])
+        return redacted(screenshot, [*boxes, *self._acts.marks.boxes(tab.page, tab.devtools)])
 
     def _refuse_file(self, route: Route) -> None:
         self._notes.add(f"address refused: {excerpt(route.request.url)}")
@@ -319,65 +350,6 @@ class BrowserSession:
 
     def _broken(self) -> bool:
         return self._watchdog.fired or not self._alive()
-
-    def _refusal(self, action: Action) -> str | None:
-        if isinstance(action, self._options.refused):
-            return f"this environment cannot execute {action.kind}"
-        if self._screenshot is None:
-            raise EnvironmentFailure("there is no screenshot yet; observe before acting")
-        for point in points(action):
-            if not inside(point, self._screenshot.size):
-                width, height = self._screenshot.size
-                return f"({point.x:g}, {point.y:g}) is outside the screenshot of {width} x {height} pixels"
-        return None
-
-    def _act(self, action: Action) -> str | None:
-        tab = self._tabs.front
-        try:
-            if ends_episode(action):
-                return None
-            with self._secretly(tab, action):
-                used, problem = self._use(tab, action)
-            if used:
-                return problem
-        except Error:
-            if self._broken() or not tab.closed():
-                raise
-            return None  # the action closed its own tab, before it was over
-        match action:
-            case schema.Wait():
-                pause(action.seconds, self._sleep)
-            case schema.Navigate():
-                return self._navigation.goto(action.url)
-            case schema.NavigateBack() | schema.PressBack():
-                return self._navigation.back(tab)
-            case _:
-                return f"this environment cannot execute {action.kind}"
-        return None
-
-    def _use(self, tab: Tab, action: Action) -> tuple[bool, str | None]:
-        """Whether it was an action of mouse or keyboard, and why it had no effect."""
-        parts = [action]
-        if isinstance(action, schema.Type) and action.point is not None:
-            parts = [schema.Click(point=action.point), schema.Type(text=action.text)]
-        for part in parts:
-            if problem := self._popups.refusal(tab, part):
-                return True, problem
-            device = self._popups.device(tab, part, tuple(self._at(point) for point in points(part)))
-            if not perform(device, part, self._at):
-                return False, None
-            if problem := self._popups.follow():
-                return True, problem
-        return True, None
-
-    def _secretly(self, tab: Tab, action: Action) -> AbstractContextManager[None]:
-        """Marks the fields that get a secret, while an action types one."""
-        typed = action.text if isinstance(action, schema.Type) else ""
-        return self._marks.typing(typed, tab.page, tab.devtools)
-
-    def _at(self, point: Point) -> Point:
-        assert self._screenshot is not None
-        return self._screenshot.screen_frame.to_frame(clamp(point, self._screenshot.size))
 
 
 def _own_time(action: Action) -> float:

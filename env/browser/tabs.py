@@ -59,6 +59,7 @@ class Tab:
         opening: windows that are about to open from it.
         loads: how often it was loaded in this step.
         windows: how many windows it opened in this step.
+        commits: how many documents it has shown.
         suspended: whether another page was asked for and has not come yet. Until then Chromium answers no question
             about the page, but takes input and screenshots.
     """
@@ -71,7 +72,7 @@ class Tab:
         self.blind = ""
         self.patient = True
         self._there = False
-        self.loads = self.windows = 0
+        self.loads = self.windows = self.commits = 0
         self.suspended = False
         self._quiet = False
         self._asked_for = ""
@@ -207,6 +208,7 @@ class Tab:
     def _committed(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self._main:
             self.suspended = False
+            self.commits += 1
 
     def _stop(self, event: dict[str, Any]) -> None:
         self._loading.discard(event["frameId"])

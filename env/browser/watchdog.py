@@ -31,19 +31,31 @@ class Watchdog:
 
     def __init__(self, on_timeout: Callable[[], None]) -> None:
         self._on_timeout = on_timeout
+        self._suspended = False
         self.fired = False
 
     @contextmanager
     def guard(self, seconds: float) -> Iterator[None]:
         """Guard the enclosed work."""
-        timer = threading.Timer(seconds, self._fire)
-        timer.daemon = True
-        timer.start()
+        over = threading.Event()
+        threading.Thread(target=self._watch, args=(over, seconds), name="watchdog", daemon=True).start()
         try:
             yield
         finally:
-            timer.cancel()
+            over.set()
 
-    def _fire(self) -> None:
-        self.fired = True
-        self._on_timeout()
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """A person is asked meanwhile; afterwards the work has its whole time again."""
+        self._suspended = True
+        try:
+            yield
+        finally:
+            self._suspended = False
+
+    def _watch(self, over: threading.Event, seconds: float) -> None:
+        while not over.wait(seconds):
+            if not self._suspended:
+                self.fired = True
+                self._on_timeout()
+                return

@@ -19,11 +19,13 @@ from ..base import Preview, StepResult
 from ..chords import ChordGuard
 from ..control import Control
 from ..expect import EvidenceKind
+from ..guard.guard import Guard, Permit
 from ..input import perform
 from ..screen_input import ScreenInput
 from ..x11.windows import Windows
 from .input import open_input
 from .sandbox import Sandbox
+from .scene import ScreenScene
 from .target import DesktopTarget, ExistingDesktop, PrivateDesktop
 
 
@@ -36,6 +38,7 @@ class DesktopEnvironment:
 
     Args:
         app: command of the program to start, as one string or in words; None starts an empty desktop.
+        guard: decides what may be done.
         display: an existing display, such as ``:7``, instead of a private one.
         private: False takes the user's own screen (``$DISPLAY``; on macOS and Windows, the screen).
         size: of a private screen, in pixels.
@@ -55,6 +58,7 @@ class DesktopEnvironment:
         self,
         app: str | Sequence[str] | None = None,
         *,
+        guard: Guard,
         display: str | None = None,
         private: bool = True,
         size: Size = Size(1280, 720),
@@ -67,7 +71,8 @@ class DesktopEnvironment:
         clock: Clock = time.monotonic,
     ) -> None:
         self._control = control or Control()
-        self._guard = ChordGuard()
+        self.guard = guard
+        self._chords = ChordGuard()
         existing = display is not None or not private
         if existing and (app is not None or sandbox is not None):
             raise UsageError("a program or a sandbox goes with a private desktop; leave the display out")
@@ -110,8 +115,9 @@ class DesktopEnvironment:
             self._broken = False
         with self._noting_failure():
             screen = self._open_screen()
+            self.guard.begin()
             screen.device.release_all()
-            self._guard.released()
+            self._chords.released()
             if self._target.private:
                 screen.move_to_middle()
             self._target.begin()
@@ -124,11 +130,22 @@ class DesktopEnvironment:
             raise EnvironmentFailure("no episode is running; call reset before step")
         with self._noting_failure():
             begun = self._clock()
-            error = self._refusal(action, self._screenshot) or self._act(screen, action)
+            error = self._refusal(action, self._screenshot) or self._guarded(screen, action)
             acted = self._clock()
             observation = self._observe(screen)
             notes = self._target.new_notes()
         return StepResult(observation, error=error, notes=notes, timings={"act": acted - begun, **observation.timings})
+
+    def permit(self, action: Action) -> Permit:
+        """The guard's leave for an action that is done by other means than mouse and keyboard.
+
+        Raises:
+            DeniedError: it may not be done.
+            EnvironmentFailure: no episode is running.
+        """
+        if self._screen is None:
+            raise EnvironmentFailure("no episode is running; call reset before step")
+        return self.guard.admit(action, self._screen.scene)
 
     def evidence(self, kind: EvidenceKind) -> Sequence[str]:
         """See ``SupportsEvidence``: the titles of the windows."""
@@ -165,7 +182,7 @@ class DesktopEnvironment:
             raise
 
     def _refusal(self, action: Action, seen: Screenshot) -> str | None:
-        if refused := self._guard.refusal(action, self._control.reserved):
+        if refused := self._chords.refusal(action, self._control.reserved):
             return refused
         for point in points(action):
             if not inside(point, seen.size):
@@ -175,23 +192,29 @@ class DesktopEnvironment:
             return None
         return self._target.why_empty()
 
-    def _act(self, screen: _Screen, action: Action) -> str | None:
+    def _guarded(self, screen: _Screen, action: Action) -> str | None:
+        """Act, if the guard permits it; returns why that had no effect, if so."""
         self._control.check()
-        match action:
-            case OpenApp():
-                return self._target.open_app(action.name)
-            case Wait():
-                self._control.wait(action.seconds)
-                return None
-            case _ if ends_episode(action):
-                return None
+        if ends_episode(action):
+            return None
         try:
-            done = perform(screen.device, action, self._at)
+            return self._act(screen, self.guard.admit(action, screen.scene))
         except MissingPartError:
             raise
-        except UsageError as error:  # such as a key that this keyboard does not have
+        except UsageError as error:  # it is denied, or names a key that this keyboard does not have
             return str(error)
-        self._guard.executed(action)
+
+    def _act(self, screen: _Screen, permit: Permit) -> str | None:
+        action = permit.action
+        match action:
+            case OpenApp():
+                return self._target.open_app(permit)
+            case Wait():
+                permit.spend()
+                self._control.wait(action.seconds)
+                return None
+        done = perform(screen.device, permit, self._at)
+        self._chords.executed(action)
         return None if done else f"this environment cannot execute {action.kind}"
 
     def _at(self, point: Point) -> Point:
@@ -219,7 +242,8 @@ class DesktopEnvironment:
             except BaseException:
                 device.close()
                 raise
-            self._screen = _Screen(device, camera, screen_settler(display, camera, self._limits))
+            scene = ScreenScene(display, device, camera.grab)
+            self._screen = _Screen(device, camera, screen_settler(display, camera, self._limits), scene)
         return self._screen
 
     def _drop_screen(self) -> None:
@@ -232,6 +256,7 @@ class _Screen(NamedTuple):
     device: ScreenInput
     camera: ScreenCamera
     settler: ScreenSettler
+    scene: ScreenScene
 
     def move_to_middle(self) -> None:
         """Put the pointer into the middle of what is observed."""
@@ -243,5 +268,6 @@ class _Screen(NamedTuple):
         try:
             self.device.close()
         finally:
+            self.scene.close()
             self.settler.close()
             self.camera.close()

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.geometry import Size
+from ...actions.schema import OpenApp
 from ..control import Control
+from ..guard.guard import Permit
 from .private_display import PrivateDisplay, no_such_program
 from .sandbox import Sandbox
 from .xvfb import PATIENCE, Program
@@ -49,8 +51,9 @@ class ExistingDesktop:
     def begin(self) -> None:
         """Do nothing: the screen stays as it is."""
 
-    def open_app(self, name: str) -> str | None:
+    def open_app(self, permit: Permit) -> str | None:
         """Refuse: the user decides what runs there."""
+        permit.spend()
         return "this environment cannot execute open_app on a screen that is not private"
 
     def why_empty(self) -> str | None:
@@ -108,8 +111,11 @@ class PrivateDesktop:
         if self._app:
             self._start(self._app)
 
-    def open_app(self, name: str) -> str | None:
+    def open_app(self, permit: Permit) -> str | None:
         """Start a program by its plain name, and wait for its window; returns why that failed, if so."""
+        opens = permit.spend()
+        assert isinstance(opens, OpenApp)
+        name = opens.name
         if "/" in name or shutil.which(name) is None:
             return no_such_program(name)
         try:

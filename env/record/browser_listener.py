@@ -98,7 +98,7 @@ class BrowserListener:
             if determinism is not None:
                 determinism.prepare(self._context, self._secrets)
             self._context.on("page", self._add)
-            self._context.on("dialog", Dialogs("accept", lambda message: None).handle)
+            self._context.on("dialog", Dialogs("accept", lambda message: None, lambda act, text: True).handle)
             self.page = self._context.new_page()
             self._open(complete_address(url))
         except BaseException:

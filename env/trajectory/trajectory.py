@@ -27,6 +27,7 @@ from ...actions.untrusted import contained, parse_json
 from ...perception.observation import Observation, Screenshot
 from ..private_files import private_folder, private_part, write_private
 from . import ownership
+from .audit import AUDIT_NAME, AuditChain
 from .bounds import bounded, check_lengths
 from .concealing import concealed
 from .events import ActionEvent, EndEvent, Event, ObservationEvent, PredictionEvent, StartEvent, event_adapter
@@ -44,6 +45,7 @@ class TrajectoryWriter:
 
     With its end it is signed as this user's own recording, unless ``own`` is false: what others recorded is copied.
     ``conceal`` puts markers in place of secrets in every text of an event, before it is written and before it is heard.
+    ``audit`` chains its lines by hash, from the first on; ``anchor`` is where its hashes are kept elsewhere.
 
     Raises:
         TrajectoryError: the folder already holds a trajectory or cannot be written.
@@ -57,6 +59,7 @@ class TrajectoryWriter:
         *,
         own: bool = True,
         conceal: Callable[[str], str] | None = None,
+        anchor: Path | None = None,
     ) -> None:
         start = start if conceal is None else concealed(start, conceal)
         self._conceal = conceal
@@ -68,6 +71,8 @@ class TrajectoryWriter:
             if self.path.exists():
                 raise TrajectoryError(f"{directory} already holds a trajectory; choose another folder (--out)")
             private_folder(self._images)
+            self.audit = AuditChain(directory / AUDIT_NAME, conceal, anchor)
+            self.audit.announce(event_line(start), anchor=True)
             _write_atomically(self.path, event_line(start))
             self._hash = hashlib.sha256(event_line(start))
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
@@ -129,6 +134,7 @@ class TrajectoryWriter:
             event = event.model_copy(update={"sha256": self._hash.hexdigest()})
         event = bounded(event)
         line = event_line(event)
+        self.audit.announce(line, anchor=isinstance(event, ObservationEvent | EndEvent))
         try:
             written = os.write(self._descriptor, line)
             if written != len(line):
@@ -168,6 +174,7 @@ class TrajectoryWriter:
         """Close the file; may be called more than once."""
         if not self._closed:
             self._closed = True
+            self.audit.close()
             os.close(self._descriptor)
 
     def _notify(self, event: Event) -> None:

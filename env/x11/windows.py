@@ -51,6 +51,16 @@ class Windows(Connection):
         with self.alive():
             return [self._title(self.window(number)) for number in self.all()]
 
+    def front(self) -> tuple[str, str]:
+        """The title of the window that is active and its program's class, in lower case; empty where it has none."""
+        active = self._numbers("_NET_ACTIVE_WINDOW")
+        with self.alive():
+            if not active or not active[0]:
+                return "", ""
+            window = self.window(active[0])
+            names = self.ask(window.get_wm_class)
+            return self._title(window), str(names[1]).lower() if names else ""
+
     def focused(self) -> int | None:
         """The window that is visible and gets the keys; None while there is none."""
         from Xlib import X

@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 # isort: off
 TYPE_CHECKING = False  # type checkers take it for true; typing would cost half of this import
 if TYPE_CHECKING:
-    from .actions.errors import DataError, EnvironmentFailure, MissingPartError, NewerSchemaError
+    from .actions.errors import DataError, DeniedError, EnvironmentFailure, MissingPartError, NewerSchemaError
     from .actions.errors import ParseError, PolicyError, PolicyFailure, SaccadeError, Stopped
     from .actions.errors import TrajectoryError, UnknownActionError, UnknownDialectError, UnknownKeyError
     from .actions.errors import UnknownTaskError, UsageError
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .agent.loop import Agent
     from .agent.policy import Policy, ScriptedPolicy
     from .env.control import Control
+    from .env.guard.asking import Question
+    from .env.guard.guard import Guard
+    from .env.guard.policy import GuardPolicy
     from .env.registry import DesktopOptions, make_environment
     from .env.trajectory.trajectory import Trajectory
     from .tasks.api import arun, replay, run
@@ -46,7 +49,7 @@ __all__ = [
     "Scroll", "Type", "Wait", "Point", "Size", "SaccadeError", "PolicyError", "ParseError",
     "UnknownActionError", "PolicyFailure", "UsageError", "UnknownKeyError", "UnknownDialectError",
     "UnknownTaskError", "MissingPartError", "DataError", "TrajectoryError", "NewerSchemaError",
-    "EnvironmentFailure", "Stopped",
+    "EnvironmentFailure", "Stopped", "DeniedError", "Guard", "GuardPolicy", "Question",
 ]
 # fmt: on
 
@@ -54,7 +57,7 @@ _HOMES = {
     "actions.errors": (
         "SaccadeError PolicyError ParseError UnknownActionError PolicyFailure UsageError "
         "UnknownKeyError UnknownDialectError UnknownTaskError MissingPartError DataError "
-        "TrajectoryError NewerSchemaError EnvironmentFailure Stopped"
+        "TrajectoryError NewerSchemaError EnvironmentFailure Stopped DeniedError"
     ),
     "actions.geometry": "Point Size",
     "actions.schema": (
@@ -66,6 +69,9 @@ _HOMES = {
     "agent.loop": "Agent",
     "agent.policy": "Policy ScriptedPolicy",
     "env.control": "Control",
+    "env.guard.asking": "Question",
+    "env.guard.guard": "Guard",
+    "env.guard.policy": "GuardPolicy",
     "env.registry": "DesktopOptions make_environment",
     "env.trajectory.trajectory": "Trajectory",
     "tasks.api": "run arun replay",

@@ -18,6 +18,7 @@ from ...actions.errors import EnvironmentFailure, MissingPartError, UsageError
 from ...actions.schema import Finished
 from ...agent.limits import Limits
 from ...agent.policy import Policy, Turn
+from ...env.guard.guard import Guard
 from ...perception.observation import Screenshot
 from .coord import CoordWriter, farewell
 from .guest import Decision, Guest
@@ -33,11 +34,12 @@ class BrowserGymAgent:
     Args:
         policy: decides.
         attempts: how often it is asked about one screen before it is given up.
+        guard: decides what the harness is given; by default everything.
     """
 
-    def __init__(self, policy: Policy, attempts: int = Limits.unreadable) -> None:
+    def __init__(self, policy: Policy, attempts: int = Limits.unreadable, guard: Guard | None = None) -> None:
         self._writer = CoordWriter()
-        self._guest = Guest(policy, self._writer.write, attempts)
+        self._guest = Guest(policy, self._writer.write, attempts, guard=guard or Guard.of("open"))
         self._said_done = False
         self._guest.start()
 

@@ -21,6 +21,7 @@ from ...agent.limits import Interruption, Limits
 from ...agent.loop import Agent
 from ...agent.policy import Policy, Turn, Usage
 from ...env.base import StepResult
+from ...env.guard.guard import Guard, UnknownScene
 from ...env.trajectory.events import PredictionEvent
 from ...env.trajectory.trajectory import EventT
 from ...perception.observation import Observation, Screenshot
@@ -63,7 +64,8 @@ class _Harness(Generic[T]):
 
     instruction = None
 
-    def __init__(self, screen: Observation, write: Write[T]) -> None:
+    def __init__(self, screen: Observation, write: Write[T], guard: Guard) -> None:
+        self.guard = guard
         self.written: list[T] = []
         self._screen = screen
         self._write = write
@@ -73,7 +75,8 @@ class _Harness(Generic[T]):
 
     def step(self, action: Action) -> StepResult:
         try:
-            self.written += self._write(action, self._screen.screenshot.size)
+            permit = self.guard.admit(action, UnknownScene(self._screen.screenshot))
+            self.written += self._write(permit.spend(), self._screen.screenshot.size)
         except UsageError as error:
             return StepResult(self._screen, error=str(error))
         return StepResult(self._screen)
@@ -103,16 +106,24 @@ class Guest(Generic[T]):
     Args:
         policy: decides.
         write: puts its actions into the harness's words.
+        guard: decides which of them the harness is given; what they would hit there is not known.
         attempts: how often it is asked about one screen.
         clock: seconds since the epoch.
     """
 
     def __init__(
-        self, policy: Policy, write: Write[T], attempts: int = Limits.unreadable, clock: Callable[[], float] = time.time
+        self,
+        policy: Policy,
+        write: Write[T],
+        attempts: int = Limits.unreadable,
+        clock: Callable[[], float] = time.time,
+        *,
+        guard: Guard,
     ) -> None:
         if attempts < 1:
             raise UsageError(f"a policy has to be asked at least once, not {attempts} times")
         self._policy = policy
+        self._guard = guard
         self._write = write
         # So often is it asked about one screen; everything else is for the harness to limit.
         self._limits = Limits(attempts, math.inf, attempts + 1, attempts + 1)
@@ -137,7 +148,7 @@ class Guest(Generic[T]):
     def decide(self, instruction: str, screenshot: Screenshot) -> Decision[T]:
         """Ask what to do on a screen, up to ``attempts`` times; other errors of the policy are not caught."""
         screen, log = Observation(screenshot, self._clock()), _Predictions()
-        world = _Harness(screen, self._write)
+        world = _Harness(screen, self._write, self._guard)
         self._episode = episode = Episode(instruction, screen, log, time.time, turns=list(self.turns))
         agent = Agent(self._policy, world, self._limits)
         with suppress(Interruption):

@@ -15,6 +15,7 @@ from ...actions.geometry import Point, Size
 from ...actions.schema import Action, Click, action_adapter
 from ...env.base import Environment
 from ...env.browser.miniwob_pages import view_of
+from ...env.guard.guard import Guard
 from ...env.registry import DesktopOptions, make_environment
 from ...perception.observation import Observation
 
@@ -168,12 +169,17 @@ class MiniWobEnv(SaccadeEnv):
         UnknownTaskError: there is no such task.
     """
 
-    def __init__(self, task: str, render_mode: str | None = None) -> None:
-        super().__init__(make_environment(f"miniwob:{task}"), view_of(task), render_mode=render_mode)
+    def __init__(self, task: str, render_mode: str | None = None, guard: str = "open") -> None:
+        super().__init__(
+            make_environment(f"miniwob:{task}", guard=Guard.of(guard)), view_of(task), render_mode=render_mode
+        )
 
 
 class BrowserEnv(SaccadeEnv):
-    """``saccade/browser-v0``: a web page without a reward; ``viewport`` is its area, in CSS pixels."""
+    """``saccade/browser-v0``: a web page without a reward; ``viewport`` is its area, in CSS pixels.
+
+    ``guard`` is a profile or the file of a policy; nobody is there to be asked, so that what is asked about is denied.
+    """
 
     def __init__(
         self,
@@ -181,9 +187,12 @@ class BrowserEnv(SaccadeEnv):
         goal: str = "",
         viewport: tuple[int, int] = (1280, 720),
         render_mode: str | None = None,
+        guard: str = "standard",
     ) -> None:
         size = Size(*viewport)
-        super().__init__(make_environment("browser", url=url, viewport=size), size, goal, render_mode)
+        super().__init__(
+            make_environment("browser", guard=Guard.of(guard), url=url, viewport=size), size, goal, render_mode
+        )
 
 
 class DesktopEnv(SaccadeEnv):
@@ -195,6 +204,7 @@ class DesktopEnv(SaccadeEnv):
         size: width and height of the screen, in pixels.
         sandbox: ``strict`` locks the program in; see ``docs/desktop.md``.
         render_mode: see ``SaccadeEnv``.
+        guard: see ``BrowserEnv``.
     """
 
     def __init__(
@@ -204,9 +214,10 @@ class DesktopEnv(SaccadeEnv):
         size: tuple[int, int] = (1280, 720),
         sandbox: str = "none",
         render_mode: str | None = None,
+        guard: str = "open",
     ) -> None:
         options = DesktopOptions(app=app, sandbox=sandbox)
         if not options.private:
             raise UsageError("saccade/desktop-v0 is a private desktop, and only Linux has those")
-        environment = make_environment("desktop", viewport=Size(*size), desktop=options)
+        environment = make_environment("desktop", guard=Guard.of(guard), viewport=Size(*size), desktop=options)
         super().__init__(environment, Size(*size), goal, render_mode)

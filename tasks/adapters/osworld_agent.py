@@ -14,6 +14,7 @@ from ...actions.geometry import Size
 from ...actions.schema import Action, Finished, Wait
 from ...agent.limits import Limits
 from ...agent.policy import Policy, Turn
+from ...env.guard.guard import Guard
 from ...perception.observation import Screenshot
 from .computer13 import computer_13
 from .guest import Decision, Guest
@@ -31,6 +32,7 @@ class OsWorldAgent:
         policy: decides, such as ``load_policy("embedded")`` of ``tasks.models``.
         action_space: what its actions are written in; OSWorld's ``DesktopEnv`` must be made with the same.
         attempts: how often it is asked about one screen before it is given up.
+        guard: decides what the harness is given; by default everything, as the harness has a machine of its own.
 
     Raises:
         UsageError: there is no such action space.
@@ -39,12 +41,16 @@ class OsWorldAgent:
     observation_type = "screenshot"
 
     def __init__(
-        self, policy: Policy, action_space: ActionSpace = "pyautogui", attempts: int = Limits.unreadable
+        self,
+        policy: Policy,
+        action_space: ActionSpace = "pyautogui",
+        attempts: int = Limits.unreadable,
+        guard: Guard | None = None,
     ) -> None:
         if action_space not in ("pyautogui", "computer_13"):
             raise UsageError(f"OSWorld has no action space {action_space!r}; choose pyautogui or computer_13")
         self.action_space = action_space
-        self._guest: Guest[Command] = Guest(policy, self._write, attempts)
+        self._guest: Guest[Command] = Guest(policy, self._write, attempts, guard=guard or Guard.of("open"))
         self._log = logging.getLogger(__name__)
         self._begun = False
 

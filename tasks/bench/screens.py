@@ -14,6 +14,7 @@ from ...agent.policy import Context
 from ...env.browser.chromium import Chromium
 from ...env.browser.miniwob import MiniWobEnvironment
 from ...env.browser.miniwob_pages import ALONE
+from ...env.guard.guard import Guard
 
 TASKS = ("click-test", "click-test-2", "click-button", "click-dialog", "focus-text", "enter-text")
 
@@ -35,7 +36,7 @@ def record_screens(count: int) -> list[Context]:
     screens: dict[tuple[int, int], Context] = {}
     with Chromium(flags=ALONE) as chromium:
         for number, task in enumerate(TASKS):
-            with MiniWobEnvironment(task, chromium=chromium) as environment:
+            with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
                 for seed in range(-(-(count - number) // len(TASKS))):
                     first = environment.reset(seed)
                     screens[seed, number] = Context(environment.instruction or "", first.screenshot)

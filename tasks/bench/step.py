@@ -14,6 +14,7 @@ from ...actions.schema import Click
 from ...env.browser.chromium import Chromium
 from ...env.browser.miniwob import MiniWobEnvironment
 from ...env.browser.miniwob_pages import ALONE, page_of
+from ...env.guard.guard import Guard
 from ...perception.observation import Observation
 
 PHASES = ("act", "settle", "capture", "parse")
@@ -37,7 +38,7 @@ def bench_step(tasks: Sequence[str], steps: int, seed: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in (*PHASES, "step", "reset")}
     with Chromium(flags=ALONE) as chromium:
         for task in tasks:
-            with MiniWobEnvironment(task, chromium=chromium) as environment:
+            with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
                 _measure(environment, steps, seed, seconds)
     return {
         "tasks": list(tasks),

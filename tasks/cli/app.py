@@ -22,7 +22,7 @@ from ...env.environ import hide_secrets
 from ...env.signals import end_by_exception
 from ..terminal.encodings import escape_unprintable, readable_words
 from ..terminal.failure import explain
-from . import bench, collect, doctor, eval, run, screen, train, trajectories
+from . import bench, collect, doctor, eval, guard, run, screen, train, trajectories
 from .help import Commands
 from .options import OTHER
 from .settings import apply_settings
@@ -33,7 +33,7 @@ app = Commands(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-for module in (run, trajectories, collect, train, eval, bench, screen, doctor):
+for module in (run, trajectories, collect, train, eval, bench, screen, guard, doctor):
     app.add_typer(module.app)
 _WRONG_OPTIONS: type[BaseException] = typer.BadParameter.__mro__[2]
 """Click's ``ClickException``, of which typer brings a copy in some of its versions."""

@@ -63,6 +63,9 @@ def _eval(
     runs: options.Runs = RUNS,
     resume: options.Resume = False,
     json: options.Json = False,
+    guard: Annotated[
+        str, OTHER("What may be done: open, standard, strict or a policy's file; nobody is asked.", "POLICY")
+    ] = "open",
 ) -> None:
     """Evaluate a model on a suite.
 
@@ -121,6 +124,7 @@ def _eval(
         runs=runs,
         resume=resume,
         price=paid,
+        guard=guard,
     )
     raise typer.Exit(eval_and_print(request, json_output=json, command=context.meta[WORDS]))
 

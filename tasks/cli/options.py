@@ -124,6 +124,20 @@ Monitor = Annotated[int | None, WHERE("Number of the monitor; by default the pri
 Files = Annotated[
     list[Path] | None, WHERE("--file", "A file that pages may be given when they ask; may be given again.", "FILE")
 ]
+Guard = Annotated[
+    str | None,
+    OTHER(
+        "--guard",
+        "What may be done without a question: open, standard, strict or a policy's file.",
+        "POLICY",
+        env="GUARD",
+    ),
+]
+OnAsk = Annotated[
+    str | None,
+    OTHER("--on-ask", "Answer the guard's questions: deny, allow or exit; by default you are asked.", "ANSWER"),
+]
+Anchor = Annotated[Path | None, OUTPUT("--anchor", "A file elsewhere, for hashes of the run's audit.", "FILE")]
 Headed = Annotated[bool, WHERE("--headed", "Show the browser.", env="HEADED")]
 Viewport = Annotated[
     str | None, WHERE("Size of the page or private screen; by default what suits the model.", "WxH", env="VIEWPORT")

@@ -41,6 +41,8 @@ def run(
     file: options.Files = None,
     seed: Annotated[int, WHERE("Seed of the task and of sampling.", "N", min=0)] = 0,
     yes: options.Yes = False,
+    guard: options.Guard = None,
+    on_ask: options.OnAsk = None,
     model: options.Model = "embedded",
     dialect: options.Dialect = None,
     temperature: Annotated[float, MODEL("0 decodes greedily.", "T", env="TEMPERATURE", min=0.0)] = 0.0,
@@ -58,6 +60,7 @@ def run(
     har: Annotated[bool, OUTPUT("--har", "Record the browser's network, for a replay without a server.")] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,
+    anchor: options.Anchor = None,
     json: options.Json = False,
     values: options.Values = None,
     secret: options.Secret = None,
@@ -69,6 +72,9 @@ def run(
 
     When the agent says that it has finished, that is only a claim. --expect judges it.
 
+    On web pages and on your screen a guard asks you before the agent sends, buys, deletes and the like. Where
+    nobody can be asked, that is denied. --guard and --on-ask change it.
+
     Examples:
       saccade run
       saccade run --env miniwob:click-test-2 --seed 7
@@ -77,6 +83,7 @@ def run(
       saccade run "Write a haiku and save it" --env desktop --app "mousepad haiku.txt" --sandbox strict
       saccade run "Find the price" --url https://example.org --model ByteDance-Seed/UI-TARS-1.5-7B
       saccade run --model openai:http://gpu:8000/v1#UI-TARS-1.5-7B
+      saccade run "Answer my mails" --url https://mail.example.org --guard strict
       saccade run "Log in as bo with {{password}}" --url https://example.org --secret password
 
     Exit status: 0 success, or finished where nothing judges; 1 no success; 2 wrong usage or something broke;
@@ -88,6 +95,7 @@ def run(
     from ...env.registry import DesktopOptions
     from ..commands.run import RunRequest, run_and_print
     from ..replay.variables import parse_settings
+    from ..terminal.guard_questions import parse_on_ask
     from ..terminal.parse import parse_size
 
     options.refuse_both(context, "out", "runs")
@@ -109,6 +117,7 @@ def run(
         secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),
         desktop=DesktopOptions(app_, display, monitor, sandbox, home),
+        on_ask=parse_on_ask(on_ask),
     )
     raise typer.Exit(run_and_print(request, json_output=json))
 
@@ -174,6 +183,8 @@ def replay(
     har: Annotated[bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")] = False,
     file: options.Files = None,
     yes: options.Yes = False,
+    guard: options.Guard = None,
+    on_ask: options.OnAsk = None,
     allow: Annotated[
         list[str] | None, WHERE("--allow", "What a recording of others names and may use; may be given again.", "WHAT")
     ] = None,
@@ -191,6 +202,7 @@ def replay(
     update: Annotated[bool, OUTPUT("--update", "Keep the healed run as a new version beside the recording.")] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,
+    anchor: options.Anchor = None,
     json: options.Json = False,
     values: options.Values = None,
     secret: options.Secret = None,
@@ -226,6 +238,7 @@ def replay(
     from ..replay.environment import ReplayOverrides
     from ..replay.replay import Mode, ReplayRequest
     from ..replay.variables import parse_settings
+    from ..terminal.guard_questions import parse_on_ask
 
     if exact + verify + offline > 1:
         raise UsageError("--exact, --verify and --offline exclude one another; give one of them")
@@ -245,6 +258,7 @@ def replay(
         secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),
         allow=tuple(allow or ()),
+        on_ask=parse_on_ask(on_ask),
     )
     command = context.meta.get(WORDS, ("replay", str(recording)))
     raise typer.Exit(replay_and_print(request, json_output=json, consent=yes, command=command))

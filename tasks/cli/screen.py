@@ -54,21 +54,37 @@ def screenshot(
 
 
 @app.command(rich_help_panel="For scripts")
-def act(display: options.Display = None, monitor: options.Monitor = None, json: options.Json = False) -> None:
+def act(
+    display: options.Display = None,
+    monitor: options.Monitor = None,
+    guard: options.Guard = None,
+    on_ask: options.OnAsk = None,
+    json: options.Json = False,
+) -> None:
     """Execute the actions on stdin, one JSON object per line.
 
     They are executed with the mouse and keyboard of a screen. Points are in pixels of the picture that
     `saccade screenshot` takes. Each line is answered by one line: {"ok": true}, or {"error": ...}.
+
+    The guard is open on a display that you name, and standard on the screen that you see. Standard input holds
+    the actions, so you cannot be asked: --on-ask says what becomes of what would be asked about, by default deny.
 
     Example:
       echo '{"kind": "click", "point": [640, 360]}' | saccade act --display :7
 
     Exit status: 0 all were executed, 2 some were not.
     """
+    from ...env.guard.asking import unattended
+    from ...env.guard.grants import Grants
+    from ...env.guard.guard import Guard
+    from ...env.guard.policy import read_guard_policy
     from ..commands.desktop_tools import act as execute
+    from ..terminal.guard_questions import parse_on_ask
 
+    policy = read_guard_policy(guard or ("standard" if display is None else "open"))
+    keeper = Guard(policy, ask=unattended(parse_on_ask(on_ask) or "deny"), grants=Grants())
     failed = False
-    for line in execute(sys.stdin.buffer, display, monitor):
+    for line in execute(sys.stdin.buffer, display, monitor, keeper):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
         failed = failed or line.startswith('{"error"')

@@ -29,7 +29,7 @@ from ...env.environ import shown
 
 _ERROR: Final = "saccade.settings.error"
 _LOADING: Final = ("device", "dtype", "attention", "quantize")
-_USERS_ONLY: Final = ("sandbox", "stop_chord")
+_USERS_ONLY: Final = ("sandbox", "stop_chord", "guard")
 _FOLDERS: Final = ("data", "osworld_cache", "runs")
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _HINTS: Final = {

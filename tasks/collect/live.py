@@ -19,6 +19,7 @@ from ...env.browser.chromium import Chromium
 from ...env.browser.miniwob import MiniWobEnvironment
 from ...env.browser.miniwob_pages import ALONE
 from ...env.control import Control
+from ...env.guard.guard import Guard
 from ..episode import run_episode
 from .runs import collected_runs
 from .storing import CollectedEpisodes
@@ -76,7 +77,9 @@ def left(dataset: Dataset, policy: Policy, tasks: Sequence[str], episodes: int) 
 def _episode(
     policy: Policy, task: str, seed: int, max_steps: int, folder: Path, chromium: Chromium, control: Control
 ) -> None:
-    with closing(MiniWobEnvironment(task, mode="train", chromium=chromium, control=control)) as environment:
+    with closing(
+        MiniWobEnvironment(task, mode="train", chromium=chromium, control=control, guard=Guard.of("open"))
+    ) as environment:
         run_episode(
             policy,
             environment,

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ...actions.errors import UsageError
+from ...env.guard.policy import read_guard_policy
 from ...env.places import named
 from ...env.signals import deferred_signals
 from ..evaluation.console import EvalProgress, print_summary
@@ -31,7 +32,7 @@ from ..suites.miniwob import MiniWobSuite
 from ..suites.registry import get_suite, interactive_suite, is_recorded
 from ..terminal.folders import RUNS, new_folder
 
-_INTERACTIVE = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries")
+_INTERACTIVE = ("subset", "tasks", "seeds", "max_steps", "share", "ray", "timeout", "retries", "guard")
 _RECORDED = ("limit",)
 _FILES = ("data", "osworld_cache")
 
@@ -58,6 +59,7 @@ class EvalRequest:
     runs: Path = RUNS
     resume: bool = False
     price: Price | None = None
+    guard: str = "open"
 
 
 def eval_and_print(request: EvalRequest, *, json_output: bool, command: Sequence[str]) -> int:
@@ -151,6 +153,7 @@ def _plan_acting(request: EvalRequest) -> Evaluation:
         ray=request.ray,
         timeout=request.timeout,
         retries=request.retries,
+        guard=read_guard_policy(request.guard),
     )
 
 

@@ -21,6 +21,8 @@ from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.chords import Chord, Chords
 from ...env.control import Control
 from ...env.expect import Expectation, check_expectations
+from ...env.guard.asking import Asker, OnAsk
+from ...env.guard.policy import GuardPolicy, read_guard_policy
 from ...env.places import EVIDENCE, check_settings, kind_of, named
 from ...env.registry import DesktopOptions, allowed_files, make_environment
 from ...env.secrets import Secrets
@@ -34,6 +36,7 @@ from ..report.data import outcome
 from ..report.times import seconds_in_words
 from ..terminal.consent import require_consent
 from ..terminal.folders import RUNS, run_folder
+from ..terminal.guard_questions import make_guard
 from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, output_closed
 from ..terminal.stop_chords import stop_chord_listener
@@ -83,6 +86,9 @@ class RunRequest:
     expect: tuple[Expectation, ...] = ()
     har: bool = False
     yes: bool = False
+    guard: str | GuardPolicy | None = None
+    on_ask: OnAsk | Asker | None = None
+    anchor: Path | None = None
     stop_chord: str = "ctrl+alt+q"
     out: Path | None = None
     runs: Path = RUNS
@@ -120,6 +126,7 @@ class RunRequest:
         if self.url and (refused := refused_address(complete_address(self.url), self.allow_file)):
             raise UsageError(refused)
         allowed_files(self.files)
+        _ = self.guard_policy
         check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
         fill_task(self.task, self.values, self.secrets)
         if self.dialect is not None:
@@ -127,6 +134,18 @@ class RunRequest:
         refuse_decoding(
             self.model, self.decoding, self.constrained, self.acceptance, self.max_pixels, self.history, self.load
         )
+
+    @property
+    def guard_policy(self) -> GuardPolicy:
+        """The policy of the guard: ``standard`` where something of a person's is at stake, else ``open``.
+
+        Raises:
+            UsageError: there is no such profile or file.
+        """
+        if isinstance(self.guard, GuardPolicy):
+            return self.guard
+        at_stake = self.environment_name == "browser" or self.visible_screen is not None
+        return read_guard_policy(self.guard or ("standard" if at_stake else "open"))
 
     @property
     def visible_screen(self) -> str | None:
@@ -201,6 +220,7 @@ def run_task(
                 variables=request.values,
                 secrets=Secrets(request.secrets),
                 expect=request.expect,
+                anchor=request.anchor,
             )
 
 
@@ -212,6 +232,7 @@ def _environment(
         viewport = getattr(policy, "viewport", None)  # what the model was trained on
     return make_environment(
         request.environment_name,
+        guard=make_guard(request.guard_policy, request.on_ask, control, directory),
         url=request.url,
         headed=request.headed,
         viewport=viewport,

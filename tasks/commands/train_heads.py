@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...actions.errors import EnvironmentFailure, UsageError
 from ...agent.checkpoints.loading import PLAINLY, LoadOptions
+from ...env.guard.guard import Guard
 
 if TYPE_CHECKING:
     from ...agent.checkpoints.checkpoint import Checkpoint
@@ -156,7 +157,7 @@ def _group(
     from ...env.browser.miniwob import MiniWobEnvironment
 
     replies: list[RecordedReply] = []
-    with MiniWobEnvironment(task, mode="train", chromium=chromium) as environment:
+    with MiniWobEnvironment(task, mode="train", chromium=chromium, guard=Guard.of("open")) as environment:
         for number in range(GROUP):
             policy = policies[number == GROUP - 1]
             try:

@@ -60,6 +60,7 @@ class Evaluation(WorkerSetup):
             "seeds": list(self.seeds),
             "max_steps": self.max_steps,
             **self.source.asked,
+            **self.guard.stated,
         }
 
     def check(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...actions.errors import EnvironmentFailure, UsageError
+from ...actions.errors import DeniedError, EnvironmentFailure, UsageError
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, OpenApp, Wait
 from ...env.base import Preview, StepResult, Verdict
 from ...env.control import Control
+from ...env.guard.guard import Guard, Permit
 from ...perception.observation import Observation
 from .cache import Cache
 from .score import score
@@ -32,14 +33,22 @@ class OsWorldEnvironment:
         cache: files that it would download.
         size: of the screen, in pixels.
         control: by which a person stops and pauses the run.
+        guard: decides what may be done; the preparation of a task is the benchmark's own, and free.
 
     Raises:
         MissingPartError: Xvfb, openbox or bubblewrap is not installed.
     """
 
     def __init__(
-        self, task: Task, cache: Cache = Cache(), size: Size = Size(1920, 1080), control: Control | None = None
+        self,
+        task: Task,
+        cache: Cache = Cache(),
+        size: Size = Size(1920, 1080),
+        control: Control | None = None,
+        *,
+        guard: Guard,
     ) -> None:
+        self.guard = guard
         self._task = task
         self._cache = cache
         self._size = size
@@ -74,9 +83,10 @@ class OsWorldEnvironment:
             raise EnvironmentFailure("the environment was closed; make a new one")
         self._drop()
         task = self._task.seeded(seed).on_screen(self._size)
-        self._episode = TaskEnvironment(task, self._cache, self._size, self._control)
+        self._episode = TaskEnvironment(task, self._cache, self._size, self._control, guard=Guard.of("open"))
         try:
             set_up(self._episode, task.config)
+            self._episode.desktop.guard = self.guard
             first = self._episode.desktop.reset()
         except UsageError as error:
             raise EnvironmentFailure(f"{task.id} cannot be prepared: {error}") from error
@@ -88,13 +98,17 @@ class OsWorldEnvironment:
         """See ``Environment.step``; raises ``EnvironmentFailure`` also where no episode is running."""
         if self._episode is None:
             raise EnvironmentFailure("no episode is running; call reset before step")
-        match action:
-            case OpenApp(name=name):
-                return self._opened(name)
-            case Hotkey(keys=keys) if keys == TERMINAL:
-                open_terminal(self._episode)
-                return self._episode.desktop.step(Wait(seconds=0))
-        return self._episode.desktop.step(action)
+        desktop = self._episode.desktop
+        try:
+            match action:
+                case OpenApp():
+                    return self._opened(desktop.permit(action))
+                case Hotkey(keys=keys) if keys == TERMINAL:
+                    open_terminal(self._episode, desktop.permit(action))
+                    return desktop.step(Wait(seconds=0))
+        except DeniedError as error:
+            return replace(desktop.step(Wait(seconds=0)), error=str(error))
+        return desktop.step(action)
 
     def judge(self, last: Action | None) -> Verdict:
         """See ``SupportsVerdict``; raises ``EnvironmentFailure`` where the task cannot be scored."""
@@ -119,8 +133,11 @@ class OsWorldEnvironment:
         self._closed = True
         self._drop()
 
-    def _opened(self, name: str) -> StepResult:
+    def _opened(self, permit: Permit) -> StepResult:
         assert self._episode is not None
+        opens = permit.spend()
+        assert isinstance(opens, OpenApp)
+        name = opens.name
         refused = None
         if "/" in name or self._episode.sandbox.run(["which", name]).status != 0:
             refused = f"no program is called {name!r}"

@@ -15,6 +15,7 @@ from typing import Any
 from ...actions.errors import DataError, EnvironmentFailure
 from ...actions.geometry import Size
 from ...actions.schema import Action, Hotkey, Wait
+from ...env.guard.guard import Permit
 from ...env.private_files import write_private
 from ..interchange.code import PyCode
 from .task import SetupStep
@@ -118,13 +119,14 @@ def _execute(
 
 def _act(env: TaskEnvironment, action: Action) -> None:
     if isinstance(action, Hotkey) and action.keys == TERMINAL:
-        open_terminal(env)
+        open_terminal(env, env.desktop.permit(action))
     else:
         env.act(action)
 
 
-def open_terminal(env: TaskEnvironment) -> None:
+def open_terminal(env: TaskEnvironment, permit: Permit) -> None:
     """Open a terminal with "Terminal" in its title, as on OSWorld's desktop."""
+    permit.spend()
     launch(env, ["xterm", "-T", "Terminal", "-fa", "Monospace", "-fs", "11", "-geometry", "100x30"])
 
 

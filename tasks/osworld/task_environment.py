@@ -12,6 +12,7 @@ from ...actions.schema import Action, Wait
 from ...env.control import Control
 from ...env.desktop.environment import DesktopEnvironment
 from ...env.desktop.private_display import PrivateDisplay
+from ...env.guard.guard import Guard
 from ...env.private_files import private_folder
 from .cache import Cache
 from .command_sandbox import CommandSandbox
@@ -35,7 +36,7 @@ class TaskEnvironment:
         results: a folder for fetched results; the sandbox cannot see it.
     """
 
-    def __init__(self, task: Task, cache: Cache, size: Size, control: Control) -> None:
+    def __init__(self, task: Task, cache: Cache, size: Size, control: Control, *, guard: Guard) -> None:
         self.task, self.cache, self.size = task, cache, size
         with ExitStack() as stack:
             self._display = stack.enter_context(PrivateDisplay(size))
@@ -44,7 +45,7 @@ class TaskEnvironment:
             stack.callback(self.sandbox.close)
             self.results = self.sandbox.home.with_name("results")  # ends with the display, also after kill -9
             private_folder(self.results, exist_ok=False)
-            self.desktop = stack.enter_context(DesktopEnvironment(display=self.display, control=control))
+            self.desktop = stack.enter_context(DesktopEnvironment(guard=guard, display=self.display, control=control))
             self.desktop.reset()
             self._resources = stack.pop_all()
 

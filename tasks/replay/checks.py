@@ -11,7 +11,10 @@ from ...env.places import EVIDENCE, check_settings, kind_of, named
 from ...env.registry import allowed_files
 from .environment import ReplayOverrides
 
-_LIVE: Final = ("env", "url", "seed", "display", "headed", "har", "file", "out", "runs", "update", "expect")
+_LIVE: Final = (
+    *("env", "url", "seed", "display", "headed", "har", "file", "out", "runs", "update", "expect"),
+    *("guard", "on_ask", "anchor"),
+)
 _LOADING: Final = ("device", "dtype", "attention", "quantize")
 _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("patience", "ignore"),

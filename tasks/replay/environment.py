@@ -11,6 +11,7 @@ from ...env.base import Environment
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
 from ...env.browser.har import checked_har
 from ...env.control import Control
+from ...env.guard.guard import Guard
 from ...env.registry import DesktopOptions, make_environment
 from ...env.secrets import Secrets
 from ...env.trajectory.events import EnvironmentSettings, StartEvent
@@ -59,7 +60,7 @@ class ReplayOverrides:
         )
 
     def make_environment(
-        self, trajectory: Trajectory, control: Control, downloads: Path, secrets: Secrets | None = None
+        self, trajectory: Trajectory, guard: Guard, control: Control, downloads: Path, secrets: Secrets | None = None
     ) -> Environment:
         """The environment for a recording, in the size of its screens.
 
@@ -74,6 +75,7 @@ class ReplayOverrides:
         size = Size(round(first.size.width / first.device_scale), round(first.size.height / first.device_scale))
         return make_environment(
             name,
+            guard=guard,
             url=url if name == "browser" else None,
             headed=self.headed,
             viewport=size if name == "browser" or (name == "desktop" and self.display is None) else None,

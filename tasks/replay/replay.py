@@ -20,6 +20,8 @@ from ...env.base import Environment
 from ...env.chords import Chords
 from ...env.control import Control
 from ...env.expect import Expectation
+from ...env.guard.asking import Asker, OnAsk
+from ...env.guard.policy import GuardPolicy, read_guard_policy
 from ...env.private_files import write_private
 from ...env.secrets import Secrets
 from ...env.trajectory.events import EndEvent, PolicySettings
@@ -30,6 +32,7 @@ from ..models.load import ModelPolicy, load_policy
 from ..report import write_report
 from ..report.replay_outcome import RECORD_NAME
 from ..terminal.folders import RUNS, run_folder
+from ..terminal.guard_questions import make_guard
 from ..terminal.parse import parse_region
 from ..terminal.stop_chords import stop_chord_listener
 from .agreement import Agree, NamedUse, refuse, to_agree
@@ -71,6 +74,9 @@ class ReplayRequest:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     expect: tuple[Expectation, ...] = ()
     allow: tuple[str, ...] = ()
+    guard: str | GuardPolicy | None = None
+    on_ask: OnAsk | Asker | None = None
+    anchor: Path | None = None
     patience: float = 10.0
     ignore: tuple[str, ...] = ()
     update: bool = False
@@ -100,6 +106,19 @@ class PreparedReplay:
     def place(self) -> str:
         """Where it acts, as ``make_environment`` names it."""
         return self.request.overrides.environment or self.trajectory.start.environment
+
+    @property
+    def guard_policy(self) -> GuardPolicy:
+        """The policy of the guard: what this user did on these very screens may be done again without a question.
+
+        Raises:
+            UsageError: there is no such profile or file.
+        """
+        if isinstance(self.request.guard, GuardPolicy):
+            return self.request.guard
+        repeats = self.request.mode == "exact" and self.trajectory.own
+        at_stake = self.place == "browser" or (self.place == "desktop" and self.request.overrides.display is not None)
+        return read_guard_policy(self.request.guard or ("standard" if at_stake and not repeats else "open"))
 
     def uses(self, secret_names: Sequence[str]) -> list[NamedUse]:
         """What the replay would use although only the recording names it."""
@@ -238,6 +257,7 @@ def prepare(
     refuse_marks(instruction, {*kept, *names, *request.secrets})
     changed = steps_that_type(recorded, request.values, start.variables)
     prepared = PreparedReplay(request, trajectory, filled, instruction, changed=changed)
+    _ = prepared.guard_policy
     if not trajectory.own and (uses := prepared.uses(names)):
         (agree or partial(_refuse, request))(uses)
     return replace(prepared, secrets=Secrets({**request.secrets, **read_secrets(names, os.environ, ask)}))
@@ -290,7 +310,8 @@ def _replay_in(
     request = prepared.request
     run = partial(_episode, prepared, directory, control, listeners)
     make = request.overrides.make_environment
-    environment = make(prepared.trajectory, control, directory / "downloads", prepared.secrets)
+    guard = make_guard(prepared.guard_policy, request.on_ask, control, directory)
+    environment = make(prepared.trajectory, guard, control, directory / "downloads", prepared.secrets)
     redacted = [parse_region(text) for text in prepared.trajectory.start.environment_settings.redact or ()]
     hidden = RedactedScreen(environment, redacted) if redacted else environment
     with contextlib.closing(environment), stop_chord_listener(control, Chords(), environment):
@@ -352,5 +373,6 @@ def _episode(
         expect=request.expect,
         replayed=Replayed(str(request.directory), request.mode, prepared.trajectory.own),
         own_task_first=request.overrides.changed,
+        anchor=request.anchor,
         report=False,
     )

@@ -21,6 +21,7 @@ from ...env.base import Environment
 from ...env.control import Control
 from ...env.desktop.private_display import PACKAGES as DISPLAY
 from ...env.environ import without_secrets
+from ...env.guard.guard import Guard
 from ..osworld.environment import OsWorldEnvironment
 from ..osworld.task import Task, read_task
 from .interactive import EnvironmentProvider
@@ -77,18 +78,19 @@ class DesktopSuite:
                 near = difflib.get_close_matches(task, desktop_tasks(), n=3, cutoff=0.3)
                 raise UnknownTaskError(f"desktop has no task {task!r}; nearest: {', '.join(near)}")
 
-    def open(self, control: Control) -> EnvironmentProvider:
+    def open(self, control: Control, guard: Guard) -> EnvironmentProvider:
         """Check that the programs are installed."""
         if missing := missing_packages():
             raise MissingPartError(f"the suite desktop needs more programs; run `apt install {' '.join(missing)}`")
-        return DesktopProvider(control)
+        return DesktopProvider(control, guard)
 
 
 class DesktopProvider:
     """Makes a display for each episode; between episodes there is nothing to keep."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, guard: Guard) -> None:
         self._control = control
+        self._guard = guard
 
     @property
     def settings(self) -> dict[str, JsonValue]:
@@ -97,7 +99,7 @@ class DesktopProvider:
 
     def environment(self, task: str) -> Environment:
         """A task on a display of its own."""
-        return OsWorldEnvironment(desktop_tasks()[task], size=SIZE, control=self._control)
+        return OsWorldEnvironment(desktop_tasks()[task], size=SIZE, control=self._control, guard=self._guard)
 
     def alive(self) -> bool:
         """Each episode notices for itself that its display is gone."""

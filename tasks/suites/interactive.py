@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from ...env.base import Environment
 from ...env.control import Control
+from ...env.guard.guard import Guard
 
 
 class EnvironmentProvider(Protocol):
@@ -41,10 +42,10 @@ class InteractiveSuite(Protocol):
     def check(self, tasks: Sequence[str]) -> None:
         """Raise UnknownTaskError, with the nearest names, where a task is unknown."""
 
-    def open(self, control: Control) -> EnvironmentProvider:
+    def open(self, control: Control, guard: Guard) -> EnvironmentProvider:
         """A worker's environment provider, ready; MissingPartError where something must be installed first.
 
-        Its environments are stopped by ``control``.
+        Its environments are stopped by ``control``, and act through ``guard``.
         """
 
 

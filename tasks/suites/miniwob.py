@@ -21,6 +21,7 @@ from ...env.base import Environment, StepResult
 from ...env.browser.miniwob_pages import FLAGS, flight_tasks, miniwob_tasks, page_of
 from ...env.browser.watchdog import running
 from ...env.control import Control
+from ...env.guard.guard import Guard
 from ...env.wrappers import EnvironmentWrapper
 from ...perception.observation import Observation
 
@@ -56,9 +57,9 @@ class MiniWobSuite:
         for task in tasks:
             page_of(task)
 
-    def open(self, control: Control) -> EnvironmentProvider:
+    def open(self, control: Control, guard: Guard) -> EnvironmentProvider:
         """Start a browser."""
-        return MiniWobProvider(control)
+        return MiniWobProvider(control, guard)
 
 
 class MiniWobProvider:
@@ -68,10 +69,11 @@ class MiniWobProvider:
     Flight pages store cookies, so each gets a new profile; so does the episode after an error.
     """
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, guard: Guard) -> None:
         from ...env.browser.environment import BrowserProvider
 
         self._control = control
+        self._guard = guard
         self._browser = BrowserProvider(flags=FLAGS)
         self._started: Chromium | None = None
         self._process: int | None = None
@@ -90,14 +92,12 @@ class MiniWobProvider:
 
     def environment(self, task: str) -> Environment:
         """The task's page."""
-        from ...env.browser.miniwob import MiniWobEnvironment
-
-        chromium = self._chromium()
+        self._chromium()
         if task in flight_tasks():
-            return MiniWobEnvironment(task, chromium=chromium, control=self._control)
+            return self._made(task)
         kept, self._kept = self._kept, None
         if kept is None:
-            kept = MiniWobEnvironment(task, chromium=chromium, control=self._control)
+            kept = self._made(task)
         kept.turn_to(task)
         return _ReturnedOnClose(kept, self._keep)
 
@@ -109,6 +109,11 @@ class MiniWobProvider:
         """Close the browser."""
         self._process = self._kept = None
         self._browser.close()
+
+    def _made(self, task: str) -> MiniWobEnvironment:
+        from ...env.browser.miniwob import MiniWobEnvironment
+
+        return MiniWobEnvironment(task, guard=self._guard, chromium=self._chromium(), control=self._control)
 
     def _keep(self, environment: MiniWobEnvironment) -> None:
         self._kept = environment

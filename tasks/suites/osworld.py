@@ -21,6 +21,7 @@ from ...actions.files import read_file
 from ...actions.untrusted import parse_json
 from ...env.base import Environment
 from ...env.control import Control
+from ...env.guard.guard import Guard
 from ..osworld.cache import Cache
 from ..osworld.environment import OsWorldEnvironment
 from ..osworld.requirements import counted, unmet
@@ -75,9 +76,9 @@ class OsWorldSuite:
             if task in self.left_out:
                 raise UsageError(f"{task} cannot be run here: {'; '.join(self.left_out[task])}")
 
-    def open(self, control: Control) -> EnvironmentProvider:
+    def open(self, control: Control, guard: Guard) -> EnvironmentProvider:
         """Read the tasks."""
-        return OsWorldProvider(self, control)
+        return OsWorldProvider(self, control, guard)
 
     @property
     def left_out(self) -> Mapping[str, list[str]]:
@@ -120,8 +121,8 @@ class OsWorldSuite:
 class OsWorldProvider(DesktopProvider):
     """Makes a display for each episode."""
 
-    def __init__(self, suite: OsWorldSuite, control: Control) -> None:
-        super().__init__(control)
+    def __init__(self, suite: OsWorldSuite, control: Control, guard: Guard) -> None:
+        super().__init__(control, guard)
         self._suite = suite
 
     @property
@@ -135,7 +136,9 @@ class OsWorldProvider(DesktopProvider):
 
     def environment(self, task: str) -> Environment:
         """A task on a display of its own."""
-        return OsWorldEnvironment(self._suite.task(task), Cache(self._suite.cache), control=self._control)
+        return OsWorldEnvironment(
+            self._suite.task(task), Cache(self._suite.cache), control=self._control, guard=self._guard
+        )
 
 
 def reason_counts(reasons: Mapping[str, int]) -> str:

@@ -57,9 +57,11 @@ def _print(note: Callable[[str, str], None], change: Change, words: str, *, at_t
         "stepping": ("one step", "yellow"),
         "resumed": ("resumed", "yellow"),
         "asked": (f"the agent asks you: {words or '(without words)'}", "bold yellow"),
+        "permission": (words, "bold yellow"),
         "stopped": (words, "bold red"),
     }
-    note(*lines[change])
+    for line in lines[change][0].splitlines() or [""]:
+        note(line, lines[change][1])
     if change == "asked":
         note(_WHILE_ASKED, "yellow")
 

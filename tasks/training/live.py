@@ -20,6 +20,7 @@ from ...agent.limits import Limits
 from ...agent.policy import Context, Policy, Prediction
 from ...env.base import Environment
 from ...env.control import Control
+from ...env.guard.guard import Guard
 from ..episode import RunResult, run_episode
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ class MiniWobTasks:
         self._chromium = self._chromium or Chromium(flags=ALONE)
         name = task.removeprefix("miniwob:")
         mode = "train" if learning else "test"
-        return MiniWobEnvironment(name, mode=mode, chromium=self._chromium, control=control)  # type: ignore[arg-type]
+        return MiniWobEnvironment(name, mode=mode, chromium=self._chromium, control=control, guard=Guard.of("open"))  # type: ignore[arg-type]
 
     def expert(self, environment: Any) -> Expert:
         """See ``TaskSource``."""

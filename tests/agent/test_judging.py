@@ -12,6 +12,7 @@ from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import ScriptedPolicy
 from saccade.env.base import StepResult, Verdict
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import TrajectoryWriter
@@ -25,7 +26,7 @@ class Judged:
     """The demo form, judged by what the last action was."""
 
     def __init__(self, verdict: Verdict | None) -> None:
-        self._within = demo()
+        self._within = demo(guard=Guard.of("open"))
         self._verdict = verdict
         self.instruction = "Wait."
         self.heard: list[Action | None] = []

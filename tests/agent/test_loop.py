@@ -16,6 +16,7 @@ from saccade.agent.limits import Limits
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
 from saccade.env.base import StepResult
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import MemoryEnvironment, demo
 from saccade.env.trajectory.events import EndEvent, PredictionEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
@@ -36,7 +37,7 @@ def click(env: MemoryEnvironment, label: str) -> str:
 
 @pytest.fixture
 def env() -> Iterator[MemoryEnvironment]:
-    environment = demo()
+    environment = demo(guard=Guard.of("open"))
     yield environment
     environment.close()
 
@@ -283,7 +284,7 @@ def test_a_policy_can_reach_neither_address_nor_times(tmp_path: Path) -> None:
             shown.append(context)
             return super().predict(context)
 
-    env = demo()
+    env = demo(guard=Guard.of("open"))
     first = replace(env.reset(0), url="https://secret.example/?token=1", timings={"settle": 0.123})
     with TrajectoryWriter(tmp_path, START) as writer:
         Agent(Curious(["Action: wait()", "Action: finished()"]), env).run("x", first, writer)

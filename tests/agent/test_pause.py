@@ -16,6 +16,7 @@ from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Policy, Prediction, ScriptedPolicy
 from saccade.env.base import StepResult
 from saccade.env.control import Control
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import MemoryEnvironment, demo
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
@@ -70,7 +71,7 @@ def control() -> Control:
 
 @pytest.fixture
 def env() -> Iterator[Watched]:
-    environment = Watched(demo(), lambda action: None)
+    environment = Watched(demo(guard=Guard.of("open")), lambda action: None)
     yield environment
     environment.close()
 

@@ -26,6 +26,7 @@ from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import ALONE
 from saccade.env.browser.options import BrowserOptions
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.events import StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
@@ -207,7 +208,7 @@ class Glimpses:
     """A little program whose every step gives a first look at what it settles to."""
 
     def __init__(self) -> None:
-        self.inner = demo()
+        self.inner = demo(guard=Guard.of("open"))
         self.show: Preview | None = None
 
     @property
@@ -251,8 +252,8 @@ def test_the_loop_offers_what_will_be_asked(tmp_path: Path) -> None:
 
 
 def test_environments_that_can_look_early_say_so() -> None:
-    assert isinstance(BrowserEnvironment(), SupportsPreview)
-    assert isinstance(MiniWobEnvironment("click-test"), SupportsPreview)
+    assert isinstance(BrowserEnvironment(guard=Guard.of("open")), SupportsPreview)
+    assert isinstance(MiniWobEnvironment("click-test", guard=Guard.of("open")), SupportsPreview)
     seen: list[Screenshot] = []
     world = Glimpses()
     blind = BlankScreen(world)
@@ -301,7 +302,7 @@ def test_screens_of_a_browser_are_read_ahead(tiny_checkpoints: dict[str, Checkpo
     with Chromium(flags=ALONE) as chromium:
         for change in CHANGES:
             with (
-                BrowserEnvironment(page(change), options, chromium=chromium) as world,
+                BrowserEnvironment(page(change), options, chromium=chromium, guard=Guard.of("open")) as world,
                 TrajectoryWriter(tmp_path / change, START) as writer,
             ):
                 Agent(policy, world, Limits(steps, repeats=99)).run("x", world.reset(0), writer)

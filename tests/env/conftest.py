@@ -12,6 +12,7 @@ import pytest
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.options import BrowserOptions
+from saccade.env.guard.guard import Guard
 
 
 class Site:
@@ -66,7 +67,7 @@ def open_page(chromium: Chromium, site: Site) -> Iterator[Callable[..., BrowserE
 
     def open_(html: str, **options: object) -> BrowserEnvironment:
         url = site.page("/page", html)
-        environment = BrowserEnvironment(url, BrowserOptions(**options), chromium=chromium)
+        environment = BrowserEnvironment(url, BrowserOptions(**options), chromium=chromium, guard=Guard.of("open"))
         opened.append(environment)
         environment.reset()
         return environment

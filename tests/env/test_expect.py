@@ -15,6 +15,7 @@ from saccade.env.base import SupportsVerdict
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.expect import Expecting, SupportsEvidence, parse_expectations
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.places import EVIDENCE
 
@@ -48,7 +49,7 @@ def test_a_malformed_one_is_refused_with_the_kinds_that_there_are(text: str) -> 
 
 def test_what_an_environment_cannot_tell_is_refused() -> None:
     with pytest.raises(UsageError, match=r"url=x \(--expect\) cannot be checked .* it knows text=…, title=…, file=…"):
-        Expecting(demo(), parse_expectations(["title=x", "url=x"]), "memory")
+        Expecting(demo(guard=Guard.of("open")), parse_expectations(["title=x", "url=x"]), "memory")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_a_page_nested_beyond_reason_and_hostile_patterns_cost_little(
 
 
 def test_where_the_environment_judges_too_both_must_agree() -> None:
-    judging = Expecting(demo(), parse_expectations(["title=Saved."]))
+    judging = Expecting(demo(guard=Guard.of("open")), parse_expectations(["title=Saved."]))
     judging.reset(0)
     judging.step(Wait())
     assert judging.judge(None) == (0.0, False, "the environment gave no reward; not met: title=Saved.")
@@ -111,7 +112,9 @@ def test_where_the_environment_judges_too_both_must_agree() -> None:
 
 def test_on_a_desktop_any_window_has_the_title(tmp_path: Path) -> None:
     (tmp_path / "Grüße.txt").touch()
-    with DesktopEnvironment(["mousepad", str(tmp_path / "Grüße.txt")], size=Size(800, 600)) as desktop:
+    with DesktopEnvironment(
+        ["mousepad", str(tmp_path / "Grüße.txt")], size=Size(800, 600), guard=Guard.of("open")
+    ) as desktop:
         desktop.reset()
         assert desktop.evidence_kinds == EVIDENCE["desktop"]
         assert verdict_of(desktop, "title=*Grüße.txt - Mousepad")[0]
@@ -124,4 +127,4 @@ def test_what_is_said_of_each_kind_is_what_it_has(open_page: Callable[..., Brows
     environment = open_page("")
     assert isinstance(environment, SupportsEvidence)
     assert environment.evidence_kinds == EVIDENCE["browser"] == EVIDENCE["miniwob"]
-    assert demo().evidence_kinds == EVIDENCE["memory"]
+    assert demo(guard=Guard.of("open")).evidence_kinds == EVIDENCE["memory"]

@@ -15,6 +15,7 @@ from saccade.env.base import Environment, StepResult
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.check import check_environment
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle, demo
 from saccade.env.places import NAMES
 from saccade.env.registry import make_environment
@@ -27,7 +28,7 @@ def click(environment: MemoryEnvironment, label: str) -> StepResult:
 
 
 def test_the_demonstration_can_be_solved() -> None:
-    environment = demo()
+    environment = demo(guard=Guard.of("open"))
     environment.reset(1)
     assert environment.instruction == "Save the name Ada."
     assert not click(environment, "Start").terminated
@@ -41,7 +42,7 @@ def test_the_demonstration_can_be_solved() -> None:
 
 
 def test_every_screen_looks_different_and_the_same_each_time() -> None:
-    environment = demo()
+    environment = demo(guard=Guard.of("open"))
     first = environment.reset(1).screenshot
     form = click(environment, "Start").observation.screenshot
     typed = environment.step(Type(text="A")).observation.screenshot
@@ -51,13 +52,13 @@ def test_every_screen_looks_different_and_the_same_each_time() -> None:
 
 
 def test_a_seed_deals_the_buttons() -> None:
-    digests = {seed: demo(shuffle=True).reset(seed).screenshot.digest for seed in range(8)}
+    digests = {seed: demo(shuffle=True, guard=Guard.of("open")).reset(seed).screenshot.digest for seed in range(8)}
     assert len(set(digests.values())) == 2
-    assert demo(shuffle=True).reset(3).screenshot.digest == digests[3]
+    assert demo(shuffle=True, guard=Guard.of("open")).reset(3).screenshot.digest == digests[3]
 
 
 def test_what_it_cannot_do_is_an_error_in_words() -> None:
-    environment = demo()
+    environment = demo(guard=Guard.of("open"))
     before = environment.reset()
     for action in (Navigate(url="x"), Click(point=Point(400, 4))):
         result = environment.step(action)
@@ -73,7 +74,7 @@ def test_a_typing_point_is_clicked_first() -> None:
         "one": MemoryScreen("1", (Button("go", Rectangle(0, 20, 50, 60), to="two"),)),
         "two": MemoryScreen("2", (Button("end", Rectangle(0, 20, 50, 60), ends=True, reward=-1.0),)),
     }
-    environment = MemoryEnvironment(screens, "one")
+    environment = MemoryEnvironment(screens, "one", guard=Guard.of("open"))
     environment.reset()
     environment.step(Type(text="x", point=Point(5, 25)))
     assert (environment.screen, environment.text) == ("two", "x")
@@ -83,23 +84,29 @@ def test_a_typing_point_is_clicked_first() -> None:
 
 def test_a_button_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(UsageError, match="nowhere"):
-        MemoryEnvironment({"one": MemoryScreen("1", (Button("go", Rectangle(0, 0, 9, 9), to="nowhere"),))}, "one")
+        MemoryEnvironment(
+            {"one": MemoryScreen("1", (Button("go", Rectangle(0, 0, 9, 9), to="nowhere"),))},
+            "one",
+            guard=Guard.of("open"),
+        )
     with pytest.raises(UsageError, match="no button"):
-        demo().button("Nothing")
+        demo(guard=Guard.of("open")).button("Nothing")
 
 
 def test_a_blank_screen_hides_everything_but_the_task() -> None:
-    blind = BlankScreen(demo(), colour=(9, 9, 9))
+    blind = BlankScreen(demo(guard=Guard.of("open")), colour=(9, 9, 9))
     assert (blind.reset(1).screenshot.pixels == 9).all()
     assert (blind.step(Click(point=Point(40, 60))).observation.screenshot.pixels == 9).all()
     assert blind.instruction == "Save the name Ada."
-    assert check_environment(BlankScreen(demo())) == []
+    assert check_environment(BlankScreen(demo(guard=Guard.of("open")))) == []
 
 
 def test_environments_are_made_by_name(tmp_path: Path) -> None:
-    assert isinstance(make_environment("memory"), MemoryEnvironment)
-    assert isinstance(make_environment("miniwob:click-test"), MiniWobEnvironment)
-    assert isinstance(make_environment("browser", url="about:blank", downloads=tmp_path), BrowserEnvironment)
+    assert isinstance(make_environment("memory", guard=Guard.of("open")), MemoryEnvironment)
+    assert isinstance(make_environment("miniwob:click-test", guard=Guard.of("open")), MiniWobEnvironment)
+    assert isinstance(
+        make_environment("browser", url="about:blank", downloads=tmp_path, guard=Guard.of("open")), BrowserEnvironment
+    )
     assert NAMES == ("browser", "desktop", "memory", "miniwob:TASK")
 
 
@@ -112,19 +119,19 @@ def test_environments_are_made_by_name(tmp_path: Path) -> None:
 )
 def test_an_unknown_name_lists_the_nearest(spec: str, nearest: str) -> None:
     with pytest.raises(UnknownTaskError, match=nearest):
-        make_environment(spec)
+        make_environment(spec, guard=Guard.of("open"))
 
 
 def test_an_address_goes_with_a_browser_only() -> None:
     for spec in ("memory", "miniwob:click-test"):
         with pytest.raises(UsageError, match=r"url \(--url\) goes with"):
-            make_environment(spec, url="about:blank")
+            make_environment(spec, url="about:blank", guard=Guard.of("open"))
 
 
 def test_the_contract_is_kept() -> None:
-    assert isinstance(demo(), Environment)
-    assert check_environment(demo()) == []
-    assert check_environment(demo(shuffle=True)) == []
+    assert isinstance(demo(guard=Guard.of("open")), Environment)
+    assert check_environment(demo(guard=Guard.of("open"))) == []
+    assert check_environment(demo(shuffle=True, guard=Guard.of("open"))) == []
 
 
 class Broken(MemoryEnvironment):
@@ -132,7 +139,10 @@ class Broken(MemoryEnvironment):
 
     def __init__(self, flaw: str) -> None:
         super().__init__(
-            {"one": MemoryScreen("1", (Button("go", Rectangle(0, 20, 50, 60)),))}, "one", instruction="Go."
+            {"one": MemoryScreen("1", (Button("go", Rectangle(0, 20, 50, 60)),))},
+            "one",
+            guard=Guard.of("open"),
+            instruction="Go.",
         )
         self.flaw = flaw
         self.resets = 0

@@ -176,6 +176,7 @@ def made(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
             url=site.address,
             model=ScriptedPolicy(replies(f"{PASSWORD} and {CODE}"), "uitars-1.0"),
             secrets=SECRETS,
+            on_ask="allow",
             har=True,
             viewport=(600, 200),
             out=folder / "made",
@@ -265,8 +266,9 @@ def test_no_command_leaves_a_trace_of_a_key_or_secret(site: Site, tmp_path: Path
         server.key = key
         model = ("--model", server.address, "--dialect", "uitars-1.0")
         where = ("--url", site.address, "--viewport", "600x200")
+        asked = ("--har", "--on-ask", "allow")
         commands: list[tuple[tuple[object, ...], int]] = [
-            (("run", "Send {{password}}, {{code}}", *where, *model, *both, "--har", "--out", "made", "--json"), 0),
+            (("run", "Send {{password}}, {{code}}", *where, *model, *both, *asked, "--out", "made", "--json"), 0),
             (("run", "Send {{passwort}}", *where, *model, *both, "--out", "no", "--json"), 2),
             (("run", "Send it", *where, *model, "--set", f"word={PASSWORD}", "--out", "no", "--json"), 2),
             (("replay", "made", "--exact", *both, "--out", "again", "--json"), 0),

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 from PIL import Image
 
 from ....actions.geometry import Point
 from ....actions.schema import Action, action_adapter
 from ....env.browser.input import PageInput
 from ....env.control import Control
+from ....env.guard.guard import Guard, UnknownScene
 from ....env.input import perform
+from ....perception.observation import Screenshot
 from ..demonstrations import ORIGIN, serve
 from ..rendering import Sheet, add_scripts
 from .expert import expert_script
@@ -32,6 +35,9 @@ Act = Callable[[ExpertEpisode], Action | None]
 """What to do at the last step of an episode, which is not done yet, instead of the expert's action; None for that."""
 MAX_STEPS: Final = 30
 _SETTLE_MS: Final = 700
+
+_FREE: Final = Guard.of("open")
+_UNSEEN: Final = UnknownScene(Screenshot(np.zeros((1, 1, 3), np.uint8)))
 
 
 class ExpertFrames:
@@ -93,4 +99,5 @@ class ExpertFrames:
         episode.steps.append(step)
         done = self._act(episode)
         step.stray = None if done is None else done.model_dump(mode="json")
-        perform(self._input, action_adapter.validate_python(step.done), lambda point: Point(x + point.x, y + point.y))
+        permit = _FREE.admit(action_adapter.validate_python(step.done), _UNSEEN)
+        perform(self._input, permit, lambda point: Point(x + point.x, y + point.y))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Download, Error
 
+from ...guard.intent import Act
 from ...notes import excerpt, quoted
 from ...private_files import open_private, private_folder, private_part
 from ..options import BrowserOptions
@@ -69,15 +70,19 @@ class Downloads:
         options: the folder, how many are taken, bytes that all may have together, and what hides secrets in names.
         partial: the browser's folder for downloads that are not complete.
         note: is told what became of each.
+        allows: the guard's word on each.
     """
 
-    def __init__(self, options: BrowserOptions, partial: Path, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: BrowserOptions, partial: Path, note: Callable[[str], None], allows: Callable[[Act, str], bool]
+    ) -> None:
         self._folder = options.downloads
         self._most = options.most_downloads
         self._left = self._largest = options.download_bytes
         self._conceal = options.secrets.conceal
         self._partial = partial
         self._note = note
+        self._allows = allows
         self._running: list[Download] = []
         self.seen = 0
 
@@ -100,19 +105,22 @@ class Downloads:
             self._note(f"download refused, as there is no downloads folder: {quoted(name)}")
         elif self.seen > self._most:
             self._note(f"download refused, as there were {self._most} already: {quoted(name)}")
-        else:
-            self._save(download, self._folder, name)
+        elif self._save(download, self._folder, name):
             return
         self._cancel(download)
 
-    def _save(self, download: Download, folder: Path, name: str) -> None:
+    def _save(self, download: Download, folder: Path, name: str) -> bool:
+        """Save one, if the guard allows it; else it is to be cancelled."""
+        if not self._allows("save_download", name):
+            self._note(f"download refused, as the guard does not allow it: {quoted(name)}")
+            return False
         self._running.append(download)
         try:
             size = _size(Path(download.path()))  # waits until it is complete
             if size > self._left:
                 self._note(f"download refused, as all may have {_bytes(self._largest)} together: {quoted(name)}")
-                return
-            target = self._copy(download, reserve(folder, name))
+                return True
+            target = self._copy(download.save_as, reserve(folder, name))
             download.delete()
             self._left -= size
             self._note(f"download saved: {quoted(target.name)}, {_bytes(size)}")
@@ -125,11 +133,12 @@ class Downloads:
             self._note(f"download failed: {quoted(name)}: {error.strerror}")
         finally:
             self._running.remove(download)
+        return True
 
-    def _copy(self, download: Download, target: Path) -> Path:
+    def _copy(self, save_as: Callable[[Path], None], target: Path) -> Path:
         try:
             with private_part(target) as part:
-                download.save_as(part)
+                save_as(part)
         except BaseException:
             target.unlink(missing_ok=True)
             raise

@@ -13,11 +13,14 @@ from typing import Literal
 
 from playwright.sync_api import BrowserContext, Dialog, Error, FileChooser, Page, Request, Response
 
+from ...guard.intent import Act
 from ...notes import excerpt, quoted
 from ..addresses import net_error
 
 DialogRule = Literal["accept", "dismiss"]
 Note = Callable[[str], None]
+Allows = Callable[[Act, str], bool]
+"""Whether the guard lets something be done, by its words."""
 
 # Requests of these kinds stay open for as long as the page does.
 _ENDLESS = frozenset({"websocket", "eventsource", "media", "ping"})
@@ -36,14 +39,15 @@ class Dialogs:
 
     ``alert`` and ``beforeunload`` are always accepted: the page cannot continue otherwise. ``confirm`` and
     ``prompt`` are accepted (a prompt with its default text) or dismissed, by the rule. ``note`` logs each answer;
-    ``quieten`` is called with a page that opens too many.
+    ``allows`` is the guard's word on what a dialog says, and ``quieten`` is called with a page that opens too many.
     """
 
     def __init__(
-        self, rule: DialogRule, note: Note, quieten: Callable[[Page | None], None] = lambda page: None
+        self, rule: DialogRule, note: Note, allows: Allows, quieten: Callable[[Page | None], None] = lambda page: None
     ) -> None:
         self._rule = rule
         self._note = note
+        self._allows = allows
         self._quieten = quieten
         self._count = 0
         self._busy = False
@@ -57,9 +61,13 @@ class Dialogs:
         """Answer one dialog."""
         self._count += 1
         self._busy = True
-        accept = (self._rule == "accept") == (self._count <= _MANY) or dialog.type in ("alert", "beforeunload")
+        told = dialog.type in ("alert", "beforeunload")
+        accept = told or (self._rule == "accept") == (self._count <= _MANY)
+        denied = accept and not told and not self._allows("accept_dialog", dialog.message)
+        accept = accept and not denied
         given = quoted(dialog.default_value) if accept and dialog.type == "prompt" else ""
         answer = f"accepted{given and ' with '}{given}" if accept else "dismissed"
+        answer += ", as the guard does not allow it" if denied else ""
         said = f": {quoted(dialog.message)}" if dialog.message else ""
         self._note(f"{dialog.type} dialog {answer}{said}")
         with suppress(Error):  # the dialog closes with its page
@@ -75,9 +83,10 @@ class Dialogs:
 class FileChoosers:
     """Answers file choosers with files that were allowed beforehand, or says that there are none."""
 
-    def __init__(self, files: tuple[Path, ...], note: Note) -> None:
+    def __init__(self, files: tuple[Path, ...], note: Note, allows: Allows) -> None:
         self._files = files
         self._note = note
+        self._allows = allows
         self._chosen = 0
 
     def handle(self, chooser: FileChooser) -> None:
@@ -90,6 +99,9 @@ class FileChoosers:
             files = (self._files[self._chosen % len(self._files)],)
             self._chosen += 1
         names = ", ".join(quoted(path.name) for path in files)
+        if not self._allows("upload_files", names):
+            self._note(f"file chooser cancelled, as the guard does not allow {names}")
+            return
         try:
             chooser.set_files(list(files))
             self._note(f"file chooser answered with {names}")

@@ -19,6 +19,8 @@ from ....actions.errors import Stopped, TrajectoryError
 from ....agent.limits import Limits
 from ....agent.policy import Policy, settings_of
 from ....env.control import Control
+from ....env.guard.guard import Guard
+from ....env.guard.policy import GuardPolicy, profile
 from ....env.signals import ENDING
 from ....env.trajectory.events import EnvironmentSettings
 from ...episode import run_episode
@@ -44,6 +46,7 @@ class WorkerSetup:
         max_steps: predictions per episode.
         timeout: seconds after which an episode, and the worker that runs it, are given up.
         share: whether the workers of a machine share one model; by default where that is worth it (docs/scale.md).
+        guard: decides what may be done; nobody is there to be asked.
     """
 
     root: Path
@@ -52,6 +55,7 @@ class WorkerSetup:
     max_steps: int = field(default=10, kw_only=True)
     timeout: float = field(default=300.0, kw_only=True)
     share: bool | None = field(default=None, kw_only=True)
+    guard: GuardPolicy = field(default=profile("open"), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def _serve(connection: Connection, setup: WorkerSetup, control: Control) -> None
     with control.interrupting():
         policy = setup.source.open()
     with contextlib.ExitStack() as stack:
-        provider = stack.enter_context(contextlib.closing(setup.suite.open(control)))
+        provider = stack.enter_context(contextlib.closing(setup.suite.open(control, Guard(setup.guard))))
         stated = settings_of(policy).model_dump(mode="json")
         settings = {"saccade": __version__, **provider.settings, "policy": policy.name, **stated}
         watchdog = _Watchdog(provider)

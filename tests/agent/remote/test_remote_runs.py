@@ -23,6 +23,7 @@ from saccade.agent.loop import Agent
 from saccade.agent.remote.endpoint import Endpoint
 from saccade.agent.remote.policy import RemotePolicy
 from saccade.env.control import Control
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
@@ -84,7 +85,7 @@ def test_a_server_that_is_down_ends_it_before_anything_is_done(tmp_path: Path) -
 
 def stopped_when(happened: Callable[[], object], policy: RemotePolicy, folder: Path) -> EndEvent:
     """How a run ends in which a person stops as soon as something has happened."""
-    control, environment = Control(), demo()
+    control, environment = Control(), demo(guard=Guard.of("open"))
 
     def stop() -> None:
         happened()

@@ -26,6 +26,7 @@ from saccade.agent.replay.expected import ExpectedReply, Verification, Verifying
 from saccade.agent.replay.point_tolerance import room_around
 from saccade.agent.replay.policy import ReplayPolicy
 from saccade.agent.replay.recording import Recording, recording
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import FILE_NAME, Trajectory, TrajectoryWriter
@@ -47,7 +48,7 @@ def pages(shift: int = 0, dialog: int | None = None, drop: int | None = None) ->
         button = Button("Next", Rectangle(left, top, left + 60, top + 40), "end" if last else names[place + 1])
         screens[name] = MemoryScreen(name, (replace(button, reward=1.0, ends=True) if last else button,))
     screens["end"] = MemoryScreen("The end")
-    return MemoryEnvironment(screens, names[0], instruction="Go to the end.", size=SIZE)
+    return MemoryEnvironment(screens, names[0], instruction="Go to the end.", size=SIZE, guard=Guard.of("open"))
 
 
 def hash_of(name: str) -> int:

@@ -15,6 +15,7 @@ from saccade.agent.training.pages import SERIES, synthesize
 from saccade.agent.training.rendering import Sheet, save_shard
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
+from saccade.env.guard.guard import Guard
 
 SEED = FIRST_SEED + 77
 
@@ -27,7 +28,7 @@ def test_what_a_training_page_is_asked_for_is_there(chromium: Chromium) -> None:
         assert found is not None
         instruction, element = found
         assert element["text"] in instruction
-        with MiniWobEnvironment(task, mode="train", chromium=chromium) as environment:
+        with MiniWobEnvironment(task, mode="train", chromium=chromium, guard=Guard.of("open")) as environment:
             seen = environment.reset(SEED + number).screenshot.pixels
             assert environment.instruction == records[number]["utterance"]
             # In a frame of a sheet a focused button is drawn a little differently.
@@ -48,7 +49,7 @@ def test_held_out_pages_are_those_of_the_benchmark(chromium: Chromium) -> None:
     with pytest.raises(ValueError, match="training"):
         next(demonstrate(REQUIRED, 1, FIRST_SEED - 1, mode="test"))
     pictures, records = next(demonstrate(("click-button",), 1, 7, Sheet(2, 1), "test"))
-    with MiniWobEnvironment("click-button", chromium=chromium) as environment:
+    with MiniWobEnvironment("click-button", chromium=chromium, guard=Guard.of("open")) as environment:
         seen = environment.reset(8).screenshot.pixels
         assert environment.instruction == records[1]["utterance"]
         assert np.mean(np.any(seen != pictures[1], axis=2)) < 0.01

@@ -10,6 +10,7 @@ from saccade.actions.schema import Action, Click, Drag, Type, Wait
 from saccade.agent.training.experts.expert import EXPERT_TASKS, MiniWobExpert
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
+from saccade.env.guard.guard import Guard
 
 SEED = 5003
 
@@ -36,7 +37,7 @@ def test_experts_solve_their_tasks(chromium: Chromium, group: int, scale: int) -
     failed = []
     tasks = EXPERT_TASKS[group :: 18 if scale == 1 else 6]  # a third of the tasks in a quick check
     for task in tasks:
-        with MiniWobEnvironment(task, chromium=chromium) as environment:
+        with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
             for seed in range(SEED, SEED + scale):
                 environment.reset(seed)
                 if not finish(environment) > 0.8:
@@ -56,7 +57,7 @@ ELSEWHERE: dict[str, Sequence[Action]] = {
 
 @pytest.mark.parametrize("task", ELSEWHERE)
 def test_an_expert_goes_on_from_where_a_policy_went_wrong(chromium: Chromium, task: str) -> None:
-    with MiniWobEnvironment(task, chromium=chromium) as environment:
+    with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
         environment.reset(SEED)
         for action in ELSEWHERE[task]:
             assert not environment.step(action).terminated
@@ -65,4 +66,4 @@ def test_an_expert_goes_on_from_where_a_policy_went_wrong(chromium: Chromium, ta
 
 def test_a_task_without_an_expert_is_named() -> None:
     with pytest.raises(UsageError, match="no expert for find-greatest"):
-        MiniWobExpert(MiniWobEnvironment("find-greatest"))
+        MiniWobExpert(MiniWobEnvironment("find-greatest", guard=Guard.of("open")))

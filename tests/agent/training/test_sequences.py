@@ -24,6 +24,7 @@ from saccade.agent.training.methods.lessons import LessonReader
 from saccade.agent.training.tuning.batches import Collator, drawn, within_budget
 from saccade.agent.training.tuning.network import ReplyScorer
 from saccade.agent.training.tuning.sequences import SequenceWriter, merged, packed, sequence_of, unpacked
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle
 from saccade.env.trajectory.events import StartEvent
 from saccade.env.trajectory.trajectory import TrajectoryWriter
@@ -62,7 +63,7 @@ class Watched(LocalPolicy):
 def test_the_sequence_of_each_step_is_what_a_run_reads_and_replies(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """Seven steps, of which the model sees the newest four screenshots, with feedback and thoughts."""
     policy = Watched(checkpoint)
-    environment = MemoryEnvironment(SCREENS, "a", instruction="Go there.", size=Size(100, 70))
+    environment = MemoryEnvironment(SCREENS, "a", instruction="Go there.", size=Size(100, 70), guard=Guard.of("open"))
     start = StartEvent(instruction="Go there.", environment="memory", policy="watched", time=0.0, saccade_version="0")
     with TrajectoryWriter(tmp_path, start) as trajectory:
         Agent(policy, environment).run("Go there.", environment.reset(0), trajectory)

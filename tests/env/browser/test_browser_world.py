@@ -21,6 +21,7 @@ from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.miniwob_pages import ALONE
 from saccade.env.browser.options import BrowserOptions
 from saccade.env.check import check_environment
+from saccade.env.guard.guard import Guard
 from saccade.perception.observation import Screenshot
 from saccade.perception.page_settle import PageLimits
 
@@ -156,18 +157,20 @@ def test_no_page_gets_to_a_file(open_page: OpenPage, site: object, secret: Path,
 
 
 def test_files_open_where_they_are_allowed(chromium: Chromium, secret: Path) -> None:
-    with BrowserEnvironment(secret.as_uri(), BrowserOptions(allow_file=True), chromium=chromium) as environment:
+    with BrowserEnvironment(
+        secret.as_uri(), BrowserOptions(allow_file=True), chromium=chromium, guard=Guard.of("open")
+    ) as environment:
         environment.reset()
         assert title(environment) == "secret"
     with (
-        BrowserEnvironment(secret.as_uri(), chromium=chromium) as refusing,
+        BrowserEnvironment(secret.as_uri(), chromium=chromium, guard=Guard.of("open")) as refusing,
         pytest.raises(EnvironmentFailure, match="allow_file"),
     ):
         refusing.reset()
 
 
 def test_an_address_nobody_serves_is_named(chromium: Chromium) -> None:
-    with BrowserEnvironment("http://127.0.0.1:2", chromium=chromium) as environment:
+    with BrowserEnvironment("http://127.0.0.1:2", chromium=chromium, guard=Guard.of("open")) as environment:
         with pytest.raises(EnvironmentFailure, match=r"cannot open http://127.0.0.1:2: net::ERR_CONNECTION"):
             environment.reset()
         with pytest.raises(EnvironmentFailure, match="reset before step"):
@@ -250,7 +253,7 @@ def test_a_browser_that_hangs_is_killed_at_last_and_started_again(site: object) 
     """A page cannot do that to it; the process is stopped from outside."""
     address = site.page("/plain", "<h1>here")  # type: ignore[attr-defined]
     options = BrowserOptions(patience=1.0, limits=PageLimits(navigation=1.0))
-    with BrowserEnvironment(address, options) as environment:
+    with BrowserEnvironment(address, options, guard=Guard.of("open")) as environment:
         environment.reset()
         os.kill(environment._provider.chromium().process_id(), signal.SIGSTOP)
         with pytest.raises(EnvironmentFailure, match="did not answer for 2 s, so it was killed"):
@@ -262,7 +265,9 @@ def test_a_browser_that_hangs_is_killed_at_last_and_started_again(site: object) 
 
 def test_the_contract_is_kept(chromium: Chromium, site: object) -> None:
     address = site.page("/contract", "<h1>contract")  # type: ignore[attr-defined]
-    environment = BrowserEnvironment(address, BrowserOptions(viewport=Size(320, 200)), chromium=chromium)
+    environment = BrowserEnvironment(
+        address, BrowserOptions(viewport=Size(320, 200)), chromium=chromium, guard=Guard.of("open")
+    )
     assert check_environment(environment) == []
     with pytest.raises(EnvironmentFailure, match="closed"):
         environment.reset()
@@ -272,7 +277,8 @@ EPISODE = """
 import sys
 from saccade.actions.schema import Wait
 from saccade.env.browser.environment import BrowserEnvironment
-with BrowserEnvironment("data:text/html,<h1>here") as environment:
+from saccade.env.guard.guard import Guard
+with BrowserEnvironment("data:text/html,<h1>here", guard=Guard.of("open")) as environment:
     environment.reset()
     print("ready", flush=True)
     if sys.argv[1] == "wait":
@@ -354,7 +360,7 @@ def test_closing_a_killed_browser_is_quiet() -> None:
     from saccade.env.browser.watchdog import kill
 
     browser = Chromium(flags=ALONE)
-    environment = BrowserEnvironment(chromium=browser)
+    environment = BrowserEnvironment(chromium=browser, guard=Guard.of("open"))
     environment.reset()
     kill(browser.process_id())
     with pytest.raises(EnvironmentFailure):

@@ -13,6 +13,7 @@ from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.determinism import HAR_NAME, DeterminismSettings
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.options import BrowserOptions
+from saccade.env.guard.guard import Guard
 from saccade.perception.observation import Observation
 
 NOW = 1_700_000_000.0
@@ -34,7 +35,7 @@ Visit = Callable[..., list[Observation]]
 def visit(chromium: Chromium, site: object) -> Visit:
     def go(determinism: DeterminismSettings | None, url: str) -> list[Observation]:
         options = BrowserOptions(viewport=Size(400, 200), determinism=determinism)
-        with BrowserEnvironment(url, options, chromium=chromium) as world:
+        with BrowserEnvironment(url, options, chromium=chromium, guard=Guard.of("open")) as world:
             return [world.reset(), world.step(LOAD).observation]
 
     return go

@@ -20,6 +20,7 @@ from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.options import BrowserOptions
 from saccade.env.check import check_environment
+from saccade.env.guard.guard import Guard
 from saccade.perception.page_settle import PageLimits
 
 PRESS = Click(point=Point(100, 100))
@@ -41,7 +42,7 @@ def opened(chromium: Chromium, address: str, limit: float, folder: Path | None =
     options = BrowserOptions(
         viewport=Size(640, 480), downloads=folder, download_bytes=3_000_000, limits=PageLimits(navigation=limit)
     )
-    environment = BrowserEnvironment(f"{address}/plain", options, chromium=chromium)
+    environment = BrowserEnvironment(f"{address}/plain", options, chromium=chromium, guard=Guard.of("open"))
     environment.reset()
     return environment
 
@@ -131,7 +132,7 @@ def test_a_page_that_comes_late_is_seen_later(chromium: Chromium, hostile: str) 
 def test_a_first_page_that_does_not_come_is_an_error(chromium: Chromium, hostile: str) -> None:
     options = BrowserOptions(limits=PageLimits(navigation=1.0))
     with (
-        BrowserEnvironment(f"{hostile}/hang", options, chromium=chromium) as environment,
+        BrowserEnvironment(f"{hostile}/hang", options, chromium=chromium, guard=Guard.of("open")) as environment,
         pytest.raises(EnvironmentFailure, match=r"cannot open .*/hang: it took too long"),
     ):
         environment.reset()
@@ -172,4 +173,4 @@ def test_a_session_after_hostile_pages_keeps_the_contract(chromium: Chromium, ho
     with opened(chromium, hostile, 2.0) as environment:
         timed(environment, Navigate(url=f"{hostile}/press?script"))
         timed(environment, PRESS)
-    assert check_environment(BrowserEnvironment(f"{hostile}/plain", chromium=chromium)) == []
+    assert check_environment(BrowserEnvironment(f"{hostile}/plain", chromium=chromium, guard=Guard.of("open"))) == []

@@ -12,6 +12,7 @@ from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import flight_tasks, miniwob_tasks, words
 from saccade.env.check import check_environment
+from saccade.env.guard.guard import Guard
 
 Start = Callable[..., MiniWobEnvironment]
 
@@ -21,7 +22,7 @@ def start(chromium: Chromium) -> Iterator[Start]:
     opened: list[MiniWobEnvironment] = []
 
     def begin(task: str, seed: int = 1) -> MiniWobEnvironment:
-        opened.append(MiniWobEnvironment(task, chromium=chromium))
+        opened.append(MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")))
         opened[-1].reset(seed)
         return opened[-1]
 
@@ -50,7 +51,7 @@ def test_all_tasks_are_known() -> None:
 @pytest.mark.parametrize("task", ["click-tset", "", "../core/core", "flight.BA"])
 def test_an_unknown_task_names_the_nearest(task: str) -> None:
     with pytest.raises(UnknownTaskError, match=r"click-test|flight\.AA") as caught:
-        MiniWobEnvironment(task)
+        MiniWobEnvironment(task, guard=Guard.of("open"))
     assert "\n" not in str(caught.value)
 
 
@@ -152,7 +153,7 @@ def test_an_utterance_may_carry_fields() -> None:
 
 
 def test_the_contract_is_kept(chromium: Chromium) -> None:
-    assert check_environment(MiniWobEnvironment("click-button", chromium=chromium)) == []
+    assert check_environment(MiniWobEnvironment("click-button", chromium=chromium, guard=Guard.of("open"))) == []
 
 
 def test_a_caret_does_not_tell_the_time(start: Start) -> None:

@@ -33,6 +33,7 @@ from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.events.deadline import OverdueError
 from saccade.env.browser.options import BrowserOptions
+from saccade.env.guard.guard import Guard
 from saccade.perception.observation import Pixels
 
 # The page counts what reaches it: presses, clicks and turns of the wheel, wherever they land.
@@ -106,7 +107,9 @@ Lay = Callable[..., Desk]
 
 @pytest.fixture(scope="module")
 def shared(chromium: Chromium) -> Iterator[BrowserEnvironment]:
-    with BrowserEnvironment(options=BrowserOptions(viewport=VIEW), chromium=chromium) as environment:
+    with BrowserEnvironment(
+        options=BrowserOptions(viewport=VIEW), chromium=chromium, guard=Guard.of("open")
+    ) as environment:
         environment.reset()
         yield environment
 

@@ -16,6 +16,7 @@ from saccade.env.base import Environment
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.control import Control
 from saccade.env.deadline import Deadline
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.events import EndEvent, StartEvent
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
@@ -42,7 +43,7 @@ def run(policy: ScriptedPolicy, environment: Environment, control: Control, fold
 
 
 def test_a_reply_that_does_not_come(tmp_path: Path) -> None:
-    end, seconds = run(Slow(["Action: wait()"]), demo(), Control(), tmp_path)
+    end, seconds = run(Slow(["Action: wait()"]), demo(guard=Guard.of("open")), Control(), tmp_path)
     assert (end.end, end.message) == ("time_limit", "not done after 1 seconds")
     assert seconds < LIMIT + SLACK
 
@@ -74,7 +75,7 @@ def test_a_person_takes_the_time_that_they_need(tmp_path: Path) -> None:
     control = Control()
     control.pause()
     threading.Timer(LIMIT + 0.5, control.resume).start()
-    end, _ = run(ScriptedPolicy(["Action: finished()"]), demo(), control, tmp_path)
+    end, _ = run(ScriptedPolicy(["Action: finished()"]), demo(guard=Guard.of("open")), control, tmp_path)
     assert end.end == "finished"
 
 
@@ -93,5 +94,5 @@ def test_a_deadline_that_is_suspended_comes_later() -> None:
 def test_a_stop_that_comes_first_is_what_is_recorded(tmp_path: Path) -> None:
     control = Control()
     threading.Timer(0.3, control.stop, ("enough",)).start()
-    end, _ = run(Slow(["Action: wait()"]), demo(), control, tmp_path)
+    end, _ = run(Slow(["Action: wait()"]), demo(guard=Guard.of("open")), control, tmp_path)
     assert (end.end, end.message) == ("interrupted", "enough")

@@ -13,6 +13,7 @@ from saccade.actions.schema import Click, Navigate, Wait
 from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.environment import BrowserEnvironment
 from saccade.env.browser.options import BrowserOptions
+from saccade.env.guard.guard import Guard
 from saccade.perception.observation import Screenshot
 from saccade.perception.page_settle import PageLimits
 
@@ -49,7 +50,9 @@ def shadow(mode: str, inside: str, script: str) -> str:
 
 @pytest.fixture(scope="module")
 def browser(chromium: Chromium) -> Iterator[BrowserEnvironment]:
-    with BrowserEnvironment(options=BrowserOptions(viewport=Size(400, 300)), chromium=chromium) as environment:
+    with BrowserEnvironment(
+        options=BrowserOptions(viewport=Size(400, 300)), chromium=chromium, guard=Guard.of("open")
+    ) as environment:
         environment.reset()
         yield environment
 
@@ -133,7 +136,9 @@ def test_a_font_that_never_loads_is_waited_for_once(chromium: Chromium, site: An
     font = "<style>@font-face { font-family: X; src: url(/never.woff2) } body { font-family: X, sans-serif }</style>"
     address = site.page("/font", f"{font}<h1>Hello</h1>{BUTTON}")
     limits = PageLimits(motion=0.5, network=0.5, navigation=20.0)
-    with BrowserEnvironment(address, BrowserOptions(limits=limits), chromium=chromium) as environment:
+    with BrowserEnvironment(
+        address, BrowserOptions(limits=limits), chromium=chromium, guard=Guard.of("open")
+    ) as environment:
         begun = time.monotonic()
         environment.reset()
         assert time.monotonic() - begun < 6

@@ -22,6 +22,7 @@ from saccade.env.control import Control
 from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.desktop.supervisor import descendants
+from saccade.env.guard.guard import Guard
 from saccade.env.registry import DesktopOptions, make_environment
 from saccade.env.trajectory.events import EnvironmentSettings
 from saccade.perception.observation import Screenshot
@@ -35,7 +36,7 @@ QUIT = Hotkey(keys=("ctrl", "q"))
 
 @pytest.fixture(scope="module")
 def desktop() -> Iterator[DesktopEnvironment]:
-    with DesktopEnvironment("mousepad", size=SMALL) as environment:
+    with DesktopEnvironment("mousepad", size=SMALL, guard=Guard.of("open")) as environment:
         yield environment
 
 
@@ -49,18 +50,18 @@ def eventually(happened: Callable[[], bool]) -> bool:
 
 
 def test_it_keeps_the_contract() -> None:
-    assert check_environment(DesktopEnvironment("mousepad", size=SMALL)) == []
+    assert check_environment(DesktopEnvironment("mousepad", size=SMALL, guard=Guard.of("open"))) == []
 
 
 def test_so_does_a_display_that_is_there() -> None:
     with PrivateDisplay(SMALL) as display:
-        assert check_environment(DesktopEnvironment(display=display.name)) == []
+        assert check_environment(DesktopEnvironment(display=display.name, guard=Guard.of("open"))) == []
         assert display.running, "it was not ours to end"
 
 
 def test_a_program_is_used_and_each_step_says_what_it_cost(tmp_path: Path) -> None:
     file = tmp_path / "a note.txt"
-    with DesktopEnvironment(["mousepad", str(file)], size=SMALL) as desktop:
+    with DesktopEnvironment(["mousepad", str(file)], size=SMALL, guard=Guard.of("open")) as desktop:
         first = desktop.reset()
         assert first.screenshot.size == SMALL
         assert set(first.timings) == {"settle", "capture"}
@@ -109,7 +110,7 @@ def after(desktop: DesktopEnvironment, action: Hotkey | Wait) -> tuple[str, ...]
 
 
 def test_a_lost_display_fails_the_step_and_the_next_episode_gets_another() -> None:
-    with DesktopEnvironment("mousepad", size=SMALL) as desktop:
+    with DesktopEnvironment("mousepad", size=SMALL, guard=Guard.of("open")) as desktop:
         desktop.reset()
         for process in descendants(os.getpid()):
             with suppress(OSError):  # other processes come and go
@@ -140,7 +141,7 @@ def serves(process: int, display: str | None) -> bool:
 
 def test_a_stop_ends_a_wait_and_later_steps() -> None:
     control = Control()
-    with DesktopEnvironment(size=Size(320, 240), control=control) as desktop:
+    with DesktopEnvironment(size=Size(320, 240), control=control, guard=Guard.of("open")) as desktop:
         desktop.reset()
         control.stop("enough")
         begun = time.monotonic()
@@ -166,7 +167,9 @@ def test_points_are_those_of_the_picture_also_in_a_region() -> None:
     with PrivateDisplay(SMALL) as display:
         program = display.start(["mousepad"])
         display.wait_for_window(program)
-        with DesktopEnvironment(display=display.name, region=Region(400, 100, 400, 300)) as desktop:
+        with DesktopEnvironment(
+            display=display.name, region=Region(400, 100, 400, 300), guard=Guard.of("open")
+        ) as desktop:
             assert desktop.reset().screenshot.size == Size(400, 300)
             assert desktop.step(Move(point=Point(10, 20))).error is None
             assert pointer(display.name) == (410, 120)
@@ -188,7 +191,7 @@ def test_four_in_one_process_do_not_get_into_each_others_way(tmp_path: Path) -> 
 
     def work(number: int) -> str:
         file = tmp_path / f"{number}.txt"
-        with DesktopEnvironment(["mousepad", str(file)], size=SMALL) as desktop:
+        with DesktopEnvironment(["mousepad", str(file)], size=SMALL, guard=Guard.of("open")) as desktop:
             desktop.reset()
             desktop.step(Type(text=texts[number], point=Point(400, 300)))
             desktop.step(SAVE)
@@ -201,25 +204,25 @@ def test_four_in_one_process_do_not_get_into_each_others_way(tmp_path: Path) -> 
 
 def test_what_does_not_go_together_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="no program is called 'mousepda'"):
-        DesktopEnvironment("mousepda")
+        DesktopEnvironment("mousepda", guard=Guard.of("open"))
     with pytest.raises(UsageError, match="command is empty"):
-        DesktopEnvironment("  ")
+        DesktopEnvironment("  ", guard=Guard.of("open"))
     with pytest.raises(UsageError, match="cannot be read"):
-        DesktopEnvironment("mousepad 'unclosed")
+        DesktopEnvironment("mousepad 'unclosed", guard=Guard.of("open"))
     with pytest.raises(UsageError, match="goes with a private desktop"):
-        DesktopEnvironment("mousepad", display=":7")
+        DesktopEnvironment("mousepad", display=":7", guard=Guard.of("open"))
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(MissingPartError, match="DISPLAY is not set"):
-        DesktopEnvironment(private=False)
+        DesktopEnvironment(private=False, guard=Guard.of("open"))
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     with pytest.raises(MissingPartError, match="Wayland"):
-        DesktopEnvironment(private=False)
+        DesktopEnvironment(private=False, guard=Guard.of("open"))
 
 
 def test_by_name() -> None:
     options = DesktopOptions("mousepad", sandbox="strict")
-    environment = make_environment("desktop", desktop=options, viewport=Size(640, 480))
+    environment = make_environment("desktop", desktop=options, viewport=Size(640, 480), guard=Guard.of("open"))
     try:
         assert environment.reset().screenshot.size == Size(640, 480)
     finally:
@@ -231,4 +234,4 @@ def test_by_name() -> None:
     with pytest.raises(UsageError, match=r"choose the sandbox \(--sandbox\) strict"):
         DesktopOptions(home=Path())
     with pytest.raises(UsageError, match="size of a private screen"):
-        make_environment("desktop", desktop=DesktopOptions(display=":7"), viewport=SMALL)
+        make_environment("desktop", desktop=DesktopOptions(display=":7"), viewport=SMALL, guard=Guard.of("open"))

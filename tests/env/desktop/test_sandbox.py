@@ -14,6 +14,7 @@ from saccade.actions.schema import Hotkey, Type
 from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.desktop.private_display import PrivateDisplay
 from saccade.env.desktop.sandbox import HOME, Sandbox
+from saccade.env.guard.guard import Guard
 
 PROBE = """
 cat > ~/found 2>&1 <<END
@@ -59,7 +60,9 @@ def test_from_inside(boxed: PrivateDisplay, home: Path, site, monkeypatch: pytes
 
 
 def test_a_program_in_the_box_is_used_like_any_other(home: Path) -> None:
-    with DesktopEnvironment("mousepad note.txt", size=Size(800, 600), sandbox=Sandbox(home)) as desktop:
+    with DesktopEnvironment(
+        "mousepad note.txt", size=Size(800, 600), sandbox=Sandbox(home), guard=Guard.of("open")
+    ) as desktop:
         desktop.reset()
         assert desktop.step(Type(text="in the box\n", point=Point(400, 300))).error is None
         assert desktop.step(Hotkey(keys=("ctrl", "s"))).error is None

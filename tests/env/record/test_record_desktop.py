@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from made_guard import permitted
 from saccade.actions.errors import MissingPartError
 from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Action, Click, Hotkey, Type, Wait
@@ -268,7 +269,7 @@ def replay(actions: Sequence[Action], display: str) -> None:
         if isinstance(action, Wait):
             control.wait(action.seconds)
         else:
-            assert perform(device, action, lambda point: point)
+            assert perform(device, permitted(action), lambda point: point)
     device.close()
 
 

@@ -19,6 +19,7 @@ from saccade.env.chords import Chord, ChordGuard, Chords
 from saccade.env.control import Control
 from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.desktop.private_display import PrivateDisplay
+from saccade.env.guard.guard import Guard
 from saccade.env.record.source import listening
 from saccade.env.x11.connection import KEY_DOWN, KEY_UP, MOTION, Connection, InjectedEvent
 from saccade.env.x11.input import X11Input
@@ -246,7 +247,7 @@ def test_the_agent_cannot_press_a_chord_of_the_person(before: list[Action], acti
 
 def test_a_desktop_refuses_what_is_listened_for_on_it() -> None:
     control = Control()
-    with DesktopEnvironment(control=control) as environment:
+    with DesktopEnvironment(control=control, guard=Guard.of("open")) as environment:
         environment.reset()
         with stop_keys(control, str(environment.display)):
             result = environment.step(Hotkey(keys=("ctrl", "alt", "q")))

@@ -16,6 +16,7 @@ from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Action, Click, Drag, KeyDown, LongPress, MouseDown, Press, Type, Wait
 from saccade.env.desktop.environment import DesktopEnvironment
 from saccade.env.desktop.private_display import PrivateDisplay
+from saccade.env.guard.guard import Guard
 from saccade.env.x11.connection import Connection
 from saccade.perception import x_patience
 from saccade.perception.screen import ScreenCamera
@@ -73,7 +74,7 @@ def act_for(seconds: float, desktop: DesktopEnvironment, action: Action) -> None
 @pytest.mark.parametrize("held_up", [frozen, grabbed])
 @pytest.mark.parametrize("action", HOLDING, ids=lambda action: str(action.kind))
 def test_a_step_ends_in_words_and_what_is_held_is_released_later(display: PrivateDisplay, action, held_up) -> None:
-    with DesktopEnvironment(display=display.name) as desktop:
+    with DesktopEnvironment(display=display.name, guard=Guard.of("open")) as desktop:
         desktop.reset()
         desktop.step(KeyDown(key="ctrl"))
         held = held_up(display)
@@ -92,7 +93,11 @@ def test_a_step_ends_in_words_and_what_is_held_is_released_later(display: Privat
 
 def test_a_frozen_server_is_not_waited_for_when_a_connection_is_made(display: PrivateDisplay) -> None:
     with frozen(display):
-        for make in (Connection, ScreenCamera, lambda name: DesktopEnvironment(display=name).reset()):
+        for make in (
+            Connection,
+            ScreenCamera,
+            lambda name: DesktopEnvironment(display=name, guard=Guard.of("open")).reset(),
+        ):
             with pytest.raises(EnvironmentFailure, match="did not answer"):
                 make(display.name)
 
@@ -106,7 +111,10 @@ def test_a_picture_of_a_frozen_screen_fails(display: PrivateDisplay) -> None:
 
 
 def test_a_server_that_dies_in_a_step_is_gone() -> None:
-    with PrivateDisplay(Size(320, 240)) as display, DesktopEnvironment(display=display.name) as desktop:
+    with (
+        PrivateDisplay(Size(320, 240)) as display,
+        DesktopEnvironment(display=display.name, guard=Guard.of("open")) as desktop,
+    ):
         desktop.reset()
         threading.Timer(0.2, os.kill, (server_of(display), signal.SIGKILL)).start()
         with pytest.raises(EnvironmentFailure, match=r"is gone|cannot take a picture"):
@@ -116,7 +124,10 @@ def test_a_server_that_dies_in_a_step_is_gone() -> None:
 def test_a_program_that_grabs_pointer_and_keyboard_holds_nobody_up(display: PrivateDisplay) -> None:
     from Xlib import X
 
-    with closing(Connection(display.name)) as other, DesktopEnvironment(display=display.name) as desktop:
+    with (
+        closing(Connection(display.name)) as other,
+        DesktopEnvironment(display=display.name, guard=Guard.of("open")) as desktop,
+    ):
         desktop.reset()
         window = other.root.create_window(0, 0, 320, 240, 0, X.CopyFromParent, override_redirect=True)
         window.map()

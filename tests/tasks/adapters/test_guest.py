@@ -14,6 +14,7 @@ from saccade.actions.geometry import Size
 from saccade.actions.schema import Action, CallUser, Click, Finished, OpenApp, PressHome
 from saccade.agent.loop import Agent
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy, Turn
+from saccade.env.guard.guard import Guard
 from saccade.env.registry import make_environment
 from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.perception.observation import Screenshot
@@ -55,11 +56,11 @@ def test_turns_are_those_of_our_own_loop(tmp_path: Path) -> None:
     """The same replies on the same screens: both loops show the policy the same."""
     replies = ["no action at all", CLICK, "Action: press_home()", "Action: jump()", CLICK, CLICK]
     ours, theirs = Listening(*replies), Listening(*replies)
-    environment = make_environment("memory")
+    environment = make_environment("memory", guard=Guard.of("open"))
     first = environment.reset(seed=1)
     with TrajectoryWriter(tmp_path / "run", start_event()) as trajectory:
         Agent(ours, environment).run("Do it", first, trajectory)
-    guest = Guest(theirs, write)
+    guest = Guest(theirs, write, guard=Guard.of("open"))
     guest.start()
     while not (decision := guest.decide("Do it", first.screenshot)).end:
         assert decision.written == ("click",)
@@ -72,7 +73,7 @@ def test_turns_are_those_of_our_own_loop(tmp_path: Path) -> None:
 
 def test_a_useless_reply_is_told_and_asked_again_at_once() -> None:
     policy = Listening("what?", "Action: open_app(app_name='x')", CLICK)
-    guest = Guest(policy, write)
+    guest = Guest(policy, write, guard=Guard.of("open"))
     guest.start()
     decision = guest.decide("Do it", SCREEN)
     assert (decision.raw, decision.written, decision.exhausted) == (CLICK, ("click",), False)
@@ -88,7 +89,7 @@ def test_a_useless_reply_is_told_and_asked_again_at_once() -> None:
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_useless_replies_are_bounded(attempts: int) -> None:
     policy = Listening(*["what?"] * 9)
-    guest = Guest(policy, write, attempts)
+    guest = Guest(policy, write, attempts, guard=Guard.of("open"))
     guest.start()
     decision = guest.decide("Do it", SCREEN)
     assert decision.exhausted
@@ -96,7 +97,7 @@ def test_useless_replies_are_bounded(attempts: int) -> None:
     assert len(policy.shown) == len(guest.turns) == attempts
     assert len(decision.useless) == attempts - 1
     with pytest.raises(UsageError, match="at least once"):
-        Guest(policy, write, 0)
+        Guest(policy, write, 0, guard=Guard.of("open"))
 
 
 def test_what_comes_before_a_refused_action_is_done() -> None:
@@ -108,7 +109,7 @@ def test_what_comes_before_a_refused_action_is_done() -> None:
             reply = type(prediction.reply)("", next(calls))
             return Prediction(reply, prediction.raw)
 
-    guest = Guest(Several([CLICK]), write)
+    guest = Guest(Several([CLICK]), write, guard=Guard.of("open"))
     guest.start()
     decision = guest.decide("Do it", SCREEN)
     assert decision.written == ("click",)
@@ -117,7 +118,7 @@ def test_what_comes_before_a_refused_action_is_done() -> None:
 
 def test_an_error_of_the_harness_is_told_with_the_turn_it_belongs_to() -> None:
     policy = Listening(CLICK, CLICK)
-    guest = Guest(policy, write)
+    guest = Guest(policy, write, guard=Guard.of("open"))
     guest.start()
     guest.failed("nothing was done yet")
     guest.decide("Do it", SCREEN)
@@ -132,7 +133,7 @@ def test_an_error_of_the_harness_is_told_with_the_turn_it_belongs_to() -> None:
     ("reply", "end"), [("Action: finished(content='42')", Finished(answer="42")), ("Action: call_user()", CallUser())]
 )
 def test_the_word_that_ends_an_episode_is_handed_on(reply: str, end: Action) -> None:
-    guest = Guest(Listening(reply), write)
+    guest = Guest(Listening(reply), write, guard=Guard.of("open"))
     guest.start()
     decision = guest.decide("Do it", SCREEN)
     assert (decision.end, decision.written, decision.exhausted) == (end, (), False)
@@ -140,7 +141,7 @@ def test_the_word_that_ends_an_episode_is_handed_on(reply: str, end: Action) -> 
 
 def test_a_policy_sees_no_times() -> None:
     policy = Listening(CLICK, CLICK)
-    guest = Guest(policy, write, clock=itertools.count(5.0).__next__)
+    guest = Guest(policy, write, clock=itertools.count(5.0).__next__, guard=Guard.of("open"))
     guest.start()
     for _ in range(2):
         guest.decide("Do it", SCREEN)

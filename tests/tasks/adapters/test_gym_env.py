@@ -22,6 +22,7 @@ from saccade.actions.geometry import Point, Size
 from saccade.actions.schema import Action, Click, Finished
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import flight_tasks, miniwob_tasks
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.tasks.adapters.gym import register
 from saccade.tasks.adapters.gym_env import ActionSpace, AnyText, MiniWobEnv, SaccadeEnv, read_action
@@ -171,7 +172,7 @@ def test_a_program_on_a_desktop(names: list[str]) -> None:
 
 
 def test_any_environment_can_be_wrapped() -> None:
-    environment = demo()
+    environment = demo(guard=Guard.of("open"))
     size = environment.reset(seed=1).screenshot.size
     made = SaccadeEnv(environment, size)
     with pytest.raises(EnvironmentFailure, match="nothing to show"):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from made_desktops import Notepad, texts
+from made_guard import permitted
 from saccade.actions.errors import UsageError
 from saccade.actions.geometry import Point, Size
 from saccade.actions.keys import NAMED_KEYS
@@ -112,7 +113,7 @@ class Machine:
         assert self._runner.stdout.readline() == "done\n", code
 
     def by_hand(self, action: Action) -> None:
-        assert perform(self.device, action, lambda point: Point(min(point.x, 1279), min(point.y, 719)))
+        assert perform(self.device, permitted(action), lambda point: Point(min(point.x, 1279), min(point.y, 719)))
 
     def heard(self) -> list[Input]:
         """Everything since the last call: a key that is pressed now comes last."""

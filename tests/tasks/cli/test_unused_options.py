@@ -66,7 +66,7 @@ EVERYWHERE = {
         "--expect",
     ),
     *("--device", "--dtype", "--attention", "--quantize"),
-    *("--secret", "--help"),
+    *("--secret", "--help", "--guard", "--on-ask", "--anchor"),
 }
 VALUES = {
     "--url": "http://127.0.0.1:1/",
@@ -105,6 +105,9 @@ VALUES = {
     "--ray": "local",
     "--osworld-cache": ".",
     "--file": "x",
+    "--guard": "strict",
+    "--on-ask": "exit",
+    "--anchor": "anchor",
 }
 
 
@@ -215,6 +218,9 @@ REPLAY = {
     "--out": LIVE,
     "--runs": LIVE,
     "--expect": LIVE,
+    "--guard": LIVE,
+    "--on-ask": LIVE,
+    "--anchor": LIVE,
 }
 REPLAYED_IN = {
     "--url": {"browser"},
@@ -287,6 +293,7 @@ EVAL = {
     "--ray": ACTING,
     "--timeout": ACTING,
     "--retries": ACTING,
+    "--guard": ACTING,
     "--limit": RECORDED,
     "--data": RECORDED,
     "--osworld-cache": set(),

@@ -17,6 +17,7 @@ from saccade.actions.schema import Action, Click, Finished, Hotkey, Type
 from saccade.agent.policy import Context, Prediction, ScriptedPolicy
 from saccade.agent.training.dataset.folder import Dataset
 from saccade.agent.training.dataset.records import DatasetReply, KeptEpisode
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.perception.observation import Screenshot
@@ -137,7 +138,7 @@ def test_feedback_is_what_the_policy_was_told_before_the_step(tmp_path: Path) ->
         "Thought: c\nAction: finished()",
     )
     policy = Listening(*replies)
-    environment = demo()
+    environment = demo(guard=Guard.of("open"))
     run_episode(policy, environment, "Do it.", tmp_path / "run", name="memory", report=False)
     run = Trajectory.load(tmp_path / "run")
     assert run.steps[0].actions[0].error, "the environment refuses it"

@@ -9,6 +9,7 @@ import pytest
 
 import saccade
 from saccade.actions.errors import UsageError
+from saccade.env.guard.guard import Guard
 from saccade.tasks.cli.app import main
 
 FINISH = ["Action: finished(content='done')"]
@@ -84,7 +85,7 @@ def test_the_console_says_what_judged(
     from saccade.env.memory import MemoryEnvironment, MemoryScreen
 
     monkeypatch.setattr("saccade.tasks.commands.run.load_policy", lambda *_, **__: saccade.ScriptedPolicy(FINISH))
-    unjudged = MemoryEnvironment({"one": MemoryScreen("Welcome")}, "one")
+    unjudged = MemoryEnvironment({"one": MemoryScreen("Welcome")}, "one", guard=Guard.of("open"))
     monkeypatch.setattr("saccade.tasks.commands.run.make_environment", lambda *_, **__: unjudged)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:

@@ -19,6 +19,7 @@ from places import TESTS
 from saccade.actions.errors import MissingPartError, ParseError, PolicyFailure, UsageError
 from saccade.agent.policy import Context, Policy, ScriptedPolicy, Turn
 from saccade.env.desktop.supervisor import descendants
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.trajectory import FILE_NAME
 from saccade.tasks.evaluation.evaluate import Evaluation, evaluate
@@ -86,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def context(seed: int, instruction: str = "Fill in the form") -> Context:
-    return Context(instruction, demo(shuffle=True).reset(seed).screenshot)
+    return Context(instruction, demo(shuffle=True, guard=Guard.of("open")).reset(seed).screenshot)
 
 
 def said(policy: Policy, seed: int) -> str:

@@ -18,6 +18,7 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Type
 from saccade.agent.replay.recording import recording
 from saccade.agent.training.dataset.folder import Dataset
+from saccade.env.guard.guard import Guard
 from saccade.env.registry import make_environment
 from saccade.env.trajectory import ownership
 from saccade.env.trajectory.events import ActionEvent, EndEvent, EnvironmentSettings, PredictionEvent, StartEvent
@@ -72,7 +73,7 @@ def by_hand(folder: Path, url: str, actions: list[Action], task: str = "Do it.",
     """A person's recording, made by doing the actions in a real browser."""
     from saccade.actions.geometry import Size
 
-    world = make_environment("browser", url=url, viewport=Size(200, 120), allow_file=True)
+    world = make_environment("browser", url=url, viewport=Size(200, 120), allow_file=True, guard=Guard.of("open"))
     start = StartEvent(
         saccade_version="0",
         instruction=task,

@@ -19,6 +19,7 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, Click, Finished, Type
 from saccade.agent.replay.policy import ReplayStep, StepOutcome
 from saccade.env.browser.chromium import Chromium
+from saccade.env.guard.guard import Guard
 from saccade.env.trajectory.events import EndEvent, EnvironmentSettings
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.perception.observation import Observation
@@ -283,7 +284,9 @@ def test_a_real_exact_replay_shows_its_drift(tmp_path: Path, opened: Any, monkey
     monkeypatch.chdir(tmp_path)
     site = tmp_path / "page.html"
     site.write_text("<body style='margin:0;background:#fff'><p id=p>One</p>")
-    world = make_environment("browser", url=site.as_uri(), viewport=Size(200, 120), allow_file=True)
+    world = make_environment(
+        "browser", url=site.as_uri(), viewport=Size(200, 120), allow_file=True, guard=Guard.of("open")
+    )
     settings = EnvironmentSettings(url=site.as_uri())
     try:
         first = world.reset()

@@ -22,6 +22,7 @@ from saccade.actions.schema import CallUser, Finished, Hotkey, OpenApp, Type, Wa
 from saccade.env.base import SupportsVerdict
 from saccade.env.check import check_environment
 from saccade.env.control import Control
+from saccade.env.guard.guard import Guard
 from saccade.tasks.osworld.environment import OsWorldEnvironment
 from saccade.tasks.osworld.task import read_task
 from saccade.tasks.osworld.windows import windows_of
@@ -30,7 +31,7 @@ from saccade.tasks.suites.registry import interactive_suite
 
 
 def opened(task: str) -> OsWorldEnvironment:
-    environment = DesktopProvider(Control()).environment(task)
+    environment = DesktopProvider(Control(), Guard.of("open")).environment(task)
     assert isinstance(environment, OsWorldEnvironment)
     return environment
 
@@ -151,7 +152,7 @@ def test_what_cannot_be_prepared_fails_the_reset(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     with (
-        closing(OsWorldEnvironment(read_task(file), size=SIZE)) as environment,
+        closing(OsWorldEnvironment(read_task(file), size=SIZE, guard=Guard.of("open"))) as environment,
         pytest.raises(EnvironmentFailure, match="false exited with status 1 and showed no window"),
     ):
         environment.reset(0)

@@ -14,6 +14,7 @@ from saccade.env.browser.chromium import Chromium
 from saccade.env.browser.miniwob import MiniWobEnvironment
 from saccade.env.browser.miniwob_pages import flight_tasks, miniwob_tasks
 from saccade.env.control import Control
+from saccade.env.guard.guard import Guard
 from saccade.tasks.suites.miniwob import SUBSETS, MiniWobSuite, published
 from saccade.tasks.suites.registry import interactive_suite
 
@@ -49,7 +50,7 @@ def test_scripts_solve_what_is_scored(chromium: Chromium) -> None:
     assert len(SCRIPTS) >= 25
     rewards = {}
     for number, task in enumerate(list(SCRIPTS)[::3]):
-        with MiniWobEnvironment(task, chromium=chromium) as environment:
+        with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
             rewards[task] = solve(environment, seed=number)
     assert {task: reward for task, reward in rewards.items() if reward < 1} == {}
 
@@ -59,7 +60,7 @@ def test_a_seed_gives_the_same_first_screen(chromium: Chromium) -> None:
     moving = ["stock-market", "terminal"]
     differing = []
     for task in (*published("browsergym")[::8], *moving):
-        with MiniWobEnvironment(task, chromium=chromium) as environment:
+        with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
             screens = {environment.reset(7).screenshot.digest for _ in range(2)}
         if len(screens) > 1:
             differing.append(task)
@@ -67,7 +68,7 @@ def test_a_seed_gives_the_same_first_screen(chromium: Chromium) -> None:
 
 
 def test_what_a_page_repeats_goes_on_after_the_first_look(chromium: Chromium) -> None:
-    with MiniWobEnvironment("stock-market", chromium=chromium) as environment:
+    with MiniWobEnvironment("stock-market", chromium=chromium, guard=Guard.of("open")) as environment:
         first = environment.reset(7).screenshot.digest
         later = {environment.step(Wait(seconds=0.5)).observation.screenshot.digest for _ in range(3)}
     assert len(later - {first}) > 1
@@ -78,7 +79,7 @@ def test_what_an_episode_did_is_not_seen_in_the_next(chromium: Chromium) -> None
     tasks = ["click-button", "login-user", "click-dialog", "use-slider", "click-menu", "enter-text"]
     alone = {}
     for task in tasks:
-        with MiniWobEnvironment(task, chromium=chromium) as environment:
+        with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
             alone[task] = environment.reset(7).screenshot.digest
     place = MiniWobSuite().open(Control())
     seen, profiles = {}, set()

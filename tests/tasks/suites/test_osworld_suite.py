@@ -14,6 +14,7 @@ from places import FIXTURES
 from saccade.actions.errors import DataError, EnvironmentFailure, MissingPartError, UnknownTaskError, UsageError
 from saccade.actions.geometry import Size
 from saccade.actions.schema import Action, CallUser, Finished, Type, Wait
+from saccade.env.guard.guard import Guard
 from saccade.tasks.osworld.cache import Cache
 from saccade.tasks.osworld.environment import OsWorldEnvironment
 from saccade.tasks.osworld.requirements import counted, kind_of
@@ -98,7 +99,9 @@ def test_the_list_of_suites_says_it_of_each(tmp_path: Path) -> None:
 
 
 def run(task: str, cache: Path | None, actions: list[Action], last: Action) -> float:
-    with closing(OsWorldEnvironment(OsWorldSuite(FIXTURES).task(task), Cache(cache))) as environment:
+    with closing(
+        OsWorldEnvironment(OsWorldSuite(FIXTURES).task(task), Cache(cache), guard=Guard.of("open"))
+    ) as environment:
         assert environment.reset(0).screenshot.size == Size(1920, 1080)
         for action in actions:
             assert environment.step(action).error is None
@@ -125,7 +128,7 @@ def judged(folder: Path, **evaluator: object) -> float:
     """The score of an untouched home."""
     file = folder / "made.json"
     file.write_text(json.dumps({"id": "made", "instruction": "-", "evaluator": evaluator}))
-    with closing(OsWorldEnvironment(read_task(file), size=Size(640, 480))) as environment:
+    with closing(OsWorldEnvironment(read_task(file), size=Size(640, 480), guard=Guard.of("open"))) as environment:
         environment.reset(0)
         return environment.judge(Finished()).reward
 

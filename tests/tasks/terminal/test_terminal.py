@@ -26,6 +26,7 @@ from saccade.agent.loop import Agent
 from saccade.agent.policy import ScriptedPolicy
 from saccade.env.control import Control
 from saccade.env.trajectory.events import StartEvent
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.trajectory import TrajectoryWriter
 from saccade.tasks.terminal.keys import terminal_keys
@@ -40,7 +41,7 @@ def note(words, style):
     sys.stdout.write(words + "\\n")
     sys.stdout.flush()
 
-env, control = demo(), Control()
+env, control = demo(Guard.of("open")), Control()
 start = StartEvent(saccade_version="0", instruction="x", environment="memory", policy="scripted", time=0.0)
 policy = ScriptedPolicy(REPLIES)
 with terminal_keys(control, note), TrajectoryWriter(Path("run"), start) as writer:
