@@ -52,16 +52,17 @@ def episodes() -> list[ExpertEpisode]:
     ]
 
 
+@pytest.mark.parametrize("replies", [1, 3])
 def test_the_trainer_gets_what_it_gets_from_the_experts_themselves(
-    tmp_path: Path, episodes: list[ExpertEpisode]
+    tmp_path: Path, episodes: list[ExpertEpisode], replies: int
 ) -> None:
     with Dataset(tmp_path / "data", create=True) as dataset:
         for episode in episodes:
             assert dataset.add(*kept_expert(episode))
-        data = demonstrations_of(dataset, 3)
+        data = demonstrations_of(dataset, replies)
         learned = {episode.seed for episode in dataset.training()}
     (steps,) = data.learned.values()
-    wanted = [each for episode in episodes if episode.seed in learned for each in demonstrations(episode, 3)]
+    wanted = [each for episode in episodes if episode.seed in learned for each in demonstrations(episode, replies)]
     assert len(steps) == len(wanted)
     for found, right in zip(steps, wanted, strict=True):
         assert found.example(0) == right.example(0)

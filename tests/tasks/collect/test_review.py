@@ -153,15 +153,17 @@ def test_the_page_saves_what_is_decided_on_it(
         page.wait_for_function("id => location.hash === '#' + id", arg=third)
         page.get_by_role("button", name="Reject").click()
         page.get_by_role("button", name="Undo").click()
-        assert "1 rejected, 2 with new decisions" in page.locator("#count").inner_text()
+        page.get_by_role("button", name="Begin here").click()
+        assert "1 rejected, 3 with new decisions" in page.locator("#count").inner_text()
         with page.expect_download() as saved:
             page.get_by_role("button", name="Save decisions").click()
         saved.value.save_as(tmp_path / "review.json")
         assert not errors
-    assert command(folder, "--apply", tmp_path / "review.json")["changed"] == 2
+    assert command(folder, "--apply", tmp_path / "review.json")["changed"] == 3
     one, two, three = Dataset(folder).episodes()
     assert [episode.kept for episode in (one, two, three)] == [True, False, True]
-    assert len(one.steps) == 2
+    assert [len(episode.steps) for episode in (one, two, three)] == [2, 1, 1]
+    assert three.steps[0].picture == shot(6).digest
     assert one.steps[0].verdict == "unknown"
     (corrected,) = one.steps[1].better.actions if one.steps[1].better else ()
     assert isinstance(corrected, Click)
