@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from ..actions.errors import Stopped
@@ -30,7 +30,8 @@ class PauseGate:
 
     def gate(self, episode: Episode) -> None:
         """Wait while the run is paused; raises ``Interruption`` if the environment ended the episode meanwhile."""
-        with _clock_stopped(episode):
+        taking_over = self._control.take_over(episode.instruction) if self._control.paused else nullcontext()
+        with _clock_stopped(episode), taking_over:
             paused = self._control.gate()
         if paused:
             result = self._environment.step(_SCREENSHOT)
@@ -68,7 +69,7 @@ class PauseGate:
             episode.acted(action)
             raise Interruption("call_user", action.message)
         try:
-            with _clock_stopped(episode):
+            with _clock_stopped(episode), self._control.take_over(episode.instruction):
                 answer = self._control.ask(action.message)
         except (Stopped, KeyboardInterrupt):
             episode.acted(action)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Literal
 
@@ -46,6 +46,7 @@ class Control:
         expired: whether the time of ``within`` is over.
         pausing: whether a pause was requested within a step, whose remaining actions are then left out.
         question: what waits for a person's answer; None without a question.
+        take_over: what surrounds the time that a person has the screen, such as a recording; gets the task.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class Control:
         self._allowed: int | None = None
         self.pausing = False
         self.question: str | None = None
+        self.take_over: Callable[[str], AbstractContextManager[None]] = lambda task: nullcontext()
         self._answer = ""
         self._interruptible: int | None = None
         self._listeners: list[Listener] = []

@@ -58,6 +58,9 @@ def run(
         str, LIMITS("Keys that stop the run at once, in any program.", "CHORD", env="STOP_CHORD")
     ] = "ctrl+alt+q",
     har: Annotated[bool, OUTPUT("--har", "Record the browser's network, for a replay without a server.")] = False,
+    record_takeovers: Annotated[
+        bool, OUTPUT("--record-takeovers", "Record what you do on the desktop while the run waits for you.")
+    ] = False,
     out: options.Out = None,
     runs: options.Runs = RUNS,
     anchor: options.Anchor = None,

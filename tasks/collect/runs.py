@@ -20,7 +20,8 @@ from ...agent.training.dataset.records import (
     KeptEpisode,
     Verdict,
 )
-from ...env.trajectory.trajectory import Step, Trajectory, event_line
+from ...env.record.takeover import TAKEOVERS
+from ...env.trajectory.trajectory import FILE_NAME, Step, Trajectory, event_line
 from ..report.pairing import pairing
 from .judge import StepJudge, judged
 from .storing import CollectedEpisodes
@@ -117,7 +118,8 @@ def whole_episode(run: Trajectory, instruction: str = "") -> KeptEpisode:
         )
         for before, step, picture in zip([None, *readable], readable, pictures, strict=False)
     ]
-    if person and run.final is not None and run.end is not None and not run.end.judged:
+    ended = run.end is not None and not run.end.judged and not is_take_over(run)
+    if person and ended and run.final is not None:
         pictures.append(run.screenshot(run.final))  # the person ended the recording there
         steps.append(DatasetStep(picture=pictures[-1].digest, reply=DatasetReply(actions=(Finished(),))))
     episode = DatasetEpisode(
@@ -131,6 +133,12 @@ def whole_episode(run: Trajectory, instruction: str = "") -> KeptEpisode:
         reward=run.end.reward if run.end else None,
     )
     return KeptEpisode(episode, pictures)
+
+
+def is_take_over(run: Trajectory) -> bool:
+    """Whether a person did this while another run waited for them: its end is not that of the task."""
+    around = run.directory.resolve().parent
+    return around.name == TAKEOVERS and (around.parent / FILE_NAME).is_file()
 
 
 def verdict_of(run: Trajectory, step: Step) -> Verdict:

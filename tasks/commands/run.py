@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from ..terminal.keys import terminal_keys
 from ..terminal.narrator import Narrator, output_closed
 from ..terminal.stop_chords import stop_chord_listener
 
+log = logging.getLogger(__name__)
 DEFAULT_ENVIRONMENT = "miniwob:click-test-2"
 _POLICY_OPTIONS = (
     "dialect",
@@ -85,6 +87,7 @@ class RunRequest:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     expect: tuple[Expectation, ...] = ()
     har: bool = False
+    record_takeovers: bool = False
     yes: bool = False
     guard: str | GuardPolicy | None = None
     on_ask: OnAsk | Asker | None = None
@@ -125,6 +128,8 @@ class RunRequest:
             raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
         if self.url and (refused := refused_address(complete_address(self.url), self.allow_file)):
             raise UsageError(refused)
+        if self.record_takeovers and name != "desktop":
+            raise UsageError(f"{named('record_takeovers')} is for desktops; in {name} nobody can take over")
         allowed_files(self.files)
         _ = self.guard_policy
         check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
@@ -205,6 +210,8 @@ def run_task(
         har = directory / HAR_NAME
         determinism = DeterminismSettings(har, False, time.time(), request.seed) if request.har else None
         environment = _environment(request, policy, directory, control, determinism)
+        if request.record_takeovers:
+            control.take_over = _take_overs(request, environment, directory, chords)
         with closing(environment), stop_chord_listener(control, chords, environment):
             return run_episode(
                 policy,
@@ -222,6 +229,21 @@ def run_task(
                 expect=request.expect,
                 anchor=request.anchor,
             )
+
+
+def _take_overs(
+    request: RunRequest, environment: Environment, directory: Path, chords: Chords
+) -> Callable[[str], AbstractContextManager[None]]:
+    """Record what a person does while the run waits for them; the display exists only after the reset."""
+
+    def recording(task: str) -> AbstractContextManager[None]:
+        from ...env.record.takeover import TakeOverRecorder
+
+        display: str | None = getattr(environment, "display", None)
+        name = request.environment_name
+        return TakeOverRecorder(display, directory, name, chords, request.secrets, log.warning)(task)
+
+    return recording
 
 
 def _environment(
