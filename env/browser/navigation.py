@@ -62,10 +62,12 @@ class Navigation:
         permit.spend()
         end = self._options.clock() + self._options.limits.navigation - _LEAST
         while True:
-            left = max(end - self._options.clock(), _LEAST)
+            left, tab = max(end - self._options.clock(), _LEAST), self._tabs.front
             try:
-                self._tabs.front.page.goto(url, wait_until="commit", timeout=left * 1000)
+                tab.page.goto(url, wait_until="commit", timeout=left * 1000)
             except Error as error:
+                if len(self._tabs) and self._tabs.front is not tab:  # it was replaced, and this is loaded there
+                    return
                 if "interrupted by another navigation" in error.message and self._options.clock() < end:
                     continue
                 raise

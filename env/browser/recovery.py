@@ -16,9 +16,11 @@ from .tabs import Tab, Tabs
 T = TypeVar("T")
 _PICTURE = 2.0
 """Seconds that a screenshot may take when the time of a step is over."""
+_LEAST = 0.5
+"""Seconds that a screenshot may take however late it is."""
 _LOSSES = 3
 """Pages that cannot be shown, one after another, until the browser counts as broken."""
-_RELEASE = 1.0
+_RELEASE = 0.5
 """Seconds to release keys and buttons of an action that was given up."""
 _SWAP = 0.05
 """Seconds between two tries to take a screenshot of a page that is being replaced."""
@@ -78,13 +80,13 @@ class Recovery:
         Raises:
             Error: the browser broke, or no page can be shown.
         """
-        patience, lost = _PICTURE / 2, 0
+        patience, lost, late = _PICTURE / 2, 0, end + _PICTURE
         while True:
             try:
                 with deadline(patience):
                     return grab()
             except OverdueError:  # the page that was asked may have been replaced
-                patience *= 2
+                patience = min(2 * patience, max(late - self._clock(), _LEAST))
                 if self._clock() >= end:
                     self.free(patience)
             except (Error, OSError) as error:
@@ -92,17 +94,21 @@ class Recovery:
                 self._rest()
                 if lost == _LOSSES:
                     raise
-            if self._clock() > end + _PICTURE:
+            if self._clock() > late:
                 lost += 1
-                patience = _PICTURE / 2
-                self._lose(self._tabs.front, "the page could not be shown")
+                self.lose(self._tabs.front, "the page could not be shown")
+                patience, late = _PICTURE / 2, self._clock() + _PICTURE / 2
 
     def lose_crashed(self) -> bool:
         """Close the pages that crashed; whether there were any."""
         crashed = [tab for tab in self._tabs if tab.crashed]
         for tab in crashed:
-            self._lose(tab, "the page crashed")
+            self.lose(tab, "the page crashed")
         return bool(crashed)
+
+    def lose(self, tab: Tab, why: str) -> None:
+        """Close a tab that cannot be used, and say so."""
+        self._note(f"{why}; {self._tabs.lose(tab)}")
 
     def free(self, seconds: float) -> None:
         """Let the page in front answer again, which did not for so many ``seconds``."""
@@ -113,13 +119,13 @@ class Recovery:
             tab.stop_loading()
         if tab.answers():
             if not tab.frames_answer():
-                self._lose(tab, f"a frame of the page did not answer for {seconds:.0f} s")
+                self.lose(tab, f"a frame of the page did not answer for {seconds:.0f} s")
         elif tab.end_script():
             with suppress(Error, OverdueError), deadline(_RELEASE):
                 tab.input.release_all()  # what the action that was given up still held
             self._note(f"a script of the page ran for {seconds:.0f} s without an end and was stopped")
         else:
-            self._lose(tab, f"the page did not answer for {seconds:.0f} s")
+            self.lose(tab, f"the page did not answer for {seconds:.0f} s")
 
     def _pass_over(self, error: Error | None) -> None:
         """Go on after an error of a page that crashed, closed or is being replaced."""
@@ -127,9 +133,6 @@ class Recovery:
             raise error
         if not self.lose_crashed() and len(self._tabs):
             self._tabs.front.closed()
-
-    def _lose(self, tab: Tab, why: str) -> None:
-        self._note(f"{why}; {self._tabs.lose(tab)}")
 
     def _rest(self) -> None:
         try:

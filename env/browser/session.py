@@ -47,6 +47,7 @@ _LAST_LOOK = 0.5
 """Seconds that a page gets to settle when the time of its step is over."""
 _REST = 0.05
 """Seconds between two looks at a page that another one will replace."""
+_LEAVES = (schema.Navigate, schema.NavigateBack, schema.PressBack)
 _LATE = 1.0
 """Seconds that a page's answer may be late."""
 _LOSSES = 3
@@ -77,7 +78,7 @@ class BrowserSession:
         self._settler = PageSettler(options.limits, options.clock)
         self._traffic = Traffic(self._notes.add)
         self._downloads = Downloads(options, chromium.partial, self._notes.add, self._allows)
-        self._dialogs = Dialogs(options.dialogs, self._notes.add, self._allows, lambda page: self._quieten(page))
+        self._dialogs = Dialogs(options.dialogs, self._notes.add, self._allows, self._quieten, self._replace)
         self._choosers = FileChoosers(options.files, self._notes.add, self._allows)
         self._har = HarRecording(options.determinism) if options.determinism else None
         process_id = chromium.process_id()
@@ -163,7 +164,7 @@ class BrowserSession:
             begun, limit = self._options.clock(), self._options.limits.navigation + _own_time(action)
             with self.answering(limit + self._options.patience):
                 if permit is not None:
-                    error = self._recovery.attempt(partial(self._acts.perform, permit), limit)
+                    error = self._recovery.attempt(partial(self._perform, permit), limit)
                 acted = self._options.clock()
                 with self._options.control.interrupting():
                     observation = self._observe(begun + limit, typed=isinstance(action, schema.Type | schema.Press))
@@ -245,6 +246,11 @@ class BrowserSession:
                 message = f"the browser broke: {first_line(error)}"
             raise EnvironmentFailure(f"{message}; reset the environment to go on") from error
 
+    def _perform(self, permit: Permit) -> str | None:
+        if self._dialogs.looping and isinstance(permit.action, _LEAVES):
+            self._tabs.front.quieten()  # Chromium does not leave a page that shows a dialog
+        return self._acts.perform(permit)
+
     def _begin_step(self) -> None:
         self._traffic.mark()
         self._dialogs.begin_step()
@@ -322,6 +328,10 @@ class BrowserSession:
     def _quieten(self, page: Page | None) -> None:
         if (tab := self._tabs.of(page)) is not None:
             tab.quieten()
+
+    def _replace(self, page: Page | None) -> None:
+        if (tab := self._tabs.of(page)) is not None:
+            self._recovery.lose(tab, "the page was left with a dialog that could not be closed")
 
     def _show_preview(self) -> None:
         if self.preview is not None:

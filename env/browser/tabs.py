@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Error, Page
+from playwright.sync_api import BrowserContext, Error, Frame, Page
 
 from ...actions.geometry import Point
 from ...perception.capture import PageCamera
@@ -152,15 +152,19 @@ class Tab:
 
     def frames_answer(self) -> bool:
         """Whether scripts can run in all frames with a process of their own; one that is stuck cannot be freed."""
-        for frame in self.page.frames[1 : _FRAMES + 1]:
-            try:
-                with deadline(_PROBE):
-                    apart = self.page.context.new_cdp_session(frame)
-            except (Error, OverdueError):  # most frames have no process of their own
-                continue
-            if not _answers(apart):
-                return False
-        return True
+        try:
+            with deadline(_END):
+                return all(map(self._frame_answers, self.page.frames[1 : _FRAMES + 1]))
+        except OverdueError:
+            return False
+
+    def _frame_answers(self, frame: Frame) -> bool:
+        try:
+            with deadline(_PROBE):
+                apart = self.page.context.new_cdp_session(frame)
+        except (Error, OverdueError):  # most frames have no process of their own
+            return True
+        return _answers(apart)
 
     def stop_loading(self) -> None:
         """Give up the page that was asked for and has not come yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
@@ -34,21 +34,33 @@ ADDRESS = 150
 """Most characters of an address in a note."""
 
 
+_LEFT = "Not attached to an active page"
+"""What Chromium says of a dialog of a page that another one is about to replace."""
+
+
 class Dialogs:
     """Answers native dialogs, which block the page and show in no screenshot.
 
     ``alert`` and ``beforeunload`` are always accepted: the page cannot continue otherwise. ``confirm`` and
     ``prompt`` are accepted (a prompt with its default text) or dismissed, by the rule. ``note`` logs each answer;
-    ``allows`` is the guard's word on what a dialog says, and ``quieten`` is called with a page that opens too many.
+    ``allows`` is the guard's word on what a dialog says. ``quieten`` is called with a page that opens too many, and
+    ``replace`` with one that is left while a dialog is open: Chromium takes no answer then, and the page that follows
+    never comes.
     """
 
     def __init__(
-        self, rule: DialogRule, note: Note, allows: Allows, quieten: Callable[[Page | None], None] = lambda page: None
+        self,
+        rule: DialogRule,
+        note: Note,
+        allows: Allows,
+        quieten: Callable[[Page | None], None] = lambda page: None,
+        replace: Callable[[Page | None], None] = lambda page: None,
     ) -> None:
         self._rule = rule
         self._note = note
         self._allows = allows
         self._quieten = quieten
+        self._replace = replace
         self._count = 0
         self._busy = False
 
@@ -56,6 +68,11 @@ class Dialogs:
         """Count anew, unless there was one in the step before."""
         self._count = self._count if self._busy else 0
         self._busy = False
+
+    @property
+    def looping(self) -> bool:
+        """Whether there were several, in this step or the one before."""
+        return self._count > 1
 
     def handle(self, dialog: Dialog) -> None:
         """Answer one dialog."""
@@ -70,11 +87,14 @@ class Dialogs:
         answer += ", as the guard does not allow it" if denied else ""
         said = f": {quoted(dialog.message)}" if dialog.message else ""
         self._note(f"{dialog.type} dialog {answer}{said}")
-        with suppress(Error):  # the dialog closes with its page
+        try:
             if not accept:
                 dialog.dismiss()
             else:
                 dialog.accept(dialog.default_value if dialog.type == "prompt" else None)
+        except Error as error:  # mostly the dialog closed with its page
+            if _LEFT in error.message:
+                self._replace(dialog.page)
         if self._count % _TOO_MANY == 0:
             self._note("the page opens dialogs in a loop; it can open no more until it is loaded again")
             self._quieten(dialog.page)
