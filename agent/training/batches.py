@@ -21,7 +21,7 @@ from ...perception.observation import Screenshot
 from ...perception.resize import ImageSpec, to_patches
 from ..decoding.layout import image_positions, text_positions
 from ..prompts.chatml import END, PICTURE_AFTER, PICTURE_BEFORE, ChatFormat, message
-from .architecture import IMAGE_SPEC
+from .architecture import IMAGE_SPEC, SACCADE_JSON
 from .examples import POINT, Example, reply_text, target_box
 from .rendering import DomElement, PageRecord, Picture
 
@@ -43,7 +43,7 @@ class Labelled:
 
 @dataclass
 class Batch:
-    """Tensors of one step. Sequences share the pictures."""
+    """Tensors of one step. Sequences share the pictures; ``pictures`` says which one, for those that have one."""
 
     patches: Tensor
     grid: tuple[int, int]
@@ -129,7 +129,7 @@ class Encoder:
             ids=_pad([row.ids for row in rows], length, self.pad_id),
             labels=_pad([row.labels for row in rows], length, IGNORED),
             positions=torch.stack(places, 1) if places else torch.zeros(3, 0, 0, dtype=torch.long),
-            pictures=torch.tensor([example.picture for example in examples], dtype=torch.long),
+            pictures=torch.tensor([example.picture for example in examples if example.picture >= 0], dtype=torch.long),
             queries=torch.tensor(queries, dtype=torch.long).reshape(-1, 3),
             targets=torch.tensor([t for row in rows for t in row.targets], dtype=torch.long),
             inside=torch.from_numpy(np.array([i for row in rows for i in row.inside], dtype=np.float32)),
@@ -168,14 +168,13 @@ class Encoder:
         return np.ascontiguousarray(tiles).reshape(-1, depth)
 
     def _sequence(self, example: Example, pages: Sequence[Labelled], grid: tuple[int, int]) -> _Row:
+        if example.picture < 0:
+            return self._unseeing(example)
         rows, columns = (side // self.spec.merge_size for side in grid)
         page = pages[example.picture]
         height, width = page.picture.shape[:2]
         size = Size(width, height)
-        row = _Row()
-        row.add(self._ids(message("user", example.instruction)), learn=False)
-        for earlier in example.history:
-            row.add(self._ids(ChatFormat.opening + reply_text(earlier, size) + END), learn=False)
+        row = self._before(example, size)
         row.add(self._ids(PICTURE_BEFORE), learn=False)
         start = len(row.ids)
         row.add([self.image_id] * (rows * columns), learn=False, image=(rows, columns))
@@ -188,6 +187,21 @@ class Encoder:
             row.inside.append(_cover(target_box(point, page.record), (width, height), rows, columns))
         row.add(self._ids(text + "<|im_end|>"), learn=True)
         row.add(self._ids("\n"), learn=False)
+        return row
+
+    def _before(self, example: Example, size: Size) -> _Row:
+        row = _Row()
+        row.add(self._ids(message("user", example.instruction)), learn=False)
+        for earlier in example.history:
+            row.add(self._ids(ChatFormat.opening + reply_text(earlier, size) + END), learn=False)
+        return row
+
+    def _unseeing(self, example: Example) -> _Row:
+        """An example without a picture; points of its history are on a page of the usual size."""
+        size = Size(*SACCADE_JSON["viewport"])
+        row = self._before(example, size)
+        row.add(self._ids(ChatFormat.opening), learn=False)
+        row.add(self._ids(reply_text(example.action, size) + "<|im_end|>"), learn=True)
         return row
 
     def _ids(self, text: str) -> list[int]:

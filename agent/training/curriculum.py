@@ -13,6 +13,7 @@ from ...actions.schema import Wait, action_adapter
 from .batches import Labelled, Shards, blank_like
 from .examples import Example, asked, reworded
 from .experts.shards import ExpertEpisode, ExpertStep, load_episodes, shard_names
+from .spelling import spelling
 
 BLANK_SHARE: Final = 0.01
 REWORDED_SHARE: Final = 0.5
@@ -96,6 +97,7 @@ class Curriculum:
         pictures: per step.
         questions: how many questions are asked, on average, about what each picture shows.
         shares: how often to draw a task, relative to 1.
+        practice: how many examples of typing alone, without a picture, come with each picture.
         plain: pages that are no task, about which only questions are asked.
         plain_share: the share of steps with those.
     """
@@ -104,11 +106,16 @@ class Curriculum:
     pictures: int = 32
     questions: float = 0.5
     shares: dict[str, float] = field(default_factory=dict)
+    practice: float = 0.0
     plain: Shards | None = None
     plain_share: float = 0.0
 
     def draw(self, rng: random.Random) -> TrainingStep:
         """One step's pictures and examples, of which there are always equally many."""
+        pages, examples = self._pictured(rng)
+        return pages, examples + [spelling(rng) for _ in range(round(self.practice * self.pictures))]
+
+    def _pictured(self, rng: random.Random) -> TrainingStep:
         if self.plain is not None and rng.random() < self.plain_share:
             pages = self.plain.draw(rng, self.pictures)
             return pages, self._filled([], pages, rng)

@@ -25,7 +25,7 @@ class Example:
     """One reply to learn.
 
     Attributes:
-        picture: its number in the batch.
+        picture: its number in the batch; negative where there is none.
         instruction: what the policy is asked for.
         history: earlier replies, oldest first.
         action: what is right now; points in pixels of the picture.

@@ -1,4 +1,4 @@
-"""What training minimises: the reply, and three helpers whose heads are thrown away afterwards."""
+"""What training minimises: the reply, and helpers, whose heads are thrown away afterwards."""
 
 from __future__ import annotations
 
@@ -63,6 +63,25 @@ def element_loss(heads: AuxiliaryHeads, patches: Tensor, roles: Tensor, centres:
     return role, functional.mse_loss(found, wanted)
 
 
+def letter_loss(merged: Tensor, embeddings: Tensor, chars: Tensor) -> Tensor:
+    """Visual tokens lie near the embeddings of the letters that are seen in them, so that words can be found.
+
+    Args:
+        merged: pictures x visual tokens x width.
+        embeddings: of the visible characters, "!" to "~", x width.
+        chars: the character labels, pictures x patches x slots, in merge order.
+    """
+    seen = chars.reshape(*merged.shape[:2], -1)
+    counts = torch.zeros(*merged.shape[:2], LETTERS, device=merged.device)
+    counts.scatter_add_(2, seen, torch.ones_like(seen, dtype=counts.dtype))
+    counts = counts[..., 1:-1]  # neither "none" nor "another"
+    total = counts.sum(-1)
+    some = total > 0
+    direction = functional.rms_norm(merged[some].float(), merged.shape[-1:])
+    scores = (direction @ embeddings.float().T).log_softmax(-1)
+    return -(counts[some] / total[some][:, None] * scores).sum(-1).mean()
+
+
 def pointer_loss(query: Tensor, keys: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """The cross-entropy against the visual token that holds the target, and the accuracy."""
     scores = torch.einsum("nd,nkd->nk", query.float(), keys.float()) / query.shape[-1] ** 0.5
@@ -79,22 +98,28 @@ def extent_loss(logits: Tensor, inside: Tensor) -> Tensor:
 class ReplyLoss:
     """Cross-entropy of the reply's tokens; coordinates against soft labels over the numbers."""
 
-    def __init__(self, numbers: list[int], vocab: int) -> None:
+    def __init__(self, numbers: list[int], letters: list[int], vocab: int) -> None:
         self.numbers = torch.tensor(numbers)
+        self.letter = torch.zeros(vocab, dtype=torch.bool)
+        self.letter[letters] = True
         self.value = torch.full((vocab,), -1)
         self.value[self.numbers] = torch.arange(len(numbers))
         self.soft = soft_numbers()
 
     def __call__(self, logits: Tensor, labels: Tensor, coordinates: Tensor) -> dict[str, Tensor]:
-        """The loss of words and of coordinates, and the coordinates' median error.
+        """The loss of words, of letters that are typed, and of coordinates, and the coordinates' median error.
 
         Per position: scores over the vocabulary, the next token, and whether that token is a coordinate.
         """
-        words = functional.cross_entropy(logits[~coordinates].float(), labels[~coordinates])
+        found = {"words": functional.cross_entropy(logits[~coordinates].float(), labels[~coordinates])}
+        typed = ~coordinates & self.letter.to(labels.device)[labels]
+        if bool(typed.any()):
+            found["typed"] = functional.cross_entropy(logits[typed].float(), labels[typed])
+            found["spelt"] = (logits[typed].argmax(-1) == labels[typed]).float().mean()
         if not bool(coordinates.any()):
-            return {"words": words}
+            return found
         value = self.value.to(labels.device)[labels[coordinates]]
         scores = logits[coordinates].float().log_softmax(-1)[:, self.numbers.to(labels.device)]
         places = -(self.soft.to(labels.device)[value] * scores).sum(-1).mean()
         error = (scores.argmax(-1) - value).abs().float()
-        return {"words": words, "places": places, "error": error.median(), "near": (error < 30).float().mean()}
+        return found | {"places": places, "error": error.median(), "near": (error < 30).float().mean()}

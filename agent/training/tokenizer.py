@@ -1,6 +1,7 @@
 """The embedded policy's tokenizer, lossless for any text.
 
-A token per character, per number up to 999, and per fixed part of a reply, so that a reply is some six tokens.
+A token per character, per coordinate, and per fixed part of a reply, so that a reply is some six tokens. Digits
+elsewhere are single characters: as they are read and typed.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     """The tokenizer; it has no learned part."""
     core = Tokenizer(models.BPE(vocab=vocabulary(), merges=[], byte_fallback=True, ignore_merges=True))
     parts = "|".join(re.escape(part) for part in sorted(TEMPLATES, key=len, reverse=True))
-    core.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{parts}|[1-9][0-9]{{0,2}}|[\s\S]"), behavior="isolated")
+    coordinate = r"(?<=\()[1-9][0-9]{0,2}(?=,)|(?<=,)[1-9][0-9]{0,2}(?=\))"
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{parts}|{coordinate}|[\s\S]"), behavior="isolated")
     core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
     options: dict[str, Any] = {
@@ -81,6 +83,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     build: Any = PreTrainedTokenizerFast
     tokenizer: PreTrainedTokenizerFast = build(tokenizer_object=core, **options)
     return tokenizer
+
+
+def letter_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The token id of each visible character of ASCII, from "!" to "~"."""
+    vocab = tokenizer.get_vocab()
+    return [vocab[chr(code)] for code in range(33, 127)]
 
 
 def number_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:

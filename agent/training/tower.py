@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers.vision_utils import get_vision_interpolation_indices_and_weights, get_vision_position_ids
 
-_BLOCKS: Final = 4
+_BLOCKS: Final = 6
 _LENGTHS: Final = 32
 """Blocks of sequences are padded to multiples of this: each new shape costs the kernels a compilation."""
 Heads = tuple[Tensor, Tensor, Tensor]

@@ -38,6 +38,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         plain={"type": Path, "help": "folder of synthetic pages to ask questions about"},
         plain_share={"type": float, "default": 0.1, "help": "share of steps with those"},
         questions={"type": float, "default": 0.5, "help": "further questions per picture, on average"},
+        practice={"type": float, "default": 0.5, "help": "examples of typing alone per picture"},
         pictures={"type": int, "default": 32, "help": "per step"},
         read={"action": "store_true", "help": "train the tower alone, on reading"},
         steps={"type": int, "default": 1000, "help": "train until this step, counted from the start"},
@@ -79,8 +80,10 @@ def train(options: argparse.Namespace) -> PolicyTrainer:
     data = DemonstrationFolder(options.data, SACCADE_JSON["max_replies"])
     data.refresh()
     plain = None if options.plain is None else Shards(options.plain)
-    questions = 0.0 if options.read else options.questions
-    lessons = Curriculum(data, options.pictures, questions, plain=plain, plain_share=options.plain_share)
+    questions, practice = (0.0, 0.0) if options.read else (options.questions, options.practice)
+    lessons = Curriculum(
+        data, options.pictures, questions, practice=practice, plain=plain, plain_share=options.plain_share
+    )
     weights = READING if options.read else LossWeights()
     log.info("%d demonstrations, from step %d to %d", len(data), learner.step, options.steps)
     private_folder(options.out)

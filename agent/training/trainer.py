@@ -14,8 +14,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneratio
 
 from ..training_loop import save_state
 from .batches import IGNORED, Batch, Encoder
-from .losses import AuxiliaryHeads, ReplyLoss, char_loss, element_loss, extent_loss, pointer_loss
-from .tokenizer import number_ids
+from .losses import AuxiliaryHeads, ReplyLoss, char_loss, element_loss, extent_loss, letter_loss, pointer_loss
+from .tokenizer import letter_ids, number_ids
 from .tower import BatchedLanguage, BatchedTower
 
 
@@ -28,10 +28,12 @@ class LossWeights:
     """
 
     words: float = 1.0
+    typed: float = 0.5
     places: float = 1.0
     pointer: float = 0.5
     extent: float = 1.0
     chars: float = 0.5
+    letters: float = 0.3
     roles: float = 0.2
     centres: float = 2.0
     seeing: float = 0.2
@@ -70,7 +72,8 @@ class PolicyTrainer:
         self.heads = AuxiliaryHeads(config.vision_config.hidden_size, config.text_config.hidden_size).to(device)
         self.tower = BatchedTower(model.model.visual)
         self._language = BatchedLanguage(model.model.language_model)
-        self.reply_loss = ReplyLoss(number_ids(tokenizer), config.text_config.vocab_size)
+        self.letters = letter_ids(tokenizer)
+        self.reply_loss = ReplyLoss(number_ids(tokenizer), self.letters, config.text_config.vocab_size)
         self.parameters = [*model.parameters(), *self.heads.parameters()]
         self.optimizers = optimizers(self.model, self.heads)
         self.step = 0
@@ -104,6 +107,8 @@ class PolicyTrainer:
             found["roles"], found["centres"] = element_loss(self.heads, hidden, batch.roles, batch.centres)
         if not weights.words:
             return found
+        embeddings = self.model.get_input_embeddings().weight[self.letters]
+        found["letters"] = letter_loss(merged, embeddings, batch.chars)
         gently = merged.detach() + weights.seeing * (merged - merged.detach())
         last, middle = self.language(batch, gently)
         rows, columns = (batch.labels[:, 1:] != IGNORED).nonzero(as_tuple=True)

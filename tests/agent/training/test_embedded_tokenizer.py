@@ -25,6 +25,12 @@ def test_a_coordinate_is_one_token(x: int, y: int) -> None:
     assert TOKENIZER.convert_ids_to_tokens(ids) == ["(", str(x), ",", str(y), ")"]
 
 
+@pytest.mark.parametrize("text", ["04/12/2010", "04122010", "[15,14,16]", "(-2,-2)", "5 + 37 = ?", "12:55"])
+def test_digits_elsewhere_are_characters(text: str) -> None:
+    ids = TOKENIZER.encode(text, add_special_tokens=False)
+    assert TOKENIZER.convert_ids_to_tokens(ids) == list(text)
+
+
 def test_numbers_and_specials_have_ids_of_their_own() -> None:
     assert len(set(number_ids(TOKENIZER))) == 1000
     assert [TOKENIZER.convert_tokens_to_ids(token) for token in SPECIAL] == list(range(len(SPECIAL)))

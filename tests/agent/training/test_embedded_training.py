@@ -25,8 +25,9 @@ from saccade.agent.training.curriculum import Demonstration
 from saccade.agent.training.examples import Example, grounding, reply_text, reworded
 from saccade.agent.training.experts.shards import ExpertEpisode, ExpertStep, save_episodes
 from saccade.agent.training.held_back import right_replies
-from saccade.agent.training.losses import char_loss, extent_loss, pointer_loss, soft_numbers
+from saccade.agent.training.losses import char_loss, extent_loss, letter_loss, pointer_loss, soft_numbers
 from saccade.agent.training.rendering import DomElement, PageRecord
+from saccade.agent.training.spelling import spelling
 from saccade.agent.training.tokenizer import build_tokenizer
 from saccade.agent.training.train import MEASURED, parse, train
 from saccade.agent.training.trainer import LossWeights, PolicyTrainer
@@ -86,6 +87,46 @@ def test_the_training_forward_is_the_stock_forward(tokenizer: PreTrainedTokenize
     real = batch.ids != student.encoder.pad_id
     torch.testing.assert_close(batch.positions[:, real], positions[:, real])
     torch.testing.assert_close(last[real], stock[real], atol=1e-4, rtol=1e-4)
+
+
+def test_an_example_without_a_picture_leaves_the_others_as_they_are(tokenizer: PreTrainedTokenizerFast) -> None:
+    student = learner(tokenizer)
+    labelled = page()
+    typing = Example(-1, 'Type "ab".', (Wait(),), Type(text="ab"))
+    alone = student.encoder.encode([labelled], [clicking(labelled)])
+    mixed = student.encoder.encode([labelled], [typing, clicking(labelled)])
+    assert mixed.pictures.tolist() == [0]
+    assert (
+        tokenizer.decode(mixed.labels[0][mixed.labels[0] >= 0])
+        == reply_text(Type(text="ab"), Size(1, 1)) + "<|im_end|>"
+    )
+    with torch.no_grad():
+        _, merged = student.tower(alone.patches, alone.grid)
+        expected, _ = student.language(alone, merged)
+        found, _ = student.language(mixed, merged)
+    length = int((alone.ids[0] != student.encoder.pad_id).sum())
+    torch.testing.assert_close(found[1, :length], expected[0, :length], atol=1e-5, rtol=1e-5)
+
+
+def test_what_an_instruction_names_is_what_is_typed() -> None:
+    rng = random.Random(1)
+    for _ in range(300):
+        example = spelling(rng)
+        assert isinstance(example.action, Type)
+        assert example.history[-1].kind == "click"
+        bare = example.instruction.lower().replace("/", "").replace(":", "").replace(" ", "")
+        assert example.action.text.lower().replace(" ", "").lstrip("0") in bare
+
+
+def test_letters_are_learned_where_they_are_seen() -> None:
+    embeddings = torch.eye(94)
+    merged = torch.zeros(1, 2, 94)
+    chars = torch.zeros(1, 8, 2, dtype=torch.long)
+    chars[0, 5, 0] = ord("k") - 32  # in the second visual token's patches
+    merged[0, 1, ord("k") - 33] = 1.0
+    right = letter_loss(merged, embeddings, chars)
+    assert right < 0.01
+    assert letter_loss(merged.flip(1), embeddings, chars) > 4
 
 
 def test_the_labels_point_at_both_coordinates_of_each_point(tokenizer: PreTrainedTokenizerFast) -> None:
