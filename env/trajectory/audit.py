@@ -70,7 +70,7 @@ class AuditChain:
         Raises:
             TrajectoryError: it cannot be written; what was about to be done must not be.
         """
-        line = {"n": self._number, "time": time.time(), "kind": kind, "prev": self._head, **self._hidden(known)}
+        line = {"n": self._number, "time": time.time(), "entry": kind, "prev": self._head, **self._hidden(known)}
         body = json.dumps(line, separators=(",", ":")).encode()[:-1]
         head = hashlib.sha256(body).hexdigest()
         self._write(body + f',"hash":"{head}"}}\n'.encode())
@@ -148,15 +148,15 @@ def verify_audit(folder: Path, anchor: Path | None = None) -> Audited:
     hashes, parsed, torn = _chain(folder / AUDIT_NAME, _lines(folder, AUDIT_NAME))
     if not parsed:
         raise TrajectoryError(f"{folder / AUDIT_NAME}: holds no whole line")
-    announced = [line.get("sha256") for line in parsed if line["kind"] == "line"]
+    announced = [line.get("sha256") for line in parsed if line["entry"] == "line"]
     events = _lines(folder, _TRAJECTORY)
     ended = _matching(folder / _TRAJECTORY, announced, events)
     if anchor is not None:
         _check_anchor(anchor, hashes)
     kinds: dict[str, int] = {}
     for line in parsed:
-        if line["kind"] != "line":
-            kinds[line["kind"]] = kinds.get(line["kind"], 0) + 1
+        if line["entry"] != "line":
+            kinds[line["entry"]] = kinds.get(line["entry"], 0) + 1
     state: State = "intact" if ended and not torn else "cut off"
     return Audited(state, len(parsed), len(events) - 1, kinds, hashes[0], hashes[-1])
 

@@ -49,6 +49,31 @@ with terminal_keys(control, note), TrajectoryWriter(Path("run"), start) as write
     end = agent.run("x", env.reset(0), writer)
 note(f"END {end.end} {end.message}", "")
 """
+GUARDED = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from pathlib import Path
+from saccade.agent.policy import ScriptedPolicy
+from saccade.env.control import Control
+from saccade.env.guard.policy import profile
+from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle
+from saccade.tasks.episode import run_episode
+from saccade.tasks.terminal.guard_questions import make_guard
+from saccade.tasks.terminal.keys import terminal_keys
+
+def note(words, style):
+    sys.stdout.write(words + "\\n")
+    sys.stdout.flush()
+
+control, folder = Control(), Path("run")
+guard = make_guard(profile("standard"), None, control, folder)
+screens = {"one": MemoryScreen("Mail", (Button("Send", Rectangle(0, 20, 320, 240), reward=1.0),))}
+env = MemoryEnvironment(screens, "one", guard=guard, instruction="Send it.")
+with terminal_keys(control, note):
+    result = run_episode(ScriptedPolicy(REPLIES), env, None, folder, control=control, report=False)
+errors = [event.error for step in result.trajectory.steps for event in step.actions]
+note(f"END {result.end.end} {[bool(error) for error in errors]}", "")
+"""
 CLICKS = "['Action: click(start_box=\\'(5,990)\\')'] * 100000"
 QUESTION = "['Action: call_user(content=\\'Which one?\\')', 'Action: wait()']"
 
@@ -56,13 +81,13 @@ QUESTION = "['Action: call_user(content=\\'Which one?\\')', 'Action: wait()']"
 class Terminal:
     """The person's end of a terminal, and the program at the other."""
 
-    def __init__(self, folder: Path, replies: str) -> None:
+    def __init__(self, folder: Path, replies: str, program: str = PROGRAM) -> None:
         self.mine, theirs = os.openpty()
         self.before = termios.tcgetattr(self.mine)
         self.folder = folder
         self.shown = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.replace("REPLIES", replies)],
+            [sys.executable, "-c", program.replace("REPLIES", replies)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -107,11 +132,11 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Callable[[str], Terminal]]:
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def open_(replies: str) -> Terminal:
-        opened.append(Terminal(tmp_path, replies))
+    def open_(replies: str, program: str = PROGRAM) -> Terminal:
+        opened.append(Terminal(tmp_path, replies, program))
         return opened[-1]
 
     yield open_
@@ -183,3 +208,19 @@ def test_without_a_terminal_no_key_counts_and_nobody_is_there(tmp_path: Path) ->
         control.pause()
     assert not control.stopped
     assert notes == ["paused"]
+
+
+def test_the_guard_asks_once_in_this_run_or_not_at_all(terminal) -> None:
+    click = "'Action: click(start_box=\\'(500,500)\\')'"
+    person = terminal(f"[{click}] * 4 + ['Action: finished()']", GUARDED)
+    for answer in ("n", "perhaps", "y", "r"):
+        shown = person.read_until("n no")
+        assert 'The agent wants to click at "Send"' in shown
+        assert "This sends something." in shown
+        assert (person.folder / "run" / "question-1.png").read_bytes().startswith(b"\x89PNG")
+        time.sleep(0.05)
+        person.press(f"{answer}\n")
+    person.read_until(r"END finished \[True, False, False, False, False\]")
+    assert person.process.wait(30) == 0
+    audit = [json.loads(line) for line in (person.folder / "run" / "audit.jsonl").read_text().splitlines()]
+    assert [line["answer"] for line in audit if line["entry"] == "answer"] == ["no", "once", "run"]
