@@ -73,7 +73,6 @@
   const describe = (hit, focus) => {
     if (TELLS_NOTHING.has(hit.tagName.toUpperCase())) return {known: false, tag: hit.localName};
     let own = (focus ? null : closest(hit, isActive)) ?? (focus ? hit : pointed(hit)) ?? hit;
-    const words = own.localName === "label" ? seen(own) : "";
     if (own.localName === "label" && own.control) own = own.control;
     const role = roleOf(own), editable = takesText(own), active = isActive(own) || pointed(own) !== null;
     const field = own.localName === "select" || editable || own.localName === "input";
@@ -83,7 +82,7 @@
     const style = getComputedStyle(own), box = own.getBoundingClientRect();
     const whole = active || own === hit ? own : hit;
     const shown = field ? "" : active || whole.textContent.length < MOST ? seen(whole) : "";
-    const name = clean(`${nameOf(own)} ${words}`);
+    const name = nameOf(own);
     const href = own.localName === "a" || own.localName === "area" ? String(own.href?.baseVal ?? own.href ?? "") : "";
     const complete = own.getAttribute("autocomplete") ?? "";
     return {
