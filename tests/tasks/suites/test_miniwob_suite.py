@@ -81,7 +81,7 @@ def test_what_an_episode_did_is_not_seen_in_the_next(chromium: Chromium) -> None
     for task in tasks:
         with MiniWobEnvironment(task, chromium=chromium, guard=Guard.of("open")) as environment:
             alone[task] = environment.reset(7).screenshot.digest
-    place = MiniWobSuite().open(Control())
+    place = MiniWobSuite().open(Control(), Guard.of("open"))
     seen, profiles = {}, set()
     with closing(place):
         for task in tasks * 2:
@@ -95,7 +95,7 @@ def test_what_an_episode_did_is_not_seen_in_the_next(chromium: Chromium) -> None
 
 
 def test_after_an_error_an_episode_gets_a_new_profile() -> None:
-    with closing(MiniWobSuite().open(Control())) as place:
+    with closing(MiniWobSuite().open(Control(), Guard.of("open"))) as place:
         broken = place.environment("click-test")
         with pytest.raises(EnvironmentFailure):
             broken.step(Wait(seconds=0))
