@@ -19,6 +19,7 @@ from saccade.actions.geometry import Point
 from saccade.actions.schema import Action, CallUser, Click, Drag, Finished, Hotkey, Press, Type
 from saccade.env.base import Verdict
 from saccade.env.control import Control
+from saccade.env.guard.guard import Guard
 from saccade.tasks.osworld.environment import OsWorldEnvironment
 from saccade.tasks.osworld.windows import windows_of
 from saccade.tasks.suites.desktop import DesktopSuite
@@ -253,7 +254,7 @@ SCRIPTS: dict[str, Script] = {
 def main(names: list[str]) -> int:
     """Solve tasks, all by default, and say what each was worth."""
     missed = 0
-    with closing(DesktopSuite().open(Control())) as place:
+    with closing(DesktopSuite().open(Control(), Guard.of("open"))) as place:
         for seed, name in enumerate(names or SCRIPTS):
             begun = time.monotonic()
             with closing(place.environment(name)) as environment:
