@@ -115,6 +115,8 @@ def load_checkpoint(
     )
     for adapter in reversed(adapters):
         network = apply_adapter(network, adapter, merge=quantization == "none")
+        if (adapter / "heads").is_dir():  # where drafting heads are looked for
+            network.name_or_path = str(adapter)
     chat = chat_format(read_template(directory, tokenizer))
     return Checkpoint(network.to(target), tokenizer, image_spec, card, family, name, chat)
 

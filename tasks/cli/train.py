@@ -56,6 +56,9 @@ def _train(
         int, LIMITS("Measurements without a better one after which it stops; 0 never.", "N", min=0)
     ] = 5,
     merge: Annotated[bool, OUTPUT("--merge", "Write a whole checkpoint instead of an adapter.")] = False,
+    heads: Annotated[
+        bool, OUTPUT("--heads", "Train the drafting heads anew that the checkpoint has; takes minutes to hours.")
+    ] = False,
     save_every: Annotated[float, OUTPUT("Seconds between saved states.", "SECONDS", min=0)] = 120.0,
     out: options.Out = None,
     runs: options.Runs = RUNS,

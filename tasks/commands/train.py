@@ -9,7 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rich.console import Console
+
 from ...actions.errors import UsageError
+from ...agent.checkpoints.adapter import read_adapter
 from ..terminal.folders import new_folder
 from ..training.card import write_training_card
 from ..training.page import TRAINING_PAGE, TrainingFacts, write_training_page
@@ -29,7 +32,8 @@ def train(request: TrainRequest) -> dict[str, Any]:
     """Train and write the checkpoint, its card and the page.
 
     Returns:
-        ``{"method", "checkpoint", "report", "steps", "held_out", "seconds", "gate"}``.
+        ``{"method", "checkpoint", "report", "steps", "held_out", "seconds", "gate"}``; nothing in those of several
+        processes that do not write.
 
     Raises:
         UsageError: the options, the data or the checkpoint cannot be used, or there is nothing to resume.
@@ -51,7 +55,7 @@ def train(request: TrainRequest) -> dict[str, Any]:
         if request.resume:
             made.tuner.resume(state)
         _run(made, out, request)
-    return _finish(made, out, request)
+    return _finish(made, out, request) if made.tuner.main else {}
 
 
 def _run(made: PreparedTraining, out: Path, request: TrainRequest) -> None:
@@ -66,16 +70,19 @@ def _run(made: PreparedTraining, out: Path, request: TrainRequest) -> None:
 
     def save() -> None:
         tuner.save(out / STATE_FILE)
-        write_training_page(out, _facts(made, "done" if tuner.finished else "running"), tuner.history)
+        if tuner.main:
+            write_training_page(out, _facts(made, "done" if tuner.finished else "running"), tuner.history)
 
     known = f"{len(made.learned)} sequences of {made.learned.episodes} episodes, " if made.learned else ""
-    _say(f"{known}{tuner.plan.steps} steps, in {out}")
-    with TrainProgress(tuner.plan.steps) as progress:
+    if tuner.main:
+        _say(f"{known}{tuner.plan.steps} steps, in {out}")
+    with TrainProgress(tuner.plan.steps, None if tuner.main else Console(quiet=True)) as progress:
         progress.begin(tuner.history)
         finished = tuner.train(progress, save, request.save_every)
     if not finished:
-        write_training_page(out, _facts(made, "stopped"), tuner.history)
-        _say(f"stopped after step {tuner.step}, which is saved; continue with --out {out} --resume")
+        if tuner.main:
+            write_training_page(out, _facts(made, "stopped"), tuner.history)
+            _say(f"stopped after step {tuner.step}, which is saved; continue with --out {out} --resume")
         raise KeyboardInterrupt
 
 
@@ -101,6 +108,7 @@ def _finish(made: PreparedTraining, out: Path, request: TrainRequest) -> dict[st
     result = write_result(tuner, out / RESULT, whole=request.merge)
     card = _card(made, request)
     write_training_card(result, card)
+    _heads(request, result)
     found = _gate(made, request, result, out / GATE)
     if found is not None:
         write_training_card(result, card | {"gate": _scores(found)})
@@ -113,6 +121,23 @@ def _finish(made: PreparedTraining, out: Path, request: TrainRequest) -> dict[st
         "seconds": round(tuner.seconds, 1),
         "gate": None if found is None else _scores(found),
     }
+
+
+def _heads(request: TrainRequest, result: Path) -> None:
+    """Train the drafting heads anew that the checkpoint had; or say that they are missing."""
+    from ...agent.checkpoints.checkpoint import located_with_base
+    from ...agent.decoding.heads.checkpoint import METHODS as KINDS
+    from ...agent.decoding.heads.checkpoint import heads_directory
+    from .train_heads import HeadsRequest, train_heads
+
+    base = located_with_base(request.model)[-1]
+    there = [kind for kind in KINDS if heads_directory(base, kind).is_dir()]
+    if request.heads:
+        tasks = [name.removeprefix("miniwob:") for name in request.names]
+        for kind in there:
+            train_heads(HeadsRequest(str(result), kind, heads_directory(result, kind), tasks=tasks), _say)
+    elif there and not read_adapter(result):
+        _say(f"its drafting heads no longer fit; train new ones: saccade train-heads --model {result}")
 
 
 def _gate(made: PreparedTraining, request: TrainRequest, result: Path, folder: Path) -> Comparison | None:
@@ -163,6 +188,8 @@ def _card(made: PreparedTraining, request: TrainRequest) -> dict[str, Any]:
 def train_and_print(request: TrainRequest, *, json_output: bool) -> None:
     """Train, with progress on stderr and the result on stdout."""
     result = train(request)
+    if not result:
+        return
     if json_output:
         sys.stdout.write(json.dumps(result) + "\n")
         return

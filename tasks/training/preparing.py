@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +172,10 @@ def _loaded(request: TrainRequest) -> tuple[Weights, Precision, Checkpoint]:
     if small and not on_gpu:
         torch.set_num_threads(1)  # forwards are over before a second thread is awake
     dtype = "float32" if weights == "all" else precision
-    return weights, precision, load_checkpoint(request.model, request.device, dtype, "sdpa", request.quantize)
+    device = request.device
+    if on_gpu and "LOCAL_RANK" in os.environ:  # one of several processes, each with a GPU of its own
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    return weights, precision, load_checkpoint(request.model, device, dtype, "sdpa", request.quantize)
 
 
 def _say_left_out(items: DatasetItems) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class TrainRequest:
     """The options of ``saccade train``; see its ``--help``. None is what suits the model or the method.
 
     Attributes:
+        heads: whether drafting heads are trained anew where the checkpoint has some.
         watched: episodes, of all tasks together, that are played for each measurement during training.
     """
 
@@ -56,6 +58,7 @@ class TrainRequest:
     seeds: str = "0-9"
     watched: int = 40
     merge: bool = False
+    heads: bool = False
     save_every: float = 120.0
     out: Path | None = None
     runs: Path = RUNS
@@ -82,6 +85,8 @@ class TrainRequest:
             raise UsageError("--quantize keeps weights in few bits, which only --weights lora can train beside")
         if self.resume and self.out is None:
             raise UsageError("--resume needs the folder of the training: --out DIR")
+        if self.method in LIVE and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UsageError(f"--method {self.method} plays tasks, which one process does; start it without accelerate")
         if self.names:
             from ...env.browser.miniwob_pages import page_of
 

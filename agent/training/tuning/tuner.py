@@ -96,7 +96,7 @@ class Tuner:
         """
         saved = time.monotonic()
         with deferred_signals() as caught, suppress(KeyboardInterrupt):  # raised where a policy acts
-            while not self.finished and not caught:
+            while not self.finished and not self._anyone(caught):
                 if (row := self._advance()) is not None:
                     report(row)
                 if time.monotonic() - saved > seconds:
@@ -104,6 +104,17 @@ class Tuner:
                     saved = time.monotonic()
         save()
         return self.finished
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes what comes of it; of several, one does."""
+        return bool(self._accelerator.is_main_process)
+
+    def _anyone(self, caught: Sequence[int]) -> bool:
+        """Whether any process was asked to stop: all stop after the same step."""
+        if self._accelerator.num_processes == 1:
+            return bool(caught)
+        return bool(self._accelerator.reduce(torch.tensor(len(caught), device=self._accelerator.device), "sum"))
 
     def _advance(self) -> Row | None:
         """A measurement where one is due, else an update; returns its numbers."""
@@ -178,6 +189,8 @@ class Tuner:
         if self._watch is not None:
             self.tuned.learning(False)
             row |= self._watch(self.step)
+        if self._accelerator.num_processes > 1:  # what follows must be the same everywhere
+            (row,) = need_package("accelerate.utils").broadcast_object_list([row])
         self._measured_at = self.step
         if "held_out" in row and (self._best is None or row["held_out"] < self._best[0]):
             weights = {name: each.detach().cpu().clone() for name, each in self.tuned.trained.items()}
@@ -205,7 +218,7 @@ class Tuner:
 
     def save(self, path: Path) -> None:
         """Write the state; a crash while writing leaves the previous file intact."""
-        if not self._accelerator.is_main_process:
+        if not self.main:
             return
         private_folder(path.parent)
         state = {"plan": self.plan.model_dump(), "step": self.step, "history": self.history, "seconds": self.seconds}

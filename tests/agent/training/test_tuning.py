@@ -156,6 +156,18 @@ def test_computing_layers_again_changes_nothing(make: Make) -> None:
     assert same(weights_of(plain.tuner), weights_of(again.tuner))
 
 
+def test_the_tower_gets_an_adapter_if_asked_for(make: Make) -> None:
+    names = make().tuner.tuned.trained
+    assert names
+    assert not any("visual" in name for name in names)
+    with_tower = make(vision=True, steps=1)
+    more = with_tower.tuner.tuned.trained
+    assert any("visual" in name for name in more)
+    assert names.keys() < more.keys()
+    with_tower.tuner.learn()
+    assert any(bool(each.grad is not None) for name, each in more.items() if "visual" in name)
+
+
 def test_the_size_of_forwards_changes_nothing_but_rounding(make: Make) -> None:
     one, many = make(), make(tokens=1)
     rows = [made.tuner.learn() for made in (one, many)]

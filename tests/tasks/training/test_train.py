@@ -211,3 +211,40 @@ def test_a_training_that_is_killed_at_any_moment_ends_as_if_it_was_not(
     assert one["best"][:2] == other["best"][:2]
     adapters = [(tmp_path / name / "checkpoint" / "adapter_model.safetensors") for name in ("whole", "killed")]
     assert adapters[0].read_bytes() == adapters[1].read_bytes()
+
+
+def test_two_processes_learn_what_one_does(tiny: str, data: str, tmp_path: Path) -> None:
+    """Each has its part of every update, and one of them writes; the weights are the same but for rounding."""
+    words = [
+        data,
+        "--model",
+        tiny,
+        *OPTIONS,
+        "--tokens",
+        "1",
+        "--steps",
+        "4",
+        "--measure-every",
+        "2",
+        "--device",
+        "cpu",
+    ]
+    call("train", *words, "--out", str(tmp_path / "one"))
+    launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    options = ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "saccade"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", *launch, *options, "train", *words, "--out", str(tmp_path / "two"), "--json"],
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"checkpoint"') == 1
+    one, two = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("one", "two"))
+    assert two["step"] == 4
+    assert [row.keys() for row in one["history"]] == [row.keys() for row in two["history"]]
+    for before, after in zip(one["history"], two["history"], strict=True):
+        assert after == pytest.approx(before, rel=1e-3)
+    for name, weights in one["weights"].items():
+        assert torch.allclose(weights, two["weights"][name], atol=1e-4)
