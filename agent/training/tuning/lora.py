@@ -16,8 +16,8 @@ from ...checkpoints.checkpoint import Checkpoint
 from .network import ReplyScorer
 from .plan import TuningPlan
 
-_LANGUAGE: Final = r".*language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj"
-_EVERYWHERE: Final = rf"({_LANGUAGE}|.*visual\.blocks\.\d+\.(attn|mlp)\.\w+)"
+_LANGUAGE: Final = "language_model.layers."
+_VISION: Final = "visual.blocks."
 
 
 class TunedModel:
@@ -27,6 +27,7 @@ class TunedModel:
         checkpoint: with the network in training; policies may run it.
         scorer: the forward pass.
         reference: of the model as it was; with an adapter it shares the weights.
+        adapter: its configuration; None where all weights are trained.
 
     Args:
         checkpoint: loaded with an attention of transformers; it belongs to this object from now on.
@@ -37,12 +38,14 @@ class TunedModel:
     def __init__(self, checkpoint: Checkpoint, plan: TuningPlan, *, keep_reference: bool = False) -> None:
         network: Any = checkpoint.model
         network.requires_grad_(False)
+        self.adapter: AdapterConfig | None = None
         self._adapted: Any = None
         before = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(plan.seed)
             if plan.weights == "lora":
-                self._adapted = with_adapter(network, adapter_config(plan))
+                self.adapter = adapter_config(network, plan)
+                self._adapted = with_adapter(network, self.adapter)
             else:
                 before = deepcopy(network) if keep_reference else None
                 network.float().requires_grad_(True)
@@ -82,12 +85,14 @@ class TunedModel:
         return {name: each for name, each in self.scorer.named_parameters() if each.requires_grad}
 
 
-def adapter_config(plan: TuningPlan) -> AdapterConfig:
-    """The configuration of the adapter that a plan trains."""
+def adapter_config(network: Any, plan: TuningPlan) -> AdapterConfig:
+    """The configuration of the adapter that a plan trains in a network: on every matrix of the layers."""
+    places = [_LANGUAGE, _VISION] if plan.vision else [_LANGUAGE]
+    layers = (name for name, module in network.named_modules() if isinstance(module, nn.Linear))
     return AdapterConfig(
         peft_type="LORA",
         base_model_name_or_path=plan.model,
         r=plan.rank,
         lora_alpha=plan.alpha,
-        target_modules=_EVERYWHERE if plan.vision else _LANGUAGE,
+        target_modules=[name for name in layers if any(place in name for place in places)],
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from ....actions.errors import UsageError
 from ...checkpoints.adapter import adapter_tensors, save_adapter
 from ...checkpoints.saving import save_checkpoint
-from .lora import adapter_config
 from .tuner import Tuner
 
 
@@ -22,12 +21,12 @@ def write_result(tuner: Tuner, directory: Path, *, whole: bool) -> Path:
     tuned, plan = tuner.tuned, tuner.plan
     if directory.exists():  # of an earlier end of the same training
         shutil.rmtree(directory)
-    if tuned.adapted is None:
+    if tuned.adapter is None:
         return save_checkpoint(tuned.checkpoint, plan.model, directory)
     if whole:
         if plan.settings.get("quantize", "none") != "none":
             raise UsageError("weights in few bits cannot take an adapter; write it as it is and use saccade merge")
         network = tuned.adapted.merge_and_unload()
         return save_checkpoint(replace(tuned.checkpoint, model=network), plan.model, directory)
-    save_adapter(directory, adapter_config(plan), adapter_tensors(tuned.adapted))
+    save_adapter(directory, tuned.adapter, adapter_tensors(tuned.adapted))
     return directory

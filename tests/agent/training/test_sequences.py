@@ -21,6 +21,7 @@ from saccade.agent.policy import Context, Prediction
 from saccade.agent.training.dataset.records import DatasetEpisode, DatasetReply, DatasetStep
 from saccade.agent.training.methods.dataset_items import DatasetItems
 from saccade.agent.training.methods.lessons import LessonReader
+from saccade.agent.training.tuning import batches
 from saccade.agent.training.tuning.batches import Collator, drawn, within_budget
 from saccade.agent.training.tuning.network import ReplyScorer
 from saccade.agent.training.tuning.sequences import SequenceWriter, merged, packed, sequence_of, unpacked
@@ -195,6 +196,7 @@ def test_all_items_come_once_before_any_comes_again() -> None:
     flat = [index for step in steps for index in step]
     assert sorted(flat[:10]) == sorted(flat[10:20]) == list(range(10))
     assert flat[:10] != flat[10:20]
+    batches._order.cache_clear()  # as in a process that goes on
     assert steps[4] == drawn(7, 4, 3, 10)
     assert flat != [index for step in range(10) for index in drawn(8, step, 3, 10)]
 
