@@ -85,6 +85,8 @@ class TrainRequest:
             raise UsageError("--quantize keeps weights in few bits, which only --weights lora can train beside")
         if self.resume and self.out is None:
             raise UsageError("--resume needs the folder of the training: --out DIR")
+        if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
+            raise UsageError("each process holds the whole model here; leave FSDP out, or use --quantize 4bit")
         if self.method in LIVE and int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise UsageError(f"--method {self.method} plays tasks, which one process does; start it without accelerate")
         if self.names:

@@ -61,7 +61,8 @@ class Tuner:
         self._stale = 0
         self._measured_at = -1
         device = tuned.checkpoint.model.device
-        self._accelerator: Any = need_package("accelerate").Accelerator(cpu=device.type == "cpu")
+        accelerate: Any = need_package("accelerate")
+        self._accelerator: Any = accelerate.Accelerator(cpu=device.type == "cpu", device_placement=False)
         matrices = [each for each in tuned.trained.values() if each.ndim >= 2]
         vectors = [each for each in tuned.trained.values() if each.ndim < 2]
         groups = [{"params": matrices, "weight_decay": plan.decay}, {"params": vectors, "weight_decay": 0.0}]

@@ -177,6 +177,24 @@ def test_with_tasks_it_ends_with_a_comparison_that_can_be_repeated(tiny: str, da
     assert again.spread[1].deviation is None
 
 
+def test_an_adapter_is_trained_beside_weights_in_few_bits(tiny: str, data: str, tmp_path: Path) -> None:
+    words = [data, "--model", tiny, *OPTIONS, "--steps", "8", "--quantize", "4bit", "--out", str(tmp_path / "out")]
+    found = call("train", *words)
+    history = torch.load(tmp_path / "out" / "state.pt", weights_only=True)["history"]
+    held_out = [row["held_out"] for row in history if "held_out" in row]
+    assert min(held_out) < 0.95 * held_out[0]
+    load_checkpoint(found["checkpoint"], device="cpu")
+    load_checkpoint(found["checkpoint"], device="cpu", quantize="4bit")
+    with pytest.raises(UsageError, match="saccade merge"):
+        call("train", *words[:-1], str(tmp_path / "whole"), "--merge")
+
+
+def test_sharding_is_refused(tiny: str, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UsageError, match="leave FSDP out"):
+        call("train", data, "--model", tiny)
+
+
 def started(words: list[str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "saccade", "train", *words]
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, stderr=subprocess.DEVNULL)
