@@ -193,12 +193,17 @@ class Tuner:
         if self._accelerator.num_processes > 1:  # what follows must be the same everywhere
             (row,) = need_package("accelerate.utils").broadcast_object_list([row])
         self._measured_at = self.step
-        if "held_out" in row and (self._best is None or row["held_out"] < self._best[0]):
-            weights = {name: each.detach().cpu().clone() for name, each in self.tuned.trained.items()}
-            self._best, self._stale = (row["held_out"], self.step, weights), 0
-        else:
-            self._stale += "held_out" in row
+        if "held_out" in row:
+            self._compare(row["held_out"])
         return {"step": self.step, **row} if row else None
+
+    def _compare(self, found: float) -> None:
+        """Keep the weights if none were better; of equals, as success often is, those that learned more."""
+        before = float("inf") if self._best is None else self._best[0]
+        self._stale = 0 if found < before else self._stale + 1
+        if found <= before:
+            weights = {name: each.detach().cpu().clone() for name, each in self.tuned.trained.items()}
+            self._best = found, self.step, weights
 
     @torch.no_grad()
     def measure(self, items: Sequence[TrainingItem]) -> Row:

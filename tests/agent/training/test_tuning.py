@@ -186,6 +186,15 @@ def test_training_stops_when_what_is_held_out_gets_no_better_and_keeps_the_best(
     assert step < made.tuner.step
 
 
+def test_of_equal_measurements_the_later_weights_are_kept_and_training_still_stops(make: Make) -> None:
+    """Success is often the same; weights that learned nothing must not win by coming first."""
+    made = make(steps=50, measure_every=1, patience=3)
+    tuner = Tuner(made.tuner.tuned, made.tuner.method, made.tuner.plan, lambda step: {"held_out": 1.0})
+    assert tuner.train(nothing, nothing, 1e9)
+    assert tuner.step == 3
+    assert tuner.best == (1.0, 3)
+
+
 def test_a_state_of_another_training_is_refused(make: Make, tmp_path: Path) -> None:
     first = make()
     first.tuner.save(tmp_path / "state.pt")
