@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ...actions.errors import TrajectoryError
-from ...actions.schema import CallUser, Finished, ends_episode
+from pydantic import ValidationError
+
+from ...actions.errors import TrajectoryError, first_problem
+from ...actions.schema import CallUser, Finished, ends_episode, points
 from ...agent.episode import BESIDE
 from ...agent.replay.point_tolerance import farthest, same_but_points
 from ...agent.training.dataset.folder import Dataset
@@ -22,6 +24,7 @@ from ...agent.training.dataset.records import (
 )
 from ...env.record.takeover import TAKEOVERS
 from ...env.trajectory.trajectory import FILE_NAME, Step, Trajectory, event_line
+from ...perception.observation import Screenshot
 from ..report.pairing import pairing
 from .judge import StepJudge, judged
 from .storing import CollectedEpisodes
@@ -48,6 +51,9 @@ def collected_runs(
             found = episodes_of(run, judge, instruction)
         except TrajectoryError as error:
             left_out(str(error))
+            continue
+        except ValidationError as error:  # of others: something is beyond all bounds
+            left_out(f"{folder}: {first_problem(error)}")
             continue
         yield found
 
@@ -108,7 +114,7 @@ def whole_episode(run: Trajectory, instruction: str = "") -> KeptEpisode:
     person = run.start.policy == "person"
     source: EpisodeSource = "person" if person else "healed" if run.start.replay_of is not None else "policy"
     readable = _readable(run)
-    pictures = [run.screenshot(step.observation) for step in readable]
+    pictures = [_picture(run, step) for step in readable]
     steps = [
         DatasetStep(
             picture=picture.digest,
@@ -157,6 +163,15 @@ def verdict_of(run: Trajectory, step: Step) -> Verdict:
     again = after.prediction.actions if after and after.prediction else ()
     near = same_but_points(again, said.actions) and farthest(again, said.actions) <= _NEAR * max(step.observation.size)
     return "wrong" if near else "unknown"
+
+
+def _picture(run: Trajectory, step: Step) -> Screenshot:
+    """The screen of a step, in which its points lie; raises ``TrajectoryError``."""
+    width, height = step.observation.size
+    for point in (point for action in _reply(step).actions for point in points(action)):
+        if not (0 <= point.x <= width and 0 <= point.y <= height):
+            raise TrajectoryError(f"{run.directory}: a point of step {step.index + 1} lies outside its screenshot")
+    return run.screenshot(step.observation)
 
 
 def _reply(step: Step) -> DatasetReply:

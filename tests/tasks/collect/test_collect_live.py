@@ -87,15 +87,15 @@ def test_pages_without_an_expert_are_asked_about_too(tmp_path: Path, command: Co
 def test_a_policys_successes_are_kept_and_its_failures_counted(tmp_path: Path, command: Command) -> None:
     folder = tmp_path / "data"
     words = ("policy", folder, "--tasks", "click-test,enter-date", "--temperature", 0, "--max-steps", 1)
-    found = command(*words, "--episodes", 2)
-    assert found["attempts"] == 4
-    assert found["failed"] >= 2, "no date is entered in one step"
+    found = command(*words, "--episodes", 1)
+    assert found["attempts"] == 2
+    assert found["failed"] >= 1, "no date is entered in one step"
     card = command("card", folder)
-    assert card["sources"] in ({"policy": 1}, {"policy": 2})
-    assert card["tasks"]["miniwob:enter-date"]["failed"] == 2
+    assert card["sources"] == {"policy": 1}
+    assert card["tasks"]["miniwob:enter-date"]["failed"] == 1
     (first, *_) = Dataset(folder).episodes()
     assert first.seed == FIRST_SEED
-    assert command(*words, "--episodes", 2)["attempts"] == 0
+    assert command(*words, "--episodes", 1)["attempts"] == 0
     exported = tmp_path / "data.parquet"
     assert command("export", folder)["out"] == str(exported)
     rows = parquet.read_table(exported).to_pylist()

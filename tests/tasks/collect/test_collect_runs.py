@@ -272,10 +272,14 @@ def test_a_judge_that_is_not_named_must_be_the_only_one(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path: Path) -> None:
     good = recorded(tmp_path / "good", ["1", "2"], [CLICK], policy="person")
+    outside = recorded(tmp_path / "outside", ["1", "2"], [Click(point=Point(321.0, 5.0))], policy="person")
+    endless = recorded(tmp_path / "endless", ["1", "2"], [CLICK], policy="person", environment="x" * 2000)
     broken = recorded(tmp_path / "broken", ["3", "4"], [CLICK], policy="person")
     broken.image_path(broken.steps[0].observation).unlink()
     reasons: list[str] = []
     with Dataset(tmp_path / "data", create=True) as dataset:
-        found = list(collected_runs(dataset, [broken.directory, good.directory], reasons.append))
+        runs = [run.directory for run in (broken, outside, endless, good)]
+        found = list(collected_runs(dataset, runs, reasons.append))
     assert [each.origin for each in found] == [origin_of(good)]
-    assert len(reasons) == 1
+    for reason, words in zip(reasons, ("No such file", "outside its screenshot", "at most 1000"), strict=True):
+        assert words in reason
