@@ -53,6 +53,10 @@ class Secrets:
         known = "|".join(map(re.escape, map(marker, self._values)))
         self._markers = re.compile(f"({known})")
 
+    def named_in(self, text: str) -> tuple[str, ...]:
+        """The names of those whose markers are in a text."""
+        return tuple(name for name in self._values if marker(name) in text)
+
     def fill(self, text: str) -> str:
         """The text with the secrets in place of their markers: for the keyboard, and nothing else."""
         if not self._values:

@@ -15,7 +15,7 @@ from ...actions.schema import Action, points
 from ...perception.observation import Region, Screenshot
 from ...perception.settle import same_but_caret
 from ..browser.addresses import complete_address
-from ..secrets import Secrets
+from ..secrets import Secrets, marker
 from .asking import Answer, Asker, Question, unattended
 from .grants import Grants
 from .intent import UNKNOWN, Act, ActionIntent, Ruling
@@ -144,6 +144,7 @@ class Guard:
             DeniedError: it may not be done; the message is for the policy.
             Stopped: the person who was asked ended the run.
         """
+        self._refuse_misplaced(action, scene)
         if self.policy.permits_all:
             self._note("intent", {"action": action.model_dump(mode="json"), "decision": "allow"})
             return self._permit(action)
@@ -160,6 +161,18 @@ class Guard:
             if scene.intent(action) == intent and _looks_same(picture, scene.picture(), intent):
                 return self._permit(action)
         raise self._denied(ruling, "its target kept changing while the user was asked")
+
+    def _refuse_misplaced(self, action: Action, scene: Scene) -> None:
+        """Refuse to type a secret elsewhere than where it belongs, whatever the profile and a person say."""
+        if not isinstance(action, schema.Type) or not (named := self.secrets.named_in(action.text)):
+            return
+        intent = scene.intent(action)
+        if misplaced := self.policy.misplaced(intent, named, self._home):
+            what = ", ".join(map(marker, misplaced))
+            reason = f"would type the secret {what} where it does not belong"
+            ruling = Ruling(decision="deny", consequences=("credential",), reason=reason)
+            self._note("intent", _said(intent, ruling))
+            raise self._denied(ruling, f"it belongs to {', '.join(self._home) or 'other places'}")
 
     def allows(self, act: Act, text: str, scene: Scene) -> bool:
         """Whether an act that is no action of a policy may be done: a dialog is accepted, a file saved or uploaded."""

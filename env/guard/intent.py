@@ -51,6 +51,7 @@ class Target(_Fact):
         sends_to: the address that its form is sent to by POST; empty where it is not.
         submits: the name of the button that Enter presses in its form.
         submitting: whether a click on it sends the form.
+        origin: of the frame that it is in, such as ``https://example.org``; ``null`` where the frame has none.
         hints: what its code calls it: id, classes, type.
         box: where it is, in input points of the screen or page.
     """
@@ -68,6 +69,7 @@ class Target(_Fact):
     sends_to: str = ""
     submits: str = ""
     submitting: bool = False
+    origin: str = ""
     hints: str = ""
     box: Region | None = None
 

@@ -89,6 +89,7 @@ def judge(intent: ActionIntent, home: Collection[str] = ()) -> Judgement:
     if action is None:
         return NOT_JUDGED
     away = isinstance(action, _AWAY) and _away(intent.address, home)
+    away = away or (isinstance(action, schema.Type) and any(_away(each.origin, home) for each in intent.targets))
     found = _judge_action(action, intent, home)
     return found.and_(_only("leave_site")) if away and not _looks_only(action) else found
 
@@ -314,7 +315,7 @@ def _in_terminal(intent: ActionIntent) -> bool:
 
 def _away(address: str, home: Collection[str]) -> bool:
     """Whether an address is of another site than the task's; without a task's site nothing is."""
-    site = site_of(complete_address(address))
+    site = site_of(complete_address(address)) if address != "null" else ""
     return bool(home) and bool(site) and site not in home
 
 

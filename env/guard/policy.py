@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -120,6 +120,8 @@ class GuardPolicy(BaseModel):
         consequences: the decision for each; what a file leaves out is the profile's.
         unknown: the decision where it cannot be told what an action does.
         rules: the first that fits decides, whatever the consequences are.
+        secrets: where each secret may be typed: domains, and titles or programs of windows with ``*``. One that is not
+            named may be typed on the sites of the task, and in every window of a desktop.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -128,6 +130,7 @@ class GuardPolicy(BaseModel):
     consequences: dict[Consequence, Decision]
     unknown: Decision
     rules: tuple[GuardRule, ...] = Field(default=(), max_length=1000)
+    secrets: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
     def permits_all(self) -> bool:
@@ -141,6 +144,18 @@ class GuardPolicy(BaseModel):
             return {}
         whole = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
         return {"guard": self.name if self == profile(self.name) else f"{self.name} {whole[:16]}"}
+
+    def misplaced(self, intent: ActionIntent, names: Iterable[str], home: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the secrets that may not be typed where an intent would type them."""
+        return tuple(each for each in names if not self._may_type(each, intent, home))
+
+    def _may_type(self, name: str, intent: ActionIntent, home: tuple[str, ...]) -> bool:
+        places, address = self.secrets.get(name), typed_at(intent)
+        if address or home:
+            domains = home if places is None else places
+            return any(_in_domain(address, each) for each in domains) or (not domains and not site_of(address))
+        named = (intent.window.casefold(), intent.program.casefold())
+        return places is None or any(fnmatchcase(each, place.casefold()) for place in places for each in named)
 
     def rule(self, intent: ActionIntent, home: tuple[str, ...] = (), now: datetime | None = None) -> Ruling:
         """Decide about an intent; ``home`` has the sites on which the task began."""
@@ -214,6 +229,12 @@ def _chord_of(intent: ActionIntent) -> str | None:
         case _:
             return None
     return "+".join(sorted({key.lower() for key in (*intent.held, *keys)}))
+
+
+def typed_at(intent: ActionIntent) -> str:
+    """The address that gets what is typed: of the page, or of the frame in it that has the focus."""
+    origin = intent.targets[-1].origin if intent.targets else ""
+    return origin if origin and not (origin == "null" and not host_of(intent.address)) else intent.address
 
 
 def _addresses(intent: ActionIntent) -> tuple[str, ...]:

@@ -95,6 +95,7 @@
       sends_to: form && (button || editable) ? postedTo(form, button).slice(0, 2000) : "",
       submits: editable && button ? clean(`${nameOf(button)} ${seen(button)}`) || clean(code(button)) || "submit" : "",
       submitting: isSubmit(own),
+      origin: (own.ownerDocument.defaultView ?? window).location.origin,
       hints: clean([code(own), code(own.querySelector?.("svg, i, img, use")), own === hit ? "" : code(hit)].filter(Boolean).join(" ")),
       box: [Math.round(box.left), Math.round(box.top), Math.round(box.width), Math.round(box.height)],
     };

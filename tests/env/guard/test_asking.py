@@ -280,3 +280,22 @@ def test_a_file_that_is_no_file_of_grants_grants_nothing(tmp_path: Path) -> None
     assert not Grants(file).has("pay", "example.org")
     with pytest.raises(UsageError, match="delete it"):
         Grants(file).all()
+
+
+def test_secrets_belong_to_windows_that_a_policy_names() -> None:
+    from saccade.env.secrets import Secrets
+
+    class Window(Stage):
+        def intent(self, action: Action) -> ActionIntent:
+            return super().intent(action).model_copy(update={"window": "Vault - KeePass", "program": "keepass"})
+
+    stage, typed = Window(address=""), Type(text="{{pin}}")
+    for places, fits in ((("*KeePass*",), True), (("keepass",), True), (("*Firefox*",), False), (None, True)):
+        named = {} if places is None else {"pin": places}
+        guard = Guard(profile("open").model_copy(update={"secrets": named}))
+        guard.secrets = Secrets({"pin": "493817"})
+        if fits:
+            assert guard.admit(typed, stage).spend() == Type(text="493817")
+        else:
+            with pytest.raises(DeniedError, match="does not belong"):
+                guard.admit(typed, stage)

@@ -196,3 +196,37 @@ def test_secrets_stay_markers_until_they_are_permitted(guarded: Callable[..., Gu
     assert page.evaluate("() => document.querySelector('input').value") == "hunter2"
     assert page.do(Type(text="hunter3")) is not None
     assert "hunter2" not in str(page.asked.questions[0].intent)
+
+
+def test_a_secret_is_typed_where_it_belongs_only(guarded: Callable[..., Guarded], site: Any) -> None:
+    from saccade.env.secrets import Secrets
+
+    other = site.address.replace("127.0.0.1", "localhost")
+    field = "<input style='height:20px'>"
+    site.page("/field", field)
+    rows = (
+        field,
+        f"<iframe src='{other}/field' style='border:0;height:40px'></iframe>",
+        f"<iframe sandbox srcdoc=\"<body style=margin:0>{field}\" style='border:0;height:40px'></iframe>",
+        "<iframe src=/field style='border:0;height:40px'></iframe>",
+    )
+    page = guarded(*rows, policy="open")
+    guard = page.environment.guard
+    guard.secrets = Secrets({"password": "hunter2"})
+    typed = Type(text="{{password}}")
+    for row, fits in enumerate((True, False, False, True)):
+        page.do(Click(point=Point(20, 40 * row + 10)))
+        for action in (typed, Type(text="{{password}}", point=Point(20, 40 * row + 10))):
+            error = page.do(action)
+            assert (error is None) == fits, (row, error)
+            assert fits or (error is not None and "where it does not belong" in error)
+        assert page.do(Type(text="x")) is None
+    guard.policy = guard.policy.model_copy(update={"secrets": {"password": ("localhost:1", "bank.example")}})
+    page.do(Click(point=Point(20, 10)))
+    assert page.do(typed) is not None
+    guard.policy = guard.policy.model_copy(update={"secrets": {"password": (site.address.removeprefix("http://"),)}})
+    assert page.do(typed) is None
+    page.do(Navigate(url=f"{other}/field"))
+    page.do(Click(point=Point(20, 10)))
+    assert page.do(typed) is not None
+    assert page.evaluate("() => document.querySelector('input').value") == ""
