@@ -65,7 +65,8 @@ class TunedModel:
     def learning(self, learns: bool) -> None:
         """Let layers behave as in training (dropout, layers that are computed again), or as in use."""
         network: Any = self.checkpoint.model
-        network.train(learns)
+        # On a CPU bitsandbytes packs weights for use, from which nothing can be learned any more.
+        network.train(learns or getattr(network, "is_quantized", False))
 
     @contextmanager
     def as_before(self) -> Iterator[None]:
