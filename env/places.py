@@ -27,6 +27,8 @@ _IN: Final[Mapping[str, tuple[str, ...]]] = {
     "allow_file": ("browser",),
     "har": ("browser",),
     "files": ("browser",),
+    "allow_domains": ("browser",),
+    "allow_private": ("browser",),
     "app": ("desktop",),
     "display": ("desktop",),
     "monitor": ("desktop",),
@@ -94,7 +96,7 @@ def check_window() -> None:
 
 def named(setting: str) -> str:
     """A setting as a script and as the command line name it: ``allow_file (--allow-file)``."""
-    option = "file" if setting == "files" else setting.replace("_", "-")  # which may be given again
+    option = {"files": "file", "allow_domains": "allow-domain"}.get(setting, setting.replace("_", "-"))
     return f"{setting} (--{option})"
 
 

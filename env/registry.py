@@ -92,6 +92,8 @@ def make_environment(
     determinism: DeterminismSettings | None = None,
     secrets: Secrets | None = None,
     files: Sequence[Path] = (),
+    allow_domains: Sequence[str] = (),
+    allow_private: bool = False,
     wheel_click: float | None = None,
 ) -> Environment:
     """An environment by its name: ``browser``, ``desktop``, ``memory`` or ``miniwob:click-test-2``.
@@ -110,6 +112,11 @@ def make_environment(
         determinism: makes a browser's pages deterministic.
         secrets: black in a browser's screenshots, where a page shows them; a desktop's programs may show them.
         files: what a browser's file choosers are answered with; without any they are cancelled.
+        allow_domains: hosts that a browser may reach besides the site of its first page, such as ``example.org`` (with
+            all below it) or ``*.example.org``; it reaches no others. Without any, it reaches every host, but for
+            a guard with the profile ``strict``.
+        allow_private: whether names may lead a browser to this computer and private networks; it, too, keeps a browser
+            to the first page's site.
         wheel_click: CSS pixels by which a click of the wheel scrolls in a browser, where they are not the usual ones.
 
     Raises:
@@ -118,15 +125,24 @@ def make_environment(
         MissingPartError: a private desktop's programs are missing.
     """
     desktop = desktop or DesktopOptions()
-    settings = {"url": url, "headed": headed, "viewport": viewport, "allow_file": allow_file, "har": determinism}
-    given: dict[str, object] = {name: value for name, value in (*settings.items(), ("files", files)) if value}
+    settings: dict[str, object] = {
+        "url": url,
+        "headed": headed,
+        "viewport": viewport,
+        "allow_file": allow_file,
+        "har": determinism,
+    }
+    settings |= {"files": files, "allow_domains": allow_domains, "allow_private": allow_private}
+    given = {name: value for name, value in settings.items() if value}
     check_settings(spec, given | desktop.given())
     kind = kind_of(spec)
     if kind == "browser":
         from .browser.environment import BrowserEnvironment
         from .browser.input import WHEEL_CLICK
+        from .browser.network.rules import NetworkRules
         from .browser.options import BrowserOptions
 
+        walled = allow_private or bool(allow_domains)
         options = BrowserOptions(
             viewport=viewport or _DEFAULT_VIEWPORT,
             downloads=downloads,
@@ -135,6 +151,7 @@ def make_environment(
             determinism=determinism,
             secrets=secrets or Secrets(),
             files=allowed_files(files),
+            network=NetworkRules.beginning(url or "", allow_domains, allow_private) if walled else None,
             wheel_click=wheel_click or WHEEL_CLICK,
         )
         return BrowserEnvironment(url, options, guard=guard, headless=not headed)

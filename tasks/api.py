@@ -52,6 +52,8 @@ def run(
     headed: bool = False,
     allow_file: bool = False,
     files: Iterable[str | Path] = (),
+    allow_domains: Iterable[str] = (),
+    allow_private: bool = False,
     values: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     expect: Iterable[str] = (),
@@ -79,6 +81,9 @@ def run(
         headed: show the browser.
         allow_file: let the browser open ``file://`` pages.
         files: what the browser's file choosers are answered with; without any they are cancelled.
+        allow_domains: hosts that the browser may reach besides the first page's site, such as ``example.org`` or
+            ``*.example.org``; it reaches no others.
+        allow_private: whether names may lead the browser to this computer and private networks.
         values: replace ``{{name}}`` in the task.
         secrets: typed where the task or the model names one as ``{{name}}``; the model never sees them, and nothing
             stores them.
@@ -117,6 +122,8 @@ def run(
         headed=headed,
         allow_file=allow_file,
         files=tuple(map(Path, files)),
+        allow_domains=tuple(allow_domains),
+        allow_private=allow_private,
         values=dict(values or {}),
         secrets=checked_secrets(secrets or {}),
         expect=parse_expectations(expect),

@@ -136,6 +136,7 @@ class Chromium:
         if not headless:
             check_window()
         self.wheel_click = WHEEL_CLICK if headless else _WINDOW_WHEEL_CLICK
+        self._flags = flags
         playwright = _Driver.acquire()
         self._browser: Browser | None = None
         self._partial = tempfile.TemporaryDirectory(prefix="saccade-downloads-", ignore_cleanup_errors=True)
@@ -161,6 +162,10 @@ class Chromium:
     def version(self) -> str:
         """The browser's version."""
         return self._live().version
+
+    def has_flags(self, flags: tuple[str, ...]) -> bool:
+        """Whether it was started with some flags."""
+        return {*flags} <= {*self._flags}
 
     def new_context(self, **options: Any) -> BrowserContext:
         """A fresh profile with Playwright's context options.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
-from ...actions.errors import EnvironmentFailure
+from ...actions.errors import EnvironmentFailure, UsageError
 from ...actions.schema import Action
 from ...perception.observation import Observation
 from ..base import Preview, StepResult
@@ -13,6 +14,8 @@ from ..expect import EvidenceKind
 from ..guard.guard import Guard
 from .chromium import Chromium
 from .determinism import OFFLINE
+from .network.rules import NetworkRules
+from .network.wall import WALLED
 from .options import BrowserOptions
 from .page_text import page_evidence
 from .session import BrowserSession
@@ -136,9 +139,10 @@ class BrowserEnvironment(SessionEnvironment):
         headless: bool = True,
         chromium: Chromium | None = None,
     ) -> None:
-        options = options or BrowserOptions()
-        offline = options.determinism is not None and options.determinism.recorded
-        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=OFFLINE if offline else ()), guard)
+        options, flags = _with_wall(options or BrowserOptions(), guard, url or "")
+        if chromium is not None and options.network is not None and not chromium.has_flags(flags):
+            raise UsageError("a browser that is shared needs the flags WALLED to keep to its allowed domains")
+        super().__init__(options, BrowserProvider(chromium, headless=headless, flags=flags), guard)
         self._url = url or "about:blank"
 
     @property
@@ -166,3 +170,15 @@ class BrowserEnvironment(SessionEnvironment):
         if self._session is None:
             raise EnvironmentFailure("the environment is not running; call reset before step")
         return self._session.step(action)
+
+
+def _with_wall(options: BrowserOptions, guard: Guard, url: str) -> tuple[BrowserOptions, tuple[str, ...]]:
+    """The options with the wall that the guard's profile wants, and the flags that its browser needs.
+
+    A network that is answered from a file is none, and needs no wall.
+    """
+    if options.determinism is not None and options.determinism.recorded:
+        return replace(options, network=None), OFFLINE
+    if options.network is None and guard.policy.name == "strict":
+        options = replace(options, network=NetworkRules.beginning(url))
+    return options, WALLED if options.network is not None else ()

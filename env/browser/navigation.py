@@ -40,6 +40,8 @@ class Navigation:
         url = complete_address(opens.url)
         if problem := refused_address(url, self._options.allow_file):
             return problem
+        if self._options.network is not None and (problem := self._options.network.refuses_url(url)):
+            return problem
         known, self._tabs.wanted = self._downloads.seen, url
         try:
             with self._options.control.interrupting(), self._traffic.opening_here():

@@ -15,6 +15,7 @@ from ..secrets import Secrets
 from .determinism import DeterminismSettings
 from .events.page_events import DialogRule
 from .input import WHEEL_CLICK
+from .network.rules import NetworkRules
 
 _VIEWPORT = Size(1280, 720)
 
@@ -43,6 +44,7 @@ class BrowserOptions:
         control: lets a person pause and stop the run.
         determinism: makes pages deterministic; None leaves them as they are.
         secrets: texts that are black in screenshots, where a page shows them, and not in what is kept of its network.
+        network: which hosts may be reached, through a proxy that nothing passes by; None sets no limit.
         wheel_click: CSS pixels by which a click of the wheel scrolls.
     """
 
@@ -64,4 +66,5 @@ class BrowserOptions:
     control: Control = field(default_factory=Control)
     determinism: DeterminismSettings | None = None
     secrets: Secrets = field(default_factory=Secrets)
+    network: NetworkRules | None = None
     wheel_click: float = WHEEL_CLICK

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from playwright.sync_api import Error, Page, Route
+from playwright.sync_api import BrowserContext, Error, Page, Route
 
 from ...actions import schema
 from ...actions.errors import DeniedError, EnvironmentFailure, Stopped
@@ -33,6 +33,7 @@ from .events.deadline import OverdueError, deadline, unless_overdue
 from .events.downloads import Downloads
 from .events.page_events import ADDRESS, Dialogs, FileChoosers, Questions, Traffic
 from .navigation import Navigation
+from .network.wall import NetworkWall
 from .options import BrowserOptions
 from .popups import Popups
 from .recovery import Recovery
@@ -82,12 +83,8 @@ class BrowserSession:
         self._choosers = FileChoosers(options.files, self._notes.add, self._allows)
         self._har = HarRecording(options.determinism) if options.determinism else None
         process_id = chromium.process_id()
-        self._context = chromium.new_context(
-            viewport={"width": options.viewport.width, "height": options.viewport.height},
-            device_scale_factor=options.device_scale,
-            accept_downloads=options.downloads is not None,
-            **(self._har.context_options() if self._har else {}),
-        )
+        self._wall = NetworkWall(options.network, self._notes.add, guard.record) if options.network else None
+        self._context = self._new_context(chromium)
         if options.determinism is not None:
             options.determinism.prepare(self._context, options.secrets)
         self._rest = sleep_in(lambda: self.page, options.control.check)
@@ -148,7 +145,7 @@ class BrowserSession:
 
     def look(self) -> Observation:
         """Observe the first screen of an episode; it comes with the notes of how it was reached."""
-        return replace(self.observe(), notes=self._notes.take())
+        return replace(self.observe(), notes=self._told())
 
     def step(self, action: Action) -> StepResult:
         """Execute an action, wait until the page is stable, and take a screenshot.
@@ -173,7 +170,7 @@ class BrowserSession:
                 self.release()
             raise
         timings = {"act": acted - begun, **observation.timings}
-        return StepResult(observation, error=error, notes=self._notes.take(), timings=timings)
+        return StepResult(observation, error=error, notes=self._told(), timings=timings)
 
     def close(self) -> None:
         """Release held input and close the profile; the browser may be gone already."""
@@ -184,6 +181,9 @@ class BrowserSession:
             self._popups.close()
             with suppress(Error):
                 self._context.close()
+        if self._wall is not None:
+            self._wall.report()
+            self._wall.close()
         if self._har is not None:
             self._har.keep(self._options.secrets)
 
@@ -198,7 +198,7 @@ class BrowserSession:
         with self.answering(self._options.patience), deadline(self._options.patience):
             self._popups.forget()
             self._tabs.front.input.retire(Point(corner.width - 1, corner.height - 1))
-        self._notes.take()
+        self._told()
         self._acts.screenshot = None
 
     def busy(self) -> Busy | None:
@@ -245,6 +245,27 @@ class BrowserSession:
             else:
                 message = f"the browser broke: {first_line(error)}"
             raise EnvironmentFailure(f"{message}; reset the environment to go on") from error
+
+    def _new_context(self, chromium: Chromium) -> BrowserContext:
+        options = self._options
+        try:
+            return chromium.new_context(
+                viewport={"width": options.viewport.width, "height": options.viewport.height},
+                device_scale_factor=options.device_scale,
+                accept_downloads=options.downloads is not None,
+                **(self._har.context_options() if self._har else {}),
+                **(self._wall.context_options() if self._wall else {}),
+            )
+        except EnvironmentFailure:
+            if self._wall is not None:
+                self._wall.close()
+            raise
+
+    def _told(self) -> tuple[str, ...]:
+        """The notes since the last time."""
+        if self._wall is not None:
+            self._wall.report()
+        return self._notes.take()
 
     def _perform(self, permit: Permit) -> str | None:
         if self._dialogs.looping and isinstance(permit.action, _LEAVES):

@@ -22,11 +22,17 @@ from .intent import CONSEQUENCES, ActionIntent, Consequence, Decision, Ruling
 from .judging import Judgement, judge
 from .sites import host_of, site_of
 
-ProfileName = Literal["open", "standard", "strict"]
-PROFILE_NAMES: Final[tuple[ProfileName, ...]] = ("open", "standard", "strict")
+ProfileName = Literal["open", "standard", "strict", "read-only"]
+PROFILE_NAMES: Final[tuple[ProfileName, ...]] = ("open", "standard", "strict", "read-only")
 _LARGEST: Final = 1 << 20
 _ORDER: Final[tuple[Decision, ...]] = ("allow", "ask", "deny")
 _STRONGLY: Final[tuple[Consequence, ...]] = ("pay", "install", "shell", "system_keys", "leave_site")
+_HANDS: Final = (
+    *("type", "press", "hotkey", "key_down", "key_up", "drag", "mouse_down", "mouse_up", "right_click", "open_app"),
+    *("accept_dialog", "save_download", "upload_files"),
+)
+"""Kinds that change something, or may: what only looks does none of them."""
+_CLICKS: Final = ("click", "double_click", "middle_click", "long_press")
 _WORDS: Final[Mapping[Consequence, str]] = {
     "send": "sends something",
     "publish": "publishes something",
@@ -84,6 +90,7 @@ class GuardRule(BaseModel):
         chord: keys, those that are held included.
         text: a pattern that is found in what is typed, or in a dialog.
         domain: of the page, or of the address that is opened; ``example.org`` is also ``www.example.org``.
+        link: whether all that is hit are links, which are followed by GET, and nothing else.
         window: the title, with ``*`` for any characters.
         hours: the time of day, such as ``08:00-18:00``.
     """
@@ -96,6 +103,7 @@ class GuardRule(BaseModel):
     chord: Annotated[str, AfterValidator(_chord)] | None = None
     text: Annotated[str, AfterValidator(_pattern)] | None = None
     domain: str | None = None
+    link: bool | None = None
     window: str | None = None
     hours: Annotated[str, AfterValidator(_hours)] | None = None
 
@@ -106,6 +114,7 @@ class GuardRule(BaseModel):
             and (not self.kinds or intent.kind in self.kinds)
             and (self.chord is None or self.chord == _chord_of(intent))
             and (self.text is None or re.search(self.text, intent.text) is not None)
+            and (self.link is None or self.link == _hits_links(intent))
             and (self.domain is None or any(_in_domain(each, self.domain) for each in _addresses(intent)))
             and (self.window is None or fnmatchcase(intent.window.casefold(), self.window.casefold()))
             and (self.hours is None or _within(self.hours, now.time()))
@@ -174,12 +183,20 @@ class GuardPolicy(BaseModel):
 
 
 def profile(name: ProfileName) -> GuardPolicy:
-    """A profile: ``open`` allows everything, ``standard`` asks about consequences, ``strict`` denies the worst."""
+    """A profile: ``open`` allows everything, ``standard`` asks about consequences, ``strict`` denies the worst.
+
+    ``read-only`` asks nothing: it looks, scrolls, opens addresses of the site and follows its links.
+    """
     asked: Decision = "allow" if name == "open" else "ask"
     consequences = dict.fromkeys(CONSEQUENCES, asked)
     if name == "strict":
         consequences |= dict.fromkeys(_STRONGLY, "deny")
-    return GuardPolicy(name=name, consequences=consequences, unknown=asked)
+    if name != "read-only":
+        return GuardPolicy(name=name, consequences=consequences, unknown=asked)
+    hands = GuardRule(decision="deny", kinds=_HANDS)
+    clicks = GuardRule(decision="deny", kinds=_CLICKS, link=False)
+    denied: dict[Consequence, Decision] = dict.fromkeys(CONSEQUENCES, "deny")
+    return GuardPolicy(name=name, consequences=denied, unknown="deny", rules=(hands, clicks))
 
 
 def read_guard_policy(source: str | Path) -> GuardPolicy:
@@ -193,7 +210,9 @@ def read_guard_policy(source: str | Path) -> GuardPolicy:
             return profile(name)
     path = Path(source)
     if not path.is_file() and path.suffix != ".toml":
-        raise UsageError(f"the guard (--guard) has no profile {str(source)!r}; name open, standard, strict or a file")
+        raise UsageError(
+            f"the guard (--guard) has no profile {str(source)!r}; name open, standard, strict, read-only or a file"
+        )
     try:
         return _from_toml(tomllib.loads(read_text_file(path, _LARGEST)))
     except ValidationError as error:
@@ -215,6 +234,7 @@ def _from_toml(data: dict[str, Any]) -> GuardPolicy:
     if not isinstance(given, dict):
         raise ValueError('consequences is a table, such as [consequences] with pay = "deny"')
     rules = data.pop("rules", [])
+    rules = [*rules, *base.rules] if isinstance(rules, list) else rules
     return GuardPolicy.model_validate(
         {"name": name, "consequences": {**base.consequences, **given}, "unknown": base.unknown, "rules": rules, **data}
     )
@@ -235,6 +255,13 @@ def typed_at(intent: ActionIntent) -> str:
     """The address that gets what is typed: of the page, or of the frame in it that has the focus."""
     origin = intent.targets[-1].origin if intent.targets else ""
     return origin if origin and not (origin == "null" and not host_of(intent.address)) else intent.address
+
+
+def _hits_links(intent: ActionIntent) -> bool:
+    return bool(intent.targets) and all(
+        each.known and each.href.lower().startswith(("http:", "https:")) and not (each.editable or each.submitting)
+        for each in intent.targets
+    )
 
 
 def _addresses(intent: ActionIntent) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def host_of(address: str) -> str:
         return "file:"
     if not host:
         return ""
-    return f"{host}:{port}" if port and _is_local(host) else host
+    return f"{host}:{port}" if port and is_local(host) else host
 
 
 def site_of(address: str) -> str:
@@ -37,7 +37,7 @@ def site_of(address: str) -> str:
     internet are sites of their own, port by port.
     """
     host = host_of(address)
-    if not host or _is_local(host.rpartition(":")[0] or host):
+    if not host or is_local(host.rpartition(":")[0] or host):
         return host
     labels = host.split(".")
     if _OWNED_BY_USERS.fullmatch(".".join(labels[-2:])):
@@ -46,7 +46,8 @@ def site_of(address: str) -> str:
     return ".".join(labels[-below:])
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a host is an address, or has no name of the internet."""
     if "." not in host or host.endswith((".localhost", ".local")):
         return True
     try:

@@ -64,7 +64,7 @@ def _eval(
     resume: options.Resume = False,
     json: options.Json = False,
     guard: Annotated[
-        str, OTHER("What may be done: open, standard, strict or a policy's file; nobody is asked.", "POLICY")
+        str, OTHER("What may be done: open, standard, strict, read-only or a policy's file; nobody is asked.", "POLICY")
     ] = "open",
 ) -> None:
     """Evaluate a model on a suite.

@@ -124,11 +124,22 @@ Monitor = Annotated[int | None, WHERE("Number of the monitor; by default the pri
 Files = Annotated[
     list[Path] | None, WHERE("--file", "A file that pages may be given when they ask; may be given again.", "FILE")
 ]
+AllowDomains = Annotated[
+    list[str] | None,
+    WHERE(
+        "--allow-domain",
+        "Let the browser reach this host, besides the first page's site, and no others; may be given again.",
+        "PATTERN",
+    ),
+]
+AllowPrivate = Annotated[
+    bool, WHERE("--allow-private", "Let allowed domains lead to this computer and private networks.")
+]
 Guard = Annotated[
     str | None,
     OTHER(
         "--guard",
-        "What may be done without a question: open, standard, strict or a policy's file.",
+        "What may be done without a question: open, standard, strict, read-only or a policy's file.",
         "POLICY",
         env="GUARD",
     ),

@@ -39,6 +39,8 @@ def run(
     headed: options.Headed = False,
     allow_file: Annotated[bool, WHERE("--allow-file", "Let the browser open file:// pages.")] = False,
     file: options.Files = None,
+    allow_domain: options.AllowDomains = None,
+    allow_private: options.AllowPrivate = False,
     seed: Annotated[int, WHERE("Seed of the task and of sampling.", "N", min=0)] = 0,
     yes: options.Yes = False,
     guard: options.Guard = None,
@@ -87,6 +89,7 @@ def run(
       saccade run "Find the price" --url https://example.org --model ByteDance-Seed/UI-TARS-1.5-7B
       saccade run --model openai:http://gpu:8000/v1#UI-TARS-1.5-7B
       saccade run "Answer my mails" --url https://mail.example.org --guard strict
+      saccade run "Find the price" --url https://example.org --allow-domain "*.example.net"
       saccade run "Log in as bo with {{password}}" --url https://example.org --secret password
 
     Exit status: 0 success, or finished where nothing judges; 1 no success; 2 wrong usage or something broke;
@@ -116,6 +119,7 @@ def run(
         environment=env,
         viewport=parse_size(viewport) if viewport else None,
         files=tuple(file or ()),
+        allow_domains=tuple(allow_domain or ()),
         values=parse_settings(values or ()),
         secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),
@@ -185,6 +189,8 @@ def replay(
     headed: options.Headed = False,
     har: Annotated[bool, WHERE("--har", "Answer the browser from the recorded network; no server is needed.")] = False,
     file: options.Files = None,
+    allow_domain: options.AllowDomains = None,
+    allow_private: options.AllowPrivate = False,
     yes: options.Yes = False,
     guard: options.Guard = None,
     on_ask: options.OnAsk = None,
@@ -256,7 +262,9 @@ def replay(
         directory=recording,
         mode=mode,
         ignore=tuple(ignore or ()),
-        overrides=ReplayOverrides(env, url, headed, seed, display, har, tuple(file or ())),
+        overrides=ReplayOverrides(
+            env, url, headed, seed, display, har, tuple(file or ()), tuple(allow_domain or ()), allow_private
+        ),
         values=parse_settings(values or ()),
         secrets=options.read_secrets(secret),
         expect=parse_expectations(expect or ()),

@@ -19,6 +19,7 @@ from ...agent.policy import Policy
 from ...env.base import Environment
 from ...env.browser.addresses import complete_address, refused_address
 from ...env.browser.determinism import HAR_NAME, DeterminismSettings
+from ...env.browser.network.rules import NetworkRules
 from ...env.chords import Chord, Chords
 from ...env.control import Control
 from ...env.expect import Expectation, check_expectations
@@ -58,6 +59,9 @@ _POLICY_OPTIONS = (
 )
 
 
+_BROWSER_OPTIONS = ("url", "viewport", "headed", "allow_file", "har", "files", "allow_domains", "allow_private")
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """What ``saccade run`` was asked for; see its ``--help``."""
@@ -82,6 +86,8 @@ class RunRequest:
     headed: bool = False
     allow_file: bool = False
     files: tuple[Path, ...] = ()
+    allow_domains: tuple[str, ...] = ()
+    allow_private: bool = False
     desktop: DesktopOptions = field(default_factory=DesktopOptions)
     values: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
@@ -122,7 +128,7 @@ class RunRequest:
             UsageError: a setting would be ignored, or cannot be met.
         """
         name = self.environment_name
-        given = {each: getattr(self, each) for each in ("url", "viewport", "headed", "allow_file", "har", "files")}
+        given = {each: getattr(self, each) for each in _BROWSER_OPTIONS}
         check_settings(name, {each: value for each, value in given.items() if value} | self.desktop.given())
         if self.viewport is not None and name == "desktop" and not self.desktop.private:
             raise UsageError(f"{named('viewport')} is the size of a private screen; leave it out for an existing one")
@@ -131,6 +137,7 @@ class RunRequest:
         if self.record_takeovers and name != "desktop":
             raise UsageError(f"{named('record_takeovers')} is for desktops; in {name} nobody can take over")
         allowed_files(self.files)
+        NetworkRules(self.allow_domains)
         _ = self.guard_policy
         check_expectations(self.expect, EVIDENCE[kind_of(name)], name)
         fill_task(self.task, self.values, self.secrets)
@@ -265,6 +272,8 @@ def _environment(
         determinism=determinism,
         secrets=Secrets(request.secrets),
         files=request.files,
+        allow_domains=request.allow_domains,
+        allow_private=request.allow_private,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ...actions.errors import UsageError
+from ...env.browser.network.rules import NetworkRules
 from ...env.expect import Expectation, check_expectations
 from ...env.places import EVIDENCE, check_settings, kind_of, named
 from ...env.registry import allowed_files
@@ -13,8 +14,9 @@ from .environment import ReplayOverrides
 
 _LIVE: Final = (
     *("env", "url", "seed", "display", "headed", "har", "file", "out", "runs", "update", "expect"),
-    *("guard", "on_ask", "anchor"),
+    *("guard", "on_ask", "anchor", "allow_domain", "allow_private"),
 )
+_PLACES: Final = ("url", "headed", "display", "har", "files", "allow_domains", "allow_private")
 _LOADING: Final = ("device", "dtype", "attention", "quantize")
 _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("patience", "ignore"),
@@ -42,9 +44,10 @@ def check_place(name: str, overrides: ReplayOverrides, expect: Iterable[Expectat
     Raises:
         UsageError: a setting would be ignored, or an expectation cannot be checked.
     """
-    given = {each: getattr(overrides, each) for each in ("url", "headed", "display", "har", "files")}
+    given = {each: getattr(overrides, each) for each in _PLACES}
     check_settings(name, {each: value for each, value in given.items() if value})
     if overrides.seed is not None and kind_of(name) not in _SEEDED:
         raise UsageError(f"{named('seed')} changes nothing in the environment {name}; leave it out")
     allowed_files(overrides.files)
+    NetworkRules(overrides.allow_domains)
     check_expectations(expect, EVIDENCE[kind_of(name)], name)

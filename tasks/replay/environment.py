@@ -30,6 +30,8 @@ class ReplayOverrides:
         display: the X display to act on, instead of a private desktop.
         har: whether the browser's network comes from the recording instead of a server.
         files: what the browser's file choosers are answered with.
+        allow_domains: hosts that the browser may reach besides the first page's site; it reaches no others.
+        allow_private: whether names may lead the browser to this computer and private networks.
     """
 
     environment: str | None = None
@@ -39,6 +41,8 @@ class ReplayOverrides:
     display: str | None = None
     har: bool = False
     files: tuple[Path, ...] = ()
+    allow_domains: tuple[str, ...] = ()
+    allow_private: bool = False
 
     @property
     def changed(self) -> bool:
@@ -86,6 +90,8 @@ class ReplayOverrides:
             determinism=self._determinism(trajectory) if self.har else None,
             secrets=secrets,
             files=self.files,
+            allow_domains=self.allow_domains,
+            allow_private=self.allow_private,
             wheel_click=trajectory.start.environment_settings.wheel_click,
         )
 

@@ -12,6 +12,7 @@ from saccade.actions.schema import (
     Hotkey,
     KeyDown,
     MiddleClick,
+    MouseDown,
     MouseUp,
     Move,
     Navigate,
@@ -20,9 +21,11 @@ from saccade.actions.schema import (
     RightClick,
     Scroll,
     Type,
+    Wait,
 )
 from saccade.env.guard.intent import UNKNOWN, ActionIntent, Target
 from saccade.env.guard.judging import judge
+from saccade.env.guard.policy import profile
 from saccade.env.guard.sites import site_of
 
 SPOT = Point(5, 5)
@@ -189,3 +192,31 @@ def test_words_of_dialogs() -> None:
     assert judge(ActionIntent(kind="save_download", text="a.exe")).consequences == {"download"}
     assert not judge(ActionIntent(kind="upload_files", address="https://example.org"), HOME).consequences
     assert judge(ActionIntent(kind="upload_files", address="https://b.example"), HOME).consequences == {"upload"}
+
+
+def test_read_only_looks_scrolls_and_follows_links() -> None:
+    policy = profile("read-only")
+    link = Target(role="link", name="More", active=True, href="https://a.example/more")
+    home, at = ("a.example",), SPOT
+
+    def decides(action: Action, *targets: Target) -> str:
+        intent = ActionIntent(kind=action.kind, action=action, targets=targets, address="https://a.example/")
+        return policy.rule(intent, home).decision
+
+    for action in (Scroll(direction="down", amount=3, point=at), Wait(seconds=1), Navigate(url="https://a.example/b")):
+        assert decides(action, link) == "allow"
+    assert decides(Click(point=at), link) == "allow"
+    others = (
+        Target(role="button", name="Next", active=True),
+        Target(role="link", name="Menu", active=True, href="javascript:go()"),
+        link.model_copy(update={"name": "Delete account"}),
+        link.model_copy(update={"href": "https://b.example/"}),
+        link.model_copy(update={"submitting": True}),
+        Target(role="textbox", editable=True),
+        Target(),
+        UNKNOWN,
+    )
+    assert {decides(Click(point=at), other) for other in others} == {"deny"}
+    hands = (Type(text="a"), Press(key="pagedown"), Hotkey(keys=("ctrl", "c")), KeyDown(key="a"), MouseDown(point=at))
+    assert {decides(action, link) for action in (*hands, Navigate(url="https://b.example/"))} == {"deny"}
+    assert {decides(Drag(start=at, end=at), link)} == {"deny"}

@@ -49,6 +49,8 @@ RUN = {
     "--allow-file": {BROWSER},
     "--har": {BROWSER},
     "--file": {BROWSER},
+    "--allow-domain": {BROWSER},
+    "--allow-private": {BROWSER},
 }
 EVERYWHERE = {
     *("--seed", "--yes", "--model", "--dialect", "--temperature", "--decoding", "--constrained", "--acceptance"),
@@ -105,6 +107,8 @@ VALUES = {
     "--ray": "local",
     "--osworld-cache": ".",
     "--file": "x",
+    "--allow-domain": "example.net",
+    "--allow-private": None,
     "--guard": "strict",
     "--on-ask": "exit",
     "--anchor": "anchor",
@@ -221,6 +225,8 @@ REPLAY = {
     "--guard": LIVE,
     "--on-ask": LIVE,
     "--anchor": LIVE,
+    "--allow-domain": LIVE,
+    "--allow-private": LIVE,
 }
 REPLAYED_IN = {
     "--url": {"browser"},
@@ -229,6 +235,8 @@ REPLAYED_IN = {
     "--headed": {"browser", "miniwob:click-test"},
     "--har": {"browser"},
     "--file": {"browser"},
+    "--allow-domain": {"browser"},
+    "--allow-private": {"browser"},
 }
 ALWAYS = {"--exact", "--verify", "--offline", "--env", "--yes", "--allow", "--json", "--set", "--secret", "--ignore"}
 
