@@ -182,7 +182,7 @@ def rules(place: Place, resolve: object = resolve_host) -> NetworkRules:
 
 
 def visit(
-    address: str, chromium: Chromium, network: NetworkRules | None, tmp_path: Path, seconds: float = 1.5
+    address: str, chromium: Chromium, network: NetworkRules | None, tmp_path: Path, seconds: float = 1.0
 ) -> list[str]:
     """Open a page, give it time, and return all notes."""
     options = BrowserOptions(network=network, downloads=tmp_path / "downloads", limits=PageLimits(navigation=4.0))
