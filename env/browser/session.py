@@ -83,7 +83,7 @@ class BrowserSession:
         self._choosers = FileChoosers(options.files, self._notes.add, self._allows)
         self._har = HarRecording(options.determinism) if options.determinism else None
         process_id = chromium.process_id()
-        self._wall = NetworkWall(options.network, self._notes.add, guard.record) if options.network else None
+        self._wall = NetworkWall(options.network, self._notes.add, lambda: guard.log) if options.network else None
         self._context = self._new_context(chromium)
         if options.determinism is not None:
             options.determinism.prepare(self._context, options.secrets)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
+from ...guard.guard import Log
 from ...notes import excerpt
 from .proxy import Blocked, FilteringProxy
 from .rules import NetworkRules
@@ -16,6 +17,7 @@ WALLED: Final = (
     "--disable-quic",
 )
 """Flags of a browser whose profiles have a wall: it looks no name up itself, and nothing passes the proxy by."""
+_MOST_UNLOGGED: Final = 1000
 _SHOWN: Final = 5
 """Hosts that a note names."""
 
@@ -26,14 +28,13 @@ class NetworkWall:
     Args:
         rules: who may be reached.
         note: is told in words what was kept back.
-        log: keeps each host that was refused.
+        log: what keeps each host that was refused; None where there is no run yet, and then it is told later.
     """
 
-    def __init__(
-        self, rules: NetworkRules, note: Callable[[str], None], log: Callable[[str, Mapping[str, Any]], None]
-    ) -> None:
+    def __init__(self, rules: NetworkRules, note: Callable[[str], None], log: Callable[[], Log | None]) -> None:
         self._note = note
         self._log = log
+        self._unlogged: list[dict[str, Any]] = []
         self._proxy = FilteringProxy(rules)
 
     @property
@@ -48,8 +49,11 @@ class NetworkWall:
     def report(self) -> None:
         """Note and log what was kept back since the last time."""
         blocked = self._proxy.take()
-        for each, times in blocked.items():
-            self._log("blocked", {**each._asdict(), "times": times})
+        unlogged = [*self._unlogged, *({**each._asdict(), "times": times} for each, times in blocked.items())]
+        log = self._log()
+        for known in unlogged if log is not None else ():
+            log("blocked", known)
+        self._unlogged = unlogged[:_MOST_UNLOGGED] if log is None else []
         by_reason: dict[str, list[Blocked]] = {}
         for each in blocked:
             by_reason.setdefault(each.why, []).append(each)

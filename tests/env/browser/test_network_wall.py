@@ -25,6 +25,7 @@ from saccade.perception.page_settle import PageLimits
 SEEN = [
     "script",
     "image",
+    "literal",
     "fetch",
     "post",
     "frame",
@@ -58,7 +59,9 @@ PAGE = """<link rel=stylesheet href=EVIL/style><link rel=prefetch href=EVIL/pref
 <script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["EVIL/speculation"], "eagerness": "immediate"}],
   "prerender": [{"source": "list", "urls": ["EVIL/prerender"], "eagerness": "immediate"}]}</script>
 <script src=EVIL/script></script><script type=module>import 'EVIL/module';</script>
-<img src=EVIL/image><img src=/go?redirect-image><iframe src=EVIL/frame></iframe><iframe src=/go?redirect-frame></iframe>
+<img src=EVIL/image>
+<img src=http://STUN/literal>
+<img src=/go?redirect-image><iframe src=EVIL/frame></iframe><iframe src=/go?redirect-frame></iframe>
 <iframe srcdoc="<img src=EVIL/srcdoc-frame>"></iframe><iframe src="data:text/html,<img src=EVIL/data-frame>"></iframe>
 <iframe srcdoc='<meta http-equiv=refresh content="0;url=EVIL/meta-frame">'></iframe>
 <iframe src="file:///etc/hostname"></iframe><video autoplay src=EVIL/video></video>
@@ -222,9 +225,10 @@ def test_a_page_that_leads_out_is_told(walled: Chromium, good: Place, evil: Plac
     kept: list[tuple[str, dict[str, object]]] = []
     with BrowserEnvironment(f"{address}/plain", options, guard=guard, chromium=walled) as browser:
         browser.reset()
-        guard.log = lambda kind, known: kept.append((kind, dict(known)))
         target = f"http://evil.localhost:{evil.port}/" if path == "leave" else f"{address}/{path}"
         result = browser.step(Navigate(url=target))
+        guard.log = lambda kind, known: kept.append((kind, dict(known)))
+        browser.step(Wait(seconds=0))
         if path == "leave":
             assert result.error is not None
             assert "outside the allowed domains" in result.error
