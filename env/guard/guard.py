@@ -146,12 +146,12 @@ class Guard:
         """
         self._refuse_misplaced(action, scene)
         if self.policy.permits_all:
-            self._note("intent", {"action": action.model_dump(mode="json"), "decision": "allow"})
+            self.record("intent", {"action": action.model_dump(mode="json"), "decision": "allow"})
             return self._permit(action)
         for asked in range(_QUESTIONS):
             intent = scene.intent(action)
             ruling = self._ruling(intent)
-            self._note("intent", _said(intent, ruling))
+            self.record("intent", _said(intent, ruling))
             if ruling.decision == "allow":
                 return self._permit(action)
             if ruling.decision == "deny":
@@ -171,17 +171,17 @@ class Guard:
             what = ", ".join(map(marker, misplaced))
             reason = f"would type the secret {what} where it does not belong"
             ruling = Ruling(decision="deny", consequences=("credential",), reason=reason)
-            self._note("intent", _said(intent, ruling))
+            self.record("intent", _said(intent, ruling))
             raise self._denied(ruling, f"it belongs to {', '.join(self._home) or 'other places'}")
 
     def allows(self, act: Act, text: str, scene: Scene) -> bool:
         """Whether an act that is no action of a policy may be done: a dialog is accepted, a file saved or uploaded."""
         if self.policy.permits_all:
-            self._note("intent", {"kind": act, "text": text, "decision": "allow"})
+            self.record("intent", {"kind": act, "text": text, "decision": "allow"})
             return True
         intent = scene.intent(schema.Wait(seconds=0)).model_copy(update={"kind": act, "action": None, "text": text})
         ruling = self._ruling(intent)
-        self._note("intent", _said(intent, ruling))
+        self.record("intent", _said(intent, ruling))
         if ruling.decision == "ask":
             try:
                 self._ask(Question(intent, ruling, place_of(intent), scene.picture(fresh=False)))
@@ -204,9 +204,9 @@ class Guard:
 
     def _ask(self, question: Question) -> None:
         """Ask; raises ``DeniedError`` for a no."""
-        self._note("question", {"question": str(question), "place": question.place})
+        self.record("question", {"question": str(question), "place": question.place})
         answer = self.ask(question)
-        self._note("answer", {"answer": answer})
+        self.record("answer", {"answer": answer})
         if answer == "stop":
             raise Stopped(f"the guard would have asked: {question}")
         if answer == "no":
@@ -219,11 +219,11 @@ class Guard:
             self._granted |= {(each, question.place) for each in subjects}
         if answer == "always" and self._grants is not None and question.place:
             for each in subjects:
-                self._note("grant", {"what": each, "place": question.place})
+                self.record("grant", {"what": each, "place": question.place})
                 self._grants.add(each, question.place)
 
     def _denied(self, ruling: Ruling, why: str) -> DeniedError:
-        self._note("denied", {"consequences": list(ruling.consequences), "reason": ruling.reason, "why": why})
+        self.record("denied", {"consequences": list(ruling.consequences), "reason": ruling.reason, "why": why})
         return DeniedError(f"not done: it {ruling.reason}, and {why}; do something else, or hand over to the user")
 
     def _permit(self, action: Action) -> Permit:
@@ -231,7 +231,8 @@ class Guard:
             action = action.model_copy(update={"text": self.secrets.fill(action.text)})
         return Permit(action, _SEAL)
 
-    def _note(self, kind: str, known: Mapping[str, Any]) -> None:
+    def record(self, kind: str, known: Mapping[str, Any]) -> None:
+        """Tell the log of something that was done, or kept back."""
         if self.log is not None:
             self.log(kind, known)
 
