@@ -51,9 +51,10 @@ class NetworkWall:
         blocked = self._proxy.take()
         unlogged = [*self._unlogged, *({**each._asdict(), "times": times} for each, times in blocked.items())]
         log = self._log()
-        for known in unlogged if log is not None else ():
-            log("blocked", known)
         self._unlogged = unlogged[:_MOST_UNLOGGED] if log is None else []
+        if log is not None:
+            for known in unlogged:
+                log("blocked", known)
         by_reason: dict[str, list[Blocked]] = {}
         for each in blocked:
             by_reason.setdefault(each.why, []).append(each)
