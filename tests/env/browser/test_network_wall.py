@@ -204,7 +204,9 @@ def visit(
 
 def test_without_a_wall_each_way_leads_out(chromium: Chromium, good: Place, evil: Place, tmp_path: Path) -> None:
     address = f"http://good.localhost:{good.port}/"
-    visit(address, chromium, None, tmp_path, 10.0, lambda: {*SEEN} <= {*evil.asked})
+    for _ in range(3):  # a busy machine may lose one that is slow
+        if not {*SEEN} <= {*evil.asked}:
+            visit(address, chromium, None, tmp_path, 6.0, lambda: {*SEEN} <= {*evil.asked})
     assert sorted({*SEEN} - {*evil.asked}) == []
     assert evil.datagrams() > 0
 
