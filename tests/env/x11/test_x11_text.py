@@ -219,6 +219,7 @@ def test_a_stop_ends_typing_at_once_and_leaves_nothing_behind(
 def test_a_program_is_waited_for_whoever_it_answers(display: PrivateDisplay, notepad: Notepad, mask: int) -> None:
     """GTK and Qt send the answer to a ping to listeners of different kinds."""
     program, control = Connection(display.name), Control()
+    assert eventually(lambda: not isinstance(program.display.get_input_focus().focus, int))
     former = program.display.get_input_focus().focus
     depth = program.display.screen().root_depth
     window = program.root.create_window(0, 0, 9, 9, 0, depth, event_mask=3, override_redirect=True)
