@@ -43,6 +43,12 @@ def _one(rng: random.Random) -> tuple[str, list[str]]:
     return wording.format(text, made_up(rng)), [text]
 
 
+def _long(rng: random.Random) -> tuple[str, list[str]]:
+    """Mostly what is to be copied, so that copying is soon learned."""
+    text = " ".join(made_up(rng) for _ in range(rng.randint(3, 7)))
+    return f'Type "{text}".', [text]
+
+
 def _two(rng: random.Random) -> tuple[str, list[str]]:
     wording = rng.choice(
         (
@@ -88,9 +94,10 @@ def _start(rng: random.Random) -> tuple[str, list[str]]:
 
 
 _KINDS: Final[tuple[Callable[[random.Random], tuple[str, list[str]]], ...]] = (
+    _long,
+    _long,
+    _long,
     _one,
-    _one,
-    _two,
     _two,
     _twice,
     _case,
