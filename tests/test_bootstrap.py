@@ -363,16 +363,16 @@ def test_checks_run_in_order_and_pytest_gets_the_arguments(house: House) -> None
     assert out.splitlines() == ["ruff check: ok", "ruff format: ok", "mypy: ok", "pytest saw: -k one or two"]
 
 
-def test_all_tests_run_on_two_cores_and_failed_ones_again_alone(house: House) -> None:
+def test_all_tests_run_in_three_processes_and_failed_ones_again_alone(house: House) -> None:
     code, out, _ = house.run("test")
-    assert (code, out.splitlines()[3:]) == (0, ["pytest saw: -n 2 --dist worksteal"])
+    assert (code, out.splitlines()[3:]) == (0, ["pytest saw: -n 3 --dist worksteal"])
     house.environ["EXIT"] = "1"
     code, out, _ = house.run("test")
     again = "pytest saw: --last-failed --last-failed-no-failures none"
-    assert (code, out.splitlines()[3:]) == (1, ["pytest saw: -n 2 --dist worksteal", again])
+    assert (code, out.splitlines()[3:]) == (1, ["pytest saw: -n 3 --dist worksteal", again])
     house.environ["EXIT"] = "2"
     code, out, _ = house.run("test")
-    assert (code, out.splitlines()[3:]) == (2, ["pytest saw: -n 2 --dist worksteal"])
+    assert (code, out.splitlines()[3:]) == (2, ["pytest saw: -n 3 --dist worksteal"])
 
 
 def test_a_failed_check_fails_the_whole_but_not_before_pytest(house: House) -> None:

@@ -218,7 +218,7 @@ class BrowserSession:
         while True:
             if tab.suspended:
                 pause(_REST, self._rest)
-                return "stable"
+                return "stable" if tab.suspended else "changing"  # the page that came meanwhile was not looked at yet
             try:
                 seen = unless_overdue(watch, budget + _LATE, None)
             except Error:

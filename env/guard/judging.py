@@ -31,7 +31,7 @@ _CHOICES: Final = _names("option tab textbox searchbox combobox listbox slider s
 _SETTINGS: Final = _names("checkbox radio switch menuitemcheckbox menuitemradio")
 _MARKER: Final = re.compile(r"\{\{[\w.-]+\}\}")
 _COMMANDS: Final = re.compile(
-    r"(?:^|[\n;&|]\s*)(?:sudo|su|rm|dd|mkfs\S*|chmod|chown|curl|wget|bash|sh|zsh|powershell|pwsh|cmd|nc|ncat|ssh|scp|"
+    r"(?:^|[\n;&|][^\S\n]*)(?:sudo|su|rm|dd|mkfs\S*|chmod|chown|curl|wget|bash|sh|zsh|powershell|pwsh|cmd|nc|ncat|ssh|scp|"
     r"eval|exec|python\d?|perl|ruby|node|pip\d?|npm|apt(?:-get)?|dnf|yum|brew|systemctl|kill|killall|crontab|reg|"
     r"schtasks|certutil|mshta|osascript|iex|invoke-\w+)\s+\S",
     re.IGNORECASE,

@@ -10,7 +10,9 @@ from pathlib import Path
 from places import ROOT
 
 ONLY_COMMANDS = {
-    *(f"tasks/commands/{name}.py" for name in ("desktop_tools", "record", "train_heads", "replay", "view")),
+    *(f"tasks/commands/{name}.py" for name in ("collect", "desktop_tools", "record", "replay", "review")),
+    *(f"tasks/commands/{name}.py" for name in ("train", "train_heads", "view")),
+    *("tasks/collect/runs.py", "tasks/evaluation/repeats.py", "tasks/training/request.py"),
     *("tasks/terminal/consent.py", "tasks/terminal/parse.py", "tasks/bench/replay.py", "tasks/evaluation/price.py"),
     "tasks/replay/agreement.py",  # it says the whole command line, and the call from Python apart
 }

@@ -66,6 +66,7 @@ EVERYWHERE = {
         "--json",
         "--set",
         "--expect",
+        "--record-takeovers",
     ),
     *("--device", "--dtype", "--attention", "--quantize"),
     *("--secret", "--help", "--guard", "--on-ask", "--anchor"),

@@ -16,6 +16,7 @@ from saccade.agent.training.dataset.folder import Dataset
 from saccade.agent.training.demonstrations import FIRST_SEED
 from saccade.env.base import Environment
 from saccade.env.control import Control
+from saccade.env.guard.guard import Guard
 from saccade.env.memory import Button, MemoryEnvironment, MemoryScreen, Rectangle
 from saccade.tasks.training.live import WATCHED_SEED
 from saccade.tasks.training.preparing import Preparation
@@ -47,7 +48,7 @@ class Buttons:
     seeds: list[tuple[bool, int]]
 
     def environment(self, task: str, control: Control, *, learning: bool) -> Environment:
-        made = Noted(SCREEN, "a", instruction="Press it.", size=Size(160, 210))
+        made = Noted(SCREEN, "a", instruction="Press it.", size=Size(160, 210), guard=Guard.of("open"))
         made.seeds, made.learning = self.seeds, learning
         return made
 
