@@ -6,6 +6,7 @@ is loaded or a browser started. An option that is in no table fails, so a new on
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 from collections.abc import Iterable
@@ -125,6 +126,8 @@ def nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*_: object, **__: object) -> None:
         raise Reached
 
+    for name in ("env.x11.event_stream", "env.record.source", "env.record.atspi", "tasks.osworld.windows"):
+        importlib.import_module(f"saccade.{name}")  # imported while it is replaced, they would keep what replaces it
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("saccade.env.x11.connection.open_display", lambda *_: type("Display", (), {"close": reached}))
