@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,18 @@ def private_folder(path: Path, *, exist_ok: bool = True) -> Path:
 def open_private(path: Path, mode: str, **options: Any) -> IO[Any]:
     """``open`` for writing; a new file is private."""
     return open(path, mode, opener=_create, **options)  # Path.open takes no opener
+
+
+def lock_alone(stream: IO[Any]) -> None:
+    """Keep other processes from locking an open file until it is closed; Windows has no such locks.
+
+    Raises:
+        BlockingIOError: another process has locked it.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_private(path: Path, data: str | bytes) -> None:

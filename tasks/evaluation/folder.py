@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TextIO
@@ -23,7 +22,7 @@ from ... import __version__
 from ...actions.errors import NewerSchemaError, TrajectoryError, UsageError
 from ...actions.files import UnusableFileError, read_file
 from ...actions.untrusted import contained, parse_json
-from ...env.private_files import private_folder, private_part, write_private
+from ...env.private_files import lock_alone, private_folder, private_part, write_private
 from ...env.trajectory.events import Count
 from .records import EpisodeRecord, Key, ignore, read_record, whole_texts
 from .upgrade import RECORDS_NAME, SUITE_NAME, upgrade_config, upgrade_recorded_config, upgrade_sample
@@ -220,13 +219,10 @@ def lock_folder(root: Path) -> Iterator[None]:
     except OSError as error:
         raise _cannot_write(root, error) from error
     with stream:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(f"another saccade eval is running in {root}; wait until it ends") from error
+        try:
+            lock_alone(stream)
+        except BlockingIOError as error:
+            raise UsageError(f"another saccade eval is running in {root}; wait until it ends") from error
         yield
 
 

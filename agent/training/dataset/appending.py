@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,7 +12,7 @@ from typing import Final, NamedTuple
 from ....actions.errors import DataError, UsageError
 from ....actions.files import open_file
 from ....actions.untrusted import contained
-from ....env.private_files import open_private, private_folder
+from ....env.private_files import lock_alone, open_private, private_folder
 
 _LARGEST: Final = 1 << 40
 _LONGEST_LINE: Final = 1 << 28
@@ -85,11 +84,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
     with stream:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(f"another process is adding to {folder}; wait until it ends") from error
+        try:
+            lock_alone(stream)
+        except BlockingIOError as error:
+            raise UsageError(f"another process is adding to {folder}; wait until it ends") from error
         yield
