@@ -14,25 +14,10 @@ from saccade.actions.errors import UsageError
 from saccade.actions.schema import Click
 from saccade.agent.training.dataset.folder import Dataset
 from saccade.agent.training.demonstrations import FIRST_SEED, LAST_SEED
-from saccade.tasks.cli.app import main
 from saccade.tasks.collect.experts import ExpertPlay, sheet_for
 
 Command = Callable[..., dict[str, Any]]
 TASKS = "click-button,enter-text"
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs ``saccade collect`` and returns what it prints as JSON."""
-
-    def run(*words: object) -> dict[str, Any]:
-        with pytest.raises(SystemExit) as left:
-            main(["collect", *map(str, words), "--json"])
-        assert not left.value.code, capsys.readouterr().err
-        found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
-        return found
-
-    return run
 
 
 def test_experts_are_collected_and_asked_about(tmp_path: Path, command: Command) -> None:

@@ -21,27 +21,12 @@ from saccade.env.guard.guard import Guard
 from saccade.env.memory import demo
 from saccade.env.trajectory.trajectory import Trajectory, TrajectoryWriter
 from saccade.perception.observation import Screenshot
-from saccade.tasks.cli.app import main
 from saccade.tasks.collect.judge import ServedJudge, read_verdict
 from saccade.tasks.collect.runs import collected_runs, episodes_of, origin_of, outcome_of
 from saccade.tasks.episode import run_episode
 
 CLICK, OTHER = Click(point=Point(90.0, 98.0)), Click(point=Point(200.0, 20.0))
 Command = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs ``saccade collect`` and returns what it prints as JSON."""
-
-    def run(*words: object) -> dict[str, Any]:
-        with pytest.raises(SystemExit) as left:
-            main(["collect", *map(str, words), "--json"])
-        assert not left.value.code, capsys.readouterr().err
-        found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
-        return found
-
-    return run
 
 
 def recorded(folder: Path, screens: Sequence[str], actions: Sequence[Action], **start: Any) -> Trajectory:
